@@ -1,0 +1,29 @@
+"""A scheduler whose coroutines stay on their thread while their heavy calls run in processes.
+
+Tasks are plain coroutines, run in ticks on the thread that owns the Scheduler. Calls of functions
+under ``@async_task`` are batched by themselves and travel to worker processes through shared
+memory; the coroutine that awaits one never leaves its thread.
+"""
+
+from ._clock import SystemClock as SystemClock
+from ._core import Scheduler as Scheduler
+from ._core import SchedulerStatistics as SchedulerStatistics
+from ._core import SlackCollector as SlackCollector
+from ._core import TickReport as TickReport
+from ._core import checkpoint as checkpoint
+from ._core import current_scheduler as current_scheduler
+from ._core import gather as gather
+from ._exceptions import AsyncTaskFailed as AsyncTaskFailed
+from ._exceptions import CorororoError as CorororoError
+from ._exceptions import PoolClosed as PoolClosed
+from ._exceptions import PoolFailed as PoolFailed
+from ._exceptions import RemoteTraceback as RemoteTraceback
+from ._exceptions import ReplyTooLarge as ReplyTooLarge
+from ._exceptions import RequestTooLarge as RequestTooLarge
+from ._exceptions import SessionError as SessionError
+from ._exceptions import WorkerDied as WorkerDied
+from ._workers import AsyncTaskFunction as AsyncTaskFunction
+from ._workers import PoolStatistics as PoolStatistics
+from ._workers import WorkerPool as WorkerPool
+from ._workers import WorkerStatus as WorkerStatus
+from ._workers import async_task as async_task

@@ -1,0 +1,72 @@
+"""Garbage collection in the slack between ticks, never inside one. Knows no scheduler."""
+
+from __future__ import annotations
+
+import gc
+import types
+from typing import Any, Self
+
+from corororo._clock import SystemClock
+from corororo.abc import Clock
+
+FULL_EVERY = 64  # young collections between two full ones
+
+
+class SlackCollector:
+    """Takes the garbage collector over while it is entered.
+
+    On entry what lives is frozen (it will hardly die, and need not be looked at again) and the
+    automatic collector is switched off; ``collect`` runs it in the time that a tick left over.
+    On exit all is as it was. ``paused_ns`` counts the time spent in collections, whoever asked
+    for them.
+    """
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._now_ns = (clock or SystemClock()).now_ns
+        self._was_enabled = False
+        self._began_ns = 0
+        self._young = 0
+        self._young_ns = 0
+        self._full_ns = 0
+        self.paused_ns = 0
+
+    def __enter__(self) -> Self:
+        self._was_enabled = gc.isenabled()
+        gc.callbacks.append(self._collecting)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        gc.callbacks.remove(self._collecting)
+        gc.unfreeze()
+        if self._was_enabled:
+            gc.enable()
+
+    def collect(self, slack_s: float) -> None:
+        """Collect what fits into ``slack_s`` seconds, going by what it took before."""
+        slack_ns = int(slack_s * 1e9)
+        if self._young >= FULL_EVERY and slack_ns > 2 * self._full_ns:
+            self._full_ns = self._timed_collection(2)
+            self._young = 0
+        elif slack_ns > 2 * self._young_ns or self._young >= 2 * FULL_EVERY:
+            # Even without slack, memory must not grow for ever.
+            self._young_ns = self._timed_collection(1)
+            self._young += 1
+
+    def _timed_collection(self, generation: int) -> int:
+        began_ns = self._now_ns()
+        gc.collect(generation)
+        return self._now_ns() - began_ns
+
+    def _collecting(self, phase: str, info: dict[str, Any]) -> None:
+        if phase == "start":
+            self._began_ns = self._now_ns()
+        else:
+            self.paused_ns += self._now_ns() - self._began_ns

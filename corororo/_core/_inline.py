@@ -1,0 +1,103 @@
+"""Runs AsyncTasks where the Tasks run: no worker, no batch, one fixed order.
+
+This is what a Scheduler without a pool uses: for tests, and for programs too small for workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from corororo.abc import AsyncFunction, Completion
+
+
+class Inline:
+    """A transfer that goes nowhere: a call runs when its outcome is asked for."""
+
+    def __init__(self) -> None:
+        self._sent: list[tuple[AsyncFunction, Any, list[Any]]] = []
+        self.in_flight = 0
+        self.batches_sent = 0
+        self.calls_retried = 0
+
+    def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
+        """Keep the calls until they are taken."""
+        self._sent.append((function, ticket, arguments))
+        self.in_flight += len(arguments)
+        self.batches_sent += 1
+
+    def take_nowait(self) -> list[Completion]:
+        """Run all that was sent, in the order in which it was sent."""
+        sent, self._sent = self._sent, []
+        self.in_flight = 0
+        return [
+            Completion(ticket, 0, *run_calls(function.call_inline, arguments))
+            for function, ticket, arguments in sent
+        ]
+
+    def wait(self, timeout_s: float | None) -> None:
+        """Nothing is ever waited for."""
+
+    def fileno(self) -> int:
+        """There is nothing to wait on."""
+        return -1
+
+    def longest_wait_s(self) -> float | None:
+        """Nothing is ever waited for."""
+        return 0.0
+
+    def close(self) -> None:
+        """Forget what was sent."""
+        self._sent.clear()
+        self.in_flight = 0
+
+
+def run_calls(
+    function: Any, arguments: list[Any]
+) -> tuple[list[Any], dict[int, BaseException] | None]:
+    """Call ``function`` with each tuple; ``None`` stands where a call failed, see the second."""
+    values: list[Any] = []
+    failures: dict[int, BaseException] | None = None
+    add = values.append
+    while len(values) < len(arguments):
+        try:
+            for i in range(len(values), len(arguments)):
+                add(function(*arguments[i]))
+        except BaseException as error:
+            failures = failures or {}
+            failures[len(values)] = error
+            add(None)
+    return values, failures
+
+
+def run_nested(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run the coroutine of an ``async def`` AsyncTask to its end, here and now.
+
+    The AsyncTasks that it awaits are called in this process as well, without another hop.
+    Raises TypeError where it awaits what only a Scheduler can give.
+    """
+    advance: Any = coroutine.send
+    value: Any = None
+    while True:
+        try:
+            trap = advance(value)
+        except StopIteration as stop:
+            return stop.value
+        advance, value = coroutine.send, None
+        try:
+            value = _answer(trap)
+        except BaseException as error:
+            advance, value = coroutine.throw, error
+
+
+def _answer(trap: Any) -> Any:
+    if isinstance(trap, tuple):
+        function, arguments = trap
+        return function.call_inline(*arguments)
+    call_inline = getattr(trap, "call_inline", None)
+    if call_inline is None:
+        raise TypeError(
+            f"an AsyncTask runs in a worker, without a scheduler: it may await other AsyncTasks, "
+            f"got {type(trap).__name__}; do this in the Task that awaits it"
+        )
+    return call_inline()

@@ -1,0 +1,19 @@
+"""Bytes between processes: the ring, its memory, FIFOs and the session directory."""
+
+from ._fifo import FifoReader as FifoReader
+from ._fifo import FifoWriter as FifoWriter
+from ._fifo import make_fifo as make_fifo
+from ._fifo import remove_file as remove_file
+from ._layout import NO_WORKER as NO_WORKER
+from ._layout import Descriptor as Descriptor
+from ._layout import Kind as Kind
+from ._layout import RecordHeader as RecordHeader
+from ._layout import record_bytes as record_bytes
+from ._memory import RingMemory as RingMemory
+from ._ring import Ring as Ring
+from ._ring import RingStatistics as RingStatistics
+from ._session import Session as Session
+from ._session import candidate_bases as candidate_bases
+from ._session import free_bytes as free_bytes
+from ._session import remove_stale_sessions as remove_stale_sessions
+from ._session import stale_sessions as stale_sessions

@@ -1,0 +1,132 @@
+"""The mapped file of a ring: writes records, reads them, locks them. Knows no queue of any kind.
+
+A worker locks the first byte of a record before it looks at it, marks it as its own, and holds
+the lock until the reply stands. The lock is the kernel's (fcntl): it ends with its holder, and
+it is what makes giving a record to another worker safe. Whoever gets the lock knows that nobody
+writes into the record; a descriptor of an older attempt finds another attempt number under the
+lock and is void.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+from pathlib import Path
+
+from corororo._exceptions import SessionError
+
+from ._layout import (
+    ATTEMPT_AND_WORKER,
+    ATTEMPT_OFFSET,
+    NO_WORKER,
+    RECORD_HEADER,
+    WORKER_FIELD,
+    WORKER_OFFSET,
+    RecordHeader,
+)
+
+
+class RingMemory:
+    """A ring's bytes, shared by the zone that made them and the workers that opened them."""
+
+    def __init__(self, fd: int, size_bytes: int) -> None:
+        self._fd = fd
+        self.size_bytes = size_bytes
+        self._map = mmap.mmap(fd, size_bytes)
+
+    @classmethod
+    def create(cls, path: Path, size_bytes: int) -> RingMemory:
+        """Make the file with all its room; raises SessionError where the room is not there."""
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            _allocate(fd, size_bytes)
+            return cls(fd, size_bytes)
+        except OSError as error:
+            os.close(fd)
+            path.unlink()
+            raise SessionError(
+                f"{path}: expected room for a ring of {size_bytes} bytes, found: "
+                f"{error.strerror}; free some, or lower it with WorkerPool(ring_bytes=...)"
+            ) from None
+
+    @classmethod
+    def open(cls, path: Path) -> RingMemory:
+        """Map a ring that a zone made; raises FileNotFoundError when it is gone."""
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            return cls(fd, os.fstat(fd).st_size)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    @property
+    def removed(self) -> bool:
+        """Whether the file has lost its name: the zone is gone, and nobody else will come."""
+        return os.fstat(self._fd).st_nlink == 0
+
+    def write_record(
+        self,
+        offset: int,
+        header: RecordHeader,
+        name: bytes,
+        request: bytes,
+    ) -> None:
+        """Write all of a record but its reply. The descriptor goes later: it makes it visible."""
+        memory = self._map
+        RECORD_HEADER.pack_into(memory, offset, *header)
+        start = offset + RECORD_HEADER.size
+        memory[start : start + len(name)] = name
+        start += len(name)
+        memory[start : start + len(request)] = request
+
+    def header(self, offset: int) -> RecordHeader:
+        """The header that stands there; raises IndexError when it would leave the ring."""
+        if not 0 <= offset <= self.size_bytes - RECORD_HEADER.size:
+            raise IndexError(f"no record can stand at {offset} of {self.size_bytes} bytes")
+        return RecordHeader._make(RECORD_HEADER.unpack_from(self._map, offset))
+
+    def read(self, offset: int, length: int) -> bytes:
+        """A copy of some bytes."""
+        return self._map[offset : offset + length]
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Overwrite some bytes."""
+        self._map[offset : offset + len(data)] = data
+
+    def mark(self, offset: int, worker: int) -> None:
+        """Say which worker has the record; under its lock."""
+        WORKER_FIELD.pack_into(self._map, offset + WORKER_OFFSET, worker)
+
+    def renew(self, offset: int, attempt: int) -> None:
+        """Begin another attempt on the record, under its lock: older descriptors are void now."""
+        ATTEMPT_AND_WORKER.pack_into(self._map, offset + ATTEMPT_OFFSET, attempt, NO_WORKER)
+
+    def try_lock(self, offset: int) -> bool:
+        """Take the record's lock unless another process has it."""
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
+        except (BlockingIOError, PermissionError):  # POSIX allows either for "somebody has it"
+            return False
+        return True
+
+    def unlock(self, offset: int) -> None:
+        """Give the record's lock back."""
+        fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, offset)
+
+    def close(self) -> None:
+        """Unmap; idempotent."""
+        if self._fd >= 0:
+            self._map.close()
+            os.close(self._fd)
+            self._fd = -1
+
+
+def _allocate(fd: int, size_bytes: int) -> None:
+    """Reserve every page now: a write to a page that cannot be had later is a SIGBUS."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, size_bytes)
+    else:  # macOS: zeros written are room reserved
+        block = bytes(1 << 20)
+        for start in range(0, size_bytes, len(block)):
+            os.write(fd, block[: size_bytes - start])

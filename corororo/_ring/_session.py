@@ -1,0 +1,201 @@
+"""The session directory of a pool: made, locked, found stale, removed. Knows no workers.
+
+Its files: ``lock`` (held with flock while the owner lives), ``pool.json``, the FIFOs ``calls``
+(zones to workers), ``status`` (workers to pool) and ``lifeline`` (never written: its end of file
+says that the owner is gone), and for each zone ``<ring>.ring`` and ``<ring>.replies``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from corororo._exceptions import PoolClosed, SessionError
+
+from ._fifo import make_fifo
+
+PREFIX = "corororo-"
+UNFINISHED_PREFIX = ".corororo-"  # until its lock is held; never taken for stale by its name
+
+
+class Session:
+    """One session directory, as its owner or as a guest sees it."""
+
+    def __init__(self, directory: Path, lock_fd: int | None) -> None:
+        self.directory = directory
+        self._lock_fd = lock_fd
+
+    @classmethod
+    def create(cls, room_bytes: int = 0, base: Path | None = None) -> Session:
+        """Make one where ``room_bytes`` are free, and hold its lock.
+
+        Sessions that a killed owner left behind are removed first. Without ``base`` it goes to
+        /dev/shm, else $XDG_RUNTIME_DIR, else the temporary directory, whichever has the room
+        first. Raises SessionError where none has.
+        """
+        for place in candidate_bases() if base is None else [base]:
+            remove_stale_sessions(place)
+        place = _choose_base(room_bytes) if base is None else base
+        name = f"{os.getuid()}-{os.getpid()}-{secrets.token_hex(4)}"
+        unfinished = place / f"{UNFINISHED_PREFIX}{name}"
+        try:
+            unfinished.mkdir(mode=0o700)
+            lock_fd = _make_locked_file(unfinished / "lock")
+            for fifo in ("calls", "status", "lifeline"):
+                make_fifo(unfinished / fifo)
+            directory = place / f"{PREFIX}{name}"
+            unfinished.rename(directory)
+        except OSError as error:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise SessionError(f"{place}: cannot make a session directory: {error}") from None
+        return cls(directory, lock_fd)
+
+    @classmethod
+    def attach(cls, address: str) -> Session:
+        """See a session that another process owns; raises PoolClosed or SessionError."""
+        directory = Path(address)
+        try:
+            status = directory.stat()
+        except FileNotFoundError:
+            raise PoolClosed(f"{address}: no session directory stands there any more") from None
+        if status.st_uid != os.getuid() or status.st_mode & 0o077:
+            raise SessionError(
+                f"{address}: expected a directory of this user with mode 0700, found user "
+                f"{status.st_uid} and mode {status.st_mode & 0o777:04o}"
+            )
+        return cls(directory, None)
+
+    def check_owner_lives(self) -> None:
+        """Raise PoolClosed unless the owner holds its lock."""
+        try:
+            gone = _is_unlocked(self.directory)
+        except FileNotFoundError:
+            gone = True
+        if gone:
+            raise PoolClosed(f"{self.directory}: the owner of this pool is gone")
+
+    @property
+    def calls(self) -> Path:
+        """The FIFO from all zones to whichever worker reads first."""
+        return self.directory / "calls"
+
+    @property
+    def status(self) -> Path:
+        """The FIFO from workers to the pool."""
+        return self.directory / "status"
+
+    @property
+    def lifeline(self) -> Path:
+        """The FIFO whose end of file says that the owner is gone."""
+        return self.directory / "lifeline"
+
+    @property
+    def config(self) -> Path:
+        """What the pool tells those who attach."""
+        return self.directory / "pool.json"
+
+    def ring(self, ring: int) -> Path:
+        """The mapped file of one zone."""
+        return self.directory / f"{ring:08x}.ring"
+
+    def replies(self, ring: int) -> Path:
+        """The FIFO from the workers to one zone."""
+        return self.directory / f"{ring:08x}.replies"
+
+    def spill(self, ring: int, sequence: int) -> Path:
+        """The file of a reply that did not fit its record."""
+        return self.directory / f"{ring:08x}.{sequence:016x}.spill"
+
+    def all_replies(self) -> list[Path]:
+        """The reply FIFOs of all zones that are attached now."""
+        return sorted(self.directory.glob("*.replies"))
+
+    def new_ring_number(self) -> int:
+        """A number that no zone of this session has had, unless by a chance of 1 in 4 billion."""
+        while True:
+            number = secrets.randbits(32)
+            with contextlib.suppress(FileExistsError):
+                make_fifo(self.replies(number))
+                return number
+
+    def remove(self) -> None:
+        """Remove the directory and give up its lock; for the owner. Idempotent."""
+        if self._lock_fd is not None:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+
+def candidate_bases() -> list[Path]:
+    """Where a session directory may stand, best first."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    places = [Path("/dev/shm"), Path(runtime) if runtime else None, Path(tempfile.gettempdir())]
+    return [p for p in places if p is not None and p.is_dir() and os.access(p, os.W_OK | os.X_OK)]
+
+
+def stale_sessions(base: Path) -> Iterator[Path]:
+    """Session directories of this user below ``base`` whose owner does not live any more."""
+    for prefix in (PREFIX, UNFINISHED_PREFIX):
+        for directory in base.glob(f"{prefix}{os.getuid()}-*"):
+            if _is_stale(directory):
+                yield directory
+
+
+def remove_stale_sessions(base: Path) -> list[Path]:
+    """Remove what killed owners left below ``base``, and return it."""
+    stale = list(stale_sessions(base))
+    for directory in stale:
+        shutil.rmtree(directory, ignore_errors=True)  # another start may be removing it as well
+    return stale
+
+
+def free_bytes(directory: Path) -> int:
+    """Room left for this user on the file system of a directory."""
+    status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize
+
+
+def _make_locked_file(path: Path) -> int:
+    # Locked before it bears its name: nobody ever sees the lock file of a living owner unlocked.
+    unnamed = path.with_suffix(".unlocked")
+    fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    unnamed.rename(path)
+    return fd
+
+
+def _choose_base(room_bytes: int) -> Path:
+    places = candidate_bases()
+    for place in places:
+        if free_bytes(place) >= room_bytes:
+            return place
+    found = ", ".join(f"{place} has {free_bytes(place) >> 20} MB" for place in places)
+    raise SessionError(
+        f"the rings need {(room_bytes + (1 << 20) - 1) >> 20} MB, found: {found or 'no place'}; "
+        f"free some there, or ask for smaller rings"
+    )
+
+
+def _is_stale(directory: Path) -> bool:
+    try:
+        return directory.lstat().st_uid == os.getuid() and _is_unlocked(directory)
+    except OSError:  # gone in the meantime, or being made: without a lock file it is not ours
+        return False
+
+
+def _is_unlocked(directory: Path) -> bool:
+    """Whether nobody holds the lock of a session; raises OSError where there is none to look at."""
+    fd = os.open(directory / "lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    return True

@@ -1,0 +1,140 @@
+"""A batch to bytes and back. Knows types, and neither rings nor processes.
+
+A request is the msgpack array of its calls, each an array of arguments. A reply is an array of
+three: nanoseconds of work, the values of the calls that went well, and the failures by the place
+of their call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from ._failures import Failure, describe_failure, rebuild_failure
+from ._functions import ENCODER, AsyncTaskFunction
+
+T = TypeVar("T")
+
+
+class Reply(NamedTuple):
+    """A decoded reply."""
+
+    busy_ns: int
+    values: Sequence[Any]  # one for each call, None where it failed
+    failures: dict[int, BaseException] | None
+
+
+class Codec:
+    """Encodes and decodes the batches of one function."""
+
+    def __init__(self, function: AsyncTaskFunction[..., Any]) -> None:
+        self.function = function
+        self._requests: _Items[tuple[Any, ...]] = _Items(function.argument_types())
+        self._values: _Items[Any] = _Items(function.result_type())
+        self._reply = msgspec.msgpack.Decoder(
+            tuple[int, list[function.result_type()], dict[int, Failure] | None]  # type: ignore[misc]
+        )
+        self._loose_reply = msgspec.msgpack.Decoder(
+            tuple[int, msgspec.Raw, dict[int, Failure] | None]
+        )
+
+    def encode_request(self, arguments: list[tuple[Any, ...]]) -> bytes:
+        """Raises TypeError or another error of msgspec where an argument has no encoding."""
+        return ENCODER.encode(arguments)
+
+    def decode_request(
+        self, data: bytes
+    ) -> tuple[list[tuple[Any, ...]], dict[int, BaseException] | None]:
+        """The calls, and for those whose arguments are not of the annotated types, why."""
+        return self._requests.decode(data, f"arguments of {self.function.name}")
+
+    def encode_reply(
+        self, busy_ns: int, values: list[Any], failures: dict[int, BaseException] | None
+    ) -> bytes:
+        """``values`` has None where a call failed; a value without an encoding fails its call."""
+        if failures is None:
+            try:
+                return ENCODER.encode((busy_ns, values, None))
+            except (TypeError, ValueError, OverflowError, RecursionError):
+                failures = {}
+        told = {place: describe_failure(error) for place, error in failures.items()}
+        good = []
+        for place, value in enumerate(values):
+            if place not in told:
+                try:
+                    good.append(msgspec.Raw(ENCODER.encode(value)))
+                except (TypeError, ValueError, OverflowError, RecursionError) as error:
+                    told[place] = describe_failure(
+                        TypeError(f"the result of {self.function.name} has no encoding: {error}")
+                    )
+        return ENCODER.encode((busy_ns, good, told))
+
+    def decode_reply(self, data: bytes) -> Reply:
+        """Raises msgspec.DecodeError where the bytes are not a reply at all."""
+        try:
+            busy_ns, good, told = self._reply.decode(data)
+            wrong: dict[int, BaseException] | None = None
+        except msgspec.ValidationError:
+            busy_ns, raw, told = self._loose_reply.decode(data)
+            good, wrong = self._values.decode(raw, f"result of {self.function.name}")
+        if not told and not wrong:
+            return Reply(busy_ns, good, None)
+        return self._spread(busy_ns, good, wrong or {}, told or {})
+
+    def _spread(
+        self,
+        busy_ns: int,
+        good: list[Any],
+        wrong: dict[int, BaseException],
+        told: dict[int, Failure],
+    ) -> Reply:
+        values: list[Any] = []
+        failures: dict[int, BaseException] = {}
+        remaining = iter(enumerate(good))
+        for place in range(len(good) + len(told)):
+            if place in told:
+                failures[place] = rebuild_failure(told[place], self.function.name)
+                values.append(None)
+            else:
+                i, value = next(remaining)
+                if i in wrong:
+                    failures[place] = wrong[i]
+                values.append(value)
+        return Reply(busy_ns, values, failures)
+
+
+def encode_failure_of_all(calls: int, error: BaseException) -> bytes:
+    """The reply of a batch none of whose calls could be run or answered."""
+    return ENCODER.encode((0, [], dict.fromkeys(range(calls), describe_failure(error))))
+
+
+class _Items(Generic[T]):
+    """Decodes an array of one type; a wrong item does not spoil its neighbours."""
+
+    def __init__(self, kind: Any) -> None:
+        self._all = msgspec.msgpack.Decoder(list[kind])
+        self._each = msgspec.msgpack.Decoder(kind)
+        self._raw = msgspec.msgpack.Decoder(list[msgspec.Raw])
+
+    def decode(
+        self, data: bytes | msgspec.Raw, what: str
+    ) -> tuple[list[T], dict[int, BaseException] | None]:
+        try:
+            return self._all.decode(data), None
+        except msgspec.ValidationError:
+            return self._decode_each(data, what)
+
+    def _decode_each(
+        self, data: bytes | msgspec.Raw, what: str
+    ) -> tuple[list[Any], dict[int, BaseException]]:
+        values: list[Any] = []
+        wrong: dict[int, BaseException] = {}
+        for place, raw in enumerate(self._raw.decode(data)):
+            try:
+                values.append(self._each.decode(raw))
+            except msgspec.ValidationError as error:
+                values.append(None)
+                wrong[place] = TypeError(f"{what}: {error}")
+        return values, wrong

@@ -1,0 +1,197 @@
+"""``@async_task``: which functions may run in workers, under which names and types.
+
+Knows no processes. Functions travel by name, and a name is resolved only to something decorated
+here, so nothing that arrives from outside can call anything else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import types
+import typing
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+
+import msgspec
+
+from corororo._core import call_async, map_calls, run_nested
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DEFAULT_RETRIES = 3
+
+
+class AsyncTaskFunction(Generic[P, R]):
+    """A function whose calls are AsyncTasks: awaited in a Task, run in a worker.
+
+    ``retries`` is how many more workers a call may kill before it fails with WorkerDied.
+    """
+
+    def __init__(self, function: Callable[P, Any], retries: int) -> None:
+        self.retries = retries
+        self.name = f"{function.__module__}:{function.__qualname__}"
+        self.is_async = inspect.iscoroutinefunction(function)
+        self._function = function
+        self._signature = inspect.signature(function)
+        self._parameters = list(self._signature.parameters.values())
+        self._arity = len(self._parameters)
+        self._positional = sum(p.kind is not p.KEYWORD_ONLY for p in self._parameters)
+        self.__doc__ = function.__doc__
+        self.__name__ = function.__name__
+        self.__qualname__ = function.__qualname__
+        self.__module__ = function.__module__
+        self.__wrapped__ = function
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """The call as something to await; it is sent when it is awaited."""
+        if kwargs or len(args) != self._arity:
+            return call_async((self, self._bind(args, kwargs)))
+        return call_async((self, args))
+
+    def map(self, *iterables: Iterable[Any]) -> Awaitable[list[R]]:
+        """All results of calls with the items of ``iterables``, as the builtin ``map`` pairs them.
+
+        The calls travel as vectors, and the Task is resumed once, when the last is back. The
+        first failure, in the order of the calls, is raised.
+        """
+        if len(iterables) != self._arity:
+            return self.starmap(zip(*iterables, strict=False))
+        return map_calls(self, list(zip(*iterables, strict=False)))
+
+    def starmap(self, arguments: Iterable[tuple[Any, ...]]) -> Awaitable[list[R]]:
+        """All results of ``function(*a)`` for each ``a`` of ``arguments``, in order."""
+        return map_calls(self, [self._complete(tuple(given)) for given in arguments])
+
+    def call_inline(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function here and now; what it awaits runs here as well."""
+        given = args if not kwargs and len(args) == self._arity else self._bind(args, kwargs)
+        return cast("R", self.run(*given))
+
+    @property
+    def run(self) -> Callable[..., Any]:
+        """The function itself, taking the complete arguments of a call by position."""
+        if self._positional < self._arity:
+            return self._run_with_keywords
+        return self._run_coroutine if self.is_async else self._function
+
+    def argument_types(self) -> Any:
+        """The type of the complete arguments of one call: a tuple, as msgspec decodes it."""
+        hints = self._hints()
+        kinds = [hints.get(p.name, Any) for p in self._parameters]
+        return tuple[tuple(kinds)] if kinds else tuple[()]  # type: ignore[misc]
+
+    def result_type(self) -> Any:
+        """The type of a result; Any where the function does not say."""
+        return self._hints().get("return", Any)
+
+    def __repr__(self) -> str:
+        return f"<AsyncTask function {self.name}>"
+
+    def _hints(self) -> dict[str, Any]:
+        hints = typing.get_type_hints(self._function, include_extras=True)
+        return {name: type(None) if hint is None else hint for name, hint in hints.items()}
+
+    def _complete(self, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        return given if len(given) == self._arity else self._bind(given, {})
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.name}{self._signature}: {error}") from None
+        bound.apply_defaults()
+        return tuple(bound.arguments[p.name] for p in self._parameters)
+
+    def _run_with_keywords(self, *args: Any) -> Any:
+        names = [p.name for p in self._parameters[self._positional :]]
+        keywords = dict(zip(names, args[self._positional :], strict=True))
+        result = self._function(*args[: self._positional], **keywords)
+        return run_nested(result) if self.is_async else result
+
+    def _run_coroutine(self, *args: Any) -> Any:
+        return run_nested(self._function(*args))  # type: ignore[call-arg]
+
+
+@overload
+def async_task(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTaskFunction[P, R]: ...
+@overload
+def async_task(function: Callable[P, R], /) -> AsyncTaskFunction[P, R]: ...
+@overload
+def async_task(*, retries: int = DEFAULT_RETRIES) -> _Decorator: ...
+
+
+def async_task(
+    function: Callable[..., Any] | None = None, /, *, retries: int = DEFAULT_RETRIES
+) -> Any:
+    """Make the calls of a module-level function AsyncTasks.
+
+    Arguments and results are of types that msgspec can encode, and are decoded against the
+    annotations. An ``async def`` function may await other AsyncTasks: they run in its worker.
+    ``retries`` is how many more workers one call may kill before it fails with WorkerDied.
+
+    Raises TypeError for what a worker could not find by its name (lambdas, methods, functions
+    inside functions), and ValueError for a negative ``retries``.
+    """
+    if retries < 0:
+        raise ValueError(f"retries must be 0 or more, got {retries}")
+    if function is None:
+        return _Decorator(retries)
+    return _Decorator(retries)(function)
+
+
+class _Decorator:
+    """``@async_task(...)`` with its options."""
+
+    def __init__(self, retries: int) -> None:
+        self._retries = retries
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, R]]
+    ) -> AsyncTaskFunction[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R]) -> AsyncTaskFunction[P, R]: ...
+    def __call__(self, function: Callable[..., Any]) -> AsyncTaskFunction[..., Any]:
+        _check_function(function)
+        return AsyncTaskFunction(function, self._retries)
+
+
+def resolve(name: str) -> AsyncTaskFunction[..., Any]:
+    """The function of this name; raises LookupError unless ``@async_task`` stands above it."""
+    module_name, _, qualified_name = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), qualified_name, None)
+    except ImportError as error:
+        raise LookupError(f"cannot import {module_name} to find {name}: {error}") from error
+    if not isinstance(found, AsyncTaskFunction):
+        raise LookupError(
+            f"{name} is not a module-level function under @async_task in this process"
+        )
+    return found
+
+
+def encodable(value: Any) -> Any:
+    """Refuse what msgspec cannot encode, by raising TypeError from inside the encoder."""
+    raise TypeError(f"a {type(value).__module__}.{type(value).__qualname__} cannot be encoded")
+
+
+ENCODER = msgspec.msgpack.Encoder(enc_hook=encodable)
+
+
+def _check_function(function: Any) -> None:
+    if not isinstance(function, types.FunctionType):
+        raise TypeError(f"@async_task stands above functions, got {type(function).__name__}")
+    if "." in function.__qualname__ or function.__name__ == "<lambda>":
+        raise TypeError(
+            f"@async_task needs a function at module level, which a worker can find by its name, "
+            f"got {function.__qualname__} of {function.__module__}; move it to the module, and "
+            f"pass it what it used to take from around it"
+        )
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise TypeError(
+                f"@async_task needs named parameters, got {parameter} in "
+                f"{function.__qualname__}; take a list or a dict instead"
+            )

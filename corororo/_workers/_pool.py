@@ -1,0 +1,326 @@
+"""WorkerPool: starts workers, replaces those that die, and tells the zones of it.
+
+Knows no Tasks. A thread watches the workers, so a pool keeps its word while its owner's main
+thread is busy or waits, whichever process the calls come from.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import threading
+import types
+from collections.abc import Sequence
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Self
+
+import msgspec
+
+from corororo._core import Inline
+from corororo._exceptions import FifoFull, PoolClosed, PoolFailed
+from corororo._ring import FifoReader, FifoWriter, Kind, Session
+from corororo.abc import Transfer
+
+from ._config import PoolConfig, read_config, write_config
+from ._process import WorkerProcess
+from ._transfer import SharedRing
+
+STOP_S = 1.0  # what a worker gets to end by itself
+START_S = 60.0  # what the workers get to come up
+STILLBORN_LIMIT = 3  # workers that die one after another before any of them has read a call
+
+
+class WorkerStatus(msgspec.Struct, frozen=True):
+    """One worker of a pool."""
+
+    number: int
+    pid: int
+    title: str
+    ready: bool
+
+
+class PoolStatistics(msgspec.Struct, frozen=True):
+    """A pool at one moment."""
+
+    workers: tuple[WorkerStatus, ...]
+    restarts: int  # workers that died and were replaced
+
+
+class WorkerPool:
+    """``workers`` processes that run AsyncTasks for every Scheduler that attaches.
+
+    Args:
+        workers: processes; as many as there are CPUs to use by default. 0 runs AsyncTasks inline.
+        ring_bytes: shared memory for each Scheduler's calls and replies, reserved when it opens.
+        max_batch: calls that travel together at most.
+        max_reply_bytes: the size up to which a batch of results is accepted.
+        rings: Schedulers that are expected; the session directory goes where their rings fit.
+        name: what the processes call themselves: ``<name> worker 3``.
+        imports: modules that each worker imports before it takes its first call.
+        preload: modules for the server from which all processes are forked.
+        directory: where to put the session directory, instead of the usual places.
+
+    Use it as a context manager, or call ``start`` and ``close``. Raises SessionError where there
+    is no room for the rings, PoolFailed where the workers do not come up.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        ring_bytes: int = 1 << 20,
+        max_batch: int = 256,
+        max_reply_bytes: int = 64 << 20,
+        rings: int = 1,
+        name: str = "corororo",
+        imports: Sequence[str] = (),
+        preload: Sequence[str] = (),
+        directory: Path | None = None,
+    ) -> None:
+        count = usable_cpus() if workers is None else workers
+        _check_at_least("workers", count, 0)
+        _check_at_least("ring_bytes", ring_bytes, 1 << 14)
+        _check_at_least("max_batch", max_batch, 1)
+        _check_at_least("max_reply_bytes", max_reply_bytes, 1)
+        _check_at_least("rings", rings, 1)
+        self._config = PoolConfig(count, (ring_bytes + 63) & ~63, max_batch, max_reply_bytes)
+        self._rings = rings
+        self._name = name
+        self._imports = imports
+        self._preload = preload
+        self._base = directory
+        self._staff: _Staff | None = None
+
+    @staticmethod
+    def attach(address: str) -> AttachedPool:
+        """The pool of another process, by its ``address``; raises PoolClosed when it is gone."""
+        return AttachedPool(address)
+
+    @property
+    def workers(self) -> int:
+        """How many workers it keeps."""
+        return self._config.workers
+
+    @property
+    def address(self) -> str:
+        """What ``attach`` takes in another process: the path of the session directory."""
+        if self._config.workers == 0:
+            raise PoolClosed("a pool of 0 workers runs AsyncTasks inline and has no address")
+        return str(self._open_staff().session.directory)
+
+    def start(self) -> None:
+        """Make the session and start the workers; returns when all of them take calls."""
+        if self._staff is not None:
+            raise RuntimeError("the pool has been started already")
+        if self._config.workers == 0:
+            return
+        session = Session.create(self._config.ring_bytes * self._rings, self._base)
+        try:
+            write_config(session, self._config)
+            self._staff = _Staff(session, self._config, self._name, self._imports, self._preload)
+            self._staff.wait_until_ready()
+        except BaseException:
+            self.close()
+            session.remove()
+            raise
+        atexit.register(self.close)
+
+    def open_transfer(self) -> Transfer:
+        """The way to the workers for one Scheduler."""
+        if self._config.workers == 0:
+            return Inline()
+        return SharedRing(self._open_staff().session, self._config)
+
+    def statistics(self) -> PoolStatistics:
+        """A frozen snapshot."""
+        return PoolStatistics((), 0) if self._staff is None else self._staff.statistics()
+
+    def close(self) -> None:
+        """End the workers and remove the session directory; idempotent.
+
+        AsyncTasks in flight come to nothing: Schedulers that wait for them get PoolClosed.
+        """
+        if self._staff is not None:
+            staff, self._staff = self._staff, None
+            atexit.unregister(self.close)
+            staff.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open_staff(self) -> _Staff:
+        if self._staff is None:
+            raise PoolClosed("the pool is not running; use it as `with WorkerPool() as pool:`")
+        return self._staff
+
+
+class AttachedPool:
+    """A pool that another process owns; good for ``Scheduler(...)``."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self._session = Session.attach(address)
+        self._config = read_config(self._session)
+
+    def open_transfer(self) -> Transfer:
+        """The way to the workers for one Scheduler."""
+        return SharedRing(self._session, self._config)
+
+
+class _Staff:
+    """The worker processes of a pool, and the thread that minds them."""
+
+    def __init__(
+        self,
+        session: Session,
+        config: PoolConfig,
+        name: str,
+        imports: Sequence[str],
+        preload: Sequence[str],
+    ) -> None:
+        self.session = session
+        self._name = name
+        self._imports = imports
+        self._preload = preload
+        self._restarts = 0
+        self._next_number = 1
+        self._stillborn = 0
+        self._untold: list[tuple[Path, int]] = []  # reply FIFOs that were full, and who died
+        self._failure: str | None = None
+        self._changed = threading.Condition()
+        self._stopping = False
+        # All of these are readers or writers that keep the FIFOs open for others.
+        self._lifeline_reader = FifoReader(session.lifeline, blocking=False)
+        self._lifeline = FifoWriter(session.lifeline)
+        self._calls_reader = FifoReader(session.calls, blocking=False)
+        self._calls = FifoWriter(session.calls)
+        self._status = FifoReader(session.status, blocking=False)
+        self._status_writer = FifoWriter(session.status)
+        self._wake_reader, self._wake_writer = os.pipe()
+        self._workers = [self._start_worker(i) for i in range(config.workers)]
+        self._thread = threading.Thread(target=self._watch, name="corororo pool", daemon=True)
+        self._thread.start()
+
+    def wait_until_ready(self) -> None:
+        """Return when every worker takes calls; raises PoolFailed when they do not."""
+        with self._changed:
+            come = self._changed.wait_for(
+                lambda: self._failure or all(worker.ready for worker in self._workers), START_S
+            )
+        if self._failure:
+            raise PoolFailed(self._failure)
+        if not come:
+            raise PoolFailed(f"the workers did not come up within {START_S:.0f} s")
+
+    def statistics(self) -> PoolStatistics:
+        with self._changed:
+            workers = tuple(WorkerStatus(w.number, w.pid, w.title, w.ready) for w in self._workers)
+            return PoolStatistics(workers, self._restarts)
+
+    def stop(self) -> None:
+        self._stopping = True
+        os.write(self._wake_writer, b"\0")
+        self._thread.join()
+        self._lifeline.close()  # the workers' signal to end, and the zones' that nobody answers
+        for worker in self._workers:
+            worker.stop(STOP_S)
+        for end in (
+            self._lifeline_reader,
+            self._calls_reader,
+            self._calls,
+            self._status,
+            self._status_writer,
+        ):
+            end.close()
+        os.close(self._wake_reader)
+        os.close(self._wake_writer)
+        self.session.remove()
+
+    # -- the thread
+
+    def _watch(self) -> None:
+        while not self._stopping and self._failure is None:
+            sentinels: list[int] = [worker.sentinel for worker in self._workers]
+            timeout_s = 0.01 if self._untold else None
+            wait([*sentinels, self._status.fileno(), self._wake_reader], timeout_s)
+            self._note_the_ready()
+            for place, worker in enumerate(self._workers):
+                if worker.exit_code() is not None and not self._stopping:
+                    self._replace(place, worker)
+            self._tell_the_zones()
+
+    def _note_the_ready(self) -> None:
+        for descriptor in self._status.read_nowait():
+            for worker in self._workers:
+                if descriptor.kind == Kind.READY and worker.number == descriptor.worker:
+                    worker.ready = True
+                    self._stillborn = 0
+        with self._changed:
+            self._changed.notify_all()
+
+    def _replace(self, place: int, worker: WorkerProcess) -> None:
+        worker.make_sure_it_is_dead()
+        self._untold += [(path, worker.number) for path in self.session.all_replies()]
+        if not worker.ready:
+            self._stillborn += 1
+            if self._stillborn >= STILLBORN_LIMIT:
+                self._fail(worker)
+                return
+        replacement = self._start_worker(place)
+        with self._changed:
+            self._workers[place] = replacement
+            self._restarts += 1
+
+    def _tell_the_zones(self) -> None:
+        untold, self._untold = self._untold, []
+        for path, number in untold:
+            # A zone that has gone in the meantime has nothing with the dead worker any more.
+            with contextlib.suppress(PoolClosed):
+                writer = FifoWriter(path)
+                try:
+                    writer.write_nowait(Kind.WORKER_DIED, 0, 0, 0, 0, 0, 0, number)
+                except FifoFull:
+                    self._untold.append((path, number))
+                finally:
+                    writer.close()
+
+    def _fail(self, worker: WorkerProcess) -> None:
+        self._lifeline.close()
+        with self._changed:
+            self._failure = (
+                f"{STILLBORN_LIMIT} workers died before they took a call, the last with exit code "
+                f"{worker.exit_code()}; if the errors above name the main module, its code must "
+                f'stand under `if __name__ == "__main__":`'
+            )
+            self._changed.notify_all()
+
+    def _start_worker(self, place: int) -> WorkerProcess:
+        number = self._next_number
+        self._next_number += 1
+        title = f"{self._name} worker {place + 1}"
+        return WorkerProcess(
+            number, title, str(self.session.directory), self._imports, self._preload
+        )
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS
+
+
+def _check_at_least(name: str, value: int, minimum: int) -> None:
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}; WorkerPool({name}=...)")

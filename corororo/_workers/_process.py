@@ -1,0 +1,72 @@
+"""One worker process as its pool sees it: started, watched, ended. Knows no batches."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Sequence
+from multiprocessing.context import ForkServerContext
+
+from ._worker import worker_main
+
+FORKSERVER_LOST = 255  # the exit code that multiprocessing reports when it cannot know
+
+
+class WorkerProcess:
+    """A running worker. ``number`` is never used twice in a pool."""
+
+    def __init__(
+        self, number: int, title: str, address: str, imports: Sequence[str], preload: Sequence[str]
+    ) -> None:
+        self.number = number
+        self.title = title
+        self.ready = False
+        self._process = forkserver(preload).Process(
+            target=worker_main, args=(address, number, title, tuple(imports)), daemon=True
+        )
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def sentinel(self) -> int:
+        """Turns readable when the process has ended."""
+        return self._process.sentinel
+
+    def exit_code(self) -> int | None:
+        """None while it runs; a negative signal number where a signal ended it."""
+        return self._process.exitcode
+
+    def make_sure_it_is_dead(self) -> None:
+        """After its sentinel has spoken: a lost forkserver says so of processes that still live."""
+        if self._process.exitcode == FORKSERVER_LOST:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL; nothing happens where it has ended already."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+
+    def stop(self, timeout_s: float) -> None:
+        """Wait for the end that the lifeline brought, and kill what does not come to it."""
+        self._process.join(timeout_s)
+        if self._process.exitcode is None:
+            self.kill()
+            self._process.join()
+        self._process.close()
+
+
+def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
+    """The context that starts processes from a server which has imported what they need.
+
+    ``preload`` counts for the first pool of a program: later ones find the server running.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["corororo", *preload])
+    return context

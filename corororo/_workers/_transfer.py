@@ -1,0 +1,372 @@
+"""SharedRing: takes a zone's calls to the workers of a pool and brings their replies back.
+
+The zone owns ring and records. A record is freed when its reply has been taken, or when it is
+certain that nobody can write into it any more; until then the zone can send it again. That is why
+the death of a worker loses nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+import select
+from collections import deque
+from typing import Any
+
+import msgspec
+
+from corororo._exceptions import FifoFull, PoolClosed, RequestTooLarge, RingFull, WorkerDied
+from corororo._ring import (
+    NO_WORKER,
+    Descriptor,
+    FifoReader,
+    FifoWriter,
+    Kind,
+    RecordHeader,
+    Ring,
+    RingMemory,
+    RingStatistics,
+    Session,
+    record_bytes,
+    remove_file,
+)
+from corororo.abc import Completion
+
+from ._batching import UNPLACED, Batch, batch_size
+from ._codec import Codec, Reply
+from ._config import PoolConfig
+from ._functions import AsyncTaskFunction
+
+MAX_BATCHES_OUT = 256  # a reply FIFO holds more descriptors than that on every system
+REPLY_HEAD_BYTES = 512  # of a reply without any values; one short failure fits, too
+FIRST_REPLY_BYTES = 32  # a call's share of the extent, until the function has replied once
+FULL_FIFO_RETRY_S = 0.001
+OWNER_CHECK_S = 1.0
+
+
+class WorkerUse(msgspec.Struct):
+    """What one worker has done for one zone."""
+
+    batches: int = 0
+    calls: int = 0
+    busy_ns: int = 0
+
+
+class TransferStatistics(msgspec.Struct, frozen=True):
+    """A zone's side of the transfer at one moment."""
+
+    ring: RingStatistics
+    calls_in_flight: int
+    batches_out: int
+    batches_waiting: int  # for room in the ring or the FIFO
+    stale_replies: int  # of attempts that were void already: dropped
+    spilled_replies: int  # larger than their extent: came through a file
+
+
+class SharedRing:
+    """The transfer of one Scheduler to the workers of one pool."""
+
+    def __init__(self, session: Session, config: PoolConfig) -> None:
+        self._session = session
+        self._config = config
+        # The lifeline is opened before the owner is seen alive: then its end cannot be missed.
+        self._lifeline = FifoReader(session.lifeline, blocking=False)
+        session.check_owner_lives()
+        self._calls = FifoWriter(session.calls)
+        self._number = session.new_ring_number()
+        self._memory = RingMemory.create(session.ring(self._number), config.ring_bytes)
+        self._ring = Ring(config.ring_bytes)
+        self._replies = FifoReader(session.replies(self._number), blocking=False)
+        self._replies_held_open = FifoWriter(session.replies(self._number))
+        self._poll = select.poll()
+        self._poll.register(self._replies.fileno(), select.POLLIN)
+        self._owner_poll = select.poll()
+        for poll in (self._poll, self._owner_poll):
+            poll.register(self._lifeline.fileno(), 0)  # only its hang-up
+        self._waiting: deque[Batch] = deque()
+        self._out: dict[int, Batch] = {}  # by sequence
+        self._refused: list[Completion] = []  # calls that never left
+        self._codecs: dict[AsyncTaskFunction[..., Any], _Functions] = {}
+        self._sequence = secrets.randbits(62)
+        self._fifo_is_full = False
+        self._closed = False
+        self._stale_replies = 0
+        self._spilled_replies = 0
+        self.in_flight = 0
+        self.batches_sent = 0
+        self.calls_retried = 0
+        self.worker_use: dict[int, WorkerUse] = {}
+
+    # -- Transfer
+
+    def send_nowait(self, function: Any, ticket: Any, arguments: list[Any]) -> None:
+        """Split the calls into batches and send as many as there is room for; the rest waits."""
+        if self._closed:
+            raise PoolClosed("the transfer is closed")
+        size = batch_size(len(arguments), self._config.workers, self._config.max_batch)
+        self._waiting.extend(Batch(function, ticket, 0, arguments).parts(size))
+        self.in_flight += len(arguments)
+        self._send_waiting()
+
+    def take_nowait(self) -> list[Completion]:
+        """Outcomes that have come back; raises PoolClosed when the pool's owner is gone."""
+        completions, self._refused = self._refused, []
+        descriptors = self._replies.read_nowait()
+        for descriptor in descriptors:
+            if descriptor.kind == Kind.WORKER_DIED:
+                completions += self._give_to_others(descriptor.worker)
+            else:
+                completions += self._take(descriptor)
+        if self._waiting:
+            self._send_waiting()
+        if not descriptors and not completions:
+            self._check_owner(self._owner_poll, 0)
+        for completion in completions:
+            self.in_flight -= len(completion.values)
+        return completions
+
+    def wait(self, timeout_s: float | None) -> None:
+        """Block until a descriptor is there; raises PoolClosed when the owner is gone."""
+        if not self._refused:
+            self._check_owner(self._poll, None if timeout_s is None else timeout_s * 1000)
+
+    def fileno(self) -> int:
+        """The reading end of the reply FIFO."""
+        return self._replies.fileno()
+
+    def longest_wait_s(self) -> float | None:
+        """Short where the calls' FIFO was full: nothing tells that it has room again."""
+        if self._refused:
+            return 0.0
+        return FULL_FIFO_RETRY_S if self._fifo_is_full else OWNER_CHECK_S
+
+    def close(self) -> None:
+        """Remove the ring and its FIFO; calls in flight are forgotten. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        remove_file(self._session.replies(self._number))
+        remove_file(self._session.ring(self._number))
+        for part in (self._calls, self._replies_held_open, self._replies, self._lifeline):
+            part.close()
+        self._memory.close()
+
+    def statistics(self) -> TransferStatistics:
+        """A frozen snapshot."""
+        return TransferStatistics(
+            ring=self._ring.statistics(),
+            calls_in_flight=self.in_flight,
+            batches_out=len(self._out),
+            batches_waiting=len(self._waiting),
+            stale_replies=self._stale_replies,
+            spilled_replies=self._spilled_replies,
+        )
+
+    # -- sending
+
+    def _send_waiting(self) -> None:
+        waiting = self._waiting
+        self._fifo_is_full = False
+        while waiting and len(self._out) < MAX_BATCHES_OUT:
+            batch = waiting[0]
+            if batch.offset == UNPLACED:
+                if not self._place(batch):
+                    break
+                if batch.offset == UNPLACED:
+                    continue  # smaller ones stand in its place, or it was refused
+            try:
+                self._send_descriptor(batch)
+            except FifoFull:
+                self._fifo_is_full = True
+                break
+            waiting.popleft()
+            self._out[batch.sequence] = batch
+            self.batches_sent += 1
+
+    def _send_descriptor(self, batch: Batch) -> None:
+        self._calls.write_nowait(
+            Kind.CALLS, 0, self._number, batch.offset, 0, batch.sequence, batch.attempt, NO_WORKER
+        )
+
+    def _place(self, batch: Batch) -> bool:
+        """Write the record of the first waiting batch; False where the ring has no room now."""
+        known = self._known(batch.function)
+        request = batch.request
+        if request is None:
+            request = self._encode(batch, known)
+            if request is None:
+                return True
+        room = REPLY_HEAD_BYTES + int(known.reply_bytes * len(batch.arguments))
+        length = record_bytes(len(known.name), len(request), room)
+        # A record of more than a quarter of the ring would make the workers wait for each other.
+        if length > self._ring.size_bytes // 4:
+            if len(batch.arguments) > 1:
+                self._waiting.popleft()
+                self._waiting.extendleft(reversed(batch.halves()))
+                return True
+            room = REPLY_HEAD_BYTES  # what does not fit there spills
+            length = record_bytes(len(known.name), len(request), room)
+            if length > self._ring.size_bytes:
+                self._refuse(batch, _request_too_large(batch, len(request), self._config))
+                return True
+        try:
+            batch.offset = self._ring.claim(length)
+        except RingFull:
+            return False
+        self._sequence += 1
+        batch.sequence = self._sequence
+        header = RecordHeader(
+            batch.sequence,
+            batch.attempt,
+            NO_WORKER,
+            len(known.name),
+            len(request),
+            room,
+            len(batch.arguments),
+        )
+        batch.request = None
+        batch.reply_offset = batch.offset + header.reply_offset
+        self._memory.write_record(batch.offset, header, known.name, request)
+        return True
+
+    def _encode(self, batch: Batch, known: _Functions) -> bytes | None:
+        try:
+            batch.request = known.codec.encode_request(batch.arguments)
+        except Exception as error:  # whatever the encoder raises, it is the caller's to hear
+            if len(batch.arguments) == 1:
+                error.add_note(f"in the arguments of {batch.function.name}")
+                self._refuse(batch, error)
+            else:
+                self._waiting.popleft()
+                self._waiting.extendleft(reversed(batch.halves()))
+        return batch.request
+
+    def _refuse(self, batch: Batch, error: BaseException) -> None:
+        self._waiting.popleft()
+        self._refused.append(Completion(batch.ticket, batch.start, [None], {0: error}))
+
+    # -- taking
+
+    def _take(self, descriptor: Descriptor) -> list[Completion]:
+        batch = self._out.get(descriptor.sequence)
+        if batch is None or batch.attempt != descriptor.attempt:
+            self._stale_replies += 1
+            if descriptor.kind == Kind.SPILLED:
+                remove_file(self._session.spill(self._number, descriptor.sequence))
+            return []
+        known = self._known(batch.function)
+        try:
+            data = self._read_reply(batch, descriptor)
+            reply = known.codec.decode_reply(data)
+        except (msgspec.DecodeError, OSError):
+            return self._run_again(batch)
+        if len(reply.values) != len(batch.arguments):
+            return self._run_again(batch)
+        self._forget(batch)
+        self._note_reply(known, descriptor, len(data), reply)
+        return [Completion(batch.ticket, batch.start, reply.values, reply.failures)]
+
+    def _read_reply(self, batch: Batch, descriptor: Descriptor) -> bytes:
+        if descriptor.kind == Kind.REPLY:
+            return self._memory.read(batch.reply_offset, descriptor.length)
+        self._spilled_replies += 1
+        path = self._session.spill(self._number, descriptor.sequence)
+        data = path.read_bytes()
+        path.unlink()
+        return data
+
+    def _note_reply(
+        self, known: _Functions, descriptor: Descriptor, length: int, reply: Reply
+    ) -> None:
+        calls = len(reply.values)
+        use = self.worker_use.setdefault(descriptor.worker, WorkerUse())
+        use.batches += 1
+        use.calls += calls
+        use.busy_ns += reply.busy_ns
+        if reply.failures is None:  # a traceback says nothing of the size of results
+            known.reply_bytes = max(known.reply_bytes, 1.25 * length / calls)
+
+    def _forget(self, batch: Batch) -> None:
+        del self._out[batch.sequence]
+        self._ring.free(batch.offset)
+
+    # -- when a worker has died
+
+    def _give_to_others(self, worker: int) -> list[Completion]:
+        """Run again what the dead worker had, and send again what it may have had.
+
+        A worker that read a descriptor and died before it marked the record leaves no trace. So
+        every unmarked record whose lock is free gets another attempt: the descriptor that is
+        perhaps still in the FIFO is void then, and nothing runs twice.
+        """
+        completions: list[Completion] = []
+        for batch in list(self._out.values()):
+            if self._memory.header(batch.offset).worker not in (NO_WORKER, worker):
+                continue
+            if not self._memory.try_lock(batch.offset):
+                continue  # a living worker has it, and is about to mark it
+            try:
+                holder = self._memory.header(batch.offset).worker
+                if holder == worker:
+                    completions += self._run_again(batch)
+                elif holder == NO_WORKER:
+                    self._send_again(batch)
+            finally:
+                self._memory.unlock(batch.offset)
+        return completions
+
+    def _send_again(self, batch: Batch) -> None:
+        batch.attempt += 1
+        self._memory.renew(batch.offset, batch.attempt)
+        try:
+            self._send_descriptor(batch)
+        except FifoFull:
+            del self._out[batch.sequence]
+            self._waiting.appendleft(batch)
+
+    def _run_again(self, batch: Batch) -> list[Completion]:
+        """The calls of a batch whose worker failed it: in halves, and alone until they fail."""
+        self._forget(batch)
+        if len(batch.arguments) > 1:
+            again = batch.halves()
+        elif batch.deaths < batch.function.retries:
+            again = batch.parts(1)
+            again[0].deaths += 1
+        else:
+            return [Completion(batch.ticket, batch.start, [None], {0: _worker_died(batch)})]
+        self.calls_retried += len(batch.arguments)
+        self._waiting.extendleft(reversed(again))
+        return []
+
+    def _known(self, function: AsyncTaskFunction[..., Any]) -> _Functions:
+        known = self._codecs.get(function)
+        if known is None:
+            known = self._codecs[function] = _Functions(function)
+        return known
+
+    def _check_owner(self, poll: select.poll, timeout_ms: float | None) -> None:
+        for fd, _ in poll.poll(timeout_ms):
+            if fd == self._lifeline.fileno():
+                raise PoolClosed("the pool is closed, or its owner died, with AsyncTasks in flight")
+
+
+class _Functions:
+    """What a transfer knows of one function."""
+
+    def __init__(self, function: AsyncTaskFunction[..., Any]) -> None:
+        self.codec = Codec(function)
+        self.name = function.name.encode()
+        self.reply_bytes: float = FIRST_REPLY_BYTES  # a call's share of a reply extent
+
+
+def _request_too_large(batch: Batch, length: int, config: PoolConfig) -> RequestTooLarge:
+    return RequestTooLarge(
+        f"the arguments of {batch.function.name} take {length} bytes, and the ring holds "
+        f"{config.ring_bytes}; pass less, or raise WorkerPool(ring_bytes=...)"
+    )
+
+
+def _worker_died(batch: Batch) -> WorkerDied:
+    return WorkerDied(
+        f"{batch.function.name} was alone with {batch.deaths + 1} workers, and each of them died; "
+        f"its limit is @async_task(retries={batch.function.retries})"
+    )

@@ -1,0 +1,225 @@
+"""A worker process: reads descriptors, runs batches, replies. Knows no Tasks."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import importlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from corororo._clock import SystemClock
+from corororo._core import run_calls
+from corororo._exceptions import PoolClosed, ReplyTooLarge
+from corororo._ring import (
+    Descriptor,
+    FifoReader,
+    FifoWriter,
+    Kind,
+    RecordHeader,
+    RingMemory,
+    Session,
+)
+
+from ._codec import Codec, encode_failure_of_all
+from ._config import PoolConfig, read_config
+from ._functions import resolve
+
+
+def worker_main(address: str, number: int, title: str, imports: Sequence[str]) -> None:
+    """The life of worker ``number`` of the pool at ``address``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who then stops us
+    set_title(title)
+    session = Session.attach(address)
+    die_with_owner(session)
+    for module in imports:
+        importlib.import_module(module)
+    worker = Worker(session, read_config(session), number)
+    gc.collect()
+    gc.freeze()  # what is imported lives as long as we do: collections need not look at it
+    worker.announce()
+    while worker.do_work() is not None:
+        continue
+
+
+class Worker:
+    """Reads from the calls' FIFO of a session, and answers to whichever zone sent the call."""
+
+    def __init__(self, session: Session, config: PoolConfig, number: int) -> None:
+        self._session = session
+        self._config = config
+        self._number = number
+        self._calls = FifoReader(session.calls, blocking=True)
+        self._zones: dict[int, _Zone] = {}
+        self._functions: dict[bytes, Codec | LookupError] = {}
+        self._now_ns = SystemClock.now_ns
+
+    def announce(self) -> None:
+        """Tell the pool that calls are read from now on."""
+        status = FifoWriter(self._session.status)
+        status.write_nowait(Kind.READY, 0, 0, 0, 0, 0, 0, self._number)
+        status.close()
+
+    def do_work(self) -> int | None:
+        """Wait for one batch and run it; returns its calls, or None when no more can come."""
+        descriptor = self._calls.read_one()
+        if descriptor is None:
+            return None
+        zone = self._zone(descriptor.ring)
+        if zone is None or not zone.memory.try_lock(descriptor.offset):
+            return 0  # the zone is gone, or the attempt is void and another one is on its way
+        try:
+            header = zone.memory.header(descriptor.offset)
+            if (header.sequence, header.attempt) != (descriptor.sequence, descriptor.attempt):
+                return 0
+            zone.memory.mark(descriptor.offset, self._number)
+            reply = self._run(zone, descriptor, header)
+            if len(reply) > header.reply_room:
+                reply = self._spill(descriptor, header, reply)
+            kind = Kind.REPLY if reply else Kind.SPILLED
+            zone.memory.write(descriptor.offset + header.reply_offset, reply)
+        finally:
+            zone.memory.unlock(descriptor.offset)
+        # The descriptor goes last: who reads it sees the whole reply, and finds the lock free.
+        self._answer(zone, kind, descriptor, len(reply))
+        return header.calls
+
+    def _run(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> bytes:
+        began_ns = self._now_ns()
+        name_offset = descriptor.offset + header.request_offset - header.name_length
+        name = zone.memory.read(name_offset, header.name_length)
+        codec = self._codec(name)
+        if isinstance(codec, LookupError):
+            return encode_failure_of_all(header.calls, codec)
+        request = zone.memory.read(descriptor.offset + header.request_offset, header.request_length)
+        values, failures = _run_request(codec, request)
+        reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
+        if len(reply) > self._config.max_reply_bytes:
+            failures = (failures or {}) | self._too_large(codec, values)
+            reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
+        return reply
+
+    def _spill(self, descriptor: Descriptor, header: RecordHeader, reply: bytes) -> bytes:
+        """Put a reply that does not fit its extent into a file; what is left to write there."""
+        path = self._session.spill(descriptor.ring, descriptor.sequence)
+        try:
+            path.write_bytes(reply)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            failure = ReplyTooLarge(f"no room for a reply of {len(reply)} bytes: {error}")
+            return encode_failure_of_all(header.calls, failure)
+        return b""
+
+    def _answer(self, zone: _Zone, kind: Kind, descriptor: Descriptor, length: int) -> None:
+        try:
+            zone.replies.write_nowait(
+                kind,
+                0,
+                descriptor.ring,
+                descriptor.offset,
+                length,
+                descriptor.sequence,
+                descriptor.attempt,
+                self._number,
+            )
+        except PoolClosed:  # the zone is gone, and with it everybody who waited for this reply
+            self._zones.pop(descriptor.ring).close()
+
+    def _too_large(self, codec: Codec, values: list[Any]) -> dict[int, BaseException]:
+        limit = self._config.max_reply_bytes
+        sizes = {i: len(codec.encode_reply(0, [value], None)) for i, value in enumerate(values)}
+        return {
+            i: ReplyTooLarge(
+                f"a result of {codec.function.name} takes {size} bytes, the limit is {limit}; "
+                f"return less, or raise WorkerPool(max_reply_bytes=...)"
+            )
+            for i, size in sizes.items()
+            if size > limit
+        }
+
+    def _codec(self, name: bytes) -> Codec | LookupError:
+        codec = self._functions.get(name)
+        if codec is None:
+            try:
+                codec = Codec(resolve(name.decode()))
+            except LookupError as error:
+                codec = error
+            self._functions[name] = codec
+        return codec
+
+    def _zone(self, ring: int) -> _Zone | None:
+        zone = self._zones.get(ring)
+        if zone is None:
+            self._drop_zones_that_are_gone()
+            try:
+                zone = self._zones[ring] = _Zone(self._session, ring)
+            except (FileNotFoundError, PoolClosed):
+                return None
+        return zone
+
+    def _drop_zones_that_are_gone(self) -> None:
+        for ring in [ring for ring, zone in self._zones.items() if zone.memory.removed]:
+            self._zones.pop(ring).close()
+
+
+class _Zone:
+    """A worker's view of one zone: its ring and the way back."""
+
+    def __init__(self, session: Session, ring: int) -> None:
+        self.replies = FifoWriter(session.replies(ring))
+        try:
+            self.memory = RingMemory.open(session.ring(ring))
+        except BaseException:
+            self.replies.close()
+            raise
+
+    def close(self) -> None:
+        self.replies.close()
+        self.memory.close()
+
+
+def set_title(title: str) -> None:
+    """Name this process, so that ps and top show who is who; where setproctitle is installed."""
+    try:
+        import setproctitle
+    except ImportError:
+        return  # an optional comfort
+    setproctitle.setproctitle(title)
+
+
+def die_with_owner(session: Session) -> None:
+    """End this process when the owner of the session ends, whatever it is doing then.
+
+    On Linux the kernel sends SIGIO, whose default is to end the process: that works inside a C
+    call that never returns, too. Elsewhere a thread waits for the end of the file.
+    """
+    fd = os.open(session.lifeline, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if sys.platform == "linux":
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
+        fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_ASYNC)
+    else:
+        os.set_blocking(fd, True)
+        threading.Thread(target=_exit_at_end_of_file, args=(fd,), daemon=True).start()
+    session.check_owner_lives()  # after the watch stands: an owner gone before it is noticed here
+
+
+def _exit_at_end_of_file(fd: int) -> None:
+    os.read(fd, 1)
+    os._exit(0)
+
+
+def _run_request(codec: Codec, request: bytes) -> tuple[list[Any], dict[int, BaseException] | None]:
+    calls, wrong = codec.decode_request(request)
+    if wrong is None:
+        return run_calls(codec.function.run, calls)
+    good = [i for i in range(len(calls)) if i not in wrong]
+    values, failures = run_calls(codec.function.run, [calls[i] for i in good])
+    spread: list[Any] = [None] * len(calls)
+    for i, value in zip(good, values, strict=True):
+        spread[i] = value
+    return spread, wrong | {good[i]: error for i, error in (failures or {}).items()}

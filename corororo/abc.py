@@ -1,0 +1,101 @@
+"""What a user may replace: the clock, and the way AsyncTasks travel. Knows no implementation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """A source of time that only moves forward."""
+
+    def now(self) -> float:
+        """Seconds since a fixed but unknown moment."""
+        ...
+
+    def now_ns(self) -> int:
+        """The same in nanoseconds."""
+        ...
+
+
+class AsyncFunction(Protocol):
+    """What a transfer needs to know of a function under ``@async_task``."""
+
+    @property
+    def name(self) -> str:
+        """``module:qualified name``, by which a worker finds it."""
+        ...
+
+    @property
+    def call_inline(self) -> Any:
+        """Run the function here; takes the arguments of one call."""
+        ...
+
+
+class Completion(NamedTuple):
+    """The outcome of some calls that were sent together.
+
+    ``values[i]`` belongs to call ``start + i`` of what was sent under ``ticket``. Calls that
+    failed have ``None`` there and their exception in ``failures``, by ``i``; ``failures`` is
+    ``None`` where all went well.
+    """
+
+    ticket: Any
+    start: int
+    values: Sequence[Any]
+    failures: dict[int, BaseException] | None
+
+
+class Transfer(Protocol):
+    """Takes calls to where they run, and brings their results back. Owned by one Scheduler."""
+
+    @property
+    def in_flight(self) -> int:
+        """Calls sent and not yet taken back."""
+        ...
+
+    @property
+    def batches_sent(self) -> int:
+        """Batches handed to workers so far."""
+        ...
+
+    @property
+    def calls_retried(self) -> int:
+        """Calls that were sent again because their worker died, so far."""
+        ...
+
+    def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
+        """Accept calls of one function; each of ``arguments`` is the tuple of one call.
+
+        ``ticket`` comes back untouched with each Completion that answers a part of the calls.
+        """
+        ...
+
+    def take_nowait(self) -> list[Completion]:
+        """Whatever has come back since the last time; may be empty."""
+        ...
+
+    def wait(self, timeout_s: float | None) -> None:
+        """Block until ``take_nowait`` is likely to have something, or the time is over."""
+        ...
+
+    def fileno(self) -> int:
+        """A descriptor that turns readable when something comes back; -1 if there is none."""
+        ...
+
+    def longest_wait_s(self) -> float | None:
+        """How long a wait may last before ``take_nowait`` wants to be called all the same."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back; idempotent."""
+        ...
+
+
+class TransferSource(Protocol):
+    """A pool, as far as a Scheduler knows: it opens transfers."""
+
+    def open_transfer(self) -> Transfer:
+        """A transfer for one Scheduler."""
+        ...
