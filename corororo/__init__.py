@@ -23,7 +23,9 @@ from ._exceptions import RequestTooLarge as RequestTooLarge
 from ._exceptions import SessionError as SessionError
 from ._exceptions import WorkerDied as WorkerDied
 from ._workers import AsyncTaskFunction as AsyncTaskFunction
+from ._workers import AttachedPool as AttachedPool
 from ._workers import PoolStatistics as PoolStatistics
 from ._workers import WorkerPool as WorkerPool
 from ._workers import WorkerStatus as WorkerStatus
 from ._workers import async_task as async_task
+from ._workers import forkserver as forkserver

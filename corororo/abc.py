@@ -47,6 +47,15 @@ class Completion(NamedTuple):
     failures: dict[int, BaseException] | None
 
 
+class WorkerUse(NamedTuple):
+    """What one worker has done for one Scheduler so far."""
+
+    worker: int  # its number in the pool
+    batches: int
+    calls: int
+    busy_ns: int
+
+
 class Transfer(Protocol):
     """Takes calls to where they run, and brings their results back. Owned by one Scheduler."""
 
@@ -86,6 +95,10 @@ class Transfer(Protocol):
 
     def longest_wait_s(self) -> float | None:
         """How long a wait may last before ``take_nowait`` wants to be called all the same."""
+        ...
+
+    def worker_use(self) -> list[WorkerUse]:
+        """What each worker has done for this transfer so far."""
         ...
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from corororo._clock import SystemClock
 from corororo.abc import Clock
 
 FULL_EVERY = 64  # young collections between two full ones
+PATIENCE = 32  # times without slack after which it is collected all the same
 
 
 class SlackCollector:
@@ -26,6 +27,7 @@ class SlackCollector:
         self._was_enabled = False
         self._began_ns = 0
         self._young = 0
+        self._put_off = 0
         self._young_ns = 0
         self._full_ns = 0
         self.paused_ns = 0
@@ -55,10 +57,13 @@ class SlackCollector:
         if self._young >= FULL_EVERY and slack_ns > 2 * self._full_ns:
             self._full_ns = self._timed_collection(2)
             self._young = 0
-        elif slack_ns > 2 * self._young_ns or self._young >= 2 * FULL_EVERY:
-            # Even without slack, memory must not grow for ever.
+        elif slack_ns > 2 * self._young_ns or self._put_off >= PATIENCE:
+            # Even without any slack, memory must not grow for ever.
             self._young_ns = self._timed_collection(1)
             self._young += 1
+            self._put_off = 0
+        else:
+            self._put_off += 1
 
     def _timed_collection(self, generation: int) -> int:
         began_ns = self._now_ns()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
-from corororo.abc import AsyncFunction, Completion
+from corororo.abc import AsyncFunction, Completion, WorkerUse
 
 
 class Inline:
@@ -45,6 +45,10 @@ class Inline:
     def longest_wait_s(self) -> float | None:
         """Nothing is ever waited for."""
         return 0.0
+
+    def worker_use(self) -> list[WorkerUse]:
+        """There are no workers."""
+        return []
 
     def close(self) -> None:
         """Forget what was sent."""

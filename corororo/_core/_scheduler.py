@@ -19,7 +19,7 @@ import trio
 
 from corororo._clock import SystemClock
 from corororo._exceptions import PoolClosed
-from corororo.abc import AsyncFunction, Clock, Completion, TransferSource
+from corororo.abc import AsyncFunction, Clock, Completion, TransferSource, WorkerUse
 
 from ._garbage import SlackCollector
 from ._inline import Inline
@@ -136,6 +136,10 @@ class Scheduler:
             async_tasks_retried=self._transfer.calls_retried,
             batches=self._transfer.batches_sent,
         )
+
+    def worker_use(self) -> list[WorkerUse]:
+        """What each worker has done for this scheduler so far; empty where calls run inline."""
+        return self._transfer.worker_use()
 
     @property
     def last_report(self) -> TickReport | None:

@@ -5,10 +5,8 @@ from ._functions import async_task as async_task
 from ._pool import AttachedPool as AttachedPool
 from ._pool import PoolStatistics as PoolStatistics
 from ._pool import WorkerPool as WorkerPool
-from ._pool import WorkerStatus as WorkerStatus
 from ._pool import usable_cpus as usable_cpus
+from ._process import WorkerStatus as WorkerStatus
 from ._process import forkserver as forkserver
 from ._transfer import SharedRing as SharedRing
 from ._transfer import TransferStatistics as TransferStatistics
-from ._transfer import WorkerUse as WorkerUse
-from ._worker import set_title as set_title

@@ -11,6 +11,7 @@ import contextlib
 import os
 import threading
 import types
+from collections import deque
 from collections.abc import Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -24,28 +25,21 @@ from corororo._ring import FifoReader, FifoWriter, Kind, Session
 from corororo.abc import Transfer
 
 from ._config import PoolConfig, read_config, write_config
-from ._process import WorkerProcess
+from ._process import WorkerProcess, WorkerStatus
 from ._transfer import SharedRing
 
 STOP_S = 1.0  # what a worker gets to end by itself
 START_S = 60.0  # what the workers get to come up
+DIED_KEPT = 100  # dead workers that the statistics remember
 STILLBORN_LIMIT = 3  # workers that die one after another before any of them has read a call
-
-
-class WorkerStatus(msgspec.Struct, frozen=True):
-    """One worker of a pool."""
-
-    number: int
-    pid: int
-    title: str
-    ready: bool
 
 
 class PoolStatistics(msgspec.Struct, frozen=True):
     """A pool at one moment."""
 
     workers: tuple[WorkerStatus, ...]
-    restarts: int  # workers that died and were replaced
+    died: tuple[WorkerStatus, ...]  # the latest of those that were replaced, oldest first
+    restarts: int  # workers that died and were replaced, all of them
 
 
 class WorkerPool:
@@ -106,17 +100,14 @@ class WorkerPool:
     @property
     def address(self) -> str:
         """What ``attach`` takes in another process: the path of the session directory."""
-        if self._config.workers == 0:
-            raise PoolClosed("a pool of 0 workers runs AsyncTasks inline and has no address")
         return str(self._open_staff().session.directory)
 
     def start(self) -> None:
         """Make the session and start the workers; returns when all of them take calls."""
         if self._staff is not None:
             raise RuntimeError("the pool has been started already")
-        if self._config.workers == 0:
-            return
-        session = Session.create(self._config.ring_bytes * self._rings, self._base)
+        rings_bytes = self._config.ring_bytes * self._rings if self._config.workers else 0
+        session = Session.create(rings_bytes, self._base)
         try:
             write_config(session, self._config)
             self._staff = _Staff(session, self._config, self._name, self._imports, self._preload)
@@ -129,13 +120,11 @@ class WorkerPool:
 
     def open_transfer(self) -> Transfer:
         """The way to the workers for one Scheduler."""
-        if self._config.workers == 0:
-            return Inline()
-        return SharedRing(self._open_staff().session, self._config)
+        return open_transfer(self._open_staff().session, self._config)
 
     def statistics(self) -> PoolStatistics:
         """A frozen snapshot."""
-        return PoolStatistics((), 0) if self._staff is None else self._staff.statistics()
+        return PoolStatistics((), (), 0) if self._staff is None else self._staff.statistics()
 
     def close(self) -> None:
         """End the workers and remove the session directory; idempotent.
@@ -175,7 +164,12 @@ class AttachedPool:
 
     def open_transfer(self) -> Transfer:
         """The way to the workers for one Scheduler."""
-        return SharedRing(self._session, self._config)
+        return open_transfer(self._session, self._config)
+
+
+def open_transfer(session: Session, config: PoolConfig) -> Transfer:
+    """The way from one Scheduler to the workers, or to itself where the pool has none."""
+    return SharedRing(session, config) if config.workers else Inline()
 
 
 class _Staff:
@@ -194,6 +188,7 @@ class _Staff:
         self._imports = imports
         self._preload = preload
         self._restarts = 0
+        self._died: deque[WorkerStatus] = deque(maxlen=DIED_KEPT)
         self._next_number = 1
         self._stillborn = 0
         self._untold: list[tuple[Path, int]] = []  # reply FIFOs that were full, and who died
@@ -225,8 +220,8 @@ class _Staff:
 
     def statistics(self) -> PoolStatistics:
         with self._changed:
-            workers = tuple(WorkerStatus(w.number, w.pid, w.title, w.ready) for w in self._workers)
-            return PoolStatistics(workers, self._restarts)
+            workers = tuple(worker.status() for worker in self._workers)
+            return PoolStatistics(workers, tuple(self._died), self._restarts)
 
     def stop(self) -> None:
         self._stopping = True
@@ -280,6 +275,7 @@ class _Staff:
         replacement = self._start_worker(place)
         with self._changed:
             self._workers[place] = replacement
+            self._died.append(worker.status())
             self._restarts += 1
 
     def _tell_the_zones(self) -> None:

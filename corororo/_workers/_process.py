@@ -9,9 +9,20 @@ import signal
 from collections.abc import Sequence
 from multiprocessing.context import ForkServerContext
 
+import msgspec
+
 from ._worker import worker_main
 
 FORKSERVER_LOST = 255  # the exit code that multiprocessing reports when it cannot know
+
+
+class WorkerStatus(msgspec.Struct, frozen=True):
+    """One worker of a pool."""
+
+    number: int
+    pid: int
+    title: str
+    ready: bool
 
 
 class WorkerProcess:
@@ -33,6 +44,10 @@ class WorkerProcess:
         """Its process id."""
         assert self._process.pid is not None
         return self._process.pid
+
+    def status(self) -> WorkerStatus:
+        """A frozen snapshot."""
+        return WorkerStatus(self.number, self.pid, self.title, self.ready)
 
     @property
     def sentinel(self) -> int:

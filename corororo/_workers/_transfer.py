@@ -29,7 +29,7 @@ from corororo._ring import (
     record_bytes,
     remove_file,
 )
-from corororo.abc import Completion
+from corororo.abc import Completion, WorkerUse
 
 from ._batching import UNPLACED, Batch, batch_size
 from ._codec import Codec, Reply
@@ -41,14 +41,6 @@ REPLY_HEAD_BYTES = 512  # of a reply without any values; one short failure fits,
 FIRST_REPLY_BYTES = 32  # a call's share of the extent, until the function has replied once
 FULL_FIFO_RETRY_S = 0.001
 OWNER_CHECK_S = 1.0
-
-
-class WorkerUse(msgspec.Struct):
-    """What one worker has done for one zone."""
-
-    batches: int = 0
-    calls: int = 0
-    busy_ns: int = 0
 
 
 class TransferStatistics(msgspec.Struct, frozen=True):
@@ -94,7 +86,7 @@ class SharedRing:
         self.in_flight = 0
         self.batches_sent = 0
         self.calls_retried = 0
-        self.worker_use: dict[int, WorkerUse] = {}
+        self._worker_use: dict[int, WorkerUse] = {}
 
     # -- Transfer
 
@@ -138,6 +130,10 @@ class SharedRing:
         if self._refused:
             return 0.0
         return FULL_FIFO_RETRY_S if self._fifo_is_full else OWNER_CHECK_S
+
+    def worker_use(self) -> list[WorkerUse]:
+        """What each worker has done here so far; workers that died are among them."""
+        return list(self._worker_use.values())
 
     def close(self) -> None:
         """Remove the ring and its FIFO; calls in flight are forgotten. Idempotent."""
@@ -278,10 +274,11 @@ class SharedRing:
         self, known: _Functions, descriptor: Descriptor, length: int, reply: Reply
     ) -> None:
         calls = len(reply.values)
-        use = self.worker_use.setdefault(descriptor.worker, WorkerUse())
-        use.batches += 1
-        use.calls += calls
-        use.busy_ns += reply.busy_ns
+        worker = descriptor.worker
+        use = self._worker_use.get(worker) or WorkerUse(worker, 0, 0, 0)
+        self._worker_use[worker] = WorkerUse(
+            worker, use.batches + 1, use.calls + calls, use.busy_ns + reply.busy_ns
+        )
         if reply.failures is None:  # a traceback says nothing of the size of results
             known.reply_bytes = max(known.reply_bytes, 1.25 * length / calls)
 

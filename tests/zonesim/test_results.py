@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import resource
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from zonesim.results import (
+    OutputError,
+    RunError,
+    RunWriter,
+    StepInfo,
+    Summary,
+    load_run,
+    new_run_directory,
+    summarise,
+)
+from zonesim.ticks import TickRow
+
+MS = 1_000_000
+TOP_HASH = 2**64 - 1
+
+
+def row(zone: int, tick: int, *, carried: int = 0, completed: int = 396) -> TickRow:
+    scheduled_ns = 10**15 + (tick * 400 + zone) * MS
+    return TickRow(
+        zone=zone,
+        tick=tick,
+        scheduled_ns=scheduled_ns,
+        started_ns=scheduled_ns + 100_000,
+        finished_ns=scheduled_ns + (3 + tick % 5) * MS,
+        late=tick % 7 == 3,
+        missed=tick % 2,
+        busy_ns=2 * MS,
+        waiting_ns=900_000,
+        step_ns=1 * MS,
+        encode_ns=200_000,
+        resume_ns=400_000,
+        gc_ns=1_000,
+        cpu_ns=2 * MS,
+        tasks=1_584,
+        async_submitted=396,
+        async_completed=completed,
+        async_failed=0,
+        batches=7,
+        retried=1,
+        carried=carried,
+        entities=330,
+        players=10,
+        world_hash=TOP_HASH - zone,
+    )
+
+
+def writer(directory: Path) -> RunWriter:
+    return RunWriter(
+        directory,
+        scenario="scale",
+        seed=7,
+        scenario_toml_or_json='zones = [1, 2]\nname = "scale"\n',
+        machine={"cpu": "Abacus 3", "cpus": 2},
+        versions={"python": "3.11.2"},
+    )
+
+
+def step_info(step: int, zones: int) -> StepInfo:
+    return StepInfo(
+        step=step, zones=zones, zone_processes=zones, workers=2, period_ms=400.0, pace="realtime"
+    )
+
+
+def write_run(directory: Path, limits: dict[str, float] | None = None) -> Summary:
+    with writer(directory) as pen:
+        for step, zones in enumerate((1, 2), start=1):
+            pen.begin_step(step_info(step, zones))
+            for zone in range(zones):
+                pen.add_ticks(step, [row(zone, tick) for tick in range(25)])
+            pen.add_worker(step, "zonesim worker 0", 4_711, 9_900, 175, 2_000 * MS, 1)
+            pen.add_event(step, 10**15 + step, "worker-died", "zonesim worker 0", "signal 9")
+            pen.end_step(step, 10.0, 5.5)
+        return pen.finish("9f00000000000001", limits or {})
+
+
+@contextlib.contextmanager
+def files_of_at_most(size_bytes: int):
+    """Make every write beyond a file size fail, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_rows_come_back_as_they_were_measured(tmp_path):
+    write_run(tmp_path)
+    run = load_run(tmp_path)
+    assert [len(step.rows) for step in run.steps] == [25, 50]
+    assert run.steps[1].rows[26] == row(1, 1)
+    assert run.steps[0].rows[3].late is True
+
+
+def test_a_hash_of_64_bits_is_kept_as_hex_digits(tmp_path):
+    write_run(tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "run.sqlite")) as database:
+        found = database.execute("SELECT DISTINCT world_hash FROM ticks ORDER BY 1").fetchall()
+    assert found == [("fffffffffffffffe",), ("ffffffffffffffff",)]
+
+
+def test_a_run_knows_where_its_figures_come_from(tmp_path):
+    write_run(tmp_path, {"lost": 0})
+    info = load_run(tmp_path).info
+    assert (info.scenario, info.seed, info.machine["cpu"]) == ("scale", 7, "Abacus 3")
+    assert info.scenario_text.startswith("zones = [1, 2]")
+    assert info.limits == {"lost": 0}
+    assert datetime.fromisoformat(info.started_utc).tzinfo is UTC
+
+
+def test_the_summary_computed_again_from_the_file_is_the_very_same(tmp_path):
+    first = write_run(tmp_path, {"late_ratio": 0.01})
+    assert summarise(load_run(tmp_path)) == first
+    assert not first.limits.ok
+
+
+def test_a_step_is_summed_up_as_it_ends(tmp_path):
+    with writer(tmp_path) as pen:
+        pen.begin_step(step_info(1, 2))
+        pen.add_ticks(1, [row(zone, tick) for zone in range(2) for tick in range(25)])
+        pen.add_worker(1, "zonesim worker 0", 4_711, 9_900, 175, 4_000 * MS, 0)
+        ended = pen.end_step(1, 10.0, 5.5)
+        assert [ended] == pen.finish("", {}).steps
+    assert (ended.ticks, ended.tps, ended.pss_mb_per_zone) == (50, 2.5, 5.5)
+    assert ended.worker_utilisation == pytest.approx(0.2)
+
+
+def test_calls_carried_over_a_step_are_accounted_for(tmp_path):
+    with writer(tmp_path) as pen:
+        for step, (tick, completed, carried) in enumerate([(0, 390, 6), (1, 402, 0)], start=1):
+            pen.begin_step(step_info(step, 1))
+            pen.add_ticks(step, [row(0, tick, completed=completed, carried=carried)])
+            assert pen.end_step(step, 0.4, None).async_tasks.lost == 0
+
+
+def test_summary_json_has_the_documented_keys_and_is_indented(tmp_path):
+    write_run(tmp_path, {"lost": 0})
+    text = (tmp_path / "summary.json").read_text()
+    found = json.loads(text)
+    assert text.startswith('{\n  "format": 1,\n')
+    assert list(found) == [
+        "format",
+        "scenario",
+        "seed",
+        "world_hash",
+        "machine",
+        "versions",
+        "steps",
+        "events",
+        "limits",
+    ]
+    assert set(found["steps"][0]) == {
+        *("zones", "zone_processes", "workers", "period_ms", "duration_s", "ticks", "late"),
+        *("missed", "tick_ms", "lateness_ms", "response_ms", "tps", "tps_min", "isr"),
+        *("utilisation", "main_thread_ms", "us_per_coroutine", "tasks", "async_tasks"),
+        *("batches", "worker_utilisation", "pss_mb_per_zone", "breakdown_ms"),
+    }
+    assert found["world_hash"] == "9f00000000000001"
+    assert found["limits"] == {"ok": True, "broken": []}
+    assert found["events"][0]["detail"] == "signal 9"
+
+
+def test_only_one_file_remains_of_the_database(tmp_path):
+    write_run(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"run.sqlite", "summary.json"}
+
+
+def test_a_run_broken_off_keeps_the_rows_that_it_had(tmp_path):
+    def break_off():
+        with writer(tmp_path) as pen:
+            pen.begin_step(step_info(1, 1))
+            pen.add_ticks(1, [row(0, 0), row(0, 1)])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+    run = load_run(tmp_path)
+    assert len(run.steps[0].rows) == 2
+    assert run.info.world_hash == ""
+    assert summarise(run).steps[0].tps == 0
+
+
+def test_a_step_without_a_tick_can_be_saved_and_read(tmp_path):
+    with writer(tmp_path) as pen:
+        pen.begin_step(step_info(1, 3))
+        pen.end_step(1, 0.0, None)
+        first = pen.finish("", {})
+    assert summarise(load_run(tmp_path)) == first
+    assert first.steps[0].pss_mb_per_zone is None
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path):
+    write_run(tmp_path)
+    before = (tmp_path / "run.sqlite").read_bytes()
+    with pytest.raises(OutputError, match=r"run\.sqlite: .*File exists") as refusal:
+        writer(tmp_path)
+    assert "\n" not in str(refusal.value)
+    assert (tmp_path / "run.sqlite").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(OutputError, match="give another folder") as refusal:
+        writer(tmp_path / "taken" / "run")
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_full_disk_while_writing_ticks_is_an_output_error(tmp_path):
+    def fill():
+        with writer(tmp_path) as pen:
+            pen.begin_step(step_info(1, 1))
+            with files_of_at_most(100_000):
+                pen.add_ticks(1, [row(0, tick) for tick in range(5_000)])
+
+    with pytest.raises(OutputError, match=r"run\.sqlite: figures of a run must be written"):
+        fill()
+
+
+def test_a_full_disk_while_writing_the_summary_is_an_output_error(tmp_path):
+    def fill():
+        with writer(tmp_path) as pen:
+            for step in range(300):
+                pen.begin_step(step_info(step, 1))
+            size_bytes = (tmp_path / "run.sqlite").stat().st_size
+            with files_of_at_most(size_bytes + 50_000):
+                pen.finish("", {})
+
+    with pytest.raises(OutputError, match=r"summary\.json"):
+        fill()
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(RunError, match=r"holds run\.sqlite, this one does not"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database, only a text of some length\n" * 50])
+def test_a_file_that_is_no_run_is_refused_in_one_line(tmp_path, content):
+    (tmp_path / "run.sqlite").write_bytes(content)
+    with pytest.raises(RunError, match=r"run\.sqlite: expected the figures of a run") as refusal:
+        load_run(tmp_path)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        ("UPDATE runs SET format = 2", "format 2"),
+        ("DELETE FROM runs", "format None"),
+        ("UPDATE runs SET machine = '{'", "truncated"),
+        ("UPDATE runs SET seed = 'x'", "seed"),
+        ("UPDATE ticks SET world_hash = 'xyz'", "xyz"),
+        ("ALTER TABLE ticks ADD COLUMN more", "argument"),
+        ("DROP TABLE events", "no such table: events"),
+    ],
+)
+def test_a_run_of_another_shape_is_refused_with_what_was_found(tmp_path, damage, found):
+    write_run(tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "run.sqlite")) as database, database:
+        database.execute(damage)
+    with pytest.raises(RunError, match=found) as refusal:
+        load_run(tmp_path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_run_folder_is_named_by_time_and_scenario(tmp_path):
+    now = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
+    assert new_run_directory(tmp_path, "scale", now) == tmp_path / "20261123T101500Z-scale"
+
+
+def test_a_run_folder_that_is_taken_gets_a_number(tmp_path):
+    now = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
+    names = []
+    for _ in range(3):
+        path = new_run_directory(tmp_path, "scale", now)
+        path.mkdir()
+        names.append(path.name)
+    assert names == [f"20261123T101500Z-scale{suffix}" for suffix in ("", "-2", "-3")]

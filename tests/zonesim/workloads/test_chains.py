@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+import corororo as cr
+from zonesim.workloads import make_world
+from zonesim.workloads.base import ZoneSpec
+from zonesim.workloads.chains import answer, answer_after_work
+
+SPEC = ZoneSpec(zone=3, seed=7, period_s=0.4, workload="chains", graph="")
+
+
+def run(world, ticks, first=0):
+    with cr.Scheduler() as scheduler:
+        return [scheduler.run(world.tick(number)) for number in range(first, first + ticks)]
+
+
+def hash_after(spec, ticks):
+    world = make_world(spec)
+    run(world, ticks)
+    return world.world_hash()
+
+
+def test_a_tick_runs_1584_tasks():
+    assert run(make_world(SPEC), 2) == [1_584, 1_584]
+
+
+def test_the_hash_is_the_same_on_every_python():
+    assert hash_after(SPEC, 3) == 0xEDA2E35457C4A1E6
+
+
+def test_zones_seeds_and_ticks_have_hashes_of_their_own():
+    replace = msgspec.structs.replace
+    hashes = [
+        hash_after(SPEC, 2),
+        hash_after(SPEC, 3),
+        hash_after(replace(SPEC, zone=4), 2),
+        hash_after(replace(SPEC, seed=8), 2),
+    ]
+    assert len(set(hashes)) == len(hashes)
+
+
+@pytest.mark.parametrize("fault", ["lost", "doubled", "swapped", "late"])
+def test_an_answer_that_goes_astray_shows_in_the_hash(monkeypatch, fault):
+    spec = msgspec.structs.replace(SPEC, chains=5)
+    right = hash_after(spec, 2)
+
+    async def astray(seed, tick, chain):
+        if (tick, chain) != (1, 2):
+            return answer.call_inline(seed, tick, chain)
+        if fault == "lost":
+            return 0
+        other = {"doubled": (1, 1), "swapped": (1, 3), "late": (0, 2)}[fault]
+        return answer.call_inline(seed, *other)
+
+    monkeypatch.setattr("zonesim.workloads.chains.answer", astray)
+    assert hash_after(spec, 2) != right
+
+
+def test_work_does_not_change_the_answers():
+    few = msgspec.structs.replace(SPEC, chains=5)
+    working = msgspec.structs.replace(few, work="spin:1us")
+    assert hash_after(working, 2) == hash_after(few, 2)
+    assert answer_after_work.call_inline(1, 2, 3, "none", 0) == answer.call_inline(1, 2, 3)
+
+
+def test_answers_are_small_integers():
+    assert 0 <= answer.call_inline(2**32 - 1, 10**9, 10**6) < 2**32
+
+
+def test_a_restored_world_goes_on_with_the_same_hashes():
+    before, after = make_world(SPEC), make_world(SPEC)
+    run(before, 3)
+    after.restore(before.snapshot())
+    run(before, 2, first=3)
+    run(after, 2, first=3)
+    assert after.world_hash() == before.world_hash()
+
+
+def test_a_snapshot_of_another_number_of_chains_is_refused():
+    few = make_world(msgspec.structs.replace(SPEC, chains=5))
+    with pytest.raises(ValueError, match="a snapshot of 396 chains is needed, got one of 5"):
+        make_world(SPEC).restore(few.snapshot())
+
+
+def test_work_that_is_not_known_is_refused_when_the_world_is_made():
+    with pytest.raises(ValueError, match="got 'nap:5ms'"):
+        make_world(msgspec.structs.replace(SPEC, work="nap:5ms"))

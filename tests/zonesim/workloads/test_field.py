@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+import corororo as cr
+from zonesim.workloads import make_world
+from zonesim.workloads.base import ZoneSpec
+from zonesim.world.graph import write_graph
+from zonesim.world.make import make_map
+
+RUN_IN_ANOTHER_PROCESS = """
+import sys
+import corororo as cr
+from zonesim.workloads import make_world
+from zonesim.workloads.base import ZoneSpec
+world = make_world(ZoneSpec(zone=2, seed=9, period_s=0.4, workload="field", graph=sys.argv[1]))
+with cr.Scheduler() as scheduler:
+    for number in range(20):
+        scheduler.run(world.tick(number))
+print(world.world_hash())
+"""
+
+MAKE_IN_ANOTHER_PROCESS = """
+import sys
+import corororo
+from zonesim.workloads import make_world
+from zonesim.workloads.base import ZoneSpec
+make_world(ZoneSpec(zone=2, seed=9, period_s=0.4, workload="field", graph=sys.argv[1]))
+heavy = {"numpy", "scipy", "matplotlib", "typer", "rich", "sqlite3"}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory):
+    path = tmp_path_factory.mktemp("graph") / "caves.graph"
+    write_graph(make_map("caves", 64, 64, 5), path)
+    return ZoneSpec(zone=2, seed=9, period_s=0.4, workload="field", graph=str(path))
+
+
+def run(world, ticks, first=0):
+    """Run ticks; the hash after each."""
+    hashes = []
+    with cr.Scheduler() as scheduler:
+        for number in range(first, first + ticks):
+            assert scheduler.run(world.tick(number)) == world.entities
+            hashes.append(world.world_hash())
+    return hashes
+
+
+def in_another_process(code, spec, hash_seed="0"):
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    command = [sys.executable, "-c", code, spec.graph]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_every_mob_and_player_is_a_task_of_each_tick(spec):
+    world = make_world(spec)
+    assert (world.entities, world.players) == (340, 10)
+    run(world, 2)
+
+
+def test_the_same_spec_gives_the_same_hashes(spec):
+    hashes = run(make_world(spec), 30)
+    assert run(make_world(spec), 30) == hashes
+    assert len(set(hashes)) == 30
+
+
+def test_zones_and_seeds_have_worlds_of_their_own(spec):
+    replace = msgspec.structs.replace
+    specs = (spec, replace(spec, zone=3), replace(spec, seed=10), replace(spec, period_s=0.2))
+    assert len({run(make_world(each), 2)[-1] for each in specs}) == 4
+
+
+def test_the_hash_is_the_same_in_another_process(spec):
+    assert in_another_process(RUN_IN_ANOTHER_PROCESS, spec, "7") == str(
+        run(make_world(spec), 20)[-1]
+    )
+
+
+def test_a_zone_does_without_the_heavy_libraries(spec):
+    assert in_another_process(MAKE_IN_ANOTHER_PROCESS, spec) == "[]"
+
+
+@pytest.mark.parametrize("ticks", [0, 1, 40])
+def test_a_restored_world_goes_on_with_the_same_hashes(spec, ticks):
+    before = make_world(spec)
+    run(before, ticks)
+    snapshot = before.snapshot()
+    expected = run(before, 30, first=ticks)
+    after = make_world(spec)
+    after.restore(snapshot)
+    assert run(after, 30, first=ticks) == expected
+
+
+def test_a_snapshot_of_another_number_of_entities_is_refused(spec):
+    few = make_world(msgspec.structs.replace(spec, mobs=5))
+    with pytest.raises(ValueError, match="a snapshot of 340 entities is needed, got one of 15"):
+        make_world(spec).restore(few.snapshot())
+
+
+def test_an_entity_whose_path_is_out_is_left_alone(spec):
+    world = make_world(spec)
+    world._behaviour.waiting[5] = 1
+    with cr.Scheduler() as scheduler:
+        assert scheduler.run(world.tick(0)) == 339
+
+
+@pytest.mark.parametrize(("mobs", "players"), [(0, 3), (20, 0)])
+def test_a_zone_may_have_no_mobs_or_no_players(spec, mobs, players):
+    world = make_world(msgspec.structs.replace(spec, mobs=mobs, players=players))
+    assert len(set(run(world, 100))) > 1

@@ -1,0 +1,37 @@
+"""Small maps as hypothesis draws them, and a search that is plain enough to be believed."""
+
+from __future__ import annotations
+
+import heapq
+
+from hypothesis import strategies as st
+
+from zonesim.world.terrain import Map, map_of_rows
+
+
+@st.composite
+def drawn_maps(draw) -> Map:
+    """A map of up to 9x9 cells, at least one of them passable."""
+    width = draw(st.integers(1, 9))
+    height = draw(st.integers(1, 9))
+    cells = st.sampled_from("....GSWW@T")
+    rows = draw(
+        st.lists(st.text(cells, min_size=width, max_size=width), min_size=height, max_size=height)
+    )
+    drawn = map_of_rows(rows, "drawn.map")
+    return drawn if any(drawn.classes) else map_of_rows(["."], "drawn.map")
+
+
+def plain_distances(on_map: Map, start: int) -> dict[int, float]:
+    """Dijkstra, on the map itself: the cost of each cell in reach."""
+    costs = {start: 0.0}
+    queue = [(0.0, start)]
+    while queue:
+        cost, cell = heapq.heappop(queue)
+        if cost > costs[cell]:
+            continue
+        for near, step in on_map.steps_from(cell):
+            if cost + step < costs.get(near, float("inf")):
+                costs[near] = cost + step
+                heapq.heappush(queue, (cost + step, near))
+    return costs

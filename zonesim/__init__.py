@@ -1,0 +1,1 @@
+"""zonesim: how many game zones a machine holds, measured with real processes."""

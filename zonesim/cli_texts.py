@@ -1,0 +1,40 @@
+"""Results as text for people. Prints nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zonesim.scenario import Scenario
+from zonesim.step_table import step_table
+
+if TYPE_CHECKING:  # they bring more along than a command needs that only prints
+    from zonesim.path_check import PathReport
+    from zonesim.results import Summary
+
+
+def summary_text(summary: Summary) -> str:
+    """The table of steps, the limits that were broken, and the hash of the world."""
+    kept = [] if summary.limits.ok else [f"limit broken: {what}" for what in summary.limits.broken]
+    return "\n".join([step_table(summary.steps), "", *kept, f"world hash: {summary.world_hash}"])
+
+
+def scenario_text(scenario: Scenario) -> str:
+    """A scenario that can be run, in one line."""
+    steps = ", ".join(map(str, scenario.steps))
+    bound = f"{scenario.ticks} ticks" if scenario.ticks else f"{scenario.duration_s:g} s"
+    return (
+        f"{scenario.name}: can be run; workload {scenario.workload}, zones {steps}, {bound} "
+        f"each, {scenario.worker_count} workers, seed {scenario.seed}"
+    )
+
+
+def paths_text(report: PathReport) -> str:
+    """What came of the queries of a .scen file."""
+    lines = [
+        f"{report.map}: {report.answered} of {report.queries} queries answered, "
+        f"{report.skipped} skipped, {report.unreachable} unreachable",
+        f"{report.mismatches} differ from the optimum",
+        *report.first_mismatches,
+        f"{report.seconds:.2f} s, {report.queries_per_s:.0f} queries/s",
+    ]
+    return "\n".join(lines)

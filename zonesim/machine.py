@@ -1,0 +1,72 @@
+"""What this machine is and what runs on it. Names neither the host nor its user."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("zonesim", "trio", "msgspec", "scipy", "matplotlib")
+
+_PROC = Path("/proc")
+
+
+def describe_machine() -> dict[str, str | int]:
+    """Describe the hardware and the system that figures were measured on."""
+    return {
+        "cpu": _cpu_model(),
+        "cpus": os.cpu_count() or 1,
+        "cpus_usable": _usable_cpus(),
+        "memory_mb": _memory_mb(),
+        "system": f"{platform.system()} {platform.release()}",
+        "architecture": platform.machine(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a run's figures depend on."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
+
+
+def pss_mb(pid: int) -> float | None:
+    """Proportional memory of a process in MB (10^6 bytes); None where the system does not tell.
+
+    Pages shared by n processes count 1/n in each, so the sum over processes is what they take.
+    """
+    try:
+        text = (_PROC / str(pid) / "smaps_rollup").read_text()
+    except OSError:  # not Linux, or the process has gone
+        return None
+    for line in text.splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1_024 / 1_000_000
+    return None
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _cpu_model() -> str:
+    try:
+        lines = (_PROC / "cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, "") or platform.processor() or platform.machine()
+
+
+def _usable_cpus() -> int:
+    # A container or taskset may grant fewer than the machine has; macOS cannot say.
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory_mb() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1_000_000

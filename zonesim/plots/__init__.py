@@ -1,0 +1,21 @@
+"""Figures of a saved run, one per file. Measures nothing: reads only what a run has saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zonesim.results import Run
+
+from . import breakdown, distribution, heatmap, tick_time
+
+FIGURES = {
+    "tick_time.png": tick_time.draw,
+    "distribution.png": distribution.draw,
+    "heatmap.png": heatmap.draw,
+    "breakdown.png": breakdown.draw,
+}
+
+
+def draw_all(run: Run, directory: Path) -> list[Path]:
+    """Draw every figure of a run into a folder; OutputError where it cannot be written."""
+    return [draw(run, directory / name) for name, draw in FIGURES.items()]

@@ -1,0 +1,347 @@
+"""A run on disk: ``run.sqlite`` and ``summary.json``. Knows tables, not what the figures mean."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from .statistics import LimitsResult, carried_between, check_limits, summarise_step
+from .statistics import StepInfo as StepInfo
+from .statistics import StepSummary as StepSummary
+from .ticks import TickRow
+
+FORMAT = 1
+RUN_FILE = "run.sqlite"
+SUMMARY_FILE = "summary.json"
+
+_ROWS_PER_TRANSACTION = 512  # two seconds of 100 zones: the most that a killed controller loses
+
+
+class OutputError(OSError):
+    """A run's figures could not be written; the message is one line."""
+
+
+class RunError(ValueError):
+    """A folder holds no run that can be read; the message is one line."""
+
+
+class WorkerRow(msgspec.Struct, frozen=True):
+    """What one worker did in one step."""
+
+    step: int
+    name: str
+    pid: int
+    calls: int
+    batches: int
+    busy_ns: int
+    restarts: int
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened to a process: a start, a death, a restart."""
+
+    step: int
+    at_ns: int  # on the monotonic clock that the ticks are on
+    kind: str
+    subject: str
+    detail: str
+
+
+class StepData(msgspec.Struct, frozen=True):
+    """One step as it was measured."""
+
+    info: StepInfo
+    pss_mb_per_zone: float | None
+    workers: list[WorkerRow]
+    rows: list[TickRow]
+
+
+class RunInfo(msgspec.Struct, frozen=True):
+    """Where a run's figures come from."""
+
+    format: int
+    scenario: str
+    seed: int
+    scenario_text: str
+    machine: dict[str, str | int]
+    versions: dict[str, str]
+    started_utc: str
+    world_hash: str  # empty until the run has finished
+    limits: dict[str, float]
+
+
+class Run(msgspec.Struct, frozen=True):
+    """All that a run saved."""
+
+    info: RunInfo
+    steps: list[StepData]
+    events: list[Event]
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The content of ``summary.json``, and of ``--json``."""
+
+    format: int
+    scenario: str
+    seed: int
+    world_hash: str
+    machine: dict[str, str | int]
+    versions: dict[str, str]
+    steps: list[StepSummary]
+    events: list[Event]
+    limits: LimitsResult
+
+
+_RUN_FIELDS = RunInfo.__struct_fields__
+_STEP_FIELDS = (*StepInfo.__struct_fields__, "pss_mb_per_zone")
+_TICK_FIELDS = TickRow.__struct_fields__
+_LATE, _HASH = _TICK_FIELDS.index("late"), _TICK_FIELDS.index("world_hash")
+
+# Columns are the fields of the structs above, so that the two cannot drift apart.
+_SCHEMA = f"""
+CREATE TABLE runs ({", ".join(_RUN_FIELDS)});
+CREATE TABLE steps ({", ".join(_STEP_FIELDS)}, PRIMARY KEY (step));
+CREATE TABLE ticks (step, {", ".join(_TICK_FIELDS)});
+CREATE TABLE workers ({", ".join(WorkerRow.__struct_fields__)});
+CREATE TABLE events ({", ".join(Event.__struct_fields__)});
+"""
+
+
+class RunWriter:
+    """The pen that a run's figures are written with; a context manager.
+
+    Every method raises OutputError where the folder cannot be written or the disk is full.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        scenario: str,
+        seed: int,
+        scenario_toml_or_json: str,
+        machine: Mapping[str, str | int],
+        versions: Mapping[str, str],
+    ) -> None:
+        self._directory = directory
+        self._path = directory / RUN_FILE
+        self._ticks: list[Sequence[object]] = []
+        with _writing(self._path):
+            directory.mkdir(parents=True, exist_ok=True)
+            self._path.touch(exist_ok=False)  # a run is never written over
+            self._database = sqlite3.connect(self._path)
+            # Figures survive a kill of the process; a power cut may take the run with it.
+            self._database.executescript("PRAGMA synchronous = OFF;" + _SCHEMA)
+        origin = (FORMAT, scenario, seed, scenario_toml_or_json, _json(machine), _json(versions))
+        started_utc = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._insert("runs", [(*origin, started_utc, "", "{}")])
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._flush()
+        except OutputError:
+            if error is None:  # else the first error says more than the one that followed it
+                raise
+        finally:
+            self._database.close()
+
+    def begin_step(self, info: StepInfo) -> None:
+        """Open a step; its ticks, workers and events follow."""
+        self._insert("steps", [(*msgspec.structs.astuple(info), None)])
+
+    def add_ticks(self, step: int, rows: Iterable[TickRow]) -> None:
+        """Take rows of a step; they reach the file some hundred at a time."""
+        self._ticks += [_to_columns(step, row) for row in rows]
+        if len(self._ticks) >= _ROWS_PER_TRANSACTION:
+            self._flush()
+
+    def add_worker(
+        self,
+        step: int,
+        name: str,
+        pid: int,
+        calls: int,
+        batches: int,
+        busy_ns: int,
+        restarts: int,
+    ) -> None:
+        """Save what one worker did in a step; before the step ends, for its use to be counted."""
+        self._insert("workers", [(step, name, pid, calls, batches, busy_ns, restarts)])
+
+    def add_event(self, step: int, at_ns: int, kind: str, subject: str, detail: str) -> None:
+        """Save something that happened to a process."""
+        self._insert("events", [(step, at_ns, kind, subject, detail)])
+
+    def end_step(self, step: int, duration_s: float, pss_mb_per_zone: float | None) -> StepSummary:
+        """Close a step and sum it up from what the file holds."""
+        self._flush()
+        with _writing(self._path), self._database:
+            self._database.execute(
+                "UPDATE steps SET duration_s = ?, pss_mb_per_zone = ? WHERE step = ?",
+                (duration_s, pss_mb_per_zone, step),
+            )
+        return _summarise_steps(_read_steps(self._database, newest=2))[-1]
+
+    def finish(self, world_hash: str, limits: Mapping[str, float]) -> Summary:
+        """Close the run, write ``summary.json`` and give back what it says."""
+        self._flush()
+        with _writing(self._path), self._database:
+            self._database.execute(
+                "UPDATE runs SET world_hash = ?, limits = ?", (world_hash, _json(limits))
+            )
+        summary = summarise(_read_run(self._database))
+        write_summary(self._directory, summary)
+        return summary
+
+    def _flush(self) -> None:
+        rows, self._ticks = self._ticks, []
+        self._insert("ticks", rows)
+
+    def _insert(self, table: str, rows: Sequence[Sequence[object]]) -> None:
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            with _writing(self._path), self._database:
+                self._database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+
+
+def new_run_directory(base: Path, scenario: str, now_utc: datetime) -> Path:
+    """Name a folder below `base` that nobody has taken yet; it is not made."""
+    name = f"{now_utc:%Y%m%dT%H%M%SZ}-{scenario}"
+    path, number = base / name, 1
+    while path.exists():
+        number += 1
+        path = base / f"{name}-{number}"
+    return path
+
+
+def load_run(directory: Path) -> Run:
+    """Read back what a run saved; RunError where the folder holds none."""
+    path = directory / RUN_FILE
+    if not path.is_file():
+        raise RunError(f"{directory}: a run's folder holds {RUN_FILE}, this one does not")
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            return _read_run(database)
+    except (sqlite3.Error, msgspec.MsgspecError, TypeError, ValueError) as error:
+        raise RunError(
+            f"{path}: expected the figures of a run in format {FORMAT}, found: {error}; "
+            "read it with the zonesim that wrote it, or run the scenario again"
+        ) from error
+
+
+def summarise(run: Run) -> Summary:
+    """Compute ``summary.json`` from what the run saved."""
+    steps = _summarise_steps(run.steps)
+    return Summary(
+        format=run.info.format,
+        scenario=run.info.scenario,
+        seed=run.info.seed,
+        world_hash=run.info.world_hash,
+        machine=run.info.machine,
+        versions=run.info.versions,
+        steps=steps,
+        events=run.events,
+        limits=check_limits(steps, run.info.limits),
+    )
+
+
+def write_summary(directory: Path, summary: Summary) -> None:
+    """Write ``summary.json``, indented; OutputError where that fails."""
+    path = directory / SUMMARY_FILE
+    with _writing(path):
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+
+
+def _summarise_steps(steps: Sequence[StepData]) -> list[StepSummary]:
+    before: list[TickRow] = []
+    summaries = []
+    for step in steps:
+        summaries.append(
+            summarise_step(
+                step.rows,
+                step.info,
+                worker_busy_ns=sum(worker.busy_ns for worker in step.workers),
+                pss_mb_per_zone=step.pss_mb_per_zone,
+                carried_in=carried_between(before, step.rows),
+            )
+        )
+        before = step.rows
+    return summaries
+
+
+def _read_run(database: sqlite3.Connection) -> Run:
+    found = database.execute("SELECT * FROM runs").fetchone()
+    if found is None or found[0] != FORMAT:
+        raise ValueError(f"format {found and found[0]}")
+    info = dict(zip(_RUN_FIELDS, found, strict=True))
+    for name in ("machine", "versions", "limits"):
+        info[name] = msgspec.json.decode(info[name])
+    events = database.execute("SELECT * FROM events ORDER BY at_ns").fetchall()
+    return Run(
+        info=msgspec.convert(info, RunInfo),
+        steps=_read_steps(database),
+        events=[Event(*event) for event in events],
+    )
+
+
+def _read_steps(database: sqlite3.Connection, newest: int = 0) -> list[StepData]:
+    """Read the newest so many steps in their order, or all."""
+    found = database.execute("SELECT * FROM steps ORDER BY step").fetchall()
+    return [_read_step(database, StepInfo(*row[:-1]), row[-1]) for row in found[-newest:]]
+
+
+def _read_step(
+    database: sqlite3.Connection, info: StepInfo, pss_mb_per_zone: float | None
+) -> StepData:
+    workers = database.execute("SELECT * FROM workers WHERE step = ?", (info.step,))
+    ticks = database.execute("SELECT * FROM ticks WHERE step = ? ORDER BY rowid", (info.step,))
+    return StepData(
+        info=info,
+        pss_mb_per_zone=pss_mb_per_zone,
+        workers=[WorkerRow(*row) for row in workers],
+        rows=[_from_columns(row) for row in ticks],
+    )
+
+
+def _to_columns(step: int, row: TickRow) -> Sequence[object]:
+    values = list(msgspec.structs.astuple(row))
+    values[_HASH] = f"{row.world_hash:016x}"  # as text: sqlite's integers are signed
+    return step, *values
+
+
+def _from_columns(columns: Sequence[Any]) -> TickRow:
+    values = list(columns[1:])
+    values[_LATE] = bool(values[_LATE])
+    values[_HASH] = int(values[_HASH], 16)
+    return TickRow(*values)
+
+
+def _json(value: Mapping[str, object]) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(
+            f"{path}: figures of a run must be written, got: {reason}; "
+            "make room there or give another folder"
+        ) from error

@@ -1,0 +1,128 @@
+"""One line that says what a scenario must hold and what stands there. Reads no files."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec import inspect as mi
+
+SHOWN_MAX = 60  # characters of a wrong value that a message repeats
+_PATH_PART = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+_WITH_PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>\$.*)`)?$", re.DOTALL)
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be used; always one line."""
+
+
+def scenario_error(where: str, problem: str) -> ScenarioError:
+    """Error about one place; characters that would break the line are escaped."""
+    return ScenarioError(_one_line(f"{where}: {problem}"))
+
+
+def explain(
+    error: msgspec.ValidationError, data: Mapping[str, object], model: type[msgspec.Struct]
+) -> tuple[str, str]:
+    """Path (`$.field.mobs`) and problem ("expected …, found …") of a refused document."""
+    found = _WITH_PATH.match(str(error))
+    what, path = (found["what"], found["path"] or "$") if found else (str(error), "$")
+    if isinstance(error.__cause__, ValueError):  # a rule over several keys says it all itself
+        return path, what
+    kind, value = _walk(mi.type_info(model), data, path)
+    if isinstance(kind, mi.StructType) and isinstance(value, Mapping):
+        return _unknown_key(path, value, [field.encode_name for field in kind.fields])
+    return path, f"expected {describe(kind)}, found {shown(value)}"
+
+
+def describe(kind: mi.Type) -> str:
+    """What a key may hold, in words."""
+    match kind:
+        case mi.Metadata(type=mi.StrType(), extra_json_schema={"examples": examples}):
+            return "text such as " + ", ".join(map(str, examples))
+        case mi.Metadata(type=inner):
+            return describe(inner)
+        case mi.UnionType(types=types):
+            # TOML has no null: None only says that a key may be left out.
+            return " or ".join(describe(t) for t in types if not isinstance(t, mi.NoneType))
+        case mi.IntType() | mi.FloatType():
+            return _describe_number(kind)
+        case mi.LiteralType(values=values):
+            return " or ".join(f'"{value}"' for value in values)
+        case mi.ListType(item_type=item, min_length=low, max_length=high):
+            return f"a list of {low} to {high} items, each {describe(item)}"
+        case mi.StructType():
+            return "a table"
+    return "text"
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The known names most like this one, or all of them."""
+    close = difflib.get_close_matches(name, known, n=3)
+    return f"nearest: {', '.join(close)}" if close else f"known: {', '.join(known)}"
+
+
+def shown(value: object) -> str:
+    """A wrong value as its author wrote it, cut to one short piece."""
+    match value:
+        case Mapping():
+            text = "a table"
+        case bool() | str() | int():
+            text = json.dumps(value, ensure_ascii=False)
+        case list():
+            text = f"[{', '.join(map(shown, value[:10]))}{', …' if len(value) > 10 else ''}]"
+        case _:
+            text = str(value)
+    return text if len(text) <= SHOWN_MAX else text[:SHOWN_MAX] + "…"
+
+
+def _describe_number(kind: mi.IntType | mi.FloatType) -> str:
+    name = "a whole number" if isinstance(kind, mi.IntType) else "a number"
+    if kind.ge is not None and kind.le is not None:
+        return f"{name} from {kind.ge} to {kind.le}"
+    words = (("at least", kind.ge), ("above", kind.gt), ("at most", kind.le))
+    bounds = [f"{word} {bound}" for word, bound in words if bound is not None]
+    return f"{name}, {' and '.join(bounds)}" if bounds else name
+
+
+def _unknown_key(path: str, table: Mapping[str, object], known: list[str]) -> tuple[str, str]:
+    """The first key that the table may not hold, and what its author may have meant."""
+    unknown = next(key for key in table if key not in known)
+    return f"{path}.{unknown}", f"unknown key; {nearest(unknown, known)}"
+
+
+def _walk(kind: mi.Type, value: object, path: str) -> tuple[mi.Type, object]:
+    """Type and value that stand at a path of the document."""
+    for name, index in _PATH_PART.findall(path):
+        if name:
+            kind, value = _member(kind, value, name)
+        else:
+            kind, value = _item(kind, value, int(index))
+    return _bare(kind), value
+
+
+def _member(kind: mi.Type, value: object, name: str) -> tuple[mi.Type, object]:
+    assert isinstance(kind, mi.StructType)
+    assert isinstance(value, Mapping)
+    return next(field.type for field in kind.fields if field.encode_name == name), value[name]
+
+
+def _item(kind: mi.Type, value: object, index: int) -> tuple[mi.Type, object]:
+    kind = _bare(kind)
+    choices = kind.types if isinstance(kind, mi.UnionType) else (kind,)
+    assert isinstance(value, list)
+    return next(t for t in choices if isinstance(t, mi.ListType)).item_type, value[index]
+
+
+def _bare(kind: mi.Type) -> mi.Type:
+    """The type itself, without its description; text keeps it for its examples."""
+    if isinstance(kind, mi.Metadata) and not isinstance(kind.type, mi.StrType):
+        return kind.type
+    return kind
+
+
+def _one_line(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,58 @@
+"""Zone processes as the controller sees them: started, waited for, ended. Sends no orders."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import trio
+
+from corororo import forkserver
+from zonesim.zone_process import zone_process_main
+
+PRELOAD = ("zonesim.zone_process",)  # what the server has imported from which zones are forked
+STOP_S = 2.0  # what a zone process gets to end by itself
+
+
+class ZoneProcessHandle:
+    """One zone process."""
+
+    def __init__(self, host: int, title: str, socket_path: Path, pool_address: str) -> None:
+        self.host = host
+        self.title = title
+        self._process = forkserver(PRELOAD).Process(
+            target=zone_process_main,
+            args=(str(socket_path), pool_address, host, title),
+            daemon=True,
+        )
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    async def wait_until_ended(self) -> int:
+        """Its exit code, once it has ended; a negative signal number where a signal ended it."""
+        if self._process.exitcode is None:
+            await trio.lowlevel.wait_readable(self._process.sentinel)
+        code = self._process.exitcode
+        assert code is not None
+        return code
+
+    async def stop(self) -> None:
+        """Give it time to end, then kill it."""
+        with trio.move_on_after(STOP_S, shield=True):
+            await self.wait_until_ended()
+            return
+        self._process.kill()
+        with trio.move_on_after(math.inf, shield=True):
+            await self.wait_until_ended()
+
+
+def host_title(first_zone: int, zones: int) -> str:
+    """What a process calls itself: by its zone, or by its first and last."""
+    if zones == 1:
+        return f"zonesim zone {first_zone}"
+    return f"zonesim zones {first_zone}-{first_zone + zones - 1}"

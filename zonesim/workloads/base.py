@@ -1,0 +1,45 @@
+"""What every workload gives a zone, and what a zone tells it. Knows no workload."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import msgspec
+
+
+class World(Protocol):
+    """The state of one zone and how it advances; nothing in it reads a clock."""
+
+    entities: int  # mobs and players
+    players: int
+
+    async def tick(self, number: int) -> int:
+        """Run tick ``number`` as Tasks and return how many Tasks it ran."""
+        ...
+
+    def world_hash(self) -> int:
+        """Return the 64-bit hash of the state as it is now."""
+        ...
+
+    def snapshot(self) -> bytes:
+        """Return the state, encoded: enough to go on from."""
+        ...
+
+    def restore(self, state: bytes) -> None:
+        """Go on from a snapshot of a world that was made from the same ZoneSpec."""
+        ...
+
+
+class ZoneSpec(msgspec.Struct, frozen=True):
+    """Everything that decides how a zone's world goes: same spec, same hashes."""
+
+    zone: int
+    seed: int
+    period_s: float
+    workload: str
+    graph: str  # path of the graph file; "" when the workload needs none
+    mobs: int = 330
+    players: int = 10
+    chains: int = 396
+    work: str = "none"  # what an AsyncTask of chains does: none, sleep:5ms, spin:200us
+    late: Literal["wait", "carry"] = "wait"

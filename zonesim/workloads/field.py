@@ -1,0 +1,55 @@
+"""The field workload: mobs and players on a map, paths on demand. Knows how a tick is run,
+not what entities do in it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+import corororo as cr
+from zonesim.workloads.base import ZoneSpec
+from zonesim.world.behaviour import Behaviour
+from zonesim.world.entities import Entities, SavedEntities
+from zonesim.world.hash import hash_state
+from zonesim.world.random import derive
+from zonesim.world.zone_graph import ZoneGraph
+
+
+class FieldWorld:
+    """One zone: every mob and every player is a Task in every tick, those at rest included."""
+
+    def __init__(self, spec: ZoneSpec) -> None:
+        self.entities = spec.mobs + spec.players
+        self.players = spec.players
+        self._entities = Entities(spec.mobs, spec.players)
+        graph = ZoneGraph(spec.graph)
+        self._behaviour = Behaviour(self._entities, graph, spec.graph, spec.period_s)
+        self._behaviour.populate(derive(spec.seed, spec.zone))
+
+    async def tick(self, number: int) -> int:
+        """Run every entity once; return the Tasks of the entities.
+
+        An entity whose path is still out, as happens when late answers are carried over, is
+        left alone until it comes. This coroutine itself is not counted: it drives the others.
+        """
+        behaviour = self._behaviour
+        behaviour.begin_tick(number)
+        think = behaviour.think
+        if 1 in behaviour.waiting:
+            thoughts = [think(i) for i, waits in enumerate(behaviour.waiting) if not waits]
+        else:
+            thoughts = [think(i) for i in range(self.entities)]
+        await cr.gather(*thoughts)
+        return len(thoughts)
+
+    def world_hash(self) -> int:
+        """Return the 64-bit hash of all entities."""
+        return hash_state(self._entities.changing())
+
+    def snapshot(self) -> bytes:
+        """Return the state of all entities, encoded; native-endian, for this machine."""
+        return msgspec.msgpack.encode(self._entities.save())
+
+    def restore(self, state: bytes) -> None:
+        """Take over a snapshot; raise ValueError where it is of another number of entities."""
+        self._entities.load(msgspec.msgpack.decode(state, type=SavedEntities))

@@ -1,0 +1,1 @@
+"""The game world: maps, paths, entities and their behaviour. Knows no processes."""

@@ -1,0 +1,251 @@
+"""What mobs and players do in a tick. Knows no scheduler but the one call that finds a path.
+
+A Task changes its own entity alone and sees the players as they stood when the tick began, so
+the outcome is the same in whatever order the paths come back.
+"""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Final
+
+from zonesim.world.entities import (
+    CELL_UNITS,
+    CHASE,
+    REST,
+    RETURN,
+    ROAM,
+    TRANSITIONS,
+    Entities,
+)
+from zonesim.world.grid import NOBODY, Grid
+from zonesim.world.paths import find_path
+from zonesim.world.random import Random, advance, derive, mix
+from zonesim.world.zone_graph import ZoneGraph
+
+MOB_SPEED: Final = 5.0  # units a second
+PLAYER_SPEED: Final = 4.0  # units a second: a chased player is caught
+MOB_REST_S: Final = (10.0, 30.0)
+PLAYER_REST_S: Final = (5.0, 20.0)
+MOB_ROAM_CELLS: Final = 8  # each way from home
+PLAYER_ROAM_CELLS: Final = 16  # each way from where the player stands
+AGGRESSIVE_PERCENT: Final = 15
+LOOK_TICKS: Final = 4  # an aggressive mob looks around in every fourth tick
+REACH_UNITS: Final = 5.0  # a chaser this near has caught its player
+REPATH_UNITS: Final = 2.5  # a target this far from where the path leads needs a new path
+LEASH_UNITS: Final = 75.0  # a chaser this far from home gives up
+SIGHT_UNITS: Final = 60.0  # a player this far from its chaser is lost
+_ROAM_TRIES: Final = 8
+_NO_GOAL: Final = -1
+_PLACES: Final = 0  # names of the derived random streams
+_ENTITY: Final = 1
+
+
+class Behaviour:
+    """The rules of one zone, over its entities and its map."""
+
+    def __init__(
+        self, entities: Entities, graph: ZoneGraph, graph_path: str, period_s: float
+    ) -> None:
+        self.entities = entities
+        self._graph = graph
+        self._graph_path = graph_path
+        self._period_s = period_s
+        self._grid = Grid(graph.width * CELL_UNITS, graph.height * CELL_UNITS)
+        self._steps = (MOB_SPEED * period_s, PLAYER_SPEED * period_s)
+        self._decide = {
+            REST: self._rest,
+            ROAM: self._roam,
+            CHASE: self._chase,
+            RETURN: self._return,
+        }
+        self._tick = 0
+        self._player_x = entities.x[:0]
+        self._player_y = entities.y[:0]
+        self.waiting = bytearray(len(entities))  # 1 while an entity's path is being found
+
+    def populate(self, seed: int) -> None:
+        """Place all entities by the seed, resting, all within reach of each other."""
+        entities, graph = self.entities, self._graph
+        random = Random(derive(seed, _PLACES))
+        for i in range(len(entities)):
+            cell = graph.main_cell(random.bits())
+            y, x = divmod(cell, graph.width)
+            entities.x[i] = (x + 0.5) * CELL_UNITS
+            entities.y[i] = (y + 0.5) * CELL_UNITS
+            entities.home[i] = cell
+            entities.draws[i] = derive(seed, _ENTITY, i)
+            entities.aggressive[i] = i < entities.mobs and random.percent(AGGRESSIVE_PERCENT)
+            # Spread over one rest, so that the first ticks are as any other.
+            entities.wake[i] = random.below(self._ticks(self._rest_bounds(i)[1]))
+
+    def begin_tick(self, number: int) -> None:
+        """Fix what the Tasks of this tick see of the players."""
+        entities = self.entities
+        self._tick = number
+        self._player_x = entities.x[entities.mobs :]
+        self._player_y = entities.y[entities.mobs :]
+        self._grid.rebuild(self._player_x, self._player_y)
+
+    async def think(self, i: int) -> None:
+        """Run one entity's tick; wait for a path only where its state asks for a new one."""
+        entities = self.entities
+        goal = self._decide[entities.state[i]](i)
+        if goal == _NO_GOAL:
+            return
+        entities.goal[i] = goal
+        entities.paths[i] = None
+        self.waiting[i] = 1
+        try:
+            path = await find_path(self._graph_path, self._cell(i), goal)
+        finally:
+            self.waiting[i] = 0
+        # The first cell is the one stood in. Walking on to the second from anywhere within the
+        # first stays on cells that the rules of movement keep free.
+        entities.paths[i] = memoryview(path).cast("I") if path else None
+        entities.at[i] = 1
+        self._walk(i)
+
+    # Each decision returns the cell to find a path to, or _NO_GOAL.
+
+    def _rest(self, i: int) -> int:
+        if self.entities.aggressive[i]:
+            player = self._look_around(i)
+            if player != NOBODY:
+                return self._start_chase(i, player)
+        if self._tick < self.entities.wake[i]:
+            return _NO_GOAL
+        self._enter(i, ROAM)
+        return self._roam_goal(i)
+
+    def _roam(self, i: int) -> int:
+        if self.entities.aggressive[i]:
+            player = self._look_around(i)
+            if player != NOBODY:
+                return self._start_chase(i, player)
+        if self._walk(i):
+            self._start_rest(i)
+        return _NO_GOAL
+
+    def _chase(self, i: int) -> int:
+        entities = self.entities
+        x, y = entities.x[i], entities.y[i]
+        player = entities.target[i]
+        player_x, player_y = self._player_x[player], self._player_y[player]
+        distance = _squared(player_x - x, player_y - y)
+        if distance > SIGHT_UNITS * SIGHT_UNITS or self._far_from_home(i):
+            self._enter(i, RETURN)
+            return entities.home[i]
+        if distance <= REACH_UNITS * REACH_UNITS:
+            return _NO_GOAL
+        moved = _squared(player_x - entities.aim_x[i], player_y - entities.aim_y[i])
+        if moved > REPATH_UNITS * REPATH_UNITS:
+            entities.aim_x[i], entities.aim_y[i] = player_x, player_y
+            goal = self._cell_at(player_x, player_y)
+            if goal != entities.goal[i]:
+                return goal
+        self._walk(i)
+        return _NO_GOAL
+
+    def _return(self, i: int) -> int:
+        if self.entities.paths[i] is None:
+            return self.entities.home[i]  # restored from a snapshot taken before the path came
+        if self._walk(i):
+            self._start_rest(i)
+        return _NO_GOAL
+
+    def _look_around(self, i: int) -> int:
+        """The player that an aggressive mob would chase. Not all mobs look in the same tick."""
+        if (self._tick + i) % LOOK_TICKS:
+            return NOBODY
+        return self._grid.nearest(self.entities.x[i], self.entities.y[i])
+
+    def _start_rest(self, i: int) -> None:
+        low_s, high_s = self._rest_bounds(i)
+        span = self._ticks(high_s) - self._ticks(low_s)
+        rest = self._ticks(low_s) + ((self._draw(i) * (span + 1)) >> 64)
+        self.entities.wake[i] = self._tick + rest
+        self.entities.paths[i] = None
+        self._enter(i, REST)
+
+    def _start_chase(self, i: int, player: int) -> int:
+        entities = self.entities
+        self._enter(i, CHASE)
+        entities.target[i] = player
+        entities.aim_x[i], entities.aim_y[i] = self._player_x[player], self._player_y[player]
+        return self._cell_at(entities.aim_x[i], entities.aim_y[i])
+
+    def _enter(self, i: int, state: int) -> None:
+        before = self.entities.state[i]
+        if state not in TRANSITIONS[before]:
+            raise RuntimeError(f"entity {i} may not go from state {before} to {state}")
+        self.entities.state[i] = state
+
+    def _roam_goal(self, i: int) -> int:
+        """A cell in reach around a mob's home or a player's place."""
+        graph, mob = self._graph, i < self.entities.mobs
+        middle = self.entities.home[i] if mob else self._cell(i)
+        radius = MOB_ROAM_CELLS if mob else PLAYER_ROAM_CELLS
+        y, x = divmod(middle, graph.width)
+        for _ in range(_ROAM_TRIES):
+            draw = self._draw(i)
+            goal_x = x - radius + ((draw >> 32) * (2 * radius + 1) >> 32)
+            goal_y = y - radius + ((draw & 0xFFFF_FFFF) * (2 * radius + 1) >> 32)
+            if graph.in_main(goal_x, goal_y):
+                return goal_y * graph.width + goal_x
+        return middle
+
+    def _walk(self, i: int) -> bool:
+        """Follow the path for a tick; tell whether its end is reached."""
+        entities = self.entities
+        path = entities.paths[i]
+        at = entities.at[i]
+        if path is None or at >= len(path):
+            return True
+        # The hot loop of a tick: about one cell each time.
+        x, y, width = entities.x[i], entities.y[i], self._graph.width
+        step = self._steps[i >= entities.mobs]
+        while True:
+            row, column = divmod(path[at], width)
+            next_x, next_y = (column + 0.5) * CELL_UNITS, (row + 0.5) * CELL_UNITS
+            dx, dy = next_x - x, next_y - y
+            distance = sqrt(dx * dx + dy * dy)
+            if distance > step:
+                share = step / distance
+                x += dx * share
+                y += dy * share
+                break
+            x, y = next_x, next_y
+            step -= distance
+            at += 1
+            if at == len(path):
+                break
+        entities.x[i], entities.y[i], entities.at[i] = x, y, at
+        return at == len(path)
+
+    def _far_from_home(self, i: int) -> bool:
+        row, column = divmod(self.entities.home[i], self._graph.width)
+        dx = (column + 0.5) * CELL_UNITS - self.entities.x[i]
+        dy = (row + 0.5) * CELL_UNITS - self.entities.y[i]
+        return _squared(dx, dy) > LEASH_UNITS * LEASH_UNITS
+
+    def _cell(self, i: int) -> int:
+        return self._cell_at(self.entities.x[i], self.entities.y[i])
+
+    def _cell_at(self, x: float, y: float) -> int:
+        return int(y / CELL_UNITS) * self._graph.width + int(x / CELL_UNITS)
+
+    def _draw(self, i: int) -> int:
+        state = advance(self.entities.draws[i])
+        self.entities.draws[i] = state
+        return mix(state)
+
+    def _rest_bounds(self, i: int) -> tuple[float, float]:
+        return MOB_REST_S if i < self.entities.mobs else PLAYER_REST_S
+
+    def _ticks(self, seconds: float) -> int:
+        return max(1, round(seconds / self._period_s))
+
+
+def _squared(dx: float, dy: float) -> float:
+    return dx * dx + dy * dy

@@ -1,0 +1,96 @@
+"""One zone: a world, the scheduler that runs it, and what each tick cost. Knows no schedule."""
+
+from __future__ import annotations
+
+import time
+
+import corororo as cr
+from corororo.abc import TransferSource
+from zonesim.control import WorkerTotals
+from zonesim.ticks import TickRow
+from zonesim.workloads import make_world
+from zonesim.workloads.base import ZoneSpec
+
+
+class Zone:
+    """Ticks one world. ``garbage`` is the process's SlackCollector."""
+
+    def __init__(self, spec: ZoneSpec, pool: TransferSource, garbage: cr.SlackCollector) -> None:
+        self.spec = spec
+        self.world = make_world(spec)
+        self._scheduler = cr.Scheduler(pool, garbage=garbage)
+        self._number = 0
+        self._tasks = 0
+
+    async def tick(self, scheduled_ns: int, period_ns: int | None, end_ns: int | None) -> TickRow:
+        """Run the next tick of the world; what it raises ends the zone.
+
+        The tick after it is due a period later, and so on until ``end_ns`` where there is one;
+        without a period nothing is ever due.
+        """
+        started_ns = time.monotonic_ns()
+        cpu_ns = time.process_time_ns()
+        number = self._number
+        self._number += 1
+        self._tasks = 0
+        self._scheduler.schedule(self._run_world(number))
+        carry = self.spec.late == "carry"
+        report = await self._scheduler.run_tick(
+            self.spec.period_s if carry else None, "carry" if carry else "wait"
+        )
+        world_hash = self.world.world_hash()
+        finished_ns = time.monotonic_ns()
+        return TickRow(
+            zone=self.spec.zone,
+            tick=number,
+            scheduled_ns=scheduled_ns,
+            started_ns=started_ns,
+            finished_ns=finished_ns,
+            late=period_ns is not None and finished_ns > scheduled_ns + period_ns,
+            missed=missed_ticks(scheduled_ns, finished_ns, period_ns, end_ns),
+            busy_ns=finished_ns - started_ns - report.wait_ns,
+            waiting_ns=report.wait_ns,
+            step_ns=report.step_ns,
+            encode_ns=report.encode_ns,
+            resume_ns=report.resume_ns,
+            gc_ns=report.gc_ns,
+            cpu_ns=time.process_time_ns() - cpu_ns,
+            tasks=self._tasks,
+            async_submitted=report.async_tasks_sent,
+            async_completed=report.async_tasks_taken - report.async_tasks_failed,
+            async_failed=report.async_tasks_failed,
+            batches=report.batches,
+            retried=report.async_tasks_retried,
+            carried=report.async_tasks_carried,
+            entities=self.world.entities,
+            players=self.world.players,
+            world_hash=world_hash,
+        )
+
+    def worker_totals(self) -> list[WorkerTotals]:
+        """What each worker has done for this zone so far."""
+        return [WorkerTotals(*use) for use in self._scheduler.worker_use()]
+
+    def close(self) -> None:
+        """End the scheduler; idempotent."""
+        self._scheduler.close()
+
+    async def _run_world(self, number: int) -> None:
+        # Counted when it ends: a tick that is carried over counts in the tick that ends it.
+        self._tasks += await self.world.tick(number)
+
+
+def missed_ticks(
+    scheduled_ns: int, finished_ns: int, period_ns: int | None, end_ns: int | None
+) -> int:
+    """Ticks that this one leaves no time for: a whole period has passed since they were due.
+
+    The tick that is overdue by less runs at once, late.
+    """
+    if period_ns is None:
+        return 0
+    next_ns = scheduled_ns + period_ns
+    missed = max(0, (finished_ns - next_ns) // period_ns)
+    if end_ns is None:
+        return missed
+    return min(missed, max(0, -((next_ns - end_ns) // period_ns)))

@@ -1,0 +1,201 @@
+"""A zone process: takes orders over the control channel and ticks its zones on time.
+
+Imports neither matplotlib nor scipy nor typer: a hundred of these share one machine.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import traceback
+from collections import Counter
+from collections.abc import Awaitable
+
+import setproctitle
+import trio
+
+import corororo as cr
+from zonesim.control import (
+    VERSION,
+    Assign,
+    Channel,
+    ControlError,
+    Failed,
+    FromController,
+    Halt,
+    Hello,
+    Leg,
+    LegDone,
+    Ready,
+    Stop,
+    Ticks,
+    WorkerTotals,
+)
+from zonesim.ticks import TickRow
+from zonesim.workloads.base import ZoneSpec
+from zonesim.zone import Zone
+
+MAX_PACE_REPORT_S = 0.1  # ticks that run back to back are told of in bundles
+
+
+def zone_process_main(socket_path: str, pool_address: str, host: int, title: str) -> None:
+    """The life of zone process number ``host``."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the controller, who stops us
+    setproctitle.setproctitle(title)
+    trio.run(_serve, socket_path, pool_address, host)
+
+
+async def _serve(socket_path: str, pool_address: str, host: int) -> None:
+    stream = await trio.open_unix_socket(socket_path)
+    async with Channel(stream, FromController) as channel:
+        with cr.SlackCollector() as garbage:
+            process = ZoneProcess(channel, cr.WorkerPool.attach(pool_address), garbage)
+            try:
+                await process.serve(host)
+            except* ControlError:
+                # The controller is gone: there is nobody left to tell, and nothing left to do.
+                pass
+            finally:
+                process.close()
+
+
+class ZoneProcess:
+    """The zones of one process, and the orders they follow."""
+
+    def __init__(self, channel: Channel, pool: cr.AttachedPool, garbage: cr.SlackCollector) -> None:
+        self._channel = channel
+        self._pool = pool
+        self._garbage = garbage
+        self._zones: list[Zone] = []
+        self._ticking = 0  # zones that are inside a tick now
+        self._due_ns: dict[int, float] = {}  # when the next tick of each zone is due
+        self._halted = False
+        self._rows: list[TickRow] = []
+
+    async def serve(self, host: int) -> None:
+        """Do what the controller says until it says stop, or is gone."""
+        await self._channel.send(Hello(VERSION, host, os.getpid()))
+        async with trio.open_nursery() as nursery:
+            while True:
+                match await self._channel.receive():
+                    case Assign(zones):
+                        await self._tell_failures(self._assign(zones))
+                    case Leg() as leg:
+                        nursery.start_soon(self._tell_failures, self._run_leg(leg))
+                    case Halt():
+                        self._halted = True
+                    case Stop() | None:
+                        nursery.cancel_scope.cancel()
+                        return
+
+    def close(self) -> None:
+        """Give the rings back."""
+        for zone in self._zones:
+            zone.close()
+
+    async def _tell_failures(self, work: Awaitable[None]) -> None:
+        """Follow an order; what goes wrong is told to the controller, which ends the run."""
+        try:
+            await work
+        except* ControlError:
+            raise
+        except* Exception as group:
+            error = _first(group)
+            known = isinstance(error, cr.CorororoError)
+            reason = " ".join(f"{'' if known else f'{type(error).__name__}: '}{error}".split())
+            detail = "" if known else "".join(traceback.format_exception(error))
+            await self._channel.send(Failed(reason, detail))
+
+    async def _assign(self, specs: list[ZoneSpec]) -> None:
+        for spec in specs:
+            self._zones.append(Zone(spec, self._pool, self._garbage))
+        await self._channel.send(Ready(len(self._zones)))
+
+    async def _run_leg(self, leg: Leg) -> None:
+        self._halted = False
+        async with trio.open_nursery() as nursery:
+            async with trio.open_nursery() as ticking:
+                nursery.start_soon(self._report_in_bundles, leg)
+                for zone in self._zones:
+                    if zone.spec.zone not in leg.phases_ns:
+                        continue
+                    ticking.start_soon(self._tick_zone, zone, leg)
+            nursery.cancel_scope.cancel()
+        await self._report()
+        await self._channel.send(LegDone(leg.step))
+
+    async def _tick_zone(self, zone: Zone, leg: Leg) -> None:
+        """Tick until the leg is over. A zone that is late by whole periods skips those ticks."""
+        name = zone.spec.zone
+        due_ns = leg.start_ns + leg.phases_ns[name]
+        period_ns = leg.period_ns if leg.realtime else None
+        ticks = 0
+        while not self._is_over(leg, ticks, due_ns):
+            self._due_ns[name] = due_ns
+            if leg.realtime:
+                await sleep_until_ns(due_ns)
+            else:
+                due_ns = time.monotonic_ns()
+                await trio.lowlevel.checkpoint()
+            if self._halted:
+                break
+            self._ticking += 1
+            row = await zone.tick(due_ns, period_ns, leg.end_ns)
+            self._ticking -= 1
+            self._rows.append(row)
+            ticks += 1
+            due_ns += leg.period_ns * (1 + row.missed)
+            self._due_ns[name] = due_ns
+            if leg.realtime:
+                await self._report()
+            self._collect_garbage(leg)
+        self._due_ns.pop(name, None)
+
+    def _is_over(self, leg: Leg, ticks: int, due_ns: int) -> bool:
+        if self._halted:
+            return True
+        if leg.ticks is not None:
+            return ticks >= leg.ticks
+        assert leg.end_ns is not None
+        return (due_ns if leg.realtime else time.monotonic_ns()) >= leg.end_ns
+
+    def _collect_garbage(self, leg: Leg) -> None:
+        """Collect in the time until the next tick of any zone here; never inside a tick."""
+        if self._ticking:
+            return
+        slack_ns = min(self._due_ns.values()) - time.monotonic_ns() if leg.realtime else 0
+        self._garbage.collect(max(0.0, slack_ns / 1e9))
+
+    async def _report_in_bundles(self, leg: Leg) -> None:
+        while not leg.realtime:
+            await trio.sleep(MAX_PACE_REPORT_S)
+            await self._report()
+
+    async def _report(self) -> None:
+        rows, self._rows = self._rows, []
+        if rows:
+            await self._channel.send(Ticks(rows, self._worker_totals()))
+
+    def _worker_totals(self) -> list[WorkerTotals]:
+        if len(self._zones) == 1:
+            return self._zones[0].worker_totals()
+        totals: dict[int, Counter[str]] = {}
+        for zone in self._zones:
+            for use in zone.worker_totals():
+                totals.setdefault(use.worker, Counter()).update(
+                    batches=use.batches, calls=use.calls, busy_ns=use.busy_ns
+                )
+        return [WorkerTotals(worker, **figures) for worker, figures in totals.items()]
+
+
+async def sleep_until_ns(moment_ns: int) -> None:
+    """Sleep until a moment of the monotonic clock; a checkpoint where it has passed."""
+    left_s = (moment_ns - time.monotonic_ns()) / 1e9
+    await trio.sleep(left_s if left_s > 0 else 0)
+
+
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
