@@ -83,5 +83,5 @@ def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
     ``preload`` counts for the first pool of a program: later ones find the server running.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["corororo", *preload])
+    context.set_forkserver_preload(["corororo", *preload, "corororo._workers._freeze"])
     return context
