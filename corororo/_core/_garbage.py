@@ -54,7 +54,9 @@ class SlackCollector:
     def collect(self, slack_s: float) -> None:
         """Collect what fits into ``slack_s`` seconds, going by what it took before."""
         slack_ns = int(slack_s * 1e9)
-        if self._young >= FULL_EVERY and slack_ns > 2 * self._full_ns:
+        if (self._young >= FULL_EVERY and slack_ns > 2 * self._full_ns) or (
+            self._young >= PATIENCE * FULL_EVERY
+        ):
             self._full_ns = self._timed_collection(2)
             self._young = 0
         elif slack_ns > 2 * self._young_ns or self._put_off >= PATIENCE:

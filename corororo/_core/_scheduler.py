@@ -246,9 +246,9 @@ class Scheduler:
                     self._resume_all(completions)
                     watch.resumed()
                     self._step_pass_queue(watch, resuming=True)
-                elif bound.carries(self.clock.now_ns()):
+                if bound.carries(self.clock.now_ns()):
                     break
-                else:
+                if not completions:
                     watch.resumed()
                     yield bound.timeout_s(self.clock.now_ns(), self._transfer.longest_wait_s())
                     watch.waited()
@@ -263,13 +263,16 @@ class Scheduler:
         note_steps = watch.resumed if resuming else watch.stepped
         while self._pass_queue:
             queue, self._pass_queue = self._pass_queue, []
-            remaining = iter(queue)
-            for _ in range(0, len(queue), SLICE):
-                self._step(islice(remaining, SLICE))
-                note_steps()
-                self._send_groups(EARLY_BATCH)
-                watch.encoded()
             self._count.steps += len(queue)
+            remaining = iter(queue)
+            try:
+                for _ in range(0, len(queue), SLICE):
+                    self._step(islice(remaining, SLICE))
+                    note_steps()
+                    self._send_groups(EARLY_BATCH)
+                    watch.encoded()
+            finally:
+                self._pass_queue[:0] = remaining  # none, unless the pass was broken off
         self._send_groups(1)
         watch.encoded()
 

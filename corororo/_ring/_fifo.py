@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 from pathlib import Path
 
 from corororo._exceptions import FifoFull, PoolClosed
@@ -34,7 +35,9 @@ class FifoReader:
     def read_one(self) -> Descriptor | None:
         """Wait for a descriptor; None when the last writer is gone. Needs ``blocking=True``."""
         data = os.read(self._fd, DESCRIPTOR_BYTES)
-        return Descriptor._make(DESCRIPTOR.unpack(data)) if data else None
+        if not data:
+            return None
+        return Descriptor._make(DESCRIPTOR.unpack(data.ljust(DESCRIPTOR_BYTES, b"\0")))
 
     def read_nowait(self) -> list[Descriptor]:
         """The descriptors that are there, at most a page of them."""
@@ -42,7 +45,8 @@ class FifoReader:
             data = os.read(self._fd, READ_BYTES)
         except BlockingIOError:
             return []
-        return [Descriptor._make(fields) for fields in DESCRIPTOR.iter_unpack(data)]
+        whole = len(data) - len(data) % DESCRIPTOR_BYTES  # whatever else is there, it is not ours
+        return [Descriptor._make(fields) for fields in DESCRIPTOR.iter_unpack(data[:whole])]
 
     def close(self) -> None:
         """Idempotent."""
@@ -74,6 +78,12 @@ class FifoWriter:
             raise FifoFull("the FIFO is full") from None
         except BrokenPipeError:
             raise PoolClosed("the last reader of the FIFO is gone") from None
+
+    def wait_until_writable(self, timeout_s: float) -> None:
+        """Return when a descriptor fits, the last reader is gone, or the time is over."""
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        poll.poll(timeout_s * 1000)
 
     def close(self) -> None:
         """Idempotent."""

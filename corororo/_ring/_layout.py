@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 ALIGNMENT = 64
 RECORD_HEADER = struct.Struct("<QIIIIII")
-RECORD_MARK = struct.Struct("<QII")  # the first three fields: sequence, attempt, worker
+RECORD_HEADER_BYTES = RECORD_HEADER.size
 WORKER_FIELD = struct.Struct("<I")
 WORKER_OFFSET = 12
 ATTEMPT_AND_WORKER = struct.Struct("<II")

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from corororo._exceptions import PoolClosed, SessionError
 
-from ._fifo import make_fifo
+from ._fifo import FifoReader, FifoWriter, make_fifo, remove_file
 
 PREFIX = "corororo-"
 UNFINISHED_PREFIX = ".corororo-"  # until its lock is held; never taken for stale by its name
@@ -69,7 +69,9 @@ class Session:
                 f"{address}: expected a directory of this user with mode 0700, found user "
                 f"{status.st_uid} and mode {status.st_mode & 0o777:04o}"
             )
-        return cls(directory, None)
+        session = cls(directory, None)
+        session.check_owner_lives()
+        return session
 
     def check_owner_lives(self) -> None:
         """Raise PoolClosed unless the owner holds its lock."""
@@ -116,13 +118,41 @@ class Session:
         """The reply FIFOs of all zones that are attached now."""
         return sorted(self.directory.glob("*.replies"))
 
-    def new_ring_number(self) -> int:
-        """A number that no zone of this session has had, unless by a chance of 1 in 4 billion."""
-        while True:
-            number = secrets.randbits(32)
-            with contextlib.suppress(FileExistsError):
-                make_fifo(self.replies(number))
-                return number
+    def open_replies(self) -> tuple[int, FifoReader]:
+        """A ring's number and the reading end of its reply FIFO, for a new zone.
+
+        No zone of this session has had the number, unless by a chance of 1 in 4 billion. The
+        FIFO gets its name once it is read, so that one without a reader is one left behind.
+        """
+        unnamed = self.directory / f"{os.getpid()}-{secrets.token_hex(8)}.fifo"
+        make_fifo(unnamed)
+        reader = FifoReader(unnamed, blocking=False)
+        try:
+            while True:
+                number = secrets.randbits(32)
+                with contextlib.suppress(FileExistsError):
+                    os.link(unnamed, self.replies(number))
+                    return number, reader
+        except BaseException:
+            reader.close()
+            raise
+        finally:
+            unnamed.unlink()
+
+    def remove_ring(self, ring: int) -> None:
+        """Remove all files of a zone that has ended."""
+        remove_file(self.replies(ring))
+        remove_file(self.ring(ring))
+        for spill in self.directory.glob(f"{ring:08x}.*.spill"):
+            remove_file(spill)
+
+    def remove_rings_left_behind(self) -> None:
+        """Remove the files of zones that were killed: nobody reads their replies."""
+        for replies in self.all_replies():
+            try:
+                FifoWriter(replies).close()
+            except PoolClosed:
+                self.remove_ring(int(replies.stem, 16))
 
     def remove(self) -> None:
         """Remove the directory and give up its lock; for the owner. Idempotent."""

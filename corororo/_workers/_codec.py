@@ -57,7 +57,7 @@ class Codec:
         if failures is None:
             try:
                 return ENCODER.encode((busy_ns, values, None))
-            except (TypeError, ValueError, OverflowError, RecursionError):
+            except Exception:  # of whichever value: it is found below
                 failures = {}
         told = {place: describe_failure(error) for place, error in failures.items()}
         good = []
@@ -65,7 +65,7 @@ class Codec:
             if place not in told:
                 try:
                     good.append(msgspec.Raw(ENCODER.encode(value)))
-                except (TypeError, ValueError, OverflowError, RecursionError) as error:
+                except Exception as error:
                     told[place] = describe_failure(
                         TypeError(f"the result of {self.function.name} has no encoding: {error}")
                     )
@@ -76,7 +76,7 @@ class Codec:
         try:
             busy_ns, good, told = self._reply.decode(data)
             wrong: dict[int, BaseException] | None = None
-        except msgspec.ValidationError:
+        except Exception:  # a value that its type refuses, by whatever its __post_init__ raises
             busy_ns, raw, told = self._loose_reply.decode(data)
             good, wrong = self._values.decode(raw, f"result of {self.function.name}")
         if not told and not wrong:
@@ -123,7 +123,7 @@ class _Items(Generic[T]):
     ) -> tuple[list[T], dict[int, BaseException] | None]:
         try:
             return self._all.decode(data), None
-        except msgspec.ValidationError:
+        except Exception:  # a type's __post_init__ may raise anything
             return self._decode_each(data, what)
 
     def _decode_each(
@@ -134,7 +134,7 @@ class _Items(Generic[T]):
         for place, raw in enumerate(self._raw.decode(data)):
             try:
                 values.append(self._each.decode(raw))
-            except msgspec.ValidationError as error:
+            except Exception as error:
                 values.append(None)
-                wrong[place] = TypeError(f"{what}: {error}")
+                wrong[place] = TypeError(f"{what}: {str(error) or repr(error)}")
         return values, wrong

@@ -31,14 +31,15 @@ def describe_failure(error: BaseException) -> Failure:
     """All that can be told of an exception."""
     try:
         arguments = ENCODER.encode(error.args)
-    except (TypeError, ValueError, OverflowError, RecursionError):  # its class is lost then
+    except Exception:  # its class is lost then; an encoder's error says nothing about this one
         arguments = ENCODER.encode(None)
+    module = type(error).__module__
     return Failure(
-        type(error).__module__,
+        "__main__" if module == "__mp_main__" else module,  # what a worker calls the main script
         type(error).__qualname__,
         msgspec.Raw(arguments),
-        str(error),
-        "".join(traceback.format_exception(error)),
+        _message(error),
+        _encodable("".join(traceback.format_exception(error))),
     )
 
 
@@ -56,6 +57,18 @@ def rebuild_failure(failure: Failure, function_name: str) -> BaseException:
     return error
 
 
+def _message(error: BaseException) -> str:
+    try:
+        return _encodable(str(error))
+    except Exception:  # a class may fail to show itself in any way
+        return f"<{type(error).__qualname__}, which cannot be shown>"
+
+
+def _encodable(text: str) -> str:
+    """The text without what UTF-8 cannot hold, such as the file names of another encoding."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _rebuild(failure: Failure) -> BaseException | None:
     arguments = msgspec.msgpack.decode(failure.arguments)
     found: Any = sys.modules.get(failure.module)
@@ -67,4 +80,4 @@ def _rebuild(failure: Failure) -> BaseException | None:
         error = found(*arguments)
     except Exception:  # its constructor wants something else: any class may raise anything here
         return None
-    return error if str(error) == failure.message else None
+    return error if _message(error) == failure.message else None

@@ -163,8 +163,8 @@ def resolve(name: str) -> AsyncTaskFunction[..., Any]:
     module_name, _, qualified_name = name.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), qualified_name, None)
-    except ImportError as error:
-        raise LookupError(f"cannot import {module_name} to find {name}: {error}") from error
+    except Exception as error:  # whatever the module does when it is imported
+        raise LookupError(f"cannot import {module_name} to find {name}: {error!r}") from error
     if not isinstance(found, AsyncTaskFunction):
         raise LookupError(
             f"{name} is not a module-level function under @async_task in this process"

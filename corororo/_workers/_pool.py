@@ -30,6 +30,8 @@ from ._transfer import SharedRing
 
 STOP_S = 1.0  # what a worker gets to end by itself
 START_S = 60.0  # what the workers get to come up
+RETRY_S = 0.01  # between two tries to tell a zone whose FIFO is full
+SWEEP_S = 5.0  # between two looks for rings of zones that were killed
 DIED_KEPT = 100  # dead workers that the statistics remember
 STILLBORN_LIMIT = 3  # workers that die one after another before any of them has read a call
 
@@ -110,8 +112,8 @@ class WorkerPool:
         session = Session.create(rings_bytes, self._base)
         try:
             write_config(session, self._config)
-            self._staff = _Staff(session, self._config, self._name, self._imports, self._preload)
-            self._staff.wait_until_ready()
+            self._staff = _Staff(session, self._name, self._imports, self._preload)
+            self._staff.start(self._config.workers)
         except BaseException:
             self.close()
             session.remove()
@@ -132,9 +134,9 @@ class WorkerPool:
         AsyncTasks in flight come to nothing: Schedulers that wait for them get PoolClosed.
         """
         if self._staff is not None:
-            staff, self._staff = self._staff, None
+            self._staff.stop()
+            self._staff = None
             atexit.unregister(self.close)
-            staff.stop()
 
     def __enter__(self) -> Self:
         self.start()
@@ -176,17 +178,13 @@ class _Staff:
     """The worker processes of a pool, and the thread that minds them."""
 
     def __init__(
-        self,
-        session: Session,
-        config: PoolConfig,
-        name: str,
-        imports: Sequence[str],
-        preload: Sequence[str],
+        self, session: Session, name: str, imports: Sequence[str], preload: Sequence[str]
     ) -> None:
         self.session = session
         self._name = name
         self._imports = imports
         self._preload = preload
+        self._workers: list[WorkerProcess] = []
         self._restarts = 0
         self._died: deque[WorkerStatus] = deque(maxlen=DIED_KEPT)
         self._next_number = 1
@@ -195,20 +193,23 @@ class _Staff:
         self._failure: str | None = None
         self._changed = threading.Condition()
         self._stopping = False
-        # All of these are readers or writers that keep the FIFOs open for others.
-        self._lifeline_reader = FifoReader(session.lifeline, blocking=False)
-        self._lifeline = FifoWriter(session.lifeline)
-        self._calls_reader = FifoReader(session.calls, blocking=False)
-        self._calls = FifoWriter(session.calls)
-        self._status = FifoReader(session.status, blocking=False)
-        self._status_writer = FifoWriter(session.status)
-        self._wake_reader, self._wake_writer = os.pipe()
-        self._workers = [self._start_worker(i) for i in range(config.workers)]
-        self._thread = threading.Thread(target=self._watch, name="corororo pool", daemon=True)
-        self._thread.start()
+        self._thread = threading.Thread(target=self._mind, name="corororo pool", daemon=True)
+        with contextlib.ExitStack() as undo:
+            undo.callback(session.remove)
+            self._lifeline = self._keep_open(undo, session.lifeline)
+            self._keep_open(undo, session.calls)
+            self._keep_open(undo, session.status)
+            self._status = FifoReader(session.status, blocking=False)
+            undo.callback(self._status.close)
+            self._wake_reader, self._wake_writer = os.pipe()
+            undo.callback(os.close, self._wake_reader)
+            undo.callback(os.close, self._wake_writer)
+            self._parts = undo.pop_all()
 
-    def wait_until_ready(self) -> None:
-        """Return when every worker takes calls; raises PoolFailed when they do not."""
+    def start(self, workers: int) -> None:
+        """Start the workers, and return when all of them take calls; raises PoolFailed."""
+        self._workers += [self._start_worker(place) for place in range(workers)]
+        self._thread.start()
         with self._changed:
             come = self._changed.wait_for(
                 lambda: self._failure or all(worker.ready for worker in self._workers), START_S
@@ -224,36 +225,51 @@ class _Staff:
             return PoolStatistics(workers, tuple(self._died), self._restarts)
 
     def stop(self) -> None:
+        """End the workers and remove the session; may be called again where it was broken off."""
         self._stopping = True
-        os.write(self._wake_writer, b"\0")
-        self._thread.join()
+        if self._thread.is_alive():
+            os.write(self._wake_writer, b"\0")
+            self._thread.join()
         self._lifeline.close()  # the workers' signal to end, and the zones' that nobody answers
-        for worker in self._workers:
-            worker.stop(STOP_S)
-        for end in (
-            self._lifeline_reader,
-            self._calls_reader,
-            self._calls,
-            self._status,
-            self._status_writer,
-        ):
-            end.close()
-        os.close(self._wake_reader)
-        os.close(self._wake_writer)
-        self.session.remove()
+        while self._workers:
+            self._workers[-1].stop(STOP_S)
+            self._workers.pop()
+        self._parts.close()
+
+    @staticmethod
+    def _keep_open(undo: contextlib.ExitStack, path: Path) -> FifoWriter:
+        """Hold both ends of a FIFO, so that those who use it come and go without closing it."""
+        reader = FifoReader(path, blocking=False)
+        undo.callback(reader.close)
+        writer = FifoWriter(path)
+        undo.callback(writer.close)
+        return writer
 
     # -- the thread
 
+    def _mind(self) -> None:
+        try:
+            while not self._stopping and self._failure is None:
+                self._watch()
+        except Exception as error:  # nobody minds the workers from here on: say so, and end all
+            self._fail(f"the pool cannot go on: {error!r}")
+
     def _watch(self) -> None:
-        while not self._stopping and self._failure is None:
-            sentinels: list[int] = [worker.sentinel for worker in self._workers]
-            timeout_s = 0.01 if self._untold else None
-            wait([*sentinels, self._status.fileno(), self._wake_reader], timeout_s)
-            self._note_the_ready()
-            for place, worker in enumerate(self._workers):
-                if worker.exit_code() is not None and not self._stopping:
-                    self._replace(place, worker)
-            self._tell_the_zones()
+        sentinels: list[int] = [worker.sentinel for worker in self._workers]
+        timeout_s = RETRY_S if self._untold else SWEEP_S
+        if not wait([*sentinels, self._status.fileno(), self._wake_reader], timeout_s):
+            self.session.remove_rings_left_behind()
+        self._note_the_ready()
+        dead = [place for place, w in enumerate(self._workers) if w.exit_code() is not None]
+        if self._stopping:
+            return
+        for place in dead:
+            worker = self._workers[place]
+            worker.make_sure_it_is_dead()
+            self._untold += [(path, worker.number) for path in self.session.all_replies()]
+        self._tell_the_zones()
+        for place in dead:
+            self._replace(place, self._workers[place])
 
     def _note_the_ready(self) -> None:
         for descriptor in self._status.read_nowait():
@@ -265,12 +281,14 @@ class _Staff:
             self._changed.notify_all()
 
     def _replace(self, place: int, worker: WorkerProcess) -> None:
-        worker.make_sure_it_is_dead()
-        self._untold += [(path, worker.number) for path in self.session.all_replies()]
         if not worker.ready:
             self._stillborn += 1
             if self._stillborn >= STILLBORN_LIMIT:
-                self._fail(worker)
+                self._fail(
+                    f"{STILLBORN_LIMIT} workers died before they took a call, the last with exit "
+                    f"code {worker.exit_code()}; if the errors above name the main module, its "
+                    f'code must stand under `if __name__ == "__main__":`'
+                )
                 return
         replacement = self._start_worker(place)
         with self._changed:
@@ -291,14 +309,10 @@ class _Staff:
                 finally:
                     writer.close()
 
-    def _fail(self, worker: WorkerProcess) -> None:
+    def _fail(self, why: str) -> None:
         self._lifeline.close()
         with self._changed:
-            self._failure = (
-                f"{STILLBORN_LIMIT} workers died before they took a call, the last with exit code "
-                f"{worker.exit_code()}; if the errors above name the main module, its code must "
-                f'stand under `if __name__ == "__main__":`'
-            )
+            self._failure = why
             self._changed.notify_all()
 
     def _start_worker(self, place: int) -> WorkerProcess:

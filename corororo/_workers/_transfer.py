@@ -7,6 +7,7 @@ the death of a worker loses nothing.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import select
 from collections import deque
@@ -36,10 +37,10 @@ from ._codec import Codec, Reply
 from ._config import PoolConfig
 from ._functions import AsyncTaskFunction
 
-MAX_BATCHES_OUT = 256  # a reply FIFO holds more descriptors than that on every system
+MAX_BATCHES_OUT = 192  # the smallest FIFO that Linux makes holds 256 descriptors
 REPLY_HEAD_BYTES = 512  # of a reply without any values; one short failure fits, too
 FIRST_REPLY_BYTES = 32  # a call's share of the extent, until the function has replied once
-FULL_FIFO_RETRY_S = 0.001
+RETRY_S = 0.001
 OWNER_CHECK_S = 1.0
 
 
@@ -60,21 +61,17 @@ class SharedRing:
     def __init__(self, session: Session, config: PoolConfig) -> None:
         self._session = session
         self._config = config
-        # The lifeline is opened before the owner is seen alive: then its end cannot be missed.
-        self._lifeline = FifoReader(session.lifeline, blocking=False)
-        session.check_owner_lives()
-        self._calls = FifoWriter(session.calls)
-        self._number = session.new_ring_number()
-        self._memory = RingMemory.create(session.ring(self._number), config.ring_bytes)
         self._ring = Ring(config.ring_bytes)
-        self._replies = FifoReader(session.replies(self._number), blocking=False)
-        self._replies_held_open = FifoWriter(session.replies(self._number))
+        with contextlib.ExitStack() as undo:
+            self._open(undo)
+            self._parts = undo.pop_all()
         self._poll = select.poll()
         self._poll.register(self._replies.fileno(), select.POLLIN)
         self._owner_poll = select.poll()
         for poll in (self._poll, self._owner_poll):
             poll.register(self._lifeline.fileno(), 0)  # only its hang-up
         self._waiting: deque[Batch] = deque()
+        self._suspects: list[tuple[int, int]] = []  # batches, and the dead who may have had them
         self._out: dict[int, Batch] = {}  # by sequence
         self._refused: list[Completion] = []  # calls that never left
         self._codecs: dict[AsyncTaskFunction[..., Any], _Functions] = {}
@@ -88,12 +85,36 @@ class SharedRing:
         self.calls_retried = 0
         self._worker_use: dict[int, WorkerUse] = {}
 
+    def _open(self, parts: contextlib.ExitStack) -> None:
+        session = self._session
+        try:
+            # The lifeline is opened before the owner is seen alive: its end cannot be missed then.
+            self._lifeline = FifoReader(session.lifeline, blocking=False)
+        except FileNotFoundError:
+            raise PoolClosed(f"{session.directory}: the owner of this pool is gone") from None
+        parts.callback(self._lifeline.close)
+        session.check_owner_lives()
+        self._calls = FifoWriter(session.calls)
+        parts.callback(self._calls.close)
+        self._number, self._replies = session.open_replies()
+        parts.callback(self._replies.close)
+        parts.callback(session.remove_ring, self._number)
+        self._replies_held_open = FifoWriter(session.replies(self._number))
+        parts.callback(self._replies_held_open.close)
+        self._memory = RingMemory.create(session.ring(self._number), self._config.ring_bytes)
+        parts.callback(self._memory.close)
+
     # -- Transfer
 
     def send_nowait(self, function: Any, ticket: Any, arguments: list[Any]) -> None:
         """Split the calls into batches and send as many as there is room for; the rest waits."""
         if self._closed:
             raise PoolClosed("the transfer is closed")
+        try:
+            self._known(function)
+        except Exception as error:  # of typing or msgspec: the annotations cannot be used
+            self._refuse_all(function, ticket, len(arguments), error)
+            return
         size = batch_size(len(arguments), self._config.workers, self._config.max_batch)
         self._waiting.extend(Batch(function, ticket, 0, arguments).parts(size))
         self.in_flight += len(arguments)
@@ -104,10 +125,12 @@ class SharedRing:
         completions, self._refused = self._refused, []
         descriptors = self._replies.read_nowait()
         for descriptor in descriptors:
-            if descriptor.kind == Kind.WORKER_DIED:
-                completions += self._give_to_others(descriptor.worker)
-            else:
+            if descriptor.kind in (Kind.REPLY, Kind.SPILLED):
                 completions += self._take(descriptor)
+            elif descriptor.kind == Kind.WORKER_DIED and descriptor.worker != NO_WORKER:
+                self._suspects += [(sequence, descriptor.worker) for sequence in self._out]
+        if self._suspects:
+            completions += self._settle_suspects()
         if self._waiting:
             self._send_waiting()
         if not descriptors and not completions:
@@ -126,10 +149,10 @@ class SharedRing:
         return self._replies.fileno()
 
     def longest_wait_s(self) -> float | None:
-        """Short where the calls' FIFO was full: nothing tells that it has room again."""
+        """Short where nothing tells that a full FIFO has room again, or a lock has been freed."""
         if self._refused:
             return 0.0
-        return FULL_FIFO_RETRY_S if self._fifo_is_full else OWNER_CHECK_S
+        return RETRY_S if self._fifo_is_full or self._suspects else OWNER_CHECK_S
 
     def worker_use(self) -> list[WorkerUse]:
         """What each worker has done here so far; workers that died are among them."""
@@ -140,11 +163,7 @@ class SharedRing:
         if self._closed:
             return
         self._closed = True
-        remove_file(self._session.replies(self._number))
-        remove_file(self._session.ring(self._number))
-        for part in (self._calls, self._replies_held_open, self._replies, self._lifeline):
-            part.close()
-        self._memory.close()
+        self._parts.close()
 
     def statistics(self) -> TransferStatistics:
         """A frozen snapshot."""
@@ -236,6 +255,15 @@ class SharedRing:
                 self._waiting.extendleft(reversed(batch.halves()))
         return batch.request
 
+    def _refuse_all(
+        self, function: AsyncTaskFunction[..., Any], ticket: Any, calls: int, error: Exception
+    ) -> None:
+        told = TypeError(f"the annotations of {function.name} cannot be used: {error}")
+        told.__cause__ = error
+        self.in_flight += calls
+        failures: dict[int, BaseException] = dict.fromkeys(range(calls), told)
+        self._refused.append(Completion(ticket, 0, [None] * calls, failures))
+
     def _refuse(self, batch: Batch, error: BaseException) -> None:
         self._waiting.popleft()
         self._refused.append(Completion(batch.ticket, batch.start, [None], {0: error}))
@@ -288,22 +316,28 @@ class SharedRing:
 
     # -- when a worker has died
 
-    def _give_to_others(self, worker: int) -> list[Completion]:
-        """Run again what the dead worker had, and send again what it may have had.
+    def _settle_suspects(self) -> list[Completion]:
+        """Run again what a dead worker had, and send again what it may have had.
 
         A worker that read a descriptor and died before it marked the record leaves no trace. So
-        every unmarked record whose lock is free gets another attempt: the descriptor that is
-        perhaps still in the FIFO is void then, and nothing runs twice.
+        every unmarked record gets another attempt once its lock is free: the descriptor that is
+        perhaps still in the FIFO is void then, and nothing runs twice. While the lock is taken,
+        by a worker that only looks or one that the kernel has not buried yet, it stays suspect.
         """
         completions: list[Completion] = []
-        for batch in list(self._out.values()):
-            if self._memory.header(batch.offset).worker not in (NO_WORKER, worker):
+        suspects, self._suspects = self._suspects, []
+        for sequence, dead in suspects:
+            batch = self._out.get(sequence)
+            if batch is None:
                 continue
+            if self._memory.header(batch.offset).worker not in (NO_WORKER, dead):
+                continue  # a living worker has it
             if not self._memory.try_lock(batch.offset):
-                continue  # a living worker has it, and is about to mark it
+                self._suspects.append((sequence, dead))
+                continue
             try:
                 holder = self._memory.header(batch.offset).worker
-                if holder == worker:
+                if holder == dead:
                     completions += self._run_again(batch)
                 elif holder == NO_WORKER:
                     self._send_again(batch)
@@ -323,6 +357,7 @@ class SharedRing:
     def _run_again(self, batch: Batch) -> list[Completion]:
         """The calls of a batch whose worker failed it: in halves, and alone until they fail."""
         self._forget(batch)
+        remove_file(self._session.spill(self._number, batch.sequence))
         if len(batch.arguments) > 1:
             again = batch.halves()
         elif batch.deaths < batch.function.retries:

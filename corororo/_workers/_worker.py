@@ -14,8 +14,9 @@ from typing import Any
 
 from corororo._clock import SystemClock
 from corororo._core import run_calls
-from corororo._exceptions import PoolClosed, ReplyTooLarge
+from corororo._exceptions import FifoFull, PoolClosed, ReplyTooLarge
 from corororo._ring import (
+    RECORD_HEADER_BYTES,
     Descriptor,
     FifoReader,
     FifoWriter,
@@ -23,11 +24,14 @@ from corororo._ring import (
     RecordHeader,
     RingMemory,
     Session,
+    remove_file,
 )
 
 from ._codec import Codec, encode_failure_of_all
 from ._config import PoolConfig, read_config
 from ._functions import resolve
+
+FULL_FIFO_WAIT_S = 1.0  # between two looks whether a zone that reads nothing is still there
 
 
 def worker_main(address: str, number: int, title: str, imports: Sequence[str]) -> None:
@@ -69,13 +73,15 @@ class Worker:
         descriptor = self._calls.read_one()
         if descriptor is None:
             return None
-        zone = self._zone(descriptor.ring)
-        if zone is None or not zone.memory.try_lock(descriptor.offset):
+        zone = self._zone(descriptor.ring) if descriptor.kind == Kind.CALLS else None
+        if zone is None or not zone.holds(descriptor):
             return 0  # the zone is gone, or the attempt is void and another one is on its way
+        # Whoever has the lock only looks: a worker with a void descriptor, or the zone itself.
+        zone.memory.lock(descriptor.offset)
         try:
-            header = zone.memory.header(descriptor.offset)
-            if (header.sequence, header.attempt) != (descriptor.sequence, descriptor.attempt):
+            if not zone.holds(descriptor):
                 return 0
+            header = zone.memory.header(descriptor.offset)
             zone.memory.mark(descriptor.offset, self._number)
             reply = self._run(zone, descriptor, header)
             if len(reply) > header.reply_room:
@@ -115,19 +121,18 @@ class Worker:
         return b""
 
     def _answer(self, zone: _Zone, kind: Kind, descriptor: Descriptor, length: int) -> None:
-        try:
-            zone.replies.write_nowait(
-                kind,
-                0,
-                descriptor.ring,
-                descriptor.offset,
-                length,
-                descriptor.sequence,
-                descriptor.attempt,
-                self._number,
-            )
-        except PoolClosed:  # the zone is gone, and with it everybody who waited for this reply
-            self._zones.pop(descriptor.ring).close()
+        answer = descriptor._replace(kind=kind, length=length, worker=self._number)
+        while True:
+            try:
+                zone.replies.write_nowait(*answer)
+            except FifoFull:
+                zone.replies.wait_until_writable(FULL_FIFO_WAIT_S)
+            except PoolClosed:  # the zone is gone, and with it everybody who waited for this
+                self._zones.pop(descriptor.ring).close()
+                remove_file(self._session.spill(descriptor.ring, descriptor.sequence))
+                return
+            else:
+                return
 
     def _too_large(self, codec: Codec, values: list[Any]) -> dict[int, BaseException]:
         limit = self._config.max_reply_bytes
@@ -148,6 +153,8 @@ class Worker:
                 codec = Codec(resolve(name.decode()))
             except LookupError as error:
                 codec = error
+            except Exception as error:  # annotations that cannot be used here
+                codec = LookupError(f"{name.decode()} cannot be called here: {error!r}")
             self._functions[name] = codec
         return codec
 
@@ -176,6 +183,13 @@ class _Zone:
         except BaseException:
             self.replies.close()
             raise
+
+    def holds(self, descriptor: Descriptor) -> bool:
+        """Whether the record is still the one, and in the attempt, that the descriptor names."""
+        if not 0 <= descriptor.offset <= self.memory.size_bytes - RECORD_HEADER_BYTES:
+            return False  # forged: no zone sends that
+        header = self.memory.header(descriptor.offset)
+        return (header.sequence, header.attempt) == (descriptor.sequence, descriptor.attempt)
 
     def close(self) -> None:
         self.replies.close()
