@@ -134,7 +134,7 @@ class Controller:
         if leg.end_ns is not None and not self.interrupted:
             # Zones are done when nothing more is due; the step lasts as long as it was to last.
             duration_s = max(duration_s, (leg.end_ns - leg.start_ns) / 1e9)
-        self._gauge.begin("writing", number, zones)
+        self._gauge.write()
         memory_mb = [pss_mb(host.handle.pid) for host in hosts]
         known_mb = [mb for mb in memory_mb if mb is not None]
         self._note_deaths()

@@ -35,6 +35,10 @@ class Gauge:
         """Whether zones tick now."""
         return self._phase == "running"
 
+    def write(self) -> None:
+        """The step has run; its figures stand until the next one begins."""
+        self._phase = "writing"
+
     def begin(self, phase: str, step: int, zones: int) -> None:
         """A new phase of a step: its clock and counts begin."""
         self._phase, self._step, self._zones = phase, step, zones
