@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -228,6 +229,8 @@ def check(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; `arguments` are those of the process."""
+    # A service manager's word for Ctrl-C: what was started is ended, what was measured is saved.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return app(args=arguments, prog_name="zonesim", standalone_mode=False) or DONE
     except UsageError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -42,7 +43,7 @@ def run_folder(out: Path | None, scenario_name: str) -> Iterator[Path]:
     from zonesim.results import new_run_directory
 
     folder = out or new_run_directory(REPORTS, scenario_name, datetime.now(UTC))
-    was_there = folder.exists()
+    was_there = os.path.exists(folder)  # as Path.exists, but False for a name too long
     _prepare(folder)
     try:
         yield folder

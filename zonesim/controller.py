@@ -139,6 +139,7 @@ class Controller:
         known_mb = [mb for mb in memory_mb if mb is not None]
         self._note_deaths()
         self._save_workers(number)
+        self._tell_progress()
         self._writer.end_step(number, duration_s, sum(known_mb) / zones if known_mb else None)
 
     def _spec(self, zone: int) -> ZoneSpec:
@@ -203,12 +204,13 @@ class Controller:
     async def _show_progress(self) -> None:
         while True:
             self._note_deaths()
-            self._on_progress(
-                self._gauge.progress(
-                    self._fleet.zones_ready, self._totals(), self._pool.statistics()
-                )
-            )
+            self._tell_progress()
             await trio.sleep(PROGRESS_S)
+
+    def _tell_progress(self) -> None:
+        self._on_progress(
+            self._gauge.progress(self._fleet.zones_ready, self._totals(), self._pool.statistics())
+        )
 
     async def _heed_signals(
         self, steps: trio.CancelScope, task_status: trio.TaskStatus[None]

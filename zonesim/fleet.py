@@ -5,6 +5,7 @@ Knows what a zone process answers, and nothing of steps or results.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -49,7 +50,7 @@ class Host:
 
 
 class Fleet:
-    """All zone processes. ``serve`` runs beside everything else and ends when it is cancelled.
+    """All zone processes. ``serve`` runs beside everything else, and is cancelled in the end.
 
     ``on_ticks`` gets the rows that arrive. Raises RunFailed where a process ends or fails.
     """
@@ -63,6 +64,7 @@ class Fleet:
         self._on_ticks = on_ticks
         self._changed = trio.Event()
         self._stopping = False
+        self._halting = False
 
     @property
     def zones_ready(self) -> int:
@@ -70,11 +72,12 @@ class Fleet:
         return sum(host.zones_ready for host in self.hosts)
 
     async def serve(self, task_status: trio.TaskStatus[None]) -> None:
-        """Accept and hear the processes."""
+        """Accept and hear the processes, and notice their ends."""
         with trio.socket.socket(socket.AF_UNIX) as listening:
             await listening.bind(str(self._socket_path))
             listening.listen(socket.SOMAXCONN)
             async with trio.open_nursery() as nursery:
+                self._nursery = nursery
                 task_status.started()
                 while True:
                     connection, _ = await listening.accept()
@@ -89,17 +92,16 @@ class Fleet:
         for number in orders:
             if number == len(self.hosts):
                 title = host_title(number * zones_per_process, zones_per_process)
-                self.hosts.append(
-                    Host(ZoneProcessHandle(number, title, self._socket_path, self._pool_address))
-                )
+                host = Host(ZoneProcessHandle(number, title, self._socket_path, self._pool_address))
+                self.hosts.append(host)
+                self._nursery.start_soon(self._watch, host)
                 await trio.lowlevel.checkpoint()
         with trio.move_on_after(READY_S) as scope:
             for number, zones in orders.items():
                 host = self.hosts[number]
                 await self._until(lambda host=host: host.channel is not None)  # type: ignore[misc]
-                assert host.channel is not None
                 host.zones += [spec.zone for spec in zones]
-                await host.channel.send(Assign(zones))
+                await self._send(host, Assign(zones))
             await self._until(lambda: all(h.zones_ready == len(h.zones) for h in self.hosts))
         if scope.cancelled_caught:
             missing = sum(
@@ -111,13 +113,15 @@ class Fleet:
         """Have the zones of a leg tick it, and wait until all of them have."""
         hosts = [host for host in self.hosts if not leg.phases_ns.keys().isdisjoint(host.zones)]
         for host in hosts:
-            assert host.channel is not None
             mine = {zone: leg.phases_ns[zone] for zone in host.zones if zone in leg.phases_ns}
-            await host.channel.send(msgspec.structs.replace(leg, phases_ns=mine))
+            await self._send(host, msgspec.structs.replace(leg, phases_ns=mine))
+        if self._halting:  # it came while the orders went out, and some got theirs the wrong way
+            await self._tell_all(Halt())
         await self._until(lambda: all(host.step_done == leg.step for host in hosts))
 
     async def halt(self) -> None:
-        """End the leg that runs."""
+        """End the leg that runs, and all that are ordered later."""
+        self._halting = True
         await self._tell_all(Halt())
 
     async def stop(self) -> None:
@@ -130,25 +134,58 @@ class Fleet:
 
     async def _tell_all(self, order: Halt | Stop) -> None:
         for host in self.hosts:
-            if host.channel is not None:
-                try:
-                    await host.channel.send(order)
-                except ControlError:
-                    continue  # it has ended: that is more than it was asked for
+            await self._tell(host, order)
+
+    async def _tell(self, host: Host, order: Halt | Stop) -> None:
+        if host.channel is not None:
+            # One that has ended has done more than it was asked for.
+            with contextlib.suppress(ControlError):
+                await host.channel.send(order)
+
+    async def _send(self, host: Host, order: Assign | Leg) -> None:
+        assert host.channel is not None
+        try:
+            await host.channel.send(order)
+        except ControlError as error:
+            raise RunFailed(f"{host.handle.title}: {error}") from None
 
     async def _hear(self, stream: trio.SocketStream) -> None:
-        async with Channel(stream, FromZones) as channel:
+        try:
+            channel = Channel(stream, FromZones)
+        except ControlError:
+            await stream.aclose()  # somebody else's process: nothing is said to it
+            return
+        async with channel:
+            host = await self._greet(channel)
+            if host is None:
+                return
+            try:
+                while (message := await channel.receive()) is not None:
+                    self._take(host, message)
+            except ControlError as error:
+                raise RunFailed(f"{host.handle.title}: {error}") from None
+
+    async def _greet(self, channel: Channel) -> Host | None:
+        """The process that says hello; None for a stranger, who is not heard any further."""
+        try:
             hello = await channel.receive()
-            if not isinstance(hello, Hello) or hello.version != VERSION:
-                raise ControlError("a zone process must say hello in this version first")
-            host = self.hosts[hello.host]
-            host.channel = channel
-            self._notify()
-            while (message := await channel.receive()) is not None:
-                self._take(host, message)
-            if not self._stopping:
-                code = await host.handle.wait_until_ended()
-                raise RunFailed(f"{host.handle.title} ended in the middle of the run, {told(code)}")
+        except ControlError:
+            return None
+        if not isinstance(hello, Hello) or hello.version != VERSION:
+            return None
+        host = next((h for h in self.hosts if h.handle.pid == hello.pid), None)
+        if host is None or host.channel is not None:
+            return None
+        host.channel = channel
+        self._notify()
+        if self._stopping:
+            await self._tell(host, Stop())
+        return host
+
+    async def _watch(self, host: Host) -> None:
+        code = await host.handle.wait_until_ended()
+        if not self._stopping:
+            raise RunFailed(f"{host.handle.title} ended in the middle of the run, {told(code)}")
 
     def _take(self, host: Host, message: msgspec.Struct) -> None:
         match message:

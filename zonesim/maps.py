@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from zonesim.errors import RunFailed
 from zonesim.scenario import Scenario
 from zonesim.scenario_tables import MADE_KINDS
 from zonesim.world.graph import write_graph
 from zonesim.world.make import make_map
 from zonesim.world.map import load_map
 from zonesim.world.random import derive
+from zonesim.world.terrain import Map
 
 
 class MapStore:
@@ -26,7 +28,7 @@ class MapStore:
     def graph_for(self, zone: int) -> str:
         """The path of the graph of a zone, made at the first call; "" where none is needed.
 
-        Raises MapError where the map file is broken, OSError where there is no room.
+        Raises MapError where the map file is broken, RunFailed where there is no room.
         """
         if self._scenario.workload != "field":
             return ""
@@ -40,6 +42,17 @@ class MapStore:
                 made = table.kind_for(zone)
                 seed = derive(self._scenario.seed, MADE_KINDS.index(made))
                 ground = make_map(made, table.width, table.height, seed)
-            write_graph(ground, path)
+            lay_graph(ground, path)
             self._paths[kind] = str(path)
         return self._paths[kind]
+
+
+def lay_graph(ground: Map, path: Path) -> None:
+    """Write the graph of a map; raises RunFailed where there is no room for it."""
+    try:
+        write_graph(ground, path)
+    except OSError as error:
+        raise RunFailed(
+            f"{path}: expected room for the graph of {ground.name}, found: {error.strerror}; "
+            f"free some there, or use a smaller map"
+        ) from None

@@ -11,7 +11,7 @@ import msgspec
 
 import corororo as cr
 from zonesim.errors import RunFailed
-from zonesim.world.graph import write_graph
+from zonesim.maps import lay_graph
 from zonesim.world.map import Query, load_map, load_scen
 from zonesim.world.paths import PathError, check_path, find_path, query_matches
 from zonesim.world.terrain import Map
@@ -65,7 +65,7 @@ def check_queries(
             cr.Scheduler(pool) as scheduler,
         ):
             graph = Path(pool.address) / "map.graph"
-            write_graph(ground, graph)
+            lay_graph(ground, graph)
             began = time.monotonic()
             scheduler.run(_answer_all(ground, str(graph), queries, report, on_progress))
             report.seconds = time.monotonic() - began

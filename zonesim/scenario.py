@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 
 from zonesim.scenario_errors import ScenarioError as ScenarioError
-from zonesim.scenario_errors import explain, nearest, scenario_error, shown
+from zonesim.scenario_errors import explain, is_utf8, nearest, scenario_error, shown
 from zonesim.scenario_tables import ChainsTable as ChainsTable
 from zonesim.scenario_tables import FieldTable as FieldTable
 from zonesim.scenario_tables import Limits as Limits
@@ -83,7 +84,12 @@ def scenario_schema() -> dict[str, Any]:
 
 def _find(name_or_path: str | Path) -> Path:
     path, text = Path(name_or_path), str(name_or_path)
-    if isinstance(name_or_path, Path) or text.endswith(".toml") or "/" in text or path.is_file():
+    if (
+        isinstance(name_or_path, Path)
+        or text.endswith(".toml")
+        or "/" in text
+        or os.path.isfile(path)
+    ):
         return path
     builtin = builtin_scenarios()
     if text not in builtin:
@@ -173,6 +179,9 @@ def _with_map_file(path: Path, scenario: Scenario, overrides: Mapping[str, objec
     given_by_override = "map.path" in overrides or "map" in overrides
     base = Path.cwd() if given_by_override else path.parent.absolute()
     file = base / scenario.map.path
+    if not is_utf8(str(file)):
+        where = _where(path, "$.map.path", overrides)
+        raise scenario_error(where, f"expected a path in UTF-8, found {shown(str(file))}")
     if not file.is_file():
         where = _where(path, "$.map.path", overrides)
         raise scenario_error(where, f"expected a Moving AI .map file, found no file {file}")

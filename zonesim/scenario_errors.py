@@ -24,6 +24,15 @@ def scenario_error(where: str, problem: str) -> ScenarioError:
     return ScenarioError(_one_line(f"{where}: {problem}"))
 
 
+def is_utf8(text: str) -> bool:
+    """Whether text can be saved; names of files may hold bytes of any other encoding."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def explain(
     error: msgspec.ValidationError, data: Mapping[str, object], model: type[msgspec.Struct]
 ) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import trio
@@ -10,7 +9,11 @@ import trio
 from corororo import forkserver
 from zonesim.zone_process import zone_process_main
 
-PRELOAD = ("zonesim.zone_process",)  # what the server has imported from which zones are forked
+PRELOAD = (
+    "zonesim.zone_process",
+    "zonesim.fork_server",
+)  # what the server has imported from which zones are forked
+POLL_S = 0.01
 STOP_S = 2.0  # what a zone process gets to end by itself
 
 
@@ -43,12 +46,17 @@ class ZoneProcessHandle:
 
     async def stop(self) -> None:
         """Give it time to end, then kill it."""
-        with trio.move_on_after(STOP_S, shield=True):
-            await self.wait_until_ended()
-            return
-        self._process.kill()
-        with trio.move_on_after(math.inf, shield=True):
-            await self.wait_until_ended()
+        # Looked at again and again: somebody else may wait on the sentinel, and only one can.
+        with trio.CancelScope(shield=True):
+            with trio.move_on_after(STOP_S):
+                await self._poll_until_ended()
+                return
+            self._process.kill()
+            await self._poll_until_ended()
+
+    async def _poll_until_ended(self) -> None:
+        while self._process.exitcode is None:  # noqa: ASYNC110 - a process sets no trio.Event
+            await trio.sleep(POLL_S)
 
 
 def host_title(first_zone: int, zones: int) -> str:

@@ -41,16 +41,21 @@ MAX_PACE_REPORT_S = 0.1  # ticks that run back to back are told of in bundles
 
 def zone_process_main(socket_path: str, pool_address: str, host: int, title: str) -> None:
     """The life of zone process number ``host``."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the controller, who stops us
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, signal.SIG_IGN)  # they are for the controller, who stops us
     setproctitle.setproctitle(title)
     trio.run(_serve, socket_path, pool_address, host)
 
 
 async def _serve(socket_path: str, pool_address: str, host: int) -> None:
-    stream = await trio.open_unix_socket(socket_path)
+    try:
+        stream = await trio.open_unix_socket(socket_path)
+        pool = cr.WorkerPool.attach(pool_address)
+    except (OSError, cr.PoolClosed):
+        return  # the controller went before we came
     async with Channel(stream, FromController) as channel:
         with cr.SlackCollector() as garbage:
-            process = ZoneProcess(channel, cr.WorkerPool.attach(pool_address), garbage)
+            process = ZoneProcess(channel, pool, garbage)
             try:
                 await process.serve(host)
             except* ControlError:
@@ -82,6 +87,7 @@ class ZoneProcess:
                     case Assign(zones):
                         await self._tell_failures(self._assign(zones))
                     case Leg() as leg:
+                        self._halted = False
                         nursery.start_soon(self._tell_failures, self._run_leg(leg))
                     case Halt():
                         self._halted = True
@@ -113,15 +119,16 @@ class ZoneProcess:
         await self._channel.send(Ready(len(self._zones)))
 
     async def _run_leg(self, leg: Leg) -> None:
-        self._halted = False
+        over = trio.Event()
         async with trio.open_nursery() as nursery:
+            if not leg.realtime:
+                nursery.start_soon(self._report_in_bundles, over)
             async with trio.open_nursery() as ticking:
-                nursery.start_soon(self._report_in_bundles, leg)
                 for zone in self._zones:
                     if zone.spec.zone not in leg.phases_ns:
                         continue
                     ticking.start_soon(self._tick_zone, zone, leg)
-            nursery.cancel_scope.cancel()
+            over.set()
         await self._report()
         await self._channel.send(LegDone(leg.step))
 
@@ -167,9 +174,10 @@ class ZoneProcess:
         slack_ns = min(self._due_ns.values()) - time.monotonic_ns() if leg.realtime else 0
         self._garbage.collect(max(0.0, slack_ns / 1e9))
 
-    async def _report_in_bundles(self, leg: Leg) -> None:
-        while not leg.realtime:
-            await trio.sleep(MAX_PACE_REPORT_S)
+    async def _report_in_bundles(self, over: trio.Event) -> None:
+        while not over.is_set():
+            with trio.move_on_after(MAX_PACE_REPORT_S):  # nothing but the wait is ever cut short
+                await over.wait()
             await self._report()
 
     async def _report(self) -> None:

@@ -55,7 +55,7 @@ class SlackCollector:
         """Collect what fits into ``slack_s`` seconds, going by what it took before."""
         slack_ns = int(slack_s * 1e9)
         if (self._young >= FULL_EVERY and slack_ns > 2 * self._full_ns) or (
-            self._young >= PATIENCE * FULL_EVERY
+            self._young >= 2 * FULL_EVERY
         ):
             self._full_ns = self._timed_collection(2)
             self._young = 0

@@ -86,9 +86,13 @@ class Scheduler:
     async def run_tick(self, deadline: float | None = None, late: Late = "wait") -> TickReport:
         """``tick`` under trio: other trio tasks go on while this one waits for workers."""
         with closing(self._passes(Bound(deadline, late, _never))) as passes:
+            waited = False
             for timeout_s in passes:
+                waited = True
                 with trio.move_on_after(math.inf if timeout_s is None else timeout_s):
                     await trio.lowlevel.wait_readable(self._transfer.fileno())
+            if not waited:  # a tick lets others run in any case
+                await trio.lowlevel.checkpoint()
         return self._raise_failures()
 
     def run(self, work: Any) -> Any:
@@ -96,7 +100,7 @@ class Scheduler:
 
         Raises RuntimeError when it waits for something that nothing here can bring about.
         """
-        self._must_be_open()
+        self._must_be_outside()
         main = _Main()
         self._run_queue.append(self._started(as_coroutine(work), main, 0))
         while not main.done:
@@ -199,7 +203,13 @@ class Scheduler:
 
     def start_children(self, join: Join, works: Sequence[Any]) -> None:
         """Start Tasks in this pass; each reports its end to ``join`` under its place."""
-        coroutines = [as_coroutine(work) for work in works]
+        coroutines: list[Any] = []
+        try:
+            coroutines.extend(as_coroutine(work) for work in works)
+        except TypeError:
+            for coroutine in coroutines:
+                coroutine.close()
+            raise
         self._pass_queue.extend(
             self._started(coroutine, join, index) for index, coroutine in enumerate(coroutines)
         )
@@ -229,9 +239,7 @@ class Scheduler:
 
     def _passes(self, bound: Bound) -> Generator[float | None, None, None]:
         """One pass; yields where it has to wait for replies, with the longest time to do so."""
-        self._must_be_open()
-        if self._in_pass:
-            raise RuntimeError("a Task cannot tick the scheduler that runs it; await instead")
+        self._must_be_outside()
         self._in_pass = True
         watch = Stopwatch(self.clock, self._garbage, self._count, self._transfer)
         bound.begin(watch.started_ns)
@@ -292,10 +300,10 @@ class Scheduler:
                 add_arguments(arguments)
             elif trap is IDLE:
                 join, index, result, error = task.join, task.index, task.value, task.error
-                task.value = task.error = None
+                task.value = task.error = task.join = None  # an idle Task keeps nothing alive
                 self._idle_tasks.append(task)
                 self._count.finished += 1
-                join.child_done(index, result, error)
+                join.child_done(index, result, error)  # type: ignore[union-attr]
             else:
                 self._apply(trap, task)
 
@@ -347,6 +355,11 @@ class Scheduler:
         task.index = index
         self._count.started += 1
         return task.send, coroutine, task
+
+    def _must_be_outside(self) -> None:
+        self._must_be_open()
+        if self._in_pass:
+            raise RuntimeError("a Task cannot tick the scheduler that runs it; await instead")
 
     def _must_be_open(self) -> None:
         if self._closed:

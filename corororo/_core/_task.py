@@ -39,7 +39,7 @@ class Task:
     def __init__(self) -> None:
         self.value: Any = None
         self.error: BaseException | None = None
-        self.join: Join
+        self.join: Join | None = None
         self.index = 0
         self.closing = False
         self._runner = _runner(self)
@@ -58,11 +58,9 @@ def _run_coroutines(task: Task) -> Generator[Any, Any, None]:
         coroutine = yield IDLE
         try:
             task.value = yield from coroutine
-        except GeneratorExit as error:
+        except BaseException as error:
             if task.closing:
                 raise
-            task.error = error
-        except BaseException as error:
             task.error = error
         coroutine = None  # an idle runner keeps nothing alive
 

@@ -44,6 +44,7 @@ class Session:
         place = _choose_base(room_bytes) if base is None else base
         name = f"{os.getuid()}-{os.getpid()}-{secrets.token_hex(4)}"
         unfinished = place / f"{UNFINISHED_PREFIX}{name}"
+        lock_fd = None
         try:
             unfinished.mkdir(mode=0o700)
             lock_fd = _make_locked_file(unfinished / "lock")
@@ -52,6 +53,8 @@ class Session:
             directory = place / f"{PREFIX}{name}"
             unfinished.rename(directory)
         except OSError as error:
+            if lock_fd is not None:
+                os.close(lock_fd)
             shutil.rmtree(unfinished, ignore_errors=True)
             raise SessionError(f"{place}: cannot make a session directory: {error}") from None
         return cls(directory, lock_fd)

@@ -30,7 +30,9 @@ from ._transfer import SharedRing
 
 STOP_S = 1.0  # what a worker gets to end by itself
 START_S = 60.0  # what the workers get to come up
+RING_BYTES_MAX = 1 << 31  # an offset in a descriptor has 32 bits
 RETRY_S = 0.01  # between two tries to tell a zone whose FIFO is full
+START_TRIES = 100  # RETRY_S apart
 SWEEP_S = 5.0  # between two looks for rings of zones that were killed
 DIED_KEPT = 100  # dead workers that the statistics remember
 STILLBORN_LIMIT = 3  # workers that die one after another before any of them has read a call
@@ -42,6 +44,7 @@ class PoolStatistics(msgspec.Struct, frozen=True):
     workers: tuple[WorkerStatus, ...]
     died: tuple[WorkerStatus, ...]  # the latest of those that were replaced, oldest first
     restarts: int  # workers that died and were replaced, all of them
+    failure: str | None  # why the pool gave up, if it did
 
 
 class WorkerPool:
@@ -51,7 +54,7 @@ class WorkerPool:
         workers: processes; as many as there are CPUs to use by default. 0 runs AsyncTasks inline.
         ring_bytes: shared memory for each Scheduler's calls and replies, reserved when it opens.
         max_batch: calls that travel together at most.
-        max_reply_bytes: the size up to which a batch of results is accepted.
+        max_reply_bytes: the size up to which one result is accepted.
         rings: Schedulers that are expected; the session directory goes where their rings fit.
         name: what the processes call themselves: ``<name> worker 3``.
         imports: modules that each worker imports before it takes its first call.
@@ -78,6 +81,8 @@ class WorkerPool:
         count = usable_cpus() if workers is None else workers
         _check_at_least("workers", count, 0)
         _check_at_least("ring_bytes", ring_bytes, 1 << 14)
+        if ring_bytes > RING_BYTES_MAX:
+            raise ValueError(f"ring_bytes must be at most {RING_BYTES_MAX}, got {ring_bytes}")
         _check_at_least("max_batch", max_batch, 1)
         _check_at_least("max_reply_bytes", max_reply_bytes, 1)
         _check_at_least("rings", rings, 1)
@@ -121,12 +126,14 @@ class WorkerPool:
         atexit.register(self.close)
 
     def open_transfer(self) -> Transfer:
-        """The way to the workers for one Scheduler."""
-        return open_transfer(self._open_staff().session, self._config)
+        """The way to the workers for one Scheduler; raises PoolFailed where none can be had."""
+        staff = self._open_staff()
+        staff.must_be_well()
+        return open_transfer(staff.session, self._config)
 
     def statistics(self) -> PoolStatistics:
         """A frozen snapshot."""
-        return PoolStatistics((), (), 0) if self._staff is None else self._staff.statistics()
+        return PoolStatistics((), (), 0, None) if self._staff is None else self._staff.statistics()
 
     def close(self) -> None:
         """End the workers and remove the session directory; idempotent.
@@ -208,21 +215,25 @@ class _Staff:
 
     def start(self, workers: int) -> None:
         """Start the workers, and return when all of them take calls; raises PoolFailed."""
-        self._workers += [self._start_worker(place) for place in range(workers)]
+        for place in range(workers):
+            self._workers.append(self._start_worker(place))
         self._thread.start()
         with self._changed:
             come = self._changed.wait_for(
                 lambda: self._failure or all(worker.ready for worker in self._workers), START_S
             )
-        if self._failure:
-            raise PoolFailed(self._failure)
+        self.must_be_well()
         if not come:
             raise PoolFailed(f"the workers did not come up within {START_S:.0f} s")
+
+    def must_be_well(self) -> None:
+        if self._failure:
+            raise PoolFailed(self._failure)
 
     def statistics(self) -> PoolStatistics:
         with self._changed:
             workers = tuple(worker.status() for worker in self._workers)
-            return PoolStatistics(workers, tuple(self._died), self._restarts)
+            return PoolStatistics(workers, tuple(self._died), self._restarts, self._failure)
 
     def stop(self) -> None:
         """End the workers and remove the session; may be called again where it was broken off."""
@@ -319,9 +330,13 @@ class _Staff:
         number = self._next_number
         self._next_number += 1
         title = f"{self._name} worker {place + 1}"
-        return WorkerProcess(
-            number, title, str(self.session.directory), self._imports, self._preload
-        )
+        address = str(self.session.directory)
+        for _ in range(START_TRIES):
+            # A fork server that has just died refuses until the system has noticed its end.
+            with contextlib.suppress(ConnectionError, EOFError):
+                return WorkerProcess(number, title, address, self._imports, self._preload)
+            wait([self._wake_reader], RETRY_S)
+        return WorkerProcess(number, title, address, self._imports, self._preload)
 
 
 def usable_cpus() -> int:

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Sequence
 from multiprocessing.context import ForkServerContext
+from multiprocessing.forkserver import ensure_running
 
 import msgspec
 
@@ -83,5 +84,11 @@ def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
     ``preload`` counts for the first pool of a program: later ones find the server running.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["corororo", *preload, "corororo._workers._freeze"])
+    context.set_forkserver_preload(["corororo", *preload, "corororo._workers._fork_server"])
+    # Ctrl-C at a terminal reaches the server, too, and must not end it while it imports.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     return context

@@ -261,8 +261,7 @@ class SharedRing:
         told = TypeError(f"the annotations of {function.name} cannot be used: {error}")
         told.__cause__ = error
         self.in_flight += calls
-        failures: dict[int, BaseException] = dict.fromkeys(range(calls), told)
-        self._refused.append(Completion(ticket, 0, [None] * calls, failures))
+        self._refused.append(Completion(ticket, 0, [None] * calls, _same(told, calls)))
 
     def _refuse(self, batch: Batch, error: BaseException) -> None:
         self._waiting.popleft()
@@ -283,6 +282,9 @@ class SharedRing:
             reply = known.codec.decode_reply(data)
         except (msgspec.DecodeError, OSError):
             return self._run_again(batch)
+        except Exception as error:  # a reply that is right, and more than this process can take
+            reply = Reply(0, [None] * len(batch.arguments), _same(error, len(batch.arguments)))
+            data = b""
         if len(reply.values) != len(batch.arguments):
             return self._run_again(batch)
         self._forget(batch)
@@ -308,7 +310,7 @@ class SharedRing:
             worker, use.batches + 1, use.calls + calls, use.busy_ns + reply.busy_ns
         )
         if reply.failures is None:  # a traceback says nothing of the size of results
-            known.reply_bytes = max(known.reply_bytes, 1.25 * length / calls)
+            known.reply_bytes = max(0.95 * known.reply_bytes, 1.25 * length / calls)
 
     def _forget(self, batch: Batch) -> None:
         del self._out[batch.sequence]
@@ -388,6 +390,10 @@ class _Functions:
         self.codec = Codec(function)
         self.name = function.name.encode()
         self.reply_bytes: float = FIRST_REPLY_BYTES  # a call's share of a reply extent
+
+
+def _same(error: BaseException, calls: int) -> dict[int, BaseException]:
+    return dict.fromkeys(range(calls), error)
 
 
 def _request_too_large(batch: Batch, length: int, config: PoolConfig) -> RequestTooLarge:

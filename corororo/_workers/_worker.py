@@ -16,6 +16,7 @@ from corororo._clock import SystemClock
 from corororo._core import run_calls
 from corororo._exceptions import FifoFull, PoolClosed, ReplyTooLarge
 from corororo._ring import (
+    NO_WORKER,
     RECORD_HEADER_BYTES,
     Descriptor,
     FifoReader,
@@ -102,11 +103,14 @@ class Worker:
         if isinstance(codec, LookupError):
             return encode_failure_of_all(header.calls, codec)
         request = zone.memory.read(descriptor.offset + header.request_offset, header.request_length)
-        values, failures = _run_request(codec, request)
-        reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
-        if len(reply) > self._config.max_reply_bytes:
-            failures = (failures or {}) | self._too_large(codec, values)
+        try:
+            values, failures = _run_request(codec, request)
             reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
+            if len(reply) > self._config.max_reply_bytes:
+                failures = (failures or {}) | self._too_large(codec, values)
+                reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
+        except Exception as error:  # of decoding or encoding: too deep, too large for the memory
+            return encode_failure_of_all(header.calls, error)
         return reply
 
     def _spill(self, descriptor: Descriptor, header: RecordHeader, reply: bytes) -> bytes:
@@ -185,11 +189,12 @@ class _Zone:
             raise
 
     def holds(self, descriptor: Descriptor) -> bool:
-        """Whether the record is still the one, and in the attempt, that the descriptor names."""
+        """Whether the record still waits for whoever reads this descriptor."""
         if not 0 <= descriptor.offset <= self.memory.size_bytes - RECORD_HEADER_BYTES:
             return False  # forged: no zone sends that
         header = self.memory.header(descriptor.offset)
-        return (header.sequence, header.attempt) == (descriptor.sequence, descriptor.attempt)
+        waiting = (descriptor.sequence, descriptor.attempt, NO_WORKER)
+        return (header.sequence, header.attempt, header.worker) == waiting
 
     def close(self) -> None:
         self.replies.close()
