@@ -187,15 +187,14 @@ class RunWriter:
         """Save something that happened to a process."""
         self._insert("events", [(step, at_ns, kind, subject, detail)])
 
-    def end_step(self, step: int, duration_s: float, pss_mb_per_zone: float | None) -> StepSummary:
-        """Close a step and sum it up from what the file holds."""
+    def end_step(self, step: int, duration_s: float, pss_mb_per_zone: float | None) -> None:
+        """Close a step."""
         self._flush()
         with _writing(self._path), self._database:
             self._database.execute(
                 "UPDATE steps SET duration_s = ?, pss_mb_per_zone = ? WHERE step = ?",
                 (duration_s, pss_mb_per_zone, step),
             )
-        return _summarise_steps(_read_steps(self._database, newest=2))[-1]
 
     def finish(self, world_hash: str, limits: Mapping[str, float]) -> Summary:
         """Close the run, write ``summary.json`` and give back what it says."""
@@ -268,7 +267,7 @@ def write_summary(directory: Path, summary: Summary) -> None:
 
 
 def _summarise_steps(steps: Sequence[StepData]) -> list[StepSummary]:
-    before: list[TickRow] = []
+    before: dict[int, TickRow] = {}  # by zone, its last row in any step so far
     summaries = []
     for step in steps:
         summaries.append(
@@ -277,10 +276,10 @@ def _summarise_steps(steps: Sequence[StepData]) -> list[StepSummary]:
                 step.info,
                 worker_busy_ns=sum(worker.busy_ns for worker in step.workers),
                 pss_mb_per_zone=step.pss_mb_per_zone,
-                carried_in=carried_between(before, step.rows),
+                carried_in=carried_between(list(before.values()), step.rows),
             )
         )
-        before = step.rows
+        before.update((row.zone, row) for row in step.rows)
     return summaries
 
 
@@ -299,10 +298,9 @@ def _read_run(database: sqlite3.Connection) -> Run:
     )
 
 
-def _read_steps(database: sqlite3.Connection, newest: int = 0) -> list[StepData]:
-    """Read the newest so many steps in their order, or all."""
+def _read_steps(database: sqlite3.Connection) -> list[StepData]:
     found = database.execute("SELECT * FROM steps ORDER BY step").fetchall()
-    return [_read_step(database, StepInfo(*row[:-1]), row[-1]) for row in found[-newest:]]
+    return [_read_step(database, StepInfo(*row[:-1]), row[-1]) for row in found]
 
 
 def _read_step(

@@ -137,6 +137,8 @@ class ZoneProcess:
         name = zone.spec.zone
         due_ns = leg.start_ns + leg.phases_ns[name]
         period_ns = leg.period_ns if leg.realtime else None
+        if not leg.realtime:
+            await sleep_until_ns(leg.start_ns)
         ticks = 0
         while not self._is_over(leg, ticks, due_ns):
             self._due_ns[name] = due_ns
@@ -148,7 +150,8 @@ class ZoneProcess:
             if self._halted:
                 break
             self._ticking += 1
-            row = await zone.tick(due_ns, period_ns, leg.end_ns)
+            end_ns = due_ns + leg.period_ns if ticks + 1 == leg.ticks else leg.end_ns
+            row = await zone.tick(due_ns, period_ns, end_ns)
             self._ticking -= 1
             self._rows.append(row)
             ticks += 1

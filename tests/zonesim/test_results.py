@@ -125,13 +125,13 @@ def test_the_summary_computed_again_from_the_file_is_the_very_same(tmp_path):
     assert not first.limits.ok
 
 
-def test_a_step_is_summed_up_as_it_ends(tmp_path):
+def test_a_step_is_summed_up_with_its_workers(tmp_path):
     with writer(tmp_path) as pen:
         pen.begin_step(step_info(1, 2))
         pen.add_ticks(1, [row(zone, tick) for zone in range(2) for tick in range(25)])
         pen.add_worker(1, "zonesim worker 0", 4_711, 9_900, 175, 4_000 * MS, 0)
-        ended = pen.end_step(1, 10.0, 5.5)
-        assert [ended] == pen.finish("", {}).steps
+        pen.end_step(1, 10.0, 5.5)
+        (ended,) = pen.finish("", {}).steps
     assert (ended.ticks, ended.tps, ended.pss_mb_per_zone) == (50, 2.5, 5.5)
     assert ended.worker_utilisation == pytest.approx(0.2)
 
@@ -141,7 +141,24 @@ def test_calls_carried_over_a_step_are_accounted_for(tmp_path):
         for step, (tick, completed, carried) in enumerate([(0, 390, 6), (1, 402, 0)], start=1):
             pen.begin_step(step_info(step, 1))
             pen.add_ticks(step, [row(0, tick, completed=completed, carried=carried)])
-            assert pen.end_step(step, 0.4, None).async_tasks.lost == 0
+            pen.end_step(step, 0.4, None)
+        assert [step.async_tasks.lost for step in pen.finish("", {}).steps] == [0, 0]
+
+
+def test_calls_carried_over_a_step_that_leaves_their_zone_out_are_accounted_for(tmp_path):
+    with writer(tmp_path) as pen:
+        for step, rows in enumerate(
+            [
+                [row(0, 0), row(1, 0, completed=390, carried=6)],
+                [row(0, 1)],
+                [row(0, 2), row(1, 1, completed=402)],
+            ],
+            start=1,
+        ):
+            pen.begin_step(step_info(step, len(rows)))
+            pen.add_ticks(step, rows)
+            pen.end_step(step, 0.4, None)
+        assert [step.async_tasks.lost for step in pen.finish("", {}).steps] == [0, 0, 0]
 
 
 def test_summary_json_has_the_documented_keys_and_is_indented(tmp_path):
