@@ -230,7 +230,9 @@ def check(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; `arguments` are those of the process."""
     # A service manager's word for Ctrl-C: what was started is ended, what was measured is saved.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, signal.default_int_handler)
     try:
         return app(args=arguments, prog_name="zonesim", standalone_mode=False) or DONE
     except UsageError as error:

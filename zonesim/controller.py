@@ -31,6 +31,7 @@ from zonesim.worker_ledger import WorkerLedger
 from zonesim.workloads.base import ZoneSpec
 from zonesim.world.hash import combine
 from zonesim.world.map import MapError
+from zonesim.zone_process import SMALLER_RINGS
 
 PROGRESS_S = 0.25
 LEAD_S = 0.1  # from the order to the first tick: time for the order to reach everybody
@@ -55,10 +56,15 @@ def run_scenario(
             controller = Controller(scenario, pool, writer, on_progress, on_notice)
             trio.run(controller.run)
             summary = writer.finish(controller.world_hash(), scenario.limits.figures())
-    except (cr.SessionError, cr.PoolFailed, MapError) as error:
+    except cr.SessionError as error:
+        raise RunFailed(f"{error} {SMALLER_RINGS}") from None
+    except (cr.PoolFailed, MapError) as error:
         raise RunFailed(str(error)) from None
     except BaseExceptionGroup as group:
-        raise _plainest(group) from None
+        plainest = _plainest(group)
+        for note in getattr(plainest, "__notes__", ()):
+            on_notice(note)  # the traceback of a zone: too long for the one line of an error
+        raise plainest from None
     if controller.interrupted:
         raise KeyboardInterrupt
     return summary
@@ -216,7 +222,10 @@ class Controller:
         self, steps: trio.CancelScope, task_status: trio.TaskStatus[None]
     ) -> None:
         """End the step at the first signal, and without waiting for it at the second."""
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        ends = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+            ends.append(signal.SIGHUP)
+        with trio.open_signal_receiver(*ends) as signals:
             task_status.started()
             async for _ in signals:
                 if self.interrupted or not self._gauge.running:

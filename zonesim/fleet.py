@@ -30,9 +30,10 @@ from zonesim.control import (
     WorkerTotals,
 )
 from zonesim.errors import RunFailed
-from zonesim.supervisor import ZoneProcessHandle, host_title
+from zonesim.supervisor import ZoneProcessHandle
 from zonesim.ticks import TickRow
 from zonesim.workloads.base import ZoneSpec
+from zonesim.zone_process import process_title
 
 READY_S = 60.0  # what zone processes get to come up
 
@@ -91,8 +92,8 @@ class Fleet:
             orders.setdefault(number, []).append(spec)
         for number in orders:
             if number == len(self.hosts):
-                title = host_title(number * zones_per_process, zones_per_process)
-                host = Host(ZoneProcessHandle(number, title, self._socket_path, self._pool_address))
+                first = number * zones_per_process
+                host = Host(ZoneProcessHandle(number, first, self._socket_path, self._pool_address))
                 self.hosts.append(host)
                 self._nursery.start_soon(self._watch, host)
                 await trio.lowlevel.checkpoint()
@@ -101,6 +102,7 @@ class Fleet:
                 host = self.hosts[number]
                 await self._until(lambda host=host: host.channel is not None)  # type: ignore[misc]
                 host.zones += [spec.zone for spec in zones]
+                host.handle.title = process_title(host.zones)
                 await self._send(host, Assign(zones))
             await self._until(lambda: all(h.zones_ready == len(h.zones) for h in self.hosts))
         if scope.cancelled_caught:

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 from pathlib import Path
 
 import trio
 
 from corororo import forkserver
-from zonesim.zone_process import zone_process_main
+from zonesim.zone_process import process_title, zone_process_main
 
 PRELOAD = (
     "zonesim.zone_process",
     "zonesim.fork_server",
 )  # what the server has imported from which zones are forked
-POLL_S = 0.01
+POLL_S = 0.05
+FORK_SERVER_LOST = 255  # the exit code that multiprocessing reports when it cannot know
 STOP_S = 2.0  # what a zone process gets to end by itself
 
 
 class ZoneProcessHandle:
     """One zone process."""
 
-    def __init__(self, host: int, title: str, socket_path: Path, pool_address: str) -> None:
-        self.host = host
-        self.title = title
+    def __init__(self, host: int, first_zone: int, socket_path: Path, pool_address: str) -> None:
+        self.title = process_title([first_zone])
         self._process = forkserver(PRELOAD).Process(
             target=zone_process_main,
-            args=(str(socket_path), pool_address, host, title),
+            args=(str(socket_path), pool_address, host, self.title),
             daemon=True,
         )
         self._process.start()
@@ -40,6 +43,7 @@ class ZoneProcessHandle:
         """Its exit code, once it has ended; a negative signal number where a signal ended it."""
         if self._process.exitcode is None:
             await trio.lowlevel.wait_readable(self._process.sentinel)
+        await self._poll_until_ended()
         code = self._process.exitcode
         assert code is not None
         return code
@@ -51,16 +55,21 @@ class ZoneProcessHandle:
             with trio.move_on_after(STOP_S):
                 await self._poll_until_ended()
                 return
-            self._process.kill()
-            await self._poll_until_ended()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            with trio.move_on_after(STOP_S):
+                await self._poll_until_ended()
 
     async def _poll_until_ended(self) -> None:
-        while self._process.exitcode is None:  # noqa: ASYNC110 - a process sets no trio.Event
+        while not self._has_ended():  # noqa: ASYNC110 - a process sets no trio.Event
             await trio.sleep(POLL_S)
 
-
-def host_title(first_zone: int, zones: int) -> str:
-    """What a process calls itself: by its zone, or by its first and last."""
-    if zones == 1:
-        return f"zonesim zone {first_zone}"
-    return f"zonesim zones {first_zone}-{first_zone + zones - 1}"
+    def _has_ended(self) -> bool:
+        code = self._process.exitcode
+        if code != FORK_SERVER_LOST:
+            return code is not None
+        try:  # its parent is gone, and could not tell what became of it
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False

@@ -36,6 +36,7 @@ from zonesim.ticks import TickRow
 from zonesim.workloads.base import ZoneSpec
 from zonesim.zone import Zone
 
+SMALLER_RINGS = "(--set ring_mb=0.25 makes them smaller)"  # what a user of a run can do
 MAX_PACE_REPORT_S = 0.1  # ticks that run back to back are told of in bundles
 
 
@@ -51,6 +52,7 @@ async def _serve(socket_path: str, pool_address: str, host: int) -> None:
     try:
         stream = await trio.open_unix_socket(socket_path)
         pool = cr.WorkerPool.attach(pool_address)
+        pool.end_with_owner()
     except (OSError, cr.PoolClosed):
         return  # the controller went before we came
     async with Channel(stream, FromController) as channel:
@@ -109,6 +111,8 @@ class ZoneProcess:
         except* Exception as group:
             error = _first(group)
             known = isinstance(error, cr.CorororoError)
+            if isinstance(error, cr.SessionError):
+                error = cr.SessionError(f"{error} {SMALLER_RINGS}")
             reason = " ".join(f"{'' if known else f'{type(error).__name__}: '}{error}".split())
             detail = "" if known else "".join(traceback.format_exception(error))
             await self._channel.send(Failed(reason, detail))
@@ -116,6 +120,7 @@ class ZoneProcess:
     async def _assign(self, specs: list[ZoneSpec]) -> None:
         for spec in specs:
             self._zones.append(Zone(spec, self._pool, self._garbage))
+        setproctitle.setproctitle(process_title([zone.spec.zone for zone in self._zones]))
         await self._channel.send(Ready(len(self._zones)))
 
     async def _run_leg(self, leg: Leg) -> None:
@@ -210,3 +215,10 @@ def _first(group: BaseException) -> BaseException:
     while isinstance(group, BaseExceptionGroup):
         group = group.exceptions[0]
     return group
+
+
+def process_title(zones: list[int]) -> str:
+    """What a process calls itself: by its zone, or by its first and last."""
+    if len(zones) == 1:
+        return f"zonesim zone {zones[0]}"
+    return f"zonesim zones {zones[0]}-{zones[-1]}"

@@ -47,7 +47,7 @@ class RingMemory:
             path.unlink()
             raise SessionError(
                 f"{path}: expected room for a ring of {size_bytes} bytes, found: "
-                f"{error.strerror}; free some, or lower it with WorkerPool(ring_bytes=...)"
+                f"{error.strerror}; free some there, or ask for smaller rings"
             ) from None
 
     @classmethod

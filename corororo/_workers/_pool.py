@@ -27,6 +27,7 @@ from corororo.abc import Transfer
 from ._config import PoolConfig, read_config, write_config
 from ._process import WorkerProcess, WorkerStatus
 from ._transfer import SharedRing
+from ._worker import die_with_owner
 
 STOP_S = 1.0  # what a worker gets to end by itself
 START_S = 60.0  # what the workers get to come up
@@ -174,6 +175,13 @@ class AttachedPool:
     def open_transfer(self) -> Transfer:
         """The way to the workers for one Scheduler."""
         return open_transfer(self._session, self._config)
+
+    def end_with_owner(self) -> None:
+        """From now on, end this process when the owner of the pool ends, whatever it does then.
+
+        Raises PoolClosed when the owner has ended already.
+        """
+        die_with_owner(self._session)
 
 
 def open_transfer(session: Session, config: PoolConfig) -> Transfer:

@@ -6,6 +6,7 @@ import fcntl
 import gc
 import importlib
 import os
+import resource
 import signal
 import sys
 import threading
@@ -39,6 +40,10 @@ def worker_main(address: str, number: int, title: str, imports: Sequence[str]) -
     """The life of worker ``number`` of the pool at ``address``."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who then stops us
     set_title(title)
+    # A zone costs three descriptors: the usual soft limit would hold 340 of them.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     session = Session.attach(address)
     die_with_owner(session)
     for module in imports:
