@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -229,12 +230,9 @@ def check(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; `arguments` are those of the process."""
-    # A service manager's word for Ctrl-C: what was started is ended, what was measured is saved.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, signal.default_int_handler)
     try:
-        return app(args=arguments, prog_name="zonesim", standalone_mode=False) or DONE
+        with _ends_as_by_ctrl_c():
+            return app(args=arguments, prog_name="zonesim", standalone_mode=False) or DONE
     except UsageError as error:
         message: str = error.format_message()  # type: ignore[attr-defined]
         return _complain(f"{message.rstrip('.')}; see zonesim --help")
@@ -252,7 +250,7 @@ def _run(scenario: Scenario, out: Path | None, as_json: bool) -> None:
         report_file = draw(folder)
     _say(_json(summary) if as_json else summary_text(summary))
     if as_json:
-        typer.echo(f"report: {report_file}", err=True)
+        _tell(f"report: {report_file}")
     else:
         _say(f"report: {report_file}")
     if interrupted:
@@ -276,7 +274,29 @@ def _say(text: str) -> None:
         raise BadInput(f"standard output cannot be written: {error.strerror}") from None
 
 
+def _tell(text: str) -> None:
+    """Write to standard error; where nobody reads it, the exit code says enough."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
 def _complain(text: str) -> int:
     line = " ".join(text.split("\n"))
-    print(f"zonesim: error: {line}", file=sys.stderr)
+    _tell(f"zonesim: error: {line}")
     return BAD_INPUT
+
+
+@contextmanager
+def _ends_as_by_ctrl_c() -> Iterator[None]:
+    """Take SIGTERM and SIGHUP for Ctrl-C: end what was started, save what was measured."""
+    before = {}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            before[number] = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -54,7 +54,13 @@ def run_scenario(
     try:
         with _pool(scenario, zones) as pool, _writer(scenario, directory) as writer:
             controller = Controller(scenario, pool, writer, on_progress, on_notice)
-            trio.run(controller.run)
+            try:
+                trio.run(controller.run)
+            except BaseExceptionGroup:
+                failure = pool.statistics().failure
+                if failure is not None:  # the pool took the zones along when it gave up
+                    raise RunFailed(failure) from None
+                raise
             summary = writer.finish(controller.world_hash(), scenario.limits.figures())
     except cr.SessionError as error:
         raise RunFailed(f"{error} {SMALLER_RINGS}") from None

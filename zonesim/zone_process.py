@@ -37,6 +37,7 @@ from zonesim.workloads.base import ZoneSpec
 from zonesim.zone import Zone
 
 SMALLER_RINGS = "(--set ring_mb=0.25 makes them smaller)"  # what a user of a run can do
+ROWS_IN_A_MESSAGE = 5000  # far below what a message may hold
 MAX_PACE_REPORT_S = 0.1  # ticks that run back to back are told of in bundles
 
 
@@ -190,8 +191,10 @@ class ZoneProcess:
 
     async def _report(self) -> None:
         rows, self._rows = self._rows, []
-        if rows:
-            await self._channel.send(Ticks(rows, self._worker_totals()))
+        for bundle in (
+            rows[i : i + ROWS_IN_A_MESSAGE] for i in range(0, len(rows), ROWS_IN_A_MESSAGE)
+        ):
+            await self._channel.send(Ticks(bundle, self._worker_totals()))
 
     def _worker_totals(self) -> list[WorkerTotals]:
         if len(self._zones) == 1:

@@ -44,8 +44,11 @@ def worker_main(address: str, number: int, title: str, imports: Sequence[str]) -
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard != resource.RLIM_INFINITY:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    session = Session.attach(address)
-    die_with_owner(session)
+    try:
+        session = Session.attach(address)
+        die_with_owner(session)
+    except PoolClosed:
+        return  # the owner went before we came
     for module in imports:
         importlib.import_module(module)
     worker = Worker(session, read_config(session), number)

@@ -1,0 +1,114 @@
+"""AsyncTasks for tests with real processes. Imported by the tests and by their workers."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+from typing import NoReturn
+
+import msgspec
+
+import corororo as cr
+
+
+class Point(msgspec.Struct, frozen=True):
+    """A type of the program's own."""
+
+    x: int
+    y: int
+
+
+class Refused(Exception):
+    """An error of the program's own."""
+
+
+@cr.async_task
+def double(x: int) -> int:
+    return 2 * x
+
+
+@cr.async_task
+def worker_pid() -> int:
+    return os.getpid()
+
+
+@cr.async_task
+def shift(point: Point, by: int = 1) -> Point:
+    return Point(point.x + by, point.y + by)
+
+
+@cr.async_task
+async def shift_twice(point: Point) -> Point:
+    return await shift(await shift(point))
+
+
+@cr.async_task(retries=50)
+def slow_double(x: int, seconds: float) -> int:
+    time.sleep(seconds)
+    return 2 * x
+
+
+@cr.async_task
+def refuse(x: int) -> int:
+    if x % 3 == 0:
+        raise Refused(x, "a multiple of three")
+    return x
+
+
+@cr.async_task
+def die_once(marker: str, x: int) -> int:
+    """Kill the worker the first time, whoever gets it then answers."""
+    try:
+        os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return 2 * x
+    die()
+
+
+@cr.async_task
+def die_of(victim: int, x: int) -> int:
+    """Kill the worker each time that ``x`` is the victim."""
+    if x == victim:
+        die()
+    return 2 * x
+
+
+@cr.async_task(retries=0)
+def exit_with(code: int) -> None:
+    os._exit(code)
+
+
+@cr.async_task
+def swell(length: int) -> bytes:
+    return b"x" * length
+
+
+@cr.async_task
+def length_of(data: bytes) -> int:
+    return len(data)
+
+
+@cr.async_task
+def wait_for_file(path: str, x: int) -> int:
+    """Answer when the file is there; gives up after half a minute."""
+    deadline = time.monotonic() + 30
+    while not Path(path).exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(path)
+        time.sleep(0.002)
+    return 2 * x
+
+
+@cr.async_task
+def hold_the_gil(marker: str, seconds: float) -> int:
+    """Inside a C call that never lets another thread of this process run."""
+    Path(marker).write_text(str(os.getpid()))
+    return int(ctypes.PyDLL(None).usleep(int(seconds * 1e6)))
+
+
+def die() -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("still alive")

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+
+import pytest
+from zonesim_runs import PATIENCE_S
+
+ENDLESS = ("--duration", "600", "--set", "chains.chains=4", "--json", "--out", "run")
+QUICK = ("run", "chains", "--zones", "3", "--set", "period_ms=5", *ENDLESS)
+STUCK = ("run", "chains", "--set", "chains.work=sleep:60000ms", "--workers", "1", *ENDLESS)
+CANCELS = [signal.SIGINT, signal.SIGTERM]
+
+
+def saved_all(folder, ended):
+    assert ended.code == 130, ended.error
+    assert "Traceback" not in ended.error
+    assert json.loads((folder / "summary.json").read_text()) == ended.document
+    assert (folder / "report.html").stat().st_size > 0
+
+
+def test_a_run_that_is_cancelled_ends_and_saves_all_that_it_measured(start, tmp_path):
+    command = start(*QUICK)
+    command.wait_for_ticks(tmp_path / "run")
+    command.signal(signal.SIGINT)
+
+    ended = command.finish()
+
+    saved_all(tmp_path / "run", ended)
+    [step] = ended.document["steps"]
+    assert step["async_tasks"]["lost"] == 0
+    assert step["async_tasks"]["submitted"] == step["async_tasks"]["completed"] == 4 * step["ticks"]
+    assert step["ticks"] > 0
+    assert 0 < step["duration_s"] < 600
+
+
+def test_a_signal_to_all_processes_at_once_is_no_worse(start, tmp_path):
+    command = start(*QUICK)
+    command.wait_for_ticks(tmp_path / "run")
+    command.signal_all(signal.SIGTERM)
+
+    ended = command.finish()
+
+    saved_all(tmp_path / "run", ended)
+    assert ended.document["steps"][0]["async_tasks"]["lost"] == 0
+    assert ended.document["events"] == []
+
+
+def test_a_second_signal_ends_a_run_whose_tick_does_not_end(start, tmp_path):
+    command = start(*STUCK)
+    command.wait_for_step(tmp_path / "run")
+
+    for _ in range(int(PATIENCE_S)):
+        command.signal(signal.SIGINT)
+        try:
+            ended = command.finish(timeout_s=1.0)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+
+    saved_all(tmp_path / "run", ended)
+
+
+def fork_server_of(command):
+    return any("multiprocessing.forkserver" in line for line in command.processes().values())
+
+
+def test_a_run_that_is_cancelled_while_its_fork_server_comes_up_leaves_nothing(start):
+    command = start(*QUICK)
+    command.wait_until(lambda: fork_server_of(command), "fork server")
+    command.signal_all(signal.SIGINT)
+
+    ended = command.finish()
+
+    assert ended.code == 130, ended.error
+    assert "Traceback" not in ended.error
+
+
+@pytest.mark.parametrize("number", CANCELS)
+def test_a_run_that_is_cancelled_before_its_first_tick_leaves_nothing(start, number):
+    command = start(*QUICK)
+    command.wait_for_process("zonesim worker 1")
+    command.signal_all(number)
+
+    ended = command.finish()
+
+    assert ended.code == 130, ended.error
+    assert "Traceback" not in ended.error
+
+
+def test_a_check_of_paths_that_is_cancelled_leaves_nothing(start, tmp_path):
+    ground = ["." * 512] * 512
+    header = "type octile\nheight 512\nwidth 512\nmap\n"
+    (tmp_path / "wide.map").write_text(header + "\n".join(ground) + "\n")
+    row = "0\twide.map\t512\t512\t0\t0\t511\t511\t722.66231566\n"
+    (tmp_path / "wide.scen").write_text("version 1\n" + row * 2000)
+    command = start("paths", "wide.map", "wide.scen", "--workers", "1")
+    command.wait_for_process("zonesim worker 1")
+    command.signal(signal.SIGTERM)
+
+    ended = command.finish()
+
+    assert (ended.code, ended.output, ended.error) == (130, "", "")

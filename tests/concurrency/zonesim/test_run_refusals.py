@@ -1,0 +1,112 @@
+"""Bad input, and machines that have no room: one line, exit code 2, and nothing is left."""
+
+from __future__ import annotations
+
+import resource
+
+import pytest
+
+GROUND = ".....\n.@@@.\n.....\n.....\n.....\n"
+MAP = f"type octile\nheight 5\nwidth 5\nmap\n{GROUND}"
+SCEN = "version 1\n0\tother.map\t9\t9\t0\t0\t3\t3\t4.24264069\n"
+
+
+@pytest.fixture(autouse=True)
+def _files(tmp_path):
+    (tmp_path / "unknown.toml").write_text('workload = "chains"\n[chains]\nchain = 3\n')
+    (tmp_path / "far.toml").write_text('[map]\npath = "gone.map"\n')
+    (tmp_path / "whole.map").write_text(MAP)
+    (tmp_path / "half.map").write_text(MAP[: len(MAP) // 2])
+    (tmp_path / "other.scen").write_text(SCEN)
+    (tmp_path / "file").touch()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["run", "unknown.toml"], ["unknown.toml: $.chains.chain: unknown key; nearest: chains"]),
+        (["run", "chains", "--zones", "0"], ["$.zones", "from 1 to 1000", "found 0"]),
+        (["run", "far.toml"], ["far.toml: $.map.path: expected", "found no file", "gone.map"]),
+        (["run", "field", "--set", "map.path=half.map"], ["half.map", "expected", "found"]),
+        (["paths", "half.map", "other.scen"], ["half.map", "expected", "found"]),
+        (["paths", "whole.map", "other.scen"], ["other.scen", "expected", "found"]),
+        (["paths", "whole.map", "gone.scen"], ["gone.scen", "expected", "found"]),
+        (["run", "chains", "--out", "file/run"], ["file/run", "found: Not a directory", "--out"]),
+        (["run", "chains", "--out", "n" * 300], ["nnn", "found: File name too long", "--out"]),
+        (["check", "n" * 300], ["nnn"]),
+        (
+            ["run", "chains", "--zones", "1000", "--set", "ring_mb=1024"],
+            ["the rings need 1024000 MB, found: /"],
+        ),
+        (["report", "file"], ["file: a run's folder holds run.sqlite, this one does not"]),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_line_and_leaves_nothing(start, tmp_path, arguments, parts):
+    before = sorted(tmp_path.iterdir())
+
+    ended = start(*arguments).finish()
+
+    assert (ended.code, ended.output) == (2, "")
+    assert ended.error == f"zonesim: error: {ended.complaint}\n"
+    assert all(part in ended.complaint for part in parts), ended.complaint
+    # A run that names its own folder leaves at most the folder of all reports, empty.
+    assert sorted(p for p in tmp_path.iterdir() if p.name != "reports") == before
+    assert list(tmp_path.glob("reports/*")) == []
+
+
+def refuse_files_over(limit_bytes):
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+
+
+@pytest.mark.parametrize(
+    ("limit_bytes", "arguments", "what"),
+    [
+        (60 << 10, ["field"], "graph"),
+        (600 << 10, ["chains"], "ring"),
+        (4 << 10, ["chains", "--workers", "0", "--set", "chains.chains=1"], "run.sqlite"),
+    ],
+)
+def test_no_room_for_a_file_is_one_line_that_names_it(start, limit_bytes, arguments, what):
+    limit = refuse_files_over(limit_bytes)
+
+    ended = start("run", *arguments, "--ticks", "2", "--out", "run", preexec_fn=limit).finish()
+
+    assert (ended.code, ended.output) == (2, "")
+    assert what in ended.complaint
+
+
+def test_no_room_for_the_graph_of_paths_is_one_line(start, tmp_path):
+    wide = "type octile\nheight 400\nwidth 400\nmap\n" + ("." * 400 + "\n") * 400
+    (tmp_path / "wide.map").write_text(wide)
+    row = "0\twide.map\t400\t400\t0\t0\t3\t3\t4.24264069\n"
+    (tmp_path / "wide.scen").write_text("version 1\n" + row)
+    limit = refuse_files_over(1200 << 10)  # the ring of 1 MB has room
+
+    ended = start("paths", "wide.map", "wide.scen", preexec_fn=limit).finish()
+
+    assert (ended.code, ended.output) == (2, "")
+    assert "graph" in ended.complaint
+
+
+def test_too_few_open_files_are_refused_with_the_number_needed(start):
+    def allow_few_files():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+    ended = start("run", "chains", "--zones", "9", preexec_fn=allow_few_files).finish()
+
+    assert (ended.code, ended.output) == (2, "")
+    assert "9 zones need " in ended.complaint
+    assert "the hard limit is 64" in ended.complaint
+
+
+def test_a_map_whose_name_is_no_utf8_is_refused(start, tmp_path):
+    try:
+        (tmp_path / "latin-\udce9.map").write_text(MAP)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+
+    ended = start("run", "field", "--ticks", "1", "--set", "map.path=latin-\udce9.map").finish()
+
+    assert (ended.code, ended.output) == (2, "")
+    assert "$.map.path: expected a path in UTF-8, found " in ended.complaint

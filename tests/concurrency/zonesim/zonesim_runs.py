@@ -1,0 +1,171 @@
+"""The command line as processes of its own: started, looked into, ended. Asserts what is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from corororo._ring._session import candidate_bases
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+PATIENCE_S = 30.0  # for what has to happen some time; nothing is measured by it
+POLL_S = 0.01
+LAST_ONES_S = 5.0  # 2 s are promised from the end of a controller to that of its last process
+
+T = TypeVar("T")
+
+
+class Ended(NamedTuple):
+    """What came of a command."""
+
+    code: int
+    output: str
+    error: str
+
+    @property
+    def document(self) -> Any:
+        """Standard output as the one JSON document that it has to be."""
+        return json.loads(self.output)
+
+    @property
+    def complaint(self) -> str:
+        """The line on standard error that says why it ended; fails unless there is exactly one."""
+        lines = self.error.splitlines()
+        complaints = [line for line in lines if line.startswith("zonesim: error: ")]
+        assert len(complaints) == 1, self.error
+        assert lines[-1] == complaints[0], self.error
+        assert "Traceback" not in self.error, self.error
+        return complaints[0].removeprefix("zonesim: error: ")
+
+
+class Command:
+    """A running `zonesim`, the leader of a session that holds all processes it starts."""
+
+    def __init__(self, *arguments: str, cwd: Path, **options: Any) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "zonesim", *arguments],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT), **options.pop("environment", {})},
+            stdin=subprocess.DEVNULL,
+            stdout=options.pop("stdout", subprocess.PIPE),
+            stderr=options.pop("stderr", subprocess.PIPE),
+            text=True,
+            start_new_session=True,
+            **options,
+        )
+
+    @property
+    def pid(self) -> int:
+        """The process id of the controller."""
+        return self._process.pid
+
+    def processes(self) -> dict[int, str]:
+        """The command lines of all living processes of this command, by process id."""
+        return {pid: line for pid in _pids() if (line := _line_in_session(pid, self.pid))}
+
+    def sessions(self) -> list[Path]:
+        """Its session directories, wherever they stand."""
+        pattern = f"*corororo-{os.getuid()}-{self.pid}-*"
+        return [found for base in candidate_bases() for found in base.glob(pattern)]
+
+    def wait_for_process(self, title: str) -> int:
+        """The process id of the process of this name, as soon as there is one."""
+
+        def look() -> int | None:
+            return next((pid for pid, line in self.processes().items() if line == title), None)
+
+        return self.wait_until(look, f"process {title!r}")
+
+    def wait_for_step(self, folder: Path) -> None:
+        """Return when a step is under way whose figures go to ``folder``."""
+        self.wait_until(lambda: _count(folder, "steps"), "step")
+
+    def wait_for_ticks(self, folder: Path) -> None:
+        """Return when the first bundle of ticks, some hundred of them, has been saved."""
+        self.wait_until(lambda: _count(folder, "ticks"), "ticks")
+
+    def wait_until(self, look: Callable[[], T | None], what: str) -> T:
+        """What ``look`` gives, as soon as it gives something; fails when the command ends first."""
+        end = time.monotonic() + PATIENCE_S
+        while not (found := look()):
+            assert not self.has_ended(), f"ended before {what}"
+            assert time.monotonic() < end, f"no {what} in {PATIENCE_S:.0f} s"
+            time.sleep(POLL_S)
+        return found
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the controller alone."""
+        self._process.send_signal(number)
+
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to all processes at once, as a terminal does."""
+        os.killpg(self.pid, number)
+
+    def has_ended(self) -> bool:
+        """Whether the controller is gone."""
+        return self._process.poll() is not None
+
+    def finish(self, timeout_s: float = PATIENCE_S) -> Ended:
+        """Wait for its end."""
+        output, error = self._process.communicate(timeout=timeout_s)
+        return Ended(self._process.returncode, output, error)
+
+    def wait_for_the_last_ones(self) -> dict[int, str]:
+        """The processes that have not gone in time after the controller."""
+        end = time.monotonic() + LAST_ONES_S
+        while (left := self.processes()) and time.monotonic() < end:
+            time.sleep(POLL_S)
+        return left
+
+    def clean_up(self) -> tuple[dict[int, str], list[Path]]:
+        """The processes and session directories that it left behind; they are ended by force.
+
+        Nothing is held against a command that a failing test did not wait for.
+        """
+        left = (self.wait_for_the_last_ones(), self.sessions()) if self.has_ended() else ({}, [])
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.communicate()
+        for directory in self.sessions():
+            shutil.rmtree(directory, ignore_errors=True)
+        return left
+
+
+def saved(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    """Rows of a run's figures."""
+    with closing(sqlite3.connect(f"{(folder / 'run.sqlite').as_uri()}?mode=ro", uri=True)) as file:
+        return file.execute(query).fetchall()
+
+
+def _count(folder: Path, table: str) -> int:
+    try:
+        return int(saved(folder, f"SELECT count(*) FROM {table}")[0][0])
+    except sqlite3.OperationalError:  # not made yet
+        return 0
+
+
+def _pids() -> list[int]:
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+
+
+def _line_in_session(pid: int, session: int) -> str:
+    """The command line of a process; "" when it is of another session, or dead."""
+    try:
+        state, _, _, found = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
+        if int(found) != session or state == "Z":
+            return ""
+        line = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return line.replace(b"\0", b" ").decode().strip() or "without a name"

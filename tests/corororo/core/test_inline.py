@@ -1,0 +1,96 @@
+"""Calls that run where they are asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import corororo as cr
+from corororo._core import Inline, run_calls, run_nested
+
+
+@cr.async_task
+def half(x: int) -> float:
+    return 1 / x
+
+
+@cr.async_task
+async def nested(x: int) -> str:
+    try:
+        return str(await half(x))
+    except ZeroDivisionError:
+        return "caught"
+
+
+@cr.async_task
+async def wants_a_scheduler() -> None:
+    await cr.checkpoint()
+
+
+def test_calls_run_when_they_are_taken_and_in_the_order_of_sending() -> None:
+    transfer = Inline()
+    transfer.send_nowait(half, "first", [(1,), (2,)])
+    transfer.send_nowait(nested, "second", [(4,)])
+    assert transfer.in_flight == 3
+    first, second = transfer.take_nowait()
+    assert (first.ticket, first.values, first.failures) == ("first", [1.0, 0.5], None)
+    assert (second.ticket, second.values) == ("second", ["0.25"])
+    assert transfer.in_flight == 0
+    assert transfer.take_nowait() == []
+
+
+def test_a_failing_call_stands_apart_from_its_neighbours() -> None:
+    values, failures = run_calls(half.call_inline, [(1,), (0,), (2,), (0,)])
+    assert values == [1.0, None, 0.5, None]
+    assert failures is not None
+    assert {place: type(error) for place, error in failures.items()} == {
+        1: ZeroDivisionError,
+        3: ZeroDivisionError,
+    }
+
+
+@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), StopIteration(1)])
+def test_no_error_of_a_call_leaves_the_batch(error: BaseException) -> None:
+    def fail(_: Any) -> None:
+        raise error
+
+    assert run_calls(fail, [(1,)]) == ([None], {0: error})
+
+
+def test_what_an_async_function_awaits_runs_in_the_same_place() -> None:
+    assert nested.call_inline(2) == "0.5"
+    assert nested.call_inline(0) == "caught"
+
+
+def test_what_only_a_scheduler_can_give_is_a_type_error_that_says_so() -> None:
+    with pytest.raises(TypeError, match=r"without a scheduler.*do this in the Task"):
+        wants_a_scheduler.call_inline()
+
+
+def test_a_nested_coroutine_may_catch_that_and_go_on() -> None:
+    async def stubborn() -> str:
+        try:
+            await cr.checkpoint()
+        except TypeError:
+            return str(await half(2))
+        return "not refused"
+
+    assert run_nested(stubborn()) == "0.5"
+
+
+def test_closing_forgets_what_was_sent() -> None:
+    transfer = Inline()
+    transfer.send_nowait(half, "first", [(1,)])
+    transfer.close()
+    assert transfer.in_flight == 0
+    assert transfer.take_nowait() == []
+
+
+def test_a_pool_of_no_workers_is_inline_for_all_its_schedulers() -> None:
+    with cr.WorkerPool(workers=0) as pool:
+        guest = cr.WorkerPool.attach(pool.address)
+        with cr.Scheduler(pool) as scheduler, cr.Scheduler(guest) as other:
+            assert scheduler.run(half(4)) == other.run(half(4)) == 0.25
+            assert pool.statistics().workers == ()
+            assert type(scheduler.transfer) is type(other.transfer) is Inline

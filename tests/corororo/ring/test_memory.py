@@ -1,0 +1,106 @@
+"""The mapped file of a ring, as its zone and a worker see it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from corororo._exceptions import SessionError
+from corororo._ring import NO_WORKER, RecordHeader, RingMemory
+
+SIZE = 1 << 14
+HEADER = RecordHeader(7, 1, NO_WORKER, 4, 3, 100, 1)
+TRY_LOCK = """
+import sys
+from pathlib import Path
+from corororo._ring import RingMemory
+memory = RingMemory.open(Path(sys.argv[1]))
+print(memory.try_lock(int(sys.argv[2])))
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "zone.ring"
+
+
+@pytest.fixture
+def zone(path: Path) -> Iterator[RingMemory]:
+    memory = RingMemory.create(path, SIZE)
+    yield memory
+    memory.close()
+
+
+@pytest.fixture
+def worker(zone: RingMemory, path: Path) -> Iterator[RingMemory]:
+    memory = RingMemory.open(path)
+    yield memory
+    memory.close()
+
+
+def test_a_record_is_seen_whole_by_who_maps_the_file(zone: RingMemory, worker: RingMemory) -> None:
+    zone.write_record(128, HEADER, b"name", b"abc")
+    assert worker.header(128) == HEADER
+    assert worker.read(128 + HEADER.request_offset - 4, 7) == b"nameabc"
+
+
+def test_marking_and_renewing_touch_nothing_else(zone: RingMemory, worker: RingMemory) -> None:
+    zone.write_record(0, HEADER, b"name", b"abc")
+    worker.mark(0, 9)
+    assert zone.header(0) == HEADER._replace(worker=9)
+    zone.renew(0, 2)
+    assert worker.header(0) == HEADER._replace(attempt=2, worker=NO_WORKER)
+
+
+@pytest.mark.parametrize("offset", [-64, SIZE - 31, SIZE, 1 << 31])
+def test_a_header_outside_the_ring_is_not_read(zone: RingMemory, offset: int) -> None:
+    with pytest.raises(IndexError, match=str(offset)):
+        zone.header(offset)
+
+
+def test_all_room_is_reserved_when_the_ring_is_made(zone: RingMemory, path: Path) -> None:
+    assert path.stat().st_blocks * 512 >= SIZE
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_system_without_room_is_a_clear_error_and_leaves_nothing(path: Path) -> None:
+    with pytest.raises(SessionError, match="smaller rings"):
+        RingMemory.create(path, 1 << 60)
+    assert not path.exists()
+
+
+def test_who_has_the_ring_open_sees_that_it_lost_its_name(
+    zone: RingMemory, worker: RingMemory, path: Path
+) -> None:
+    assert not worker.removed
+    path.unlink()
+    assert worker.removed
+
+
+def test_a_lock_keeps_other_processes_out_of_its_record_alone(
+    zone: RingMemory, path: Path, source_environment: dict[str, str]
+) -> None:
+    def other_process_gets(offset: int) -> str:
+        command = [sys.executable, "-c", TRY_LOCK, str(path), str(offset)]
+        return subprocess.run(
+            command, env=source_environment, capture_output=True, text=True, check=True, timeout=30
+        ).stdout.strip()
+
+    assert zone.try_lock(64)
+    assert other_process_gets(64) == "False"
+    assert other_process_gets(128) == "True"
+    zone.unlock(64)
+    assert other_process_gets(64) == "True"
+
+
+def test_closing_gives_the_file_back_once(path: Path) -> None:
+    before = len(os.listdir("/dev/fd"))
+    memory = RingMemory.create(path, SIZE)
+    memory.close()
+    memory.close()
+    assert len(os.listdir("/dev/fd")) == before

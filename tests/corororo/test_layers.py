@@ -1,0 +1,123 @@
+"""Imports point down only, and each room keeps to itself. Read from the sources, nothing runs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LIBRARY = sorted((ROOT / "corororo").rglob("*.py"))
+SIMULATOR = sorted((ROOT / "zonesim").rglob("*.py"))
+GROUND = {"corororo._exceptions", "corororo._clock", "corororo.abc", "corororo._handles"}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Every module that a file imports, with its full name, wherever the import stands."""
+    package = module_name(path) if path.name == "__init__.py" else module_name(path.parent / "x")
+    package = package.removesuffix(".x")
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package if node.level else ""
+            stem = ".".join(part for part in (base, node.module) if part)
+            yield stem
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+def breaches(paths: list[Path], *forbidden: str) -> list[str]:
+    """Imports of a forbidden module, or of anything inside it."""
+    return [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in paths
+        for name in imported(path)
+        if any(name == room or name.startswith(f"{room}.") for room in forbidden)
+    ]
+
+
+def room(name: str) -> list[Path]:
+    paths = sorted((ROOT / "corororo" / name).glob("*.py"))
+    assert paths, f"corororo/{name} has no sources"
+    return paths
+
+
+def test_the_ground_imports_nothing_that_stands_on_it() -> None:
+    ground = [path for path in LIBRARY if module_name(path) in GROUND]
+    assert len(ground) >= 3
+    assert breaches(ground, "corororo._ring", "corororo._core", "corororo._workers") == []
+
+
+def test_bytes_know_no_coroutines() -> None:
+    assert breaches(room("_ring"), "corororo._core", "corororo._workers", "trio", "asyncio") == []
+
+
+def test_coroutines_know_no_processes() -> None:
+    forbidden = ("corororo._ring", "corororo._workers", "multiprocessing", "subprocess", "signal")
+    assert breaches(room("_core"), *forbidden) == []
+
+
+def test_the_library_does_not_know_the_simulator_nor_its_tools() -> None:
+    forbidden = ("zonesim", "numpy", "scipy", "matplotlib", "typer", "rich", "sqlite3", "pickle")
+    assert breaches(LIBRARY, *forbidden) == []
+
+
+def test_nothing_in_the_simulator_imports_the_command_line() -> None:
+    paths = [path for path in SIMULATOR if path.name not in ("cli.py", "__main__.py")]
+    assert breaches(paths, "zonesim.cli") == []
+
+
+def test_figures_are_drawn_in_plots_alone() -> None:
+    paths = [path for path in SIMULATOR if path.parent.name != "plots"]
+    assert breaches(paths, "matplotlib") == []
+
+
+def test_the_terminal_is_written_by_the_command_line_and_the_live_table_alone() -> None:
+    allowed = ("cli", "live")  # and the parts that they are split into: cli_run, live_table
+    paths = [path for path in SIMULATOR if path.stem.split("_")[0] not in allowed]
+    assert breaches(paths, "typer", "rich") == []
+
+
+def test_only_the_clock_asks_for_the_time() -> None:
+    askers = [
+        module_name(path) for path in LIBRARY if "time" in {n.split(".")[0] for n in imported(path)}
+    ]
+    assert askers == ["corororo._clock"]
+
+
+def test_only_traps_yield_to_the_scheduler() -> None:
+    """A generator that ``types.coroutine`` makes awaitable yields straight to who drives it.
+
+    ``_task`` uses it the other way round, for the runner that awaits what users wrote.
+    """
+    users = {
+        module_name(path)
+        for path in LIBRARY
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr == "coroutine"
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "types"
+    }
+    assert users == {"corororo._core._traps", "corororo._core._task"}
+    makers_of_awaitables = {
+        module_name(path)
+        for path in LIBRARY
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name == "__await__"
+    }
+    assert makers_of_awaitables <= {"corororo._core._traps"}
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=module_name)
+def test_a_module_says_first_what_it_owns(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text()))
+    assert docstring
+    assert docstring.splitlines()[0].rstrip().endswith((".", "::", "…"))

@@ -1,0 +1,486 @@
+"""A zone and its workers step by step, in one process: who does what, when, is up to the test.
+
+The workers are real but for their process, so they can be made to stop at the worst moments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import corororo as cr
+from corororo._exceptions import FifoFull
+from corororo._ring import (
+    NO_WORKER,
+    Descriptor,
+    FifoReader,
+    FifoWriter,
+    Kind,
+    RingMemory,
+    Session,
+)
+from corororo._workers import SharedRing
+from corororo._workers._config import PoolConfig
+from corororo._workers._worker import Worker
+
+ran: list[int] = []
+
+
+@cr.async_task(retries=1_000)
+def double(x: int) -> int:
+    ran.append(x)
+    return 2 * x
+
+
+@cr.async_task
+def fragile(x: int) -> int:
+    return x
+
+
+@cr.async_task
+def swell(length: int) -> bytes:
+    return bytes(length)
+
+
+@cr.async_task
+def first_of(data: bytes) -> int:
+    return len(data)
+
+
+@cr.async_task
+def unresolvable(x: NoSuchType) -> int:  # type: ignore[name-defined]  # noqa: F821
+    return 1
+
+
+class Office:
+    """A session with the pool's ends of the FIFOs open, one zone, and workers on demand."""
+
+    def __init__(self, base: Path, ring_bytes: int = 1 << 16, **figures: int) -> None:
+        self.session = Session.create(base=base)
+        defaults = {"workers": 2, "max_batch": 8, "max_reply_bytes": 1 << 20}
+        self.config = PoolConfig(ring_bytes=ring_bytes, **{**defaults, **figures})
+        paths = (self.session.lifeline, self.session.calls, self.session.status)
+        self.readers = [FifoReader(path, blocking=False) for path in paths]
+        self.writers = [FifoWriter(path) for path in paths]
+        self.calls_reader, self.calls_writer = self.readers[1], self.writers[1]
+        self.zone = SharedRing(self.session, self.config)
+        (replies,) = self.session.all_replies()
+        self.number = int(replies.stem, 16)
+        self.memory = RingMemory.open(self.session.ring(self.number))
+        self.replies = FifoWriter(replies)
+        self.worker = Worker(self.session, self.config, 1)
+        self.next_worker = 2
+
+    def has_calls(self) -> bool:
+        return bool(select.select([self.calls_reader.fileno()], [], [], 0)[0])
+
+    def read_call(self) -> Descriptor | None:
+        """Take a descriptor from the FIFO as a worker would."""
+        return self.worker._calls.read_one() if self.has_calls() else None
+
+    def give_back(self, descriptor: Descriptor) -> None:
+        self.calls_writer.write_nowait(*descriptor)
+
+    def fill_the_calls(self) -> None:
+        """Leave no room in the calls' FIFO; what stands there says nothing."""
+        with contextlib.suppress(FifoFull):
+            while True:
+                self.give_back(Descriptor(Kind.CALLS, 0, 0, 0, 0, 0, 0, NO_WORKER))
+
+    def work(self) -> None:
+        """Let the worker run what stands in the FIFO now."""
+        while self.has_calls():
+            self.worker.do_work()
+
+    def tell_death(self, worker: int) -> None:
+        self.replies.write_nowait(Kind.WORKER_DIED, 0, 0, 0, 0, 0, 0, worker)
+
+    def die(self, descriptor: Descriptor | None, *, marked: bool) -> None:
+        """A worker that has read this descriptor marks its record or not, and dies."""
+        number = self.next_worker
+        self.next_worker += 1
+        if descriptor is not None and marked:
+            header = self.memory.header(descriptor.offset)
+            if (header.sequence, header.attempt) == (descriptor.sequence, descriptor.attempt):
+                self.memory.mark(descriptor.offset, number)
+        self.tell_death(number)
+
+    def take_all(self) -> dict[Any, Any]:
+        """Work and take until nothing is in flight; values or errors by ticket and place."""
+        outcomes: dict[Any, Any] = {}
+        for _ in range(10_000):
+            self.collect(outcomes)
+            if not self.zone.in_flight:
+                return outcomes
+            self.work()
+        raise AssertionError(f"{self.zone.in_flight} calls never came back")
+
+    def collect(self, outcomes: dict[Any, Any]) -> None:
+        for ticket, start, values, failures in self.zone.take_nowait():
+            for i, value in enumerate(values):
+                assert (ticket, start + i) not in outcomes, "a call was answered twice"
+                outcomes[ticket, start + i] = (failures or {}).get(i, value)
+
+    def close(self) -> None:
+        self.zone.close()
+        for zone in self.worker._zones.values():
+            zone.close()
+        self.worker._calls.close()
+        self.replies.close()
+        self.memory.close()
+        for reader in self.readers:
+            reader.close()
+        for writer in self.writers:
+            writer.close()
+        self.session.remove()
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    ran.clear()
+    office = Office(tmp_path)
+    yield office
+    office.close()
+
+
+def doubles(ticket: str, count: int) -> dict[Any, Any]:
+    return {(ticket, i): 2 * i for i in range(count)}
+
+
+def test_calls_come_back_under_their_ticket_and_in_their_place(office: Office) -> None:
+    office.zone.send_nowait(double, "a", [(i,) for i in range(50)])
+    office.zone.send_nowait(double, "b", [(i,) for i in range(3)])
+    assert office.zone.in_flight == 53
+    assert office.take_all() == doubles("a", 50) | doubles("b", 3)
+    assert office.zone.statistics().ring.used_bytes == 0
+
+
+def test_a_descriptor_of_an_older_attempt_runs_nothing(office: Office) -> None:
+    office.zone.send_nowait(double, "a", [(1,), (2,)])
+    office.tell_death(7)  # it may have read any of the descriptors that are still in the FIFO
+    assert office.zone.take_nowait() == []
+    assert office.take_all() == {("a", 0): 2, ("a", 1): 4}
+    assert sorted(ran) == [1, 2]
+
+
+def test_a_descriptor_that_comes_twice_runs_once(office: Office) -> None:
+    office.zone.send_nowait(double, "a", [(1,)])
+    descriptor = office.read_call()
+    assert descriptor is not None
+    office.give_back(descriptor)
+    office.give_back(descriptor)
+    office.work()
+    office.give_back(descriptor)
+    assert office.take_all() == {("a", 0): 2}
+    office.work()
+    assert ran == [1]
+
+
+def test_a_reply_of_another_attempt_is_dropped_and_counted(office: Office) -> None:
+    office.zone.send_nowait(double, "a", [(4,)])
+    descriptor = office.read_call()
+    assert descriptor is not None
+    stale = descriptor._replace(kind=Kind.REPLY, attempt=descriptor.attempt + 1, worker=1)
+    office.replies.write_nowait(*stale)
+    office.replies.write_nowait(*stale._replace(sequence=12345))
+    assert office.zone.take_nowait() == []
+    assert office.zone.statistics().stale_replies == 2
+    office.give_back(descriptor)
+    assert office.take_all() == {("a", 0): 8}
+
+
+def test_a_reply_that_comes_twice_is_taken_once(office: Office) -> None:
+    office.zone.send_nowait(double, "a", [(4,)])
+    descriptor = office.read_call()
+    assert descriptor is not None
+    office.give_back(descriptor)
+    office.work()
+    (reply,) = office.zone._replies.read_nowait()
+    office.replies.write_nowait(*reply)
+    office.replies.write_nowait(*reply)
+    assert office.take_all() == {("a", 0): 8}
+    assert office.zone.statistics().stale_replies == 1
+
+
+def test_a_stale_reply_in_a_file_takes_its_file_along(office: Office) -> None:
+    spill = office.session.spill(office.number, 99)
+    spill.write_bytes(b"of an older attempt")
+    office.replies.write_nowait(Kind.SPILLED, 0, office.number, 0, 0, 99, 1, 1)
+    office.zone.take_nowait()
+    assert not spill.exists()
+
+
+DEATHS = st.lists(st.sampled_from(["work", "unmarked", "marked", "take", "idle"]), max_size=60)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=DEATHS, calls=st.integers(1, 40))
+def test_whoever_dies_when_no_call_is_lost_or_answered_twice(
+    tmp_path: Path, steps: list[str], calls: int
+) -> None:
+    with contextlib.closing(Office(tmp_path, ring_bytes=1 << 14, max_batch=5)) as office:
+        outcomes: dict[Any, Any] = {}
+        office.zone.send_nowait(double, "a", [(i,) for i in range(calls)])
+        for step in steps:
+            if step == "work" and office.has_calls():
+                office.worker.do_work()
+            elif step in ("marked", "unmarked"):
+                office.die(office.read_call(), marked=step == "marked")
+            elif step == "idle":
+                office.tell_death(1_000)
+            else:
+                office.collect(outcomes)
+        assert outcomes | office.take_all() == doubles("a", calls)
+        assert office.zone.statistics().ring.used_bytes == 0
+        assert len(list(office.session.directory.glob("*.spill"))) == 0
+
+
+def test_what_kills_its_worker_each_time_fails_alone(office: Office) -> None:
+    harmless: list[Descriptor] = []
+    office.zone.send_nowait(fragile, "a", [(i,) for i in range(8)])
+    outcomes: dict[Any, Any] = {}
+    for _ in range(20):
+        while (descriptor := office.read_call()) is not None:
+            header = office.memory.header(descriptor.offset)
+            start = descriptor.offset + header.request_offset
+            if b"\x91\x05" in office.memory.read(start, header.request_length):  # the argument 5
+                office.die(descriptor, marked=True)
+            else:
+                harmless.append(descriptor)
+        while harmless:
+            office.give_back(harmless.pop())
+        office.work()
+        office.collect(outcomes)
+    error = outcomes.pop(("a", 5))
+    assert isinstance(error, cr.WorkerDied)
+    assert "fragile was alone with 4 workers" in str(error)
+    assert "retries=3" in str(error)
+    assert outcomes == {("a", i): i for i in range(8) if i != 5}
+    assert office.zone.in_flight == 0
+
+
+def test_a_result_larger_than_its_extent_comes_through_a_file(office: Office) -> None:
+    office.zone.send_nowait(swell, "a", [(40_000,), (10,)])
+    outcomes = office.take_all()
+    assert [len(outcomes["a", i]) for i in range(2)] == [40_000, 10]
+    assert office.zone.statistics().spilled_replies >= 1
+    assert list(office.session.directory.glob("*.spill")) == []
+
+
+def test_a_reply_in_a_file_is_removed_when_its_worker_died_before_it_answered(
+    office: Office,
+) -> None:
+    office.zone.send_nowait(swell, "a", [(40_000,)])
+    office.work()
+    (reply,) = office.zone._replies.read_nowait()  # the answer that is never sent
+    assert reply.kind == Kind.SPILLED
+    office.tell_death(1)
+    assert len(office.take_all()["a", 0]) == 40_000
+    assert list(office.session.directory.glob("*.spill")) == []
+
+
+def test_a_zone_that_closes_takes_replies_in_files_along(office: Office) -> None:
+    office.zone.send_nowait(swell, "a", [(40_000,), (50_000,)])
+    office.work()
+    assert len(list(office.session.directory.glob("*.spill"))) >= 1
+    office.zone.close()
+    assert list(office.session.directory.glob("*.spill")) == []
+
+
+def test_a_reply_for_a_zone_that_has_closed_leaves_nothing(office: Office) -> None:
+    office.zone.send_nowait(swell, "a", [(1,)])
+    office.work()
+    office.zone.send_nowait(swell, "a", [(40_000,)])
+    descriptor = office.read_call()
+    assert descriptor is not None
+    office.zone.close()
+    office.give_back(descriptor)
+    office.work()
+    assert list(office.session.directory.glob(f"{office.number:08x}.*")) == []
+
+
+def test_a_result_above_the_limit_fails_alone_with_the_figures(office: Office) -> None:
+    office.zone.send_nowait(swell, "a", [(2_000_000,), (10,)])
+    outcomes = office.take_all()
+    assert isinstance(outcomes["a", 0], cr.ReplyTooLarge)
+    assert "swell takes 2000" in str(outcomes["a", 0])
+    assert f"limit is {1 << 20}" in str(outcomes["a", 0])
+    assert len(outcomes["a", 1]) == 10
+
+
+def test_arguments_above_the_ring_fail_alone_with_the_figures(office: Office) -> None:
+    office.zone.send_nowait(first_of, "a", [(b"x",), (bytes(100_000),), (b"xyz",)])
+    outcomes = office.take_all()
+    assert isinstance(outcomes["a", 1], cr.RequestTooLarge)
+    assert "first_of take 1000" in str(outcomes["a", 1])
+    assert "65536" in str(outcomes["a", 1])
+    assert (outcomes["a", 0], outcomes["a", 2]) == (1, 3)
+
+
+def test_arguments_without_an_encoding_fail_alone(office: Office) -> None:
+    office.zone.send_nowait(first_of, "a", [(b"x",), (object(),), (b"xyz",)])
+    outcomes = office.take_all()
+    assert isinstance(outcomes["a", 1], TypeError)
+    assert "first_of" in outcomes["a", 1].__notes__[0]
+    assert (outcomes["a", 0], outcomes["a", 2]) == (1, 3)
+
+
+def test_annotations_that_cannot_be_used_fail_their_calls_and_no_others(office: Office) -> None:
+    office.zone.send_nowait(unresolvable, "a", [(1,), (2,)])
+    office.zone.send_nowait(double, "b", [(1,)])
+    outcomes = office.take_all()
+    assert outcomes.pop(("b", 0)) == 2
+    assert len(outcomes) == 2
+    assert all(isinstance(error, Exception) for error in outcomes.values())
+    assert all("NoSuchType" in str(error) for error in outcomes.values())
+
+
+def test_a_full_ring_makes_calls_wait_in_order(tmp_path: Path) -> None:
+    with contextlib.closing(Office(tmp_path, ring_bytes=1 << 14, max_batch=4)) as office:
+        ran.clear()
+        for ticket in "abcdefgh":
+            office.zone.send_nowait(double, ticket, [(i,) for i in range(40)])
+        assert office.zone.statistics().batches_waiting > 0
+        outcomes = office.take_all()
+        assert outcomes == {k: v for t in "abcdefgh" for k, v in doubles(t, 40).items()}
+        assert ran == list(range(40)) * 8
+
+
+def test_a_full_fifo_makes_calls_wait_in_order(office: Office) -> None:
+    office.fill_the_calls()
+    office.zone.send_nowait(double, "a", [(i,) for i in range(40)])
+    assert office.zone.statistics().batches_out == 0
+    longest_wait_s = office.zone.longest_wait_s()
+    assert longest_wait_s is not None
+    assert longest_wait_s < 0.1  # nothing tells that there is room again
+    assert office.take_all() == doubles("a", 40)
+    assert ran == list(range(40))
+
+
+def test_calls_that_were_void_when_the_fifo_was_full_are_sent_again(office: Office) -> None:
+    office.zone.send_nowait(double, "a", [(i,) for i in range(16)])
+    office.fill_the_calls()
+    office.tell_death(3)
+    assert office.zone.take_nowait() == []
+    assert office.take_all() == doubles("a", 16)
+    assert sorted(ran) == list(range(16))
+
+
+GARBAGE = st.builds(
+    Descriptor,
+    st.integers(0, 2**16 - 1) | st.sampled_from(list(map(int, Kind))),
+    st.integers(0, 2**16 - 1),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**32 - 1) | st.integers(0, 1 << 14),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**32 - 1) | st.integers(0, 3),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), GARBAGE), max_size=30))
+def test_forged_descriptors_harm_neither_worker_nor_zone(
+    tmp_path: Path, forged: list[tuple[bool, bool, Descriptor]]
+) -> None:
+    with contextlib.closing(Office(tmp_path, ring_bytes=1 << 14)) as office:
+        office.zone.send_nowait(double, "a", [(i,) for i in range(20)])
+        for to_zone, own_ring, descriptor in forged:
+            if own_ring:
+                descriptor = descriptor._replace(ring=office.number)
+            (office.replies if to_zone else office.calls_writer).write_nowait(*descriptor)
+        assert office.take_all() == doubles("a", 20)
+
+
+LOOK_AT_RECORD = """
+import sys
+from pathlib import Path
+from corororo._ring import RingMemory
+memory = RingMemory.open(Path(sys.argv[1]))
+assert memory.try_lock(int(sys.argv[2]))
+print("locked", flush=True)
+sys.stdin.readline()
+memory.unlock(int(sys.argv[2]))
+print("unlocked", flush=True)
+sys.stdin.readline()
+"""
+
+
+class Onlooker:
+    """Another process that holds the lock of a record, as a worker with a void descriptor does."""
+
+    def __init__(self, path: Path, offset: int, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", LOOK_AT_RECORD, str(path), str(offset)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "locked\n"
+
+    def let_go(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "unlocked\n"
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.mark.timeout(30)
+def test_a_valid_descriptor_is_not_dropped_because_another_worker_looks_at_the_record(
+    office: Office, source_environment: dict[str, str]
+) -> None:
+    office.zone.send_nowait(double, "a", [(3,)])
+    descriptor = office.read_call()
+    assert descriptor is not None
+    ring = office.session.ring(office.number)
+    with contextlib.closing(Onlooker(ring, descriptor.offset, source_environment)) as onlooker:
+        office.give_back(descriptor)
+        done: list[int | None] = []
+        thread = threading.Thread(target=lambda: done.append(office.worker.do_work()))
+        thread.start()
+        thread.join(0.3)  # long enough to find the lock taken; it must still be there
+        onlooker.let_go()
+        thread.join(20)
+    assert done == [1]
+    assert office.take_all() == {("a", 0): 6}
+
+
+@pytest.mark.timeout(30)
+def test_a_call_is_not_lost_because_its_record_was_looked_at_when_its_worker_died(
+    office: Office, source_environment: dict[str, str]
+) -> None:
+    office.zone.send_nowait(double, "a", [(3,)])
+    descriptor = office.read_call()  # by a worker that dies before it marks the record
+    assert descriptor is not None
+    ring = office.session.ring(office.number)
+    with contextlib.closing(Onlooker(ring, descriptor.offset, source_environment)) as onlooker:
+        office.tell_death(9)
+        assert office.zone.take_nowait() == []
+        onlooker.let_go()
+    assert office.take_all() == {("a", 0): 6}
+
+
+def test_closing_gives_back_files_and_descriptors_and_may_be_repeated(office: Office) -> None:
+    office.zone.close()
+    office.zone.close()
+    assert list(office.session.directory.glob("*.r*")) == []
+    with pytest.raises(cr.PoolClosed):
+        office.zone.send_nowait(double, "a", [(1,)])

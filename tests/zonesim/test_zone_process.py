@@ -1,0 +1,177 @@
+"""A zone process without the process: its orders come through a socket pair, its work is inline."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+import trio
+import trio.testing
+
+import corororo as cr
+from zonesim.control import (
+    LENGTH,
+    VERSION,
+    Assign,
+    Channel,
+    Failed,
+    FromController,
+    FromZones,
+    Halt,
+    Hello,
+    Leg,
+    LegDone,
+    Ready,
+    Stop,
+    Ticks,
+)
+from zonesim.workloads.base import ZoneSpec
+from zonesim.zone_process import MAX_PACE_REPORT_S, ZoneProcess
+
+pytestmark = pytest.mark.trio
+
+PERIOD_NS = 1_000_000
+HOUR_NS = 3_600_000_000_000
+
+
+def spec(zone: int = 0, **changes: object) -> ZoneSpec:
+    plain = ZoneSpec(zone=zone, seed=1, period_s=0.001, workload="chains", graph="", chains=2)
+    return msgspec.structs.replace(plain, **changes)
+
+
+def leg(ticks: int | None, *zones: int, realtime: bool = False, step: int = 1) -> Leg:
+    now_ns = time.monotonic_ns()
+    end_ns = now_ns + HOUR_NS if ticks is None else None
+    return Leg(step, now_ns, PERIOD_NS, dict.fromkeys(zones, 0), ticks, end_ns, realtime)
+
+
+@asynccontextmanager
+async def serving():
+    """The controller's end of the wire to a process that has said hello."""
+    near, far = trio.socket.socketpair()
+    for end in (near, far):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    with cr.WorkerPool(0) as pool, cr.SlackCollector() as garbage:
+        async with (
+            Channel(trio.SocketStream(near), FromZones) as wire,
+            Channel(trio.SocketStream(far), FromController) as its_end,
+            trio.open_nursery() as nursery,
+        ):
+            process = ZoneProcess(its_end, pool, garbage)
+            nursery.start_soon(process.serve, 7)
+            hello = await wire.receive()
+            assert isinstance(hello, Hello)
+            assert (hello.version, hello.host) == (VERSION, 7)
+            yield wire
+            await wire.send(Stop())
+        process.close()
+
+
+async def rows_until_done(wire: Channel) -> list:
+    rows = []
+    while not isinstance(message := await wire.receive(), LegDone):
+        assert isinstance(message, Ticks), message
+        rows += message.rows
+    return rows
+
+
+async def test_a_process_makes_its_zones_and_ticks_each_of_a_leg():
+    async with serving() as wire:
+        await wire.send(Assign([spec(0), spec(1), spec(2)]))
+        assert await wire.receive() == Ready(3)
+        await wire.send(leg(5, 0, 2))
+        rows = await rows_until_done(wire)
+
+    assert sorted((row.zone, row.tick) for row in rows) == [
+        (zone, tick) for zone in (0, 2) for tick in range(5)
+    ]
+    assert {(row.tasks, row.async_submitted, row.async_completed) for row in rows} == {(8, 2, 2)}
+
+
+async def test_zones_that_are_assigned_later_join_those_that_tick_already():
+    async with serving() as wire:
+        await wire.send(Assign([spec(0)]))
+        assert await wire.receive() == Ready(1)
+        await wire.send(leg(2, 0))
+        await rows_until_done(wire)
+        await wire.send(Assign([spec(1)]))
+        assert await wire.receive() == Ready(2)
+        await wire.send(leg(2, 0, 1, step=2))
+        rows = await rows_until_done(wire)
+
+    assert sorted((row.zone, row.tick) for row in rows) == [(0, 2), (0, 3), (1, 0), (1, 1)]
+
+
+async def test_a_halt_that_comes_right_behind_its_leg_ends_it():
+    async with serving() as wire:
+        await wire.send(Assign([spec(0)]))
+        await wire.receive()
+        together = [
+            msgspec.msgpack.encode(order) for order in (leg(None, 0, realtime=True), Halt())
+        ]
+        # Both at once, so that the process finds the second with the first.
+        await wire._stream.send_all(b"".join(LENGTH.pack(len(data)) + data for data in together))
+        rows = await rows_until_done(wire)
+
+    assert len(rows) <= 1
+
+
+@pytest.mark.parametrize("realtime", [True, False])
+async def test_a_halt_ends_a_leg_and_the_next_leg_runs_again(realtime):
+    async with serving() as wire:
+        await wire.send(Assign([spec(0)]))
+        await wire.receive()
+        await wire.send(leg(None, 0, realtime=realtime))
+        first = await wire.receive()
+        await wire.send(Halt())
+        ended = await rows_until_done(wire)
+        await wire.send(leg(3, 0, realtime=realtime, step=2))
+        rows = await rows_until_done(wire)
+
+    assert isinstance(first, Ticks)
+    ticks = [row.tick for row in (*first.rows, *ended, *rows)]
+    assert ticks == list(range(len(ticks)))
+    assert len(rows) == 3
+
+
+async def test_no_row_is_lost_or_cut_when_a_leg_ends_while_the_wire_is_full():
+    """The controller takes its time, and a leg without a schedule ends in the meantime."""
+    ticks = 3000
+    async with serving() as wire:
+        await wire.send(Assign([spec(0)]))
+        await wire.receive()
+        await wire.send(leg(ticks, 0))
+        # All wait for the wire; longer than for the next bundle, which is no wait for the wire.
+        await trio.testing.wait_all_tasks_blocked(cushion=3 * MAX_PACE_REPORT_S)
+        rows = await rows_until_done(wire)
+
+    assert [row.tick for row in rows] == list(range(ticks))
+
+
+async def test_a_world_that_cannot_be_made_is_told_with_its_cause():
+    async with serving() as wire:
+        await wire.send(Assign([spec(0, workload="field", graph="/nowhere/gone.graph")]))
+        failed = await wire.receive()
+
+    assert isinstance(failed, Failed)
+    assert "gone.graph" in failed.reason
+    assert "\n" not in failed.reason
+
+
+async def test_a_process_ends_when_its_controller_is_gone():
+    near, far = trio.socket.socketpair()
+    with cr.WorkerPool(0) as pool, cr.SlackCollector() as garbage, trio.fail_after(30):
+        async with Channel(trio.SocketStream(far), FromController) as its_end:
+            process = ZoneProcess(its_end, pool, garbage)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(process.serve, 0)
+                async with Channel(trio.SocketStream(near), FromZones) as wire:
+                    assert isinstance(await wire.receive(), Hello)
+                    await wire.send(Assign([spec(0)]))
+                    assert await wire.receive() == Ready(1)
+                    await wire.send(leg(None, 0))
+            assert not nursery.cancel_scope.cancelled_caught
+        process.close()
