@@ -66,7 +66,10 @@ def measure(scenario: Scenario, folder: Path) -> tuple[Summary, bool]:
         except KeyboardInterrupt:
             if not (folder / RUN_FILE).exists():
                 raise
-            return summarise(load_run(folder)), True
+            try:
+                return summarise(load_run(folder)), True
+            except RunError:  # it came before there was anything to save
+                raise KeyboardInterrupt from None
 
 
 def draw(folder: Path) -> Path:

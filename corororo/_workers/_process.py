@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerContext
 from multiprocessing.forkserver import ensure_running
 
@@ -85,7 +86,9 @@ def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["corororo", *preload, "corororo._workers._fork_server"])
-    # Ctrl-C at a terminal reaches the server, too, and must not end it while it imports.
+    # Ctrl-C at a terminal reaches the server, too, and must not end it while it imports. The
+    # resource tracker comes first: whoever starts it leaves SIGINT unblocked behind.
+    resource_tracker.ensure_running()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         ensure_running()
