@@ -23,6 +23,18 @@ class WorkerDied(CorororoError):
     """An AsyncTask killed each worker that it ran on, as often as its retries allow."""
 
 
+class AsyncTaskTimeout(CorororoError, TimeoutError):
+    """An AsyncTask ran longer than its timeout; its worker was replaced."""
+
+
+class TooSlowError(CorororoError, TimeoutError):
+    """What stood inside ``fail_after`` took longer than it was given."""
+
+
+class StaleHandle(CorororoError, LookupError):
+    """A handle whose slot has been given back, or to somebody else, since."""
+
+
 class RequestTooLarge(CorororoError):
     """The arguments of one AsyncTask do not fit the ring."""
 

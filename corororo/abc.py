@@ -18,6 +18,10 @@ class Clock(Protocol):
         """The same in nanoseconds."""
         ...
 
+    def wait(self, seconds: float, /) -> None:
+        """Let so much time pass, with nothing else to do."""
+        ...
+
 
 class AsyncFunction(Protocol):
     """What a transfer needs to know of a function under ``@async_task``."""
@@ -111,4 +115,41 @@ class TransferSource(Protocol):
 
     def open_transfer(self) -> Transfer:
         """A transfer for one Scheduler."""
+        ...
+
+
+class Instrument:
+    """Derive from this to watch a Scheduler: ``Scheduler(instruments=[...])``.
+
+    Methods that are not overridden cost nothing. They are called on the scheduler's thread, and
+    what they raise ends the tick.
+    """
+
+    def before_tick(self) -> None:
+        """A pass begins."""
+
+    def after_tick(self, report: Any) -> None:
+        """A pass has ended; ``report`` is its TickReport."""
+
+    def before_task_step(self, task: Any) -> None:
+        """A Task is about to be advanced; ``task.name`` is its coroutine's qualified name."""
+
+    def after_task_step(self, task: Any) -> None:
+        """The Task has come to wait, or has ended."""
+
+    def async_task_sent(self, name: str, calls: int) -> None:
+        """So many calls of the function ``module:name`` were handed to the transfer."""
+
+    def async_task_done(self, calls: int, failures: int) -> None:
+        """So many calls were answered, ``failures`` of them with an exception."""
+
+
+class IdleStrategy(Protocol):
+    """What a worker does while there is no work. After Agrona's strategies of that name."""
+
+    def idle(self, work_count: int) -> bool:
+        """Called after each look for work, with the calls that were found and run.
+
+        True: look again at once. False: park, that is, sleep in the kernel until work comes.
+        """
         ...

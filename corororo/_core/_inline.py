@@ -5,7 +5,7 @@ This is what a Scheduler without a pool uses: for tests, and for programs too sm
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from corororo.abc import AsyncFunction, Completion, WorkerUse
@@ -43,8 +43,8 @@ class Inline:
         return -1
 
     def longest_wait_s(self) -> float | None:
-        """Nothing is ever waited for."""
-        return 0.0
+        """What was sent is there as soon as it is asked for."""
+        return 0.0 if self._sent else None
 
     def worker_use(self) -> list[WorkerUse]:
         """There are no workers."""
@@ -57,15 +57,20 @@ class Inline:
 
 
 def run_calls(
-    function: Any, arguments: list[Any]
+    function: Any, arguments: list[Any], before_call: Callable[[int], None] | None = None
 ) -> tuple[list[Any], dict[int, BaseException] | None]:
-    """Call ``function`` with each tuple; ``None`` stands where a call failed, see the second."""
+    """Call ``function`` with each tuple; ``None`` stands where a call failed, see the second.
+
+    ``before_call`` is told of each call by its place.
+    """
     values: list[Any] = []
     failures: dict[int, BaseException] | None = None
     add = values.append
     while len(values) < len(arguments):
         try:
             for i in range(len(values), len(arguments)):
+                if before_call is not None:
+                    before_call(i)
                 add(function(*arguments[i]))
         except BaseException as error:
             failures = failures or {}

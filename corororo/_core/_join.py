@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _traps
+from ._cancel import Cancelled, CancelScope
 from ._inline import run_nested
 from ._task import as_coroutine
 
 if TYPE_CHECKING:
     from corororo.abc import AsyncFunction
 
-    from ._scheduler import Scheduler
+    from ._stepper import Stepper
     from ._task import Task
 
 
 class GatherTrap:
     """Start children, and resume the Task when the last of them has ended."""
 
+    uncancellable = True  # the wait is: the children are cancelled, and then end it
+
     def __init__(self, awaitables: Sequence[Any]) -> None:
         self._awaitables = awaitables
         self._values: list[Any] = [None] * len(awaitables)
         self._errors: list[tuple[int, BaseException]] = []
         self._remaining = len(awaitables)
+        self._scope = CancelScope()
+        self._children: list[Task] = []
 
-    def apply(self, scheduler: Scheduler, task: Task) -> None:
+    def apply(self, stepper: Stepper, task: Task) -> None:
         """Start them all in this pass, in order."""
-        self._scheduler = scheduler
+        self._stepper = stepper
         self._task = task
-        scheduler.start_children(self, self._awaitables)
+        self._scope.enter(task)
+        self._scope.children = self
+        try:
+            self._children = stepper.start_children(self, self._scope, self._awaitables)
+        except BaseException:
+            self._scope.leave(None)
+            raise
         self._awaitables = ()
+
+    def abandon(self, stepper: Stepper, task: Task) -> bool:
+        """The children are cancelled with the Task, and bring their Cancelled when they end."""
+        return False
 
     def call_inline(self) -> list[Any]:
         """Inside a worker: one after another."""
         return [run_nested(as_coroutine(work)) for work in self._awaitables]
+
+    def live_tasks(self) -> list[Task]:
+        """The children that have not ended."""
+        return [child for child in self._children if child.join is self]
 
     def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
         """Note one outcome; the last one resumes the Task."""
@@ -46,13 +66,27 @@ class GatherTrap:
         if self._remaining == 0:
             self._finish()
 
+    def abort(self) -> None:
+        """The scheduler is being closed: nothing can be waited for, children end where they are."""
+        children = self.live_tasks()
+        if children:  # else it was never begun, or has ended and waits to say so
+            for child in children:
+                child.close()
+            self._scope.leave(None)
+
     def _finish(self) -> None:
-        if self._errors:
-            self._errors.sort(key=lambda pair: pair[0])
-            errors = [error for _, error in self._errors]
-            self._scheduler.resume_with_error(self._task, one_error(errors, "gather"))
-        else:
-            self._scheduler.resume_now(self._task, self._values)
+        self._scope.leave(None)
+        self._scope.children = None
+        self._children = []
+        if not self._errors:
+            self._stepper.resume_now(self._task, self._values)
+            return
+        self._errors.sort(key=lambda pair: pair[0])
+        errors = [error for _, error in self._errors]
+        self._errors = []
+        if all(isinstance(error, Cancelled) for error in errors):
+            errors = errors[:1]
+        self._stepper.resume_with_error(self._task, one_error(errors, "gather"))
 
 
 class MapTrap:
@@ -64,12 +98,19 @@ class MapTrap:
         self._values: list[Any] = [None] * len(arguments)
         self._failures: dict[int, BaseException] = {}
         self._remaining = len(arguments)
+        self._task: Task | None = None
 
-    def apply(self, scheduler: Scheduler, task: Task) -> None:
+    def apply(self, stepper: Stepper, task: Task) -> None:
         """Send them all at once."""
         self._task = task
-        scheduler.send_calls(self._function, self, self._arguments)
+        stepper.send_calls(self._function, self, self._arguments)
         self._arguments = []
+
+    def abandon(self, stepper: Stepper, task: Task) -> bool:
+        """What has not come back by now will find nobody."""
+        self._task = None
+        stepper.forget_calls(self._remaining)
+        return True
 
     def call_inline(self) -> list[Any]:
         """Inside a worker: one after another."""
@@ -77,12 +118,15 @@ class MapTrap:
 
     def calls_done(
         self,
-        scheduler: Scheduler,
+        stepper: Stepper,
         start: int,
         values: Sequence[Any],
         failures: dict[int, BaseException] | None,
     ) -> None:
         """Note the outcome of some calls; the last ones resume the Task."""
+        if self._task is None:
+            stepper.drop_replies(len(values))
+            return
         self._values[start : start + len(values)] = values
         self._remaining -= len(values)
         if failures:
@@ -90,20 +134,111 @@ class MapTrap:
         if self._remaining:
             return
         if self._failures:  # as the builtin map: the first in order is raised
-            scheduler.resume_with_error(self._task, self._failures[min(self._failures)])
+            stepper.resume_with_error(self._task, self._failures[min(self._failures)])
         else:
-            scheduler.resume_now(self._task, self._values)
+            stepper.resume_now(self._task, self._values)
+
+
+class UnorderedMap:
+    """An async iterator over the values of many calls, in the order in which they come back.
+
+    A tick waits for its calls only while a Task waits for the next value. A Task that is
+    cancelled while it waits ends the iteration.
+    """
+
+    def __init__(self, function: AsyncFunction, arguments: list[Any]) -> None:
+        self._function = function
+        self._arguments = arguments
+        self._remaining = len(arguments)  # values not yet given to the Task
+        self._out = 0  # calls sent and not yet back
+        self._sent = False
+        self._given_up = False
+        self._next_inline = 0
+        self._outcomes: deque[tuple[Any, BaseException | None]] = deque()
+        self._task: Task | None = None
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        if not self._remaining:
+            raise StopAsyncIteration
+        if not self._outcomes:
+            await _traps.trap(self)
+        self._remaining -= 1
+        value, error = self._outcomes.popleft()
+        if error is not None:
+            raise error
+        return value
+
+    def apply(self, stepper: Stepper, task: Task) -> None:
+        """Send all calls at the first time, then wait for any of them."""
+        if self._task is not None:
+            raise RuntimeError("another Task waits for the next value of this iterator already")
+        if self._sent:
+            stepper.forget_calls(-self._out)
+        else:
+            stepper.send_calls(self._function, self, self._arguments)
+            self._sent = True
+            self._out = len(self._arguments)
+            self._arguments = []
+        self._task = task
+
+    def abandon(self, stepper: Stepper, task: Task) -> bool:
+        """The iteration ends here: what comes later is dropped."""
+        self._task = None
+        self._remaining = 0
+        self._given_up = True
+        self._outcomes.clear()
+        stepper.forget_calls(self._out)
+        return True
+
+    def call_inline(self) -> None:
+        """Inside a worker: the next one."""
+        arguments = self._arguments[self._next_inline]
+        self._next_inline += 1
+        try:
+            self._outcomes.append((self._function.call_inline(*arguments), None))
+        except BaseException as error:
+            self._outcomes.append((None, error))
+
+    def calls_done(
+        self,
+        stepper: Stepper,
+        start: int,
+        values: Sequence[Any],
+        failures: dict[int, BaseException] | None,
+    ) -> None:
+        """Keep what has come, and resume the Task if it waits."""
+        if self._given_up:
+            stepper.drop_replies(len(values))
+            return
+        failures = failures or {}
+        self._outcomes.extend((value, failures.get(i)) for i, value in enumerate(values))
+        self._out -= len(values)
+        if self._task is None:
+            stepper.forget_calls(-len(values))
+        else:
+            task, self._task = self._task, None
+            stepper.forget_calls(self._out)
+            stepper.resume_now(task, None)
 
 
 async def gather(*awaitables: Awaitable[Any]) -> list[Any]:
     """Run coroutines and AsyncTasks as concurrent Tasks; their results in order.
 
-    Ends when all of them have ended. One failure is raised as it is, several as an
-    ExceptionGroup. Takes what ``Scheduler.schedule`` takes.
+    Ends when all of them have ended: one that fails does not stop its neighbours, unlike in a
+    nursery. One failure is raised as it is, several as an ExceptionGroup. Cancelling the Task
+    that waits here cancels them all. Takes what ``Scheduler.schedule`` takes.
     """
     if not awaitables:
         return []
-    values: list[Any] = await _traps.trap(GatherTrap(awaitables))
+    trap = GatherTrap(awaitables)
+    try:
+        values: list[Any] = await _traps.trap(trap)
+    except GeneratorExit:
+        trap.abort()
+        raise
     return values
 
 

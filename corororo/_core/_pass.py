@@ -17,11 +17,11 @@ Late = Literal["wait", "carry"]
 class Counters:
     """What a scheduler has done since it was made."""
 
-    __slots__ = ("failed", "finished", "sent", "started", "steps", "taken", "ticks")
+    __slots__ = ("dropped", "failed", "finished", "sent", "started", "steps", "taken", "ticks")
 
     def __init__(self) -> None:
         self.ticks = self.steps = self.started = self.finished = 0
-        self.sent = self.taken = self.failed = 0
+        self.sent = self.taken = self.failed = self.dropped = 0
 
     def copy(self) -> Counters:
         """The figures of this moment."""
@@ -72,13 +72,18 @@ class Stopwatch:
     """
 
     def __init__(
-        self, clock: Clock, garbage: SlackCollector | None, count: Counters, transfer: Transfer
+        self,
+        clock: Clock,
+        garbage: SlackCollector | None,
+        count: Counters,
+        reported: Counters,
+        transfer: Transfer,
     ) -> None:
         self._now_ns = clock.now_ns
         self._garbage = garbage
         self._count = count
         self._transfer = transfer
-        self._before = count.copy()
+        self._before = reported  # so that what began between two ticks counts in the later one
         self._batches_before = transfer.batches_sent
         self._retried_before = transfer.calls_retried
         self._paused_before_ns = self._paused_ns()

@@ -38,9 +38,11 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
     tasks_started: int
     tasks_finished: int
     tasks_runnable: int  # waiting for the next tick
+    timers: int  # sleeping Tasks, delayed ones and intervals
     async_tasks_sent: int
     async_tasks_taken: int
     async_tasks_failed: int
+    async_tasks_dropped: int  # answered when their Task had been cancelled
     async_tasks_in_flight: int
     async_tasks_retried: int
     batches: int

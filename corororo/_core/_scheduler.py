@@ -9,38 +9,37 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from itertools import islice
-from operator import attrgetter
 from typing import Any, Self
-
-import trio
 
 from corororo._clock import SystemClock
 from corororo._exceptions import PoolClosed
-from corororo.abc import AsyncFunction, Clock, Completion, TransferSource, WorkerUse
+from corororo.abc import Clock, Instrument, Transfer, TransferSource, WorkerUse
 
 from ._garbage import SlackCollector
 from ._inline import Inline
+from ._instruments import Instruments
+from ._intervals import Delayed, Interval, Missed
 from ._join import one_error
-from ._pass import Bound, Counters, Late, Stopwatch
+from ._pass import Bound, Late, Stopwatch
 from ._report import SchedulerStatistics, TickReport
-from ._task import IDLE, Join, Task, as_coroutine
-from ._traps import foreign_trap_error
+from ._stepper import Stepper, do_nothing
+from ._task import Join, as_coroutine
+from ._timers import CancellationToken, Timer
+from ._trio_driver import TrioDriver
 
-Advance = tuple[Callable[[Any], Any], Any, Task]
-
-SLICE = 128  # Tasks stepped before calls are sent: the workers begin while we go on
+SLICE = 200  # Tasks stepped before calls are sent: the workers begin while we go on
 EARLY_BATCH = 64  # calls that are worth sending before the pass is through
-_send_of = attrgetter("send")
 
 
-class Scheduler:
+class Scheduler(Stepper):
     """Runs coroutines as Tasks on this thread, and their AsyncTasks wherever ``pool`` takes them.
 
     Without a pool, AsyncTasks run inline. ``clock`` is for tests; ``garbage`` is a SlackCollector
-    whose pauses are to be told apart in the reports. Use it as a context manager, or ``close`` it.
+    whose pauses are to be told apart in the reports; ``instruments`` are told what goes on. Use
+    it as a context manager, or ``close`` it.
     """
 
     def __init__(
@@ -49,22 +48,17 @@ class Scheduler:
         *,
         clock: Clock | None = None,
         garbage: SlackCollector | None = None,
+        instruments: Iterable[Instrument] = (),
     ) -> None:
-        self.clock: Clock = clock or SystemClock()
+        transfer = Inline() if pool is None else pool.open_transfer()
+        super().__init__(transfer, clock or SystemClock(), Instruments(instruments))
         self._garbage = garbage
-        self._transfer = Inline() if pool is None else pool.open_transfer()
-        self._run_queue: list[Advance] = []  # for the next pass
-        self._pass_queue: list[Advance] = []  # for the pass that goes on
-        self._calls: dict[AsyncFunction, tuple[list[Task], list[Any]]] = {}
-        self._all_tasks: list[Task] = []
-        self._idle_tasks: list[Task] = []
-        self._roots = _Roots()
-        self._in_pass = False
+        self._later: dict[Delayed | Interval, None] = {}  # what timers will start
         self._closed = False
-        self._count = Counters()
+        self._reported = self._count.copy()  # what the reports so far have told
         self._last_report: TickReport | None = None
 
-    # -- what users call
+    # -- starting Tasks
 
     def schedule(self, work: Any) -> None:
         """Start ``work`` as a Task of its own at the next tick.
@@ -72,41 +66,91 @@ class Scheduler:
         Takes a coroutine, an AsyncTask, a callable that gives either, or a plain callable. What
         it raises is raised from that tick, after the other Tasks of the tick have run.
         """
+        if work.__class__ is types.CoroutineType and self._idle_tasks and not self._closed:
+            # The usual case, in one place: a third of what starting a Task cost otherwise.
+            task = self._idle_tasks.pop()
+            task.join = self._roots
+            task.parked = None
+            self._run_queue.append((task.send, work, task))
+            return
         self._must_be_open()
         self._run_queue.append(self._started(as_coroutine(work), self._roots, 0))
 
+    def schedule_interval(
+        self, period: float, factory: Callable[[], Any], *, missed: Missed = "burst"
+    ) -> CancellationToken:
+        """Start ``factory()`` at the next tick and then every ``period`` seconds.
+
+        It never runs twice at once: a run that suspends over several ticks puts the next off.
+        ``missed`` says what becomes of runs that were due meanwhile: "burst" catches up one after
+        another, "delay" counts from the start of the last run, "skip" waits for the next multiple
+        of the period (the names are tokio's). What a run raises is raised from its tick, and the
+        interval goes on.
+        """
+        self._must_be_open()
+        if not 0 < period < math.inf:
+            raise ValueError(f"period must be a positive number of seconds, got {period}")
+        if missed not in ("burst", "delay", "skip"):
+            raise ValueError(f'missed must be "burst", "delay" or "skip", got {missed!r}')
+        if not callable(factory):
+            raise TypeError(
+                f"an interval needs a callable that gives a new coroutine for each run, got "
+                f"{type(factory).__name__}: schedule_interval(0.4, zone_tick), not zone_tick()"
+            )
+        return self._keep(Interval(self, round(period * 1e9), factory, missed))
+
+    def schedule_delayed(self, delay: float, work: Any) -> CancellationToken:
+        """Start ``work`` in the first tick that begins ``delay`` seconds from now, or later."""
+        if not 0 <= delay < math.inf:
+            raise ValueError(f"delay must be 0 seconds or more, got {delay}")
+        return self.schedule_at(self.clock.now() + delay, work)
+
+    def schedule_at(self, moment: float, work: Any) -> CancellationToken:
+        """Start ``work`` in the first tick that begins at a moment of the clock, or later."""
+        self._must_be_open()
+        if not math.isfinite(moment):
+            raise ValueError(f"moment must be a time of the scheduler's clock, got {moment}")
+        return self._keep(Delayed(self, round(moment * 1e9), work))
+
+    # -- running them
+
     def tick(self, deadline: float | None = None, late: Late = "wait") -> TickReport:
-        """Run one pass: runnable Tasks, their AsyncTasks, and what those set going.
+        """Run one pass: due timers, runnable Tasks, their AsyncTasks, and what those set going.
 
         ``deadline`` is in seconds from now. AsyncTasks that are not back by then are waited for
         (``late="wait"``) or resume in a later tick (``late="carry"``).
         """
-        return self._drive(self._passes(Bound(deadline, late, _never)))
+        self._drive(Bound(deadline, late, _never))
+        return self._raise_failures()
 
     async def run_tick(self, deadline: float | None = None, late: Late = "wait") -> TickReport:
-        """``tick`` under trio: other trio tasks go on while this one waits for workers."""
-        with closing(self._passes(Bound(deadline, late, _never))) as passes:
-            waited = False
-            for timeout_s in passes:
-                waited = True
-                with trio.move_on_after(math.inf if timeout_s is None else timeout_s):
-                    await trio.lowlevel.wait_readable(self._transfer.fileno())
-            if not waited:  # a tick lets others run in any case
-                await trio.lowlevel.checkpoint()
+        """``tick`` under trio: other trio tasks go on while this one waits for workers.
+
+        Here a Task may ``await corororo.run_in_trio(async_function, *args)``. It is a checkpoint.
+        """
+        self._must_be_outside()
+        self._trio_drives = True
+        try:
+            with closing(self._passes(Bound(deadline, late, _never))) as passes:
+                await TrioDriver(self, self._transfer, self._for_trio).drive(passes)
+        finally:
+            self._trio_drives = False
+            self.wake = do_nothing
         return self._raise_failures()
 
     def run(self, work: Any) -> Any:
         """Run one Task to its end, and others meanwhile; returns what it returns or raises.
 
-        Raises RuntimeError when it waits for something that nothing here can bring about.
+        Timers run as they come due. Raises RuntimeError when the Task waits for something that
+        nothing here can bring about.
         """
         self._must_be_outside()
         main = _Main()
         self._run_queue.append(self._started(as_coroutine(work), main, 0))
         while not main.done:
-            if not (self._run_queue or self._transfer.in_flight):
-                raise RuntimeError("the Task is parked, and nothing is left that could resume it")
-            self._drive_pass(self._passes(Bound(None, "wait", main.has_ended)))
+            self._wait_for_something()
+            # Who can go on does not wait for what others have in flight.
+            self._drive(self._until_next_timer(lambda: main.done or bool(self._run_queue)))
         failures = self._roots.take()
         if main.error is not None:
             raise one_error([main.error, *failures], "run")
@@ -117,25 +161,30 @@ class Scheduler:
     def run_expired_tasks(self) -> float:
         """Tick until nothing is runnable and nothing is in flight; returns the seconds it took.
 
-        The name is Coro-Roro's, whose loop does the same.
+        The name is Coro-Roro's, whose loop does the same. Timers that come due meanwhile run too.
         """
         began = self.clock.now()
         self.tick()
-        while self._run_queue or self._transfer.in_flight:
+        while self._run_queue or self._wanted():
             self.tick()
         return self.clock.now() - began
 
+    # -- looking at it
+
     def statistics(self) -> SchedulerStatistics:
         """A frozen snapshot of the figures so far."""
+        self._count_started()
         count = self._count
         return SchedulerStatistics(
             ticks=count.ticks,
             tasks_started=count.started,
             tasks_finished=count.finished,
             tasks_runnable=len(self._run_queue),
+            timers=len(self._timers),
             async_tasks_sent=count.sent,
             async_tasks_taken=count.taken,
             async_tasks_failed=count.failed,
+            async_tasks_dropped=count.dropped,
             async_tasks_in_flight=self._transfer.in_flight,
             async_tasks_retried=self._transfer.calls_retried,
             batches=self._transfer.batches_sent,
@@ -151,9 +200,11 @@ class Scheduler:
         return self._last_report
 
     @property
-    def transfer(self) -> Any:
+    def transfer(self) -> Transfer:
         """The transfer in use, for its own statistics."""
         return self._transfer
+
+    # -- ending it
 
     def close(self) -> None:
         """End every Task where it stands and give the transfer back; idempotent.
@@ -164,8 +215,10 @@ class Scheduler:
             return
         self._closed = True
         errors: list[BaseException] = []
-        for _, work, _ in self._run_queue:
-            if hasattr(work, "close"):
+        for later in list(self._later):
+            later.close()
+        for _, work, _ in (*self._run_queue, *self._pass_queue):
+            if isinstance(work, types.CoroutineType | types.GeneratorType):
                 work.close()  # never begun: without this Python warns that nobody awaited it
         for task in self._all_tasks:
             try:
@@ -187,46 +240,32 @@ class Scheduler:
     ) -> None:
         self.close()
 
-    # -- what traps call
+    # -- what timers call
 
-    def resume_now(self, task: Task, value: Any) -> None:
-        """Go on with a parked Task in this pass."""
-        self._pass_queue.append((task.send, value, task))
+    def add_timer_ns(self, due_ns: int, action: Callable[[], None]) -> Timer:
+        """``add_timer`` for those who reckon in nanoseconds."""
+        return self._timers.add(due_ns, action)
 
-    def resume_with_error(self, task: Task, error: BaseException) -> None:
-        """Raise ``error`` where a parked Task waits, in this pass."""
-        self._pass_queue.append((task.throw, error, task))
+    def start_root(self, coroutine: Any, join: Join | None = None) -> None:
+        """Start a Task that nobody awaits, in this pass."""
+        self._queue().append(self._started(coroutine, join or self._roots, 0))
 
-    def resume_next_tick(self, task: Task) -> None:
-        """Go on with a Task in the next pass."""
-        self._run_queue.append((task.send, None, task))
+    def root_failed(self, error: BaseException) -> None:
+        """Have an error raised from the tick that goes on."""
+        self._roots.child_done(0, None, error)
 
-    def start_children(self, join: Join, works: Sequence[Any]) -> None:
-        """Start Tasks in this pass; each reports its end to ``join`` under its place."""
-        coroutines: list[Any] = []
-        try:
-            coroutines.extend(as_coroutine(work) for work in works)
-        except TypeError:
-            for coroutine in coroutines:
-                coroutine.close()
-            raise
-        self._pass_queue.extend(
-            self._started(coroutine, join, index) for index, coroutine in enumerate(coroutines)
-        )
-
-    def send_calls(self, function: AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
-        """Hand calls to the transfer now."""
-        self._count.sent += len(arguments)
-        self._transfer.send_nowait(function, ticket, arguments)
+    def forget_later(self, later: Delayed | Interval) -> None:
+        """No timer will start it any more."""
+        self._later.pop(later, None)
 
     # -- the pass
 
-    def _drive(self, passes: Generator[float | None, None, None]) -> TickReport:
-        self._drive_pass(passes)
-        return self._raise_failures()
+    def _keep(self, later: Delayed | Interval) -> CancellationToken:
+        self._later[later] = None
+        return later.token
 
-    def _drive_pass(self, passes: Generator[float | None, None, None]) -> None:
-        with closing(passes):
+    def _drive(self, bound: Bound) -> None:
+        with closing(self._passes(bound)) as passes:
             for timeout_s in passes:
                 self._transfer.wait(timeout_s)
 
@@ -240,145 +279,111 @@ class Scheduler:
     def _passes(self, bound: Bound) -> Generator[float | None, None, None]:
         """One pass; yields where it has to wait for replies, with the longest time to do so."""
         self._must_be_outside()
+        self._instruments.before_tick()
         self._in_pass = True
-        watch = Stopwatch(self.clock, self._garbage, self._count, self._transfer)
+        self._refusals = 0
+        watch = Stopwatch(self.clock, self._garbage, self._count, self._reported, self._transfer)
         bound.begin(watch.started_ns)
         try:
             self._pass_queue, self._run_queue = self._run_queue, []
+            self._deadlines.run_due(watch.started_ns)
+            self._timers.run_due(watch.started_ns)
             self._resume_all(self._transfer.take_nowait())
             watch.resumed()
             self._step_pass_queue(watch)
-            while self._transfer.in_flight and not bound.ended():
+            while (self._pass_queue or self._wanted()) and not bound.ended():
+                self._deadlines.run_due(self.clock.now_ns())
                 completions = self._transfer.take_nowait()
-                if completions:
+                if completions or self._pass_queue:
                     self._resume_all(completions)
                     watch.resumed()
                     self._step_pass_queue(watch, resuming=True)
-                if bound.carries(self.clock.now_ns()):
+                now_ns = self.clock.now_ns()
+                if bound.carries(now_ns):
                     break
-                if not completions:
+                if not completions and self._wanted():
                     watch.resumed()
-                    yield bound.timeout_s(self.clock.now_ns(), self._transfer.longest_wait_s())
+                    yield self._timeout_s(bound, now_ns)
                     watch.waited()
+        except (KeyboardInterrupt, SystemExit):
+            # Between two Tasks, as likely as not: which of them was being resumed is lost.
+            self._broken = True
+            raise
         finally:
             # Nothing is lost when a wait is broken off: what was runnable runs in the next pass.
             self._run_queue[:0] = self._pass_queue
             self._pass_queue = []
             self._in_pass = False
+            self._count_started()
             self._last_report = watch.report(bound)
+            self._reported = self._count.copy()
+            self._instruments.after_tick(self._last_report)
 
     def _step_pass_queue(self, watch: Stopwatch, resuming: bool = False) -> None:
         note_steps = watch.resumed if resuming else watch.stepped
-        while self._pass_queue:
-            queue, self._pass_queue = self._pass_queue, []
-            self._count.steps += len(queue)
-            remaining = iter(queue)
-            try:
-                for _ in range(0, len(queue), SLICE):
-                    self._step(islice(remaining, SLICE))
-                    note_steps()
-                    self._send_groups(EARLY_BATCH)
-                    watch.encoded()
-            finally:
-                self._pass_queue[:0] = remaining  # none, unless the pass was broken off
-        self._send_groups(1)
-        watch.encoded()
+        while True:
+            while self._pass_queue:
+                queue, self._pass_queue = self._pass_queue, []
+                self._count.steps += len(queue)
+                remaining = iter(queue)
+                try:
+                    for _ in range(0, len(queue), SLICE):
+                        self._step(islice(remaining, SLICE))
+                        note_steps()
+                        self._send_groups(EARLY_BATCH)
+                        watch.encoded()
+                finally:
+                    self._pass_queue[:0] = remaining  # none, unless the pass was broken off
+            self._send_groups(1)
+            watch.encoded()
+            if not self._pass_queue:  # where calls of cancelled Tasks were refused, there are some
+                return
 
-    def _step(self, advances: Iterable[tuple[Callable[[Any], Any], Any, Task]]) -> None:
-        # The hot loop. Grouping calls by the function seen last saves a dict lookup a call.
-        current: Any = None
-        add_task: Any = None
-        add_arguments: Any = None
-        for advance, value, task in advances:
-            trap = advance(value)
-            if trap.__class__ is tuple:
-                function, arguments = trap
-                if function is not current:
-                    current = function
-                    add_task, add_arguments = self._group(function)
-                add_task(task)
-                add_arguments(arguments)
-            elif trap is IDLE:
-                join, index, result, error = task.join, task.index, task.value, task.error
-                task.value = task.error = task.join = None  # an idle Task keeps nothing alive
-                self._idle_tasks.append(task)
-                self._count.finished += 1
-                join.child_done(index, result, error)  # type: ignore[union-attr]
-            else:
-                self._apply(trap, task)
+    def _wanted(self) -> int:
+        """What is out and somebody waits for: calls in flight, and functions that trio runs."""
+        calls = self._transfer.in_flight - self._unwanted
+        return calls + len(self._for_trio) if self._trio_drives else calls
 
-    def _group(self, function: AsyncFunction) -> tuple[Callable[[Task], None], Callable[..., None]]:
-        group = self._calls.get(function)
-        if group is None:
-            group = self._calls[function] = ([], [])
-        return group[0].append, group[1].append
+    def _timeout_s(self, bound: Bound, now_ns: int) -> float | None:
+        longest_s = self._transfer.longest_wait_s()
+        due_ns = self._deadlines.next_due_ns()
+        if due_ns is not None:
+            left_s = max(0, due_ns - now_ns) / 1e9
+            longest_s = left_s if longest_s is None else min(longest_s, left_s)
+        return bound.timeout_s(now_ns, longest_s)
 
-    def _apply(self, trap: Any, task: Task) -> None:
-        apply = getattr(trap, "apply", None)
-        if apply is None:
-            self.resume_with_error(task, foreign_trap_error(trap))
+    def _next_timer_ns(self) -> int | None:
+        due_ns = [t.next_due_ns() for t in (self._timers, self._deadlines)]
+        return min((due for due in due_ns if due is not None), default=None)
+
+    def _until_next_timer(self, ended: Callable[[], bool]) -> Bound:
+        due_ns = self._timers.next_due_ns()
+        if due_ns is None:
+            return Bound(None, "wait", ended)
+        return Bound(max(0, due_ns - self.clock.now_ns()) / 1e9, "carry", ended)
+
+    def _wait_for_something(self) -> None:
+        """Let time pass where only a timer can go on."""
+        if self._run_queue or self._wanted():
             return
-        try:
-            apply(self, task)
-        except Exception as error:  # the Task asked for something that cannot be: tell it there
-            self.resume_with_error(task, error)
-
-    def _send_groups(self, least: int) -> None:
-        ready = [f for f, (tasks, _) in self._calls.items() if len(tasks) >= least]
-        for function in ready:
-            tasks, arguments = self._calls.pop(function)
-            self.send_calls(function, tasks, arguments)
-
-    def _resume_all(self, completions: Iterable[Completion]) -> None:
-        for ticket, start, values, failures in completions:
-            count = self._count
-            count.taken += len(values)
-            count.failed += len(failures or ())
-            if ticket.__class__ is not list:
-                ticket.calls_done(self, start, values, failures)
-                continue
-            count.steps += len(values)
-            tasks = ticket[start : start + len(values)]
-            if failures is None:
-                self._step(zip(map(_send_of, tasks), values, tasks, strict=True))
-            else:
-                self._step(_with_failures(tasks, values, failures))
-
-    def _started(self, coroutine: Any, join: Join, index: int) -> Advance:
-        idle = self._idle_tasks
-        if idle:
-            task = idle.pop()
-        else:
-            task = Task()
-            self._all_tasks.append(task)
-        task.join = join
-        task.index = index
-        self._count.started += 1
-        return task.send, coroutine, task
+        due_ns = self._next_timer_ns()
+        if due_ns is None:
+            raise RuntimeError("the Task is parked, and nothing is left that could resume it")
+        self.clock.wait(max(0, due_ns - self.clock.now_ns()) / 1e9)
 
     def _must_be_outside(self) -> None:
         self._must_be_open()
         if self._in_pass:
             raise RuntimeError("a Task cannot tick the scheduler that runs it; await instead")
+        if self._broken:
+            raise RuntimeError(
+                "a tick of this Scheduler was interrupted between two Tasks, and cannot be "
+                "gone on with; close() it and make another one"
+            )
 
     def _must_be_open(self) -> None:
         if self._closed:
             raise PoolClosed("this Scheduler is closed; make another one")
-
-
-class _Roots:
-    """Minds the Tasks that nobody awaits: keeps what they raised until their tick has ended."""
-
-    def __init__(self) -> None:
-        self._failures: list[BaseException] = []
-
-    def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
-        if error is not None:
-            self._failures.append(error)
-
-    def take(self) -> list[BaseException]:
-        failures, self._failures = self._failures, []
-        return failures
 
 
 class _Main:
@@ -392,19 +397,6 @@ class _Main:
     def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
         self.done, self.value, self.error = True, value, error
 
-    def has_ended(self) -> bool:
-        return self.done
-
 
 def _never() -> bool:
     return False
-
-
-def _with_failures(
-    tasks: list[Task], values: Sequence[Any], failures: dict[int, BaseException]
-) -> Iterator[Advance]:
-    for i, task in enumerate(tasks):
-        if i in failures:
-            yield task.throw, failures[i], task
-        else:
-            yield task.send, values[i], task

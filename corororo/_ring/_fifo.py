@@ -33,7 +33,10 @@ class FifoReader:
         return self._fd
 
     def read_one(self) -> Descriptor | None:
-        """Wait for a descriptor; None when the last writer is gone. Needs ``blocking=True``."""
+        """The next descriptor; None when the last writer is gone.
+
+        Waits for it, or raises BlockingIOError where the reader is not ``blocking``.
+        """
         data = os.read(self._fd, DESCRIPTOR_BYTES)
         if not data:
             return None

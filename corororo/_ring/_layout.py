@@ -5,11 +5,15 @@ A record stands in the ring of one zone, begins on a multiple of ALIGNMENT and h
     0          8         12        16        20        24        28        32
     | sequence | attempt | worker  | name    | request | reply   | calls   |
     | u64      | u32     | u32     | length  | length  | room    | u32     |
+    32        36         40                    48
+    | timed   | current  | started ns          |
+    | u32     | u32      | u64                 |
     | function name, request, padding to 8 | reply extent ... padding to ALIGNMENT |
 
-The zone writes all of it but ``worker`` and the reply extent, which belong to the worker that
-holds the record's lock. ``sequence`` is never used twice, so a descriptor that points to a
-record long freed finds another number there.
+The zone writes all of it but ``worker``, ``current``, ``started`` and the reply extent, which
+belong to the worker that holds the record's lock. ``current`` and ``started`` tell which call runs
+since when, in records that are ``timed``. ``sequence`` is never used twice, so a descriptor that
+points to a record long freed finds another number there.
 
 A descriptor travels through a FIFO and is 32 bytes long: under PIPE_BUF, so that the kernel
 writes it whole, and a divisor of the page, so that a reader of 32 bytes never gets two halves::
@@ -24,7 +28,9 @@ import struct
 from typing import NamedTuple
 
 ALIGNMENT = 64
-RECORD_HEADER = struct.Struct("<QIIIIII")
+RECORD_HEADER = struct.Struct("<QIIIIIIIIQ")
+PROGRESS = struct.Struct("<IQ")
+PROGRESS_OFFSET = 36
 RECORD_HEADER_BYTES = RECORD_HEADER.size
 WORKER_FIELD = struct.Struct("<I")
 WORKER_OFFSET = 12
@@ -43,6 +49,7 @@ class Kind(enum.IntEnum):
     SPILLED = 3  # worker to zone: the reply stands in a file of its own
     WORKER_DIED = 4  # pool to zones: the worker of this number is no more
     READY = 5  # worker to pool: I read descriptors from now on
+    KILL = 6  # zone to pool: the worker of this number has had a call for too long
 
 
 class Descriptor(NamedTuple):
@@ -59,7 +66,7 @@ class Descriptor(NamedTuple):
 
 
 class RecordHeader(NamedTuple):
-    """The first 32 bytes of a record, unpacked."""
+    """The first 48 bytes of a record, unpacked."""
 
     sequence: int
     attempt: int
@@ -68,6 +75,9 @@ class RecordHeader(NamedTuple):
     request_length: int
     reply_room: int
     calls: int
+    timed: int = 0
+    current: int = 0
+    started_ns: int = 0
 
     @property
     def request_offset(self) -> int:

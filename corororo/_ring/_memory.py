@@ -20,6 +20,8 @@ from ._layout import (
     ATTEMPT_AND_WORKER,
     ATTEMPT_OFFSET,
     NO_WORKER,
+    PROGRESS,
+    PROGRESS_OFFSET,
     RECORD_HEADER,
     WORKER_FIELD,
     WORKER_OFFSET,
@@ -98,8 +100,13 @@ class RingMemory:
         """Say which worker has the record; under its lock."""
         WORKER_FIELD.pack_into(self._map, offset + WORKER_OFFSET, worker)
 
+    def note_progress(self, offset: int, call: int, now_ns: int) -> None:
+        """Say which call runs from now on; under the record's lock."""
+        PROGRESS.pack_into(self._map, offset + PROGRESS_OFFSET, call, now_ns)
+
     def renew(self, offset: int, attempt: int) -> None:
         """Begin another attempt on the record, under its lock: older descriptors are void now."""
+        PROGRESS.pack_into(self._map, offset + PROGRESS_OFFSET, 0, 0)
         ATTEMPT_AND_WORKER.pack_into(self._map, offset + ATTEMPT_OFFSET, attempt, NO_WORKER)
 
     def try_lock(self, offset: int) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from corororo._handles import Handle
+
 from ._functions import AsyncTaskFunction
 
 UNPLACED = -1
+NO_HANDLE = Handle(0, 0)
 
 
 class Batch:
@@ -16,11 +19,13 @@ class Batch:
         "arguments",
         "attempt",
         "deaths",
+        "expired",
         "function",
+        "handle",
         "offset",
         "reply_offset",
         "request",
-        "sequence",
+        "sent",
         "start",
         "ticket",
     )
@@ -41,21 +46,24 @@ class Batch:
         self.request: bytes | None = None  # encoded, once
         self.offset = UNPLACED  # of its record in the ring
         self.reply_offset = 0  # of the reply extent in the ring
-        self.sequence = 0
+        self.handle = NO_HANDLE
         self.attempt = 1
+        self.sent = False
+        self.expired: int | None = None  # the call that has run longer than its timeout
+
+    @property
+    def sequence(self) -> int:
+        """Its handle, as a record and its descriptors carry it."""
+        return self.handle.pack()
 
     def parts(self, size: int) -> list[Batch]:
         """The same calls in batches of at most ``size``."""
-        return [
-            Batch(
-                self.function,
-                self.ticket,
-                self.start + i,
-                self.arguments[i : i + size],
-                self.deaths,
-            )
-            for i in range(0, len(self.arguments), size)
-        ]
+        return [self.part(i, i + size) for i in range(0, len(self.arguments), size)]
+
+    def part(self, begin: int, end: int) -> Batch:
+        """Some of the calls, as a batch of their own."""
+        arguments = self.arguments[begin:end]
+        return Batch(self.function, self.ticket, self.start + begin, arguments, self.deaths)
 
     def halves(self) -> list[Batch]:
         """The same calls in two batches: what kills its worker is found by halving."""

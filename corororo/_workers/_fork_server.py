@@ -8,7 +8,16 @@ children go on sharing them.
 from __future__ import annotations
 
 import gc
+import os
 import signal
+
+from ._process import IMPORT_PATH_VARIABLES, SAVED_PREFIX
+
+# The path came in the environment; what our children see there is what our parent saw.
+for _name in IMPORT_PATH_VARIABLES:
+    os.environ.pop(_name, None)
+    if f"{SAVED_PREFIX}{_name}" in os.environ:
+        os.environ[_name] = os.environ.pop(f"{SAVED_PREFIX}{_name}")
 
 gc.collect()
 gc.freeze()

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 import types
 import typing
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from types import EllipsisType
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import msgspec
 
-from corororo._core import call_async, map_calls, run_nested
+from corororo._core import UnorderedMap, call_async, map_calls, run_nested
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,11 +28,14 @@ DEFAULT_RETRIES = 3
 class AsyncTaskFunction(Generic[P, R]):
     """A function whose calls are AsyncTasks: awaited in a Task, run in a worker.
 
+    ``timeout`` is how many seconds a call may run in a worker, None for as long as it takes;
     ``retries`` is how many more workers a call may kill before it fails with WorkerDied.
     """
 
-    def __init__(self, function: Callable[P, Any], retries: int) -> None:
+    def __init__(self, function: Callable[P, Any], timeout: float | None, retries: int) -> None:
+        self.timeout = timeout
         self.retries = retries
+        self._variants: dict[tuple[float | None, int], AsyncTaskFunction[P, R]] = {}
         self.name = f"{function.__module__}:{function.__qualname__}"
         self.is_async = inspect.iscoroutinefunction(function)
         self._function = function
@@ -63,6 +68,36 @@ class AsyncTaskFunction(Generic[P, R]):
     def starmap(self, arguments: Iterable[tuple[Any, ...]]) -> Awaitable[list[R]]:
         """All results of ``function(*a)`` for each ``a`` of ``arguments``, in order."""
         return map_calls(self, [self._complete(tuple(given)) for given in arguments])
+
+    def map_unordered(self, *iterables: Iterable[Any]) -> AsyncIterator[R]:
+        """As ``map``, but an async iterator that gives each result as soon as it is back.
+
+        A call that fails raises in its turn; the iteration can go on behind it.
+        """
+        pairs = zip(*iterables, strict=False)
+        return UnorderedMap(self, [self._complete(given) for given in pairs])
+
+    def with_options(
+        self, *, timeout: float | EllipsisType | None = ..., retries: int | EllipsisType = ...
+    ) -> AsyncTaskFunction[P, R]:
+        """The same function with other options: ``await find_path.with_options(timeout=1)(a, b)``.
+
+        What is not given stays as it was declared.
+        """
+        options = (
+            self.timeout if isinstance(timeout, EllipsisType) else timeout,
+            self.retries if isinstance(retries, EllipsisType) else retries,
+        )
+        variant = self._variants.get(options)
+        if variant is None:
+            _check_options(*options)
+            variant = self._variants[options] = AsyncTaskFunction(self._function, *options)
+        return variant
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """The names of the complete arguments of a call, in order."""
+        return [parameter.name for parameter in self._parameters]
 
     def call_inline(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function here and now; what it awaits runs here as well."""
@@ -119,32 +154,38 @@ def async_task(function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncTaskFun
 @overload
 def async_task(function: Callable[P, R], /) -> AsyncTaskFunction[P, R]: ...
 @overload
-def async_task(*, retries: int = DEFAULT_RETRIES) -> _Decorator: ...
+def async_task(*, timeout: float | None = None, retries: int = DEFAULT_RETRIES) -> _Decorator: ...
 
 
 def async_task(
-    function: Callable[..., Any] | None = None, /, *, retries: int = DEFAULT_RETRIES
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    timeout: float | None = None,
+    retries: int = DEFAULT_RETRIES,
 ) -> Any:
     """Make the calls of a module-level function AsyncTasks.
 
     Arguments and results are of types that msgspec can encode, and are decoded against the
     annotations. An ``async def`` function may await other AsyncTasks: they run in its worker.
+
+    ``timeout`` is in seconds of running in a worker: a call that takes longer fails with
+    AsyncTaskTimeout, and its worker is replaced. It does not hold where calls run inline.
     ``retries`` is how many more workers one call may kill before it fails with WorkerDied.
 
     Raises TypeError for what a worker could not find by its name (lambdas, methods, functions
-    inside functions), and ValueError for a negative ``retries``.
+    inside functions), and ValueError for options out of range.
     """
-    if retries < 0:
-        raise ValueError(f"retries must be 0 or more, got {retries}")
-    if function is None:
-        return _Decorator(retries)
-    return _Decorator(retries)(function)
+    decorator = _Decorator(timeout, retries)
+    return decorator if function is None else decorator(function)
 
 
 class _Decorator:
     """``@async_task(...)`` with its options."""
 
-    def __init__(self, retries: int) -> None:
+    def __init__(self, timeout: float | None, retries: int) -> None:
+        _check_options(timeout, retries)
+        self._timeout = timeout
         self._retries = retries
 
     @overload
@@ -155,7 +196,7 @@ class _Decorator:
     def __call__(self, function: Callable[P, R]) -> AsyncTaskFunction[P, R]: ...
     def __call__(self, function: Callable[..., Any]) -> AsyncTaskFunction[..., Any]:
         _check_function(function)
-        return AsyncTaskFunction(function, self._retries)
+        return AsyncTaskFunction(function, self._timeout, self._retries)
 
 
 def resolve(name: str) -> AsyncTaskFunction[..., Any]:
@@ -170,6 +211,13 @@ def resolve(name: str) -> AsyncTaskFunction[..., Any]:
             f"{name} is not a module-level function under @async_task in this process"
         )
     return found
+
+
+def _check_options(timeout: float | None, retries: int) -> None:
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise ValueError(f"timeout must be a positive number of seconds or None, got {timeout}")
+    if retries < 0:
+        raise ValueError(f"retries must be 0 or more, got {retries}")
 
 
 def encodable(value: Any) -> Any:

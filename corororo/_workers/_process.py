@@ -6,15 +6,21 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerContext
 from multiprocessing.forkserver import ensure_running
+from pathlib import Path
 
 import msgspec
 
+from corororo.abc import IdleStrategy
+
 from ._worker import worker_main
 
+IMPORT_PATH_VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH")
+SAVED_PREFIX = "CORORORO_SAVED_"
 FORKSERVER_LOST = 255  # the exit code that multiprocessing reports when it cannot know
 
 
@@ -31,13 +37,22 @@ class WorkerProcess:
     """A running worker. ``number`` is never used twice in a pool."""
 
     def __init__(
-        self, number: int, title: str, address: str, imports: Sequence[str], preload: Sequence[str]
+        self,
+        number: int,
+        title: str,
+        address: str,
+        imports: Sequence[str],
+        preload: Sequence[str],
+        idle: IdleStrategy,
+        cpu: int | None,
     ) -> None:
         self.number = number
         self.title = title
         self.ready = False
         self._process = forkserver(preload).Process(
-            target=worker_main, args=(address, number, title, tuple(imports)), daemon=True
+            target=worker_main,
+            args=(address, number, title, tuple(imports), idle, cpu),
+            daemon=True,
         )
         self._process.start()
 
@@ -91,7 +106,30 @@ def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
     resource_tracker.ensure_running()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        ensure_running()
+        with _import_path_for_children():
+            ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return context
+
+
+@contextlib.contextmanager
+def _import_path_for_children() -> Iterator[None]:
+    """Have the server import from where this process does.
+
+    Left alone it looks into the working directory first, and may find another version there.
+    """
+    path = os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
+    before = {name: os.environ.get(name) for name in IMPORT_PATH_VARIABLES}
+    for name, value in before.items():
+        if value is not None:
+            os.environ[f"{SAVED_PREFIX}{name}"] = value  # for the server, to give to its children
+    os.environ |= dict(zip(IMPORT_PATH_VARIABLES, (path, "1"), strict=True))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(f"{SAVED_PREFIX}{name}", None)
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value

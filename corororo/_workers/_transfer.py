@@ -8,14 +8,23 @@ the death of a worker loses nothing.
 from __future__ import annotations
 
 import contextlib
-import secrets
 import select
 from collections import deque
 from typing import Any
 
 import msgspec
 
-from corororo._exceptions import FifoFull, PoolClosed, RequestTooLarge, RingFull, WorkerDied
+from corororo._clock import SystemClock
+from corororo._exceptions import (
+    AsyncTaskTimeout,
+    FifoFull,
+    PoolClosed,
+    RequestTooLarge,
+    RingFull,
+    StaleHandle,
+    WorkerDied,
+)
+from corororo._handles import Handle, HandlePool
 from corororo._ring import (
     NO_WORKER,
     Descriptor,
@@ -32,6 +41,7 @@ from corororo._ring import (
 )
 from corororo.abc import Completion, WorkerUse
 
+from ._arguments import argument_error
 from ._batching import UNPLACED, Batch, batch_size
 from ._codec import Codec, Reply
 from ._config import PoolConfig
@@ -71,11 +81,11 @@ class SharedRing:
         for poll in (self._poll, self._owner_poll):
             poll.register(self._lifeline.fileno(), 0)  # only its hang-up
         self._waiting: deque[Batch] = deque()
-        self._suspects: list[tuple[int, int]] = []  # batches, and the dead who may have had them
-        self._out: dict[int, Batch] = {}  # by sequence
+        self._suspects: list[tuple[Handle, int]] = []  # and the dead who may have had them
+        self._out: HandlePool[Batch] = HandlePool()  # those that have a record
+        self._timed = 0  # of them, those whose calls have a timeout
         self._refused: list[Completion] = []  # calls that never left
         self._codecs: dict[AsyncTaskFunction[..., Any], _Functions] = {}
-        self._sequence = secrets.randbits(62)
         self._fifo_is_full = False
         self._closed = False
         self._stale_replies = 0
@@ -128,9 +138,12 @@ class SharedRing:
             if descriptor.kind in (Kind.REPLY, Kind.SPILLED):
                 completions += self._take(descriptor)
             elif descriptor.kind == Kind.WORKER_DIED and descriptor.worker != NO_WORKER:
-                self._suspects += [(sequence, descriptor.worker) for sequence in self._out]
+                dead = descriptor.worker
+                self._suspects += [(batch.handle, dead) for batch in self._out if batch.sent]
         if self._suspects:
             completions += self._settle_suspects()
+        if self._timed:
+            self._look_for_expired_calls()
         if self._waiting:
             self._send_waiting()
         if not descriptors and not completions:
@@ -152,7 +165,9 @@ class SharedRing:
         """Short where nothing tells that a full FIFO has room again, or a lock has been freed."""
         if self._refused:
             return 0.0
-        return RETRY_S if self._fifo_is_full or self._suspects else OWNER_CHECK_S
+        if self._fifo_is_full or self._suspects:
+            return RETRY_S
+        return min(self._shortest_timeout_s() / 4, OWNER_CHECK_S) if self._timed else OWNER_CHECK_S
 
     def worker_use(self) -> list[WorkerUse]:
         """What each worker has done here so far; workers that died are among them."""
@@ -170,7 +185,7 @@ class SharedRing:
         return TransferStatistics(
             ring=self._ring.statistics(),
             calls_in_flight=self.in_flight,
-            batches_out=len(self._out),
+            batches_out=sum(batch.sent for batch in self._out),
             batches_waiting=len(self._waiting),
             stale_replies=self._stale_replies,
             spilled_replies=self._spilled_replies,
@@ -181,8 +196,10 @@ class SharedRing:
     def _send_waiting(self) -> None:
         waiting = self._waiting
         self._fifo_is_full = False
-        while waiting and len(self._out) < MAX_BATCHES_OUT:
+        while waiting:
             batch = waiting[0]
+            if batch.offset == UNPLACED and len(self._out) >= MAX_BATCHES_OUT:
+                break
             if batch.offset == UNPLACED:
                 if not self._place(batch):
                     break
@@ -194,7 +211,7 @@ class SharedRing:
                 self._fifo_is_full = True
                 break
             waiting.popleft()
-            self._out[batch.sequence] = batch
+            batch.sent = True
             self.batches_sent += 1
 
     def _send_descriptor(self, batch: Batch) -> None:
@@ -227,8 +244,9 @@ class SharedRing:
             batch.offset = self._ring.claim(length)
         except RingFull:
             return False
-        self._sequence += 1
-        batch.sequence = self._sequence
+        timed = batch.function.timeout is not None
+        self._timed += timed
+        batch.handle = self._out.acquire(batch)
         header = RecordHeader(
             batch.sequence,
             batch.attempt,
@@ -237,6 +255,7 @@ class SharedRing:
             len(request),
             room,
             len(batch.arguments),
+            timed,
         )
         batch.request = None
         batch.reply_offset = batch.offset + header.reply_offset
@@ -248,8 +267,7 @@ class SharedRing:
             batch.request = known.codec.encode_request(batch.arguments)
         except Exception as error:  # whatever the encoder raises, it is the caller's to hear
             if len(batch.arguments) == 1:
-                error.add_note(f"in the arguments of {batch.function.name}")
-                self._refuse(batch, error)
+                self._refuse(batch, argument_error(batch.function, batch.arguments[0], error))
             else:
                 self._waiting.popleft()
                 self._waiting.extendleft(reversed(batch.halves()))
@@ -270,7 +288,7 @@ class SharedRing:
     # -- taking
 
     def _take(self, descriptor: Descriptor) -> list[Completion]:
-        batch = self._out.get(descriptor.sequence)
+        batch = self._find(Handle.unpack(descriptor.sequence))
         if batch is None or batch.attempt != descriptor.attempt:
             self._stale_replies += 1
             if descriptor.kind == Kind.SPILLED:
@@ -312,8 +330,15 @@ class SharedRing:
         if reply.failures is None:  # a traceback says nothing of the size of results
             known.reply_bytes = max(0.95 * known.reply_bytes, 1.25 * length / calls)
 
+    def _find(self, handle: Handle) -> Batch | None:
+        try:
+            return self._out.get(handle)
+        except StaleHandle:  # answered already, or by somebody else: what came is dropped
+            return None
+
     def _forget(self, batch: Batch) -> None:
-        del self._out[batch.sequence]
+        self._out.release(batch.handle)
+        self._timed -= batch.function.timeout is not None
         self._ring.free(batch.offset)
 
     # -- when a worker has died
@@ -328,14 +353,14 @@ class SharedRing:
         """
         completions: list[Completion] = []
         suspects, self._suspects = self._suspects, []
-        for sequence, dead in suspects:
-            batch = self._out.get(sequence)
+        for handle, dead in suspects:
+            batch = self._find(handle)
             if batch is None:
                 continue
             if self._memory.header(batch.offset).worker not in (NO_WORKER, dead):
                 continue  # a living worker has it
             if not self._memory.try_lock(batch.offset):
-                self._suspects.append((sequence, dead))
+                self._suspects.append((handle, dead))
                 continue
             try:
                 holder = self._memory.header(batch.offset).worker
@@ -353,13 +378,15 @@ class SharedRing:
         try:
             self._send_descriptor(batch)
         except FifoFull:
-            del self._out[batch.sequence]
+            batch.sent = False
             self._waiting.appendleft(batch)
 
     def _run_again(self, batch: Batch) -> list[Completion]:
         """The calls of a batch whose worker failed it: in halves, and alone until they fail."""
         self._forget(batch)
         remove_file(self._session.spill(self._number, batch.sequence))
+        if batch.expired is not None:
+            return self._fail_expired_call(batch, batch.expired)
         if len(batch.arguments) > 1:
             again = batch.halves()
         elif batch.deaths < batch.function.retries:
@@ -370,6 +397,44 @@ class SharedRing:
         self.calls_retried += len(batch.arguments)
         self._waiting.extendleft(reversed(again))
         return []
+
+    # -- timeouts
+
+    def _look_for_expired_calls(self) -> None:
+        """Have the pool kill the workers of calls that have run for too long."""
+        now_ns = SystemClock.now_ns()
+        for batch in self._out:
+            timeout = batch.function.timeout
+            if timeout is None or batch.expired is not None or not batch.sent:
+                continue
+            header = self._memory.header(batch.offset)
+            runs = header.worker and header.started_ns
+            if runs and now_ns - header.started_ns > timeout * 1e9:
+                batch.expired = header.current
+                self._ask_to_kill(header.worker)
+
+    def _ask_to_kill(self, worker: int) -> None:
+        status = FifoWriter(self._session.status)
+        try:
+            status.write_nowait(Kind.KILL, 0, 0, 0, 0, 0, 0, worker)
+        finally:
+            status.close()
+
+    def _fail_expired_call(self, batch: Batch, place: int) -> list[Completion]:
+        """The call at this place fails; its neighbours run again."""
+        calls = len(batch.arguments)
+        again = [batch.part(b, e) for b, e in ((0, place), (place + 1, calls)) if b < e]
+        self.calls_retried += calls - 1
+        self._waiting.extendleft(reversed(again))
+        error = AsyncTaskTimeout(
+            f"{batch.function.name} ran for more than {batch.function.timeout} s, which is its "
+            f"limit: @async_task(timeout=...), or with_options(timeout=...) for one call"
+        )
+        return [Completion(batch.ticket, batch.start + place, [None], {0: error})]
+
+    def _shortest_timeout_s(self) -> float:
+        timeouts = (batch.function.timeout for batch in self._out)
+        return min((timeout for timeout in timeouts if timeout is not None), default=OWNER_CHECK_S)
 
     def _known(self, function: AsyncTaskFunction[..., Any]) -> _Functions:
         known = self._codecs.get(function)

@@ -10,7 +10,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from corororo._clock import SystemClock
@@ -28,18 +28,29 @@ from corororo._ring import (
     Session,
     remove_file,
 )
+from corororo.abc import IdleStrategy
 
 from ._codec import Codec, encode_failure_of_all
 from ._config import PoolConfig, read_config
 from ._functions import resolve
+from ._idle import Park
 
 FULL_FIFO_WAIT_S = 1.0  # between two looks whether a zone that reads nothing is still there
 
 
-def worker_main(address: str, number: int, title: str, imports: Sequence[str]) -> None:
-    """The life of worker ``number`` of the pool at ``address``."""
+def worker_main(
+    address: str,
+    number: int,
+    title: str,
+    imports: Sequence[str],
+    idle: IdleStrategy,
+    cpu: int | None,
+) -> None:
+    """The life of worker ``number`` of the pool at ``address``, on one CPU if it is given."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who then stops us
     set_title(title)
+    if cpu is not None:
+        os.sched_setaffinity(0, {cpu})
     # A zone costs three descriptors: the usual soft limit would hold 340 of them.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard != resource.RLIM_INFINITY:
@@ -51,22 +62,26 @@ def worker_main(address: str, number: int, title: str, imports: Sequence[str]) -
         return  # the owner went before we came
     for module in imports:
         importlib.import_module(module)
-    worker = Worker(session, read_config(session), number)
+    worker = Worker(session, read_config(session), number, idle)
     gc.collect()
     gc.freeze()  # what is imported lives as long as we do: collections need not look at it
     worker.announce()
-    while worker.do_work() is not None:
-        continue
+    while (work_count := worker.do_work()) is not None:
+        idle.idle(work_count)
 
 
 class Worker:
     """Reads from the calls' FIFO of a session, and answers to whichever zone sent the call."""
 
-    def __init__(self, session: Session, config: PoolConfig, number: int) -> None:
+    def __init__(
+        self, session: Session, config: PoolConfig, number: int, idle: IdleStrategy | None = None
+    ) -> None:
+        self._idle = idle or Park()
         self._session = session
         self._config = config
         self._number = number
         self._calls = FifoReader(session.calls, blocking=True)
+        self._calls_nowait = FifoReader(session.calls, blocking=False)
         self._zones: dict[int, _Zone] = {}
         self._functions: dict[bytes, Codec | LookupError] = {}
         self._now_ns = SystemClock.now_ns
@@ -79,9 +94,21 @@ class Worker:
 
     def do_work(self) -> int | None:
         """Wait for one batch and run it; returns its calls, or None when no more can come."""
-        descriptor = self._calls.read_one()
-        if descriptor is None:
-            return None
+        descriptor = self._next()
+        return None if descriptor is None else self._run_batch(descriptor)
+
+    def _next(self) -> Descriptor | None:
+        """The next descriptor, waited for as the idle strategy has it."""
+        if isinstance(self._idle, Park):
+            return self._calls.read_one()  # one look less
+        while True:
+            try:
+                return self._calls_nowait.read_one()
+            except BlockingIOError:
+                if not self._idle.idle(0):
+                    return self._calls.read_one()
+
+    def _run_batch(self, descriptor: Descriptor) -> int:
         zone = self._zone(descriptor.ring) if descriptor.kind == Kind.CALLS else None
         if zone is None or not zone.holds(descriptor):
             return 0  # the zone is gone, or the attempt is void and another one is on its way
@@ -112,7 +139,8 @@ class Worker:
             return encode_failure_of_all(header.calls, codec)
         request = zone.memory.read(descriptor.offset + header.request_offset, header.request_length)
         try:
-            values, failures = _run_request(codec, request)
+            progress = zone.progress(descriptor.offset) if header.timed else None
+            values, failures = _run_request(codec, request, progress)
             reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
             if len(reply) > self._config.max_reply_bytes:
                 failures = (failures or {}) | self._too_large(codec, values)
@@ -204,6 +232,11 @@ class _Zone:
         waiting = (descriptor.sequence, descriptor.attempt, NO_WORKER)
         return (header.sequence, header.attempt, header.worker) == waiting
 
+    def progress(self, offset: int) -> Callable[[int], None]:
+        """What notes in a record which call of it runs."""
+        memory, now_ns = self.memory, SystemClock.now_ns
+        return lambda call: memory.note_progress(offset, call, now_ns())
+
     def close(self) -> None:
         self.replies.close()
         self.memory.close()
@@ -240,12 +273,15 @@ def _exit_at_end_of_file(fd: int) -> None:
     os._exit(0)
 
 
-def _run_request(codec: Codec, request: bytes) -> tuple[list[Any], dict[int, BaseException] | None]:
+def _run_request(
+    codec: Codec, request: bytes, progress: Callable[[int], None] | None
+) -> tuple[list[Any], dict[int, BaseException] | None]:
     calls, wrong = codec.decode_request(request)
     if wrong is None:
-        return run_calls(codec.function.run, calls)
+        return run_calls(codec.function.run, calls, progress)
     good = [i for i in range(len(calls)) if i not in wrong]
-    values, failures = run_calls(codec.function.run, [calls[i] for i in good])
+    before = None if progress is None else lambda i: progress(good[i])
+    values, failures = run_calls(codec.function.run, [calls[i] for i in good], before)
     spread: list[Any] = [None] * len(calls)
     for i, value in zip(good, values, strict=True):
         spread[i] = value

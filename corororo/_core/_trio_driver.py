@@ -1,0 +1,91 @@
+"""Drives a pass under trio: waits for replies, and runs what Tasks want trio to run for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import trio
+
+from corororo.abc import Transfer
+
+if TYPE_CHECKING:
+    from ._stepper import Stepper
+    from ._traps import TrioRequest
+
+
+_ENDED = (
+    "the tick ended before the trio function that it ran for this Task; give the tick more time, "
+    "or start the function in a nursery of your own and tell the Task of its result"
+)
+
+
+class TrioDriver:
+    """For one pass. ``requests`` is where the stepper keeps what Tasks have asked for."""
+
+    def __init__(
+        self, stepper: Stepper, transfer: Transfer, requests: dict[TrioRequest, bool]
+    ) -> None:
+        self._stepper = stepper
+        self._transfer = transfer
+        self._requests = requests
+        self._scopes: dict[TrioRequest, trio.CancelScope] = {}
+        self._wake = trio.CancelScope()
+        stepper.wake = self._wake_up
+
+    async def drive(self, passes: Generator[float | None, None, None]) -> None:
+        """Go through the pass; a checkpoint in any case."""
+        waited = False
+        for timeout_s in passes:
+            waited = True
+            if self._requests:
+                await self._drive_with_requests(passes, timeout_s)
+                break
+            await self._wait(timeout_s)
+        if not waited:
+            await trio.lowlevel.checkpoint()
+
+    async def _drive_with_requests(
+        self, passes: Generator[float | None, None, None], timeout_s: float | None
+    ) -> None:
+        """The rest of a pass in which some Task has asked for something of trio."""
+        async with trio.open_nursery() as nursery:
+            self._start_requests(nursery)
+            await self._wait(timeout_s)
+            for later_s in passes:
+                self._start_requests(nursery)
+                await self._wait(later_s)
+            nursery.cancel_scope.cancel()  # what nobody waits for any more
+
+    def _start_requests(self, nursery: trio.Nursery) -> None:
+        for request, begun in list(self._requests.items()):
+            if not begun:
+                self._requests[request] = True
+                nursery.start_soon(self._run, request)
+        for request in [request for request in self._scopes if request.task is None]:
+            self._scopes[request].cancel()
+
+    async def _run(self, request: TrioRequest) -> None:
+        with trio.CancelScope() as scope:
+            self._scopes[request] = scope
+            value = None
+            error: BaseException | None = RuntimeError(_ENDED)  # unless it ends by itself
+            try:
+                value, error = await request.function(*request.args), None
+            except Exception as raised:
+                error = raised
+            finally:
+                del self._scopes[request]
+                request.answer(self._stepper, value, error)
+                self._wake_up()
+
+    def _wake_up(self) -> None:
+        self._wake.cancel()
+
+    async def _wait(self, timeout_s: float | None) -> None:
+        with trio.move_on_after(math.inf if timeout_s is None else timeout_s) as self._wake:
+            if self._transfer.fileno() < 0:
+                await trio.sleep(math.inf if self._requests else 0)
+            else:
+                await trio.lowlevel.wait_readable(self._transfer.fileno())

@@ -1,0 +1,88 @@
+"""Handles: names for things in flight that are refused once the thing is gone. Knows no things.
+
+A slot map: the index says which slot, the version which of the slot's tenants. The version
+changes when a tenant leaves, so what arrives late or twice cannot touch the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+import msgspec
+
+from ._exceptions import StaleHandle
+
+T = TypeVar("T")
+
+VERSIONS = 1 << 32
+_FREE = object()
+
+
+class Handle(msgspec.Struct, frozen=True, order=True):
+    """A slot of a HandlePool, and which of its tenants is meant."""
+
+    index: int
+    version: int
+
+    def pack(self) -> int:
+        """Both in 64 bits, for where there is room for a number only."""
+        return self.version << 32 | self.index
+
+    @staticmethod
+    def unpack(packed: int) -> Handle:
+        """The handle again."""
+        return Handle(packed & 0xFFFF_FFFF, packed >> 32)
+
+
+class HandlePool(Generic[T]):
+    """Slots that are used again and again; only the current handle of a slot opens it."""
+
+    def __init__(self) -> None:
+        self._values: list[object] = []
+        self._versions: list[int] = []
+        self._free: list[int] = []
+
+    def acquire(self, value: T) -> Handle:
+        """Take a slot for a value."""
+        if self._free:
+            index = self._free.pop()
+            self._values[index] = value
+        else:
+            index = len(self._values)
+            self._values.append(value)
+            self._versions.append(1)
+        return Handle(index, self._versions[index])
+
+    def get(self, handle: Handle) -> T:
+        """The value; raises StaleHandle where the slot has changed hands, or never existed."""
+        self._check(handle)
+        return self._values[handle.index]  # type: ignore[return-value]
+
+    def release(self, handle: Handle) -> T:
+        """Give the slot back and return its value; the handle is stale from then on."""
+        self._check(handle)
+        value = self._values[handle.index]
+        self._values[handle.index] = _FREE
+        self._versions[handle.index] = self._versions[handle.index] % (VERSIONS - 1) + 1
+        self._free.append(handle.index)
+        return value  # type: ignore[return-value]
+
+    def __len__(self) -> int:
+        return len(self._values) - len(self._free)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter([value for value in self._values if value is not _FREE])  # type: ignore[misc]
+
+    def _check(self, handle: Handle) -> None:
+        known = 0 <= handle.index < len(self._versions)
+        if (
+            not known
+            or self._versions[handle.index] != handle.version
+            or self._values[handle.index] is _FREE
+        ):
+            found = f"its slot is at version {self._versions[handle.index]}" if known else "no slot"
+            raise StaleHandle(
+                f"{handle} was given back, or never given out: {found}; what it named is gone, "
+                f"so whatever came with it is to be dropped"
+            )

@@ -1,0 +1,80 @@
+"""A transfer whose replies come when a test says so, in any order and in any parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from corororo.abc import AsyncFunction, Completion, Transfer, WorkerUse
+
+
+class Batch:
+    """What was sent at once, and which of its calls were not answered yet."""
+
+    def __init__(self, function: AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
+        self.function = function
+        self.ticket = ticket
+        self.arguments = list(arguments)
+        self.open = list(range(len(arguments)))
+
+
+class HandTransfer:
+    """Keeps what is sent; ``answer`` and ``answer_all`` have it come back."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.in_flight = self.batches_sent = self.calls_retried = 0
+        self.on_wait: Callable[[float | None], object] = self._never_comes_back
+        self._ready: list[Completion] = []
+
+    def open_transfer(self) -> Transfer:
+        return self
+
+    def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
+        self.batches.append(Batch(function, ticket, arguments))
+        self.in_flight += len(arguments)
+        self.batches_sent += 1
+
+    def answer(self, batch: int, value: Any) -> None:
+        """Answer the first open call of a batch with a value of its own."""
+        sent = self.batches[batch]
+        start = sent.open.pop(0)
+        self._ready.append(Completion(sent.ticket, start, [value], None))
+
+    def answer_part(self, batch: int, calls: int) -> int:
+        """Answer the next calls of a batch, by running them; returns how many."""
+        sent = self.batches[batch]
+        places, sent.open = sent.open[:calls], sent.open[calls:]
+        if places:
+            values = [sent.function.call_inline(*sent.arguments[i]) for i in places]
+            self._ready.append(Completion(sent.ticket, places[0], values, None))
+        return len(places)
+
+    def answer_all(self, in_parts_of: int = 1_000_000) -> None:
+        """Answer everything, the batch sent last first."""
+        for batch in reversed(range(len(self.batches))):
+            while self.answer_part(batch, in_parts_of):
+                pass
+
+    def take_nowait(self) -> list[Completion]:
+        ready, self._ready = self._ready, []
+        self.in_flight -= sum(len(completion.values) for completion in ready)
+        return ready
+
+    def wait(self, timeout_s: float | None) -> None:
+        self.on_wait(timeout_s)
+
+    def fileno(self) -> int:
+        return -1
+
+    def longest_wait_s(self) -> float | None:
+        return None
+
+    def worker_use(self) -> list[WorkerUse]:
+        return []
+
+    def close(self) -> None:
+        self.in_flight = 0
+
+    def _never_comes_back(self, timeout_s: float | None) -> None:
+        raise AssertionError(f"the tick waits for a reply that nobody gives ({timeout_s} s)")
