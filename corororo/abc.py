@@ -32,8 +32,8 @@ class AsyncFunction(Protocol):
         ...
 
     @property
-    def call_inline(self) -> Any:
-        """Run the function here; takes the arguments of one call."""
+    def run(self) -> Any:
+        """The function itself; takes the complete arguments of one call by position."""
         ...
 
 

@@ -44,6 +44,8 @@ class Gauge:
         self._phase, self._step, self._zones = phase, step, zones
         self._ticks = self._late = self._missed = 0
         self._began_ns = time.monotonic_ns()
+        self._recent.clear()
+        self._carried.clear()
 
     def take(self, rows: list[TickRow]) -> None:
         """Count ticks."""
@@ -69,7 +71,7 @@ class Gauge:
             step=self._step,
             steps=len(self._scenario.steps),
             zones=self._zones,
-            zones_ready=zones_ready,
+            zones_ready=min(zones_ready, self._zones),  # more may have been made for other steps
             elapsed_s=(now_ns - self._began_ns) / 1e9,
             duration_s=self._scenario.duration_s,
             ticks_wanted=None if ticks is None else ticks * self._zones,

@@ -31,7 +31,7 @@ class Inline:
         sent, self._sent = self._sent, []
         self.in_flight = 0
         return [
-            Completion(ticket, 0, *run_calls(function.call_inline, arguments))
+            Completion(ticket, 0, *run_calls(function.run, arguments))
             for function, ticket, arguments in sent
         ]
 
@@ -102,7 +102,7 @@ def run_nested(coroutine: Coroutine[Any, Any, Any]) -> Any:
 def _answer(trap: Any) -> Any:
     if isinstance(trap, tuple):
         function, arguments = trap
-        return function.call_inline(*arguments)
+        return function.run(*arguments)
     call_inline = getattr(trap, "call_inline", None)
     if call_inline is None:
         raise TypeError(

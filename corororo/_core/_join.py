@@ -114,7 +114,7 @@ class MapTrap:
 
     def call_inline(self) -> list[Any]:
         """Inside a worker: one after another."""
-        return [self._function.call_inline(*arguments) for arguments in self._arguments]
+        return [self._function.run(*arguments) for arguments in self._arguments]
 
     def calls_done(
         self,
@@ -198,7 +198,7 @@ class UnorderedMap:
         arguments = self._arguments[self._next_inline]
         self._next_inline += 1
         try:
-            self._outcomes.append((self._function.call_inline(*arguments), None))
+            self._outcomes.append((self._function.run(*arguments), None))
         except BaseException as error:
             self._outcomes.append((None, error))
 

@@ -31,6 +31,7 @@ from ._timers import CancellationToken, Timer
 from ._trio_driver import TrioDriver
 
 SLICE = 200  # Tasks stepped before calls are sent: the workers begin while we go on
+SHORTEST_PERIOD_S = 1e-6
 EARLY_BATCH = 64  # calls that are worth sending before the pass is through
 
 
@@ -88,8 +89,8 @@ class Scheduler(Stepper):
         interval goes on.
         """
         self._must_be_open()
-        if not 0 < period < math.inf:
-            raise ValueError(f"period must be a positive number of seconds, got {period}")
+        if not SHORTEST_PERIOD_S <= period < math.inf:
+            raise ValueError(f"period must be {SHORTEST_PERIOD_S} seconds or more, got {period}")
         if missed not in ("burst", "delay", "skip"):
             raise ValueError(f'missed must be "burst", "delay" or "skip", got {missed!r}')
         if not callable(factory):

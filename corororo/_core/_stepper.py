@@ -17,7 +17,7 @@ from ._instruments import Instruments
 from ._pass import Counters
 from ._task import DROPPED, IDLE, Join, Task, as_coroutine
 from ._timers import Timer, Timers
-from ._traps import foreign_trap_error
+from ._traps import foreign_trap_error, withdraw_from_trio
 from ._waiting import Roots, Ticket
 
 if TYPE_CHECKING:
@@ -246,6 +246,7 @@ class Stepper:
             return
         apply = getattr(trap, "apply", None)
         if apply is None:
+            withdraw_from_trio(trap)
             self.resume_with_error(task, foreign_trap_error(trap))
             return
         uncancellable = getattr(trap, "uncancellable", False)

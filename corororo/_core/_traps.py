@@ -185,6 +185,21 @@ def foreign_trap_error(request: object) -> TypeError:
     )
 
 
+def withdraw_from_trio(request: object) -> None:
+    """Undo what a primitive of trio did before it came here.
+
+    It took the trio task that drives the tick for the one that waits, and noted that; its own
+    abort function takes the note back, as for a wait that was cancelled.
+    """
+    abort = getattr(request, "abort_func", None)
+    if callable(abort):
+        abort(_raise_nothing)
+
+
+def _raise_nothing() -> None:
+    """What trio would raise where it aborted: our Task gets an error of ours instead."""
+
+
 def _explain_refusal(error: BaseException) -> None:
     if str(error).startswith(_REFUSALS):
         raise RuntimeError(

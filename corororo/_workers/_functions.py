@@ -43,6 +43,8 @@ class AsyncTaskFunction(Generic[P, R]):
         self._parameters = list(self._signature.parameters.values())
         self._arity = len(self._parameters)
         self._positional = sum(p.kind is not p.KEYWORD_ONLY for p in self._parameters)
+        # So many arguments by position are all of them, and need no binding; -1: never.
+        self._complete_at = self._arity if self._positional == self._arity else -1
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
         self.__qualname__ = function.__qualname__
@@ -51,7 +53,7 @@ class AsyncTaskFunction(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """The call as something to await; it is sent when it is awaited."""
-        if kwargs or len(args) != self._arity:
+        if kwargs or len(args) != self._complete_at:
             return call_async((self, self._bind(args, kwargs)))
         return call_async((self, args))
 
@@ -61,7 +63,7 @@ class AsyncTaskFunction(Generic[P, R]):
         The calls travel as vectors, and the Task is resumed once, when the last is back. The
         first failure, in the order of the calls, is raised.
         """
-        if len(iterables) != self._arity:
+        if len(iterables) != self._complete_at:
             return self.starmap(zip(*iterables, strict=False))
         return map_calls(self, list(zip(*iterables, strict=False)))
 
@@ -101,7 +103,7 @@ class AsyncTaskFunction(Generic[P, R]):
 
     def call_inline(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function here and now; what it awaits runs here as well."""
-        given = args if not kwargs and len(args) == self._arity else self._bind(args, kwargs)
+        given = args if not kwargs and len(args) == self._complete_at else self._bind(args, kwargs)
         return cast("R", self.run(*given))
 
     @property
@@ -129,7 +131,7 @@ class AsyncTaskFunction(Generic[P, R]):
         return {name: type(None) if hint is None else hint for name, hint in hints.items()}
 
     def _complete(self, given: tuple[Any, ...]) -> tuple[Any, ...]:
-        return given if len(given) == self._arity else self._bind(given, {})
+        return given if len(given) == self._complete_at else self._bind(given, {})
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         try:

@@ -174,3 +174,22 @@ async def test_a_tick_that_is_cancelled_does_not_forget_what_its_tasks_raised() 
             with pytest.raises(LookupError, match="nobody waited"):
                 await scheduler.run_tick()
         assert (await scheduler.run_tick()).steps == 0
+
+
+async def test_a_primitive_of_trio_awaited_by_mistake_does_not_touch_who_drives_the_tick(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    del autojump_clock
+    event = trio.Event()
+
+    async def mistaken() -> None:
+        await event.wait()
+
+    with cr.Scheduler() as scheduler:
+        scheduler.schedule(mistaken())
+        with pytest.raises(TypeError, match="run_in_trio"):
+            await scheduler.run_tick()
+        event.set()
+        began = trio.current_time()
+        await trio.sleep(5)
+        assert trio.current_time() - began == 5

@@ -46,7 +46,7 @@ class HandTransfer:
         sent = self.batches[batch]
         places, sent.open = sent.open[:calls], sent.open[calls:]
         if places:
-            values = [sent.function.call_inline(*sent.arguments[i]) for i in places]
+            values = [sent.function.run(*sent.arguments[i]) for i in places]
             self._ready.append(Completion(sent.ticket, places[0], values, None))
         return len(places)
 

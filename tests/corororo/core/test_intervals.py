@@ -361,7 +361,7 @@ def test_a_delayed_coroutine_that_never_runs_is_closed_without_a_warning(how: st
     gc.collect()
 
 
-@pytest.mark.parametrize("period", [0, -1, math.inf, math.nan])
+@pytest.mark.parametrize("period", [0, -1, 1e-10, math.inf, math.nan])
 def test_a_period_that_is_none_is_refused(scheduler: cr.Scheduler, period: float) -> None:
     with pytest.raises(ValueError, match=f"got {period}"):
         scheduler.schedule_interval(period, lambda: None)

@@ -157,3 +157,10 @@ def test_a_call_runs_nothing_before_it_is_awaited() -> None:
     with cr.Scheduler() as scheduler:
         scheduler.run(note_that_it_ran())
     assert ran == ["ran"]
+
+
+def test_keyword_only_parameters_are_not_filled_by_position() -> None:
+    with pytest.raises(TypeError, match="too many positional arguments"):
+        with_keywords(3, 2)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="too many positional arguments"):
+        with_keywords.call_inline(3, 2)  # type: ignore[call-arg]
