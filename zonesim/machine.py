@@ -19,7 +19,7 @@ def describe_machine() -> dict[str, str | int]:
         "cpus": os.cpu_count() or 1,
         "cpus_usable": _usable_cpus(),
         "memory_mb": _memory_mb(),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "architecture": platform.machine(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }

@@ -45,6 +45,7 @@ class Bound:
         self._carry = late == "carry"
         self._deadline_ns = math.inf
         self.ended = ended
+        self.heeds_timers = False  # a wait ends when a timer is due, too
 
     def begin(self, now_ns: int) -> None:
         """Count the deadline from here."""

@@ -26,7 +26,7 @@ class TickReport(msgspec.Struct, frozen=True, gc=False):
     async_tasks_taken: int  # answered, the failed ones included
     async_tasks_failed: int
     async_tasks_retried: int  # run again because their worker died
-    async_tasks_carried: int  # still out when the tick ended
+    async_tasks_carried: int  # still out when the tick ended, whether anybody waits or not
     batches: int
     late: bool  # the tick ended after its deadline
 

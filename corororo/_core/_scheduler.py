@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from itertools import islice
 from typing import Any, Self
 
@@ -74,8 +74,9 @@ class Scheduler(Stepper):
             task.parked = None
             self._run_queue.append((task.send, work, task))
             return
-        self._must_be_open()
-        self._run_queue.append(self._started(as_coroutine(work), self._roots, 0))
+        with _discarding(work):
+            self._must_be_open()
+            self._run_queue.append(self._started(as_coroutine(work), self._roots, 0))
 
     def schedule_interval(
         self, period: float, factory: Callable[[], Any], *, missed: Missed = "burst"
@@ -93,24 +94,23 @@ class Scheduler(Stepper):
             raise ValueError(f"period must be {SHORTEST_PERIOD_S} seconds or more, got {period}")
         if missed not in ("burst", "delay", "skip"):
             raise ValueError(f'missed must be "burst", "delay" or "skip", got {missed!r}')
-        if not callable(factory):
-            raise TypeError(
-                f"an interval needs a callable that gives a new coroutine for each run, got "
-                f"{type(factory).__name__}: schedule_interval(0.4, zone_tick), not zone_tick()"
-            )
+        with _discarding(factory):
+            _check_factory(factory)
         return self._keep(Interval(self, round(period * 1e9), factory, missed))
 
     def schedule_delayed(self, delay: float, work: Any) -> CancellationToken:
         """Start ``work`` in the first tick that begins ``delay`` seconds from now, or later."""
         if not 0 <= delay < math.inf:
-            raise ValueError(f"delay must be 0 seconds or more, got {delay}")
+            with _discarding(work):
+                raise ValueError(f"delay must be a finite number of seconds from 0, got {delay}")
         return self.schedule_at(self.clock.now() + delay, work)
 
     def schedule_at(self, moment: float, work: Any) -> CancellationToken:
         """Start ``work`` in the first tick that begins at a moment of the clock, or later."""
-        self._must_be_open()
-        if not math.isfinite(moment):
-            raise ValueError(f"moment must be a time of the scheduler's clock, got {moment}")
+        with _discarding(work):
+            self._must_be_open()
+            if not math.isfinite(moment):
+                raise ValueError(f"moment must be a time of the scheduler's clock, got {moment}")
         return self._keep(Delayed(self, round(moment * 1e9), work))
 
     # -- running them
@@ -145,13 +145,16 @@ class Scheduler(Stepper):
         Timers run as they come due. Raises RuntimeError when the Task waits for something that
         nothing here can bring about.
         """
-        self._must_be_outside()
+        with _discarding(work):
+            self._must_be_outside()
         main = _Main()
         self._run_queue.append(self._started(as_coroutine(work), main, 0))
         while not main.done:
             self._wait_for_something()
             # Who can go on does not wait for what others have in flight.
-            self._drive(self._until_next_timer(lambda: main.done or bool(self._run_queue)))
+            bound = Bound(None, "wait", lambda: main.done or self._has_more_to_do())
+            bound.heeds_timers = True
+            self._drive(bound)
         failures = self._roots.take()
         if main.error is not None:
             raise one_error([main.error, *failures], "run")
@@ -214,6 +217,10 @@ class Scheduler(Stepper):
         """
         if self._closed:
             return
+        if self._in_pass:
+            raise RuntimeError(
+                "a Task cannot close the scheduler that runs it; let it end, and close it outside"
+            )
         self._closed = True
         errors: list[BaseException] = []
         for later in list(self._later):
@@ -347,7 +354,7 @@ class Scheduler(Stepper):
 
     def _timeout_s(self, bound: Bound, now_ns: int) -> float | None:
         longest_s = self._transfer.longest_wait_s()
-        due_ns = self._deadlines.next_due_ns()
+        due_ns = self._next_timer_ns() if bound.heeds_timers else self._deadlines.next_due_ns()
         if due_ns is not None:
             left_s = max(0, due_ns - now_ns) / 1e9
             longest_s = left_s if longest_s is None else min(longest_s, left_s)
@@ -357,11 +364,10 @@ class Scheduler(Stepper):
         due_ns = [t.next_due_ns() for t in (self._timers, self._deadlines)]
         return min((due for due in due_ns if due is not None), default=None)
 
-    def _until_next_timer(self, ended: Callable[[], bool]) -> Bound:
+    def _has_more_to_do(self) -> bool:
+        """Whether the next pass would find something: a runnable Task, or a timer that is due."""
         due_ns = self._timers.next_due_ns()
-        if due_ns is None:
-            return Bound(None, "wait", ended)
-        return Bound(max(0, due_ns - self.clock.now_ns()) / 1e9, "carry", ended)
+        return bool(self._run_queue) or (due_ns is not None and due_ns <= self.clock.now_ns())
 
     def _wait_for_something(self) -> None:
         """Let time pass where only a timer can go on."""
@@ -397,6 +403,25 @@ class _Main:
 
     def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
         self.done, self.value, self.error = True, value, error
+
+
+def _check_factory(factory: object) -> None:
+    if not callable(factory):
+        raise TypeError(
+            f"an interval needs a callable that gives a new coroutine for each run, got "
+            f"{type(factory).__name__}: schedule_interval(0.4, zone_tick), not zone_tick()"
+        )
+
+
+@contextmanager
+def _discarding(work: Any) -> Iterator[None]:
+    """Close a coroutine that is refused here: nobody will await it, and Python would say so."""
+    try:
+        yield
+    except BaseException:
+        if isinstance(work, types.CoroutineType | types.GeneratorType):
+            work.close()
+        raise
 
 
 def _never() -> bool:

@@ -17,7 +17,7 @@ from ._instruments import Instruments
 from ._pass import Counters
 from ._task import DROPPED, IDLE, Join, Task, as_coroutine
 from ._timers import Timer, Timers
-from ._traps import foreign_trap_error, withdraw_from_trio
+from ._traps import explain_foreign_error, foreign_trap_error, withdraw_from_trio
 from ._waiting import Roots, Ticket
 
 if TYPE_CHECKING:
@@ -208,6 +208,8 @@ class Stepper:
                         task.value = task.join = task.scope = None
                         add_idle(task)
                         continue
+                    if error is not None:
+                        explain_foreign_error(error)
                     index, result = task.index, task.value
                     task.value = task.error = task.join = task.scope = None
                     add_idle(task)

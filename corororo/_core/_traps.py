@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # What asyncio and trio raise inside a coroutine of ours that they try to drive.
+_FOREIGN_ERRORS = ("no running event loop", "must be called from async context")
 _REFUSALS = ("Task got bad yield", "trio.run received unrecognized yield message")
 
 
@@ -177,12 +178,25 @@ async def run_in_trio(function: Callable[..., Awaitable[T]], *args: Any) -> T:
 
 def foreign_trap_error(request: object) -> TypeError:
     """What a Task is told that awaits something made for another event loop."""
-    kind = f"{type(request).__module__}.{type(request).__qualname__}"
+    made_by = request if isinstance(request, type) else type(request)
+    kind = f"{made_by.__module__}.{made_by.__qualname__}"
+    if request is None:
+        kind = "a bare yield, as asyncio.sleep(0) does it"
     return TypeError(
         f"a Task can await coroutines, AsyncTasks and what corororo offers, got {kind}; for "
         f"trio, use `await corororo.run_in_trio(async_function, *args)`, which needs a tick "
         f"driven by `await scheduler.run_tick()`"
     )
+
+
+def explain_foreign_error(error: BaseException) -> None:
+    """Note the remedy on what trio and asyncio say where none of them runs."""
+    if isinstance(error, RuntimeError) and str(error) in _FOREIGN_ERRORS:
+        error.add_note(
+            "A Task of corororo awaited something of trio or asyncio. For trio, use `await "
+            "corororo.run_in_trio(async_function, *args)` under `await scheduler.run_tick()`; run "
+            "asyncio in a thread of its own, and hand its results to the Tasks."
+        )
 
 
 def withdraw_from_trio(request: object) -> None:

@@ -4,6 +4,7 @@ from ._fifo import FifoReader as FifoReader
 from ._fifo import FifoWriter as FifoWriter
 from ._fifo import make_fifo as make_fifo
 from ._fifo import remove_file as remove_file
+from ._layout import KILLED_ON_REQUEST as KILLED_ON_REQUEST
 from ._layout import NO_WORKER as NO_WORKER
 from ._layout import RECORD_HEADER_BYTES as RECORD_HEADER_BYTES
 from ._layout import Descriptor as Descriptor

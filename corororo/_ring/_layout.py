@@ -39,6 +39,7 @@ ATTEMPT_OFFSET = 8
 DESCRIPTOR = struct.Struct("<HHIIIQII")
 DESCRIPTOR_BYTES = DESCRIPTOR.size
 NO_WORKER = 0
+KILLED_ON_REQUEST = 1  # a flag of WORKER_DIED: a zone asked for it, because of a timeout
 
 
 class Kind(enum.IntEnum):

@@ -37,11 +37,6 @@ class Ring:
         self._extents: deque[list[int]] = deque()  # [offset, end, freed]; oldest first
         self._by_offset: dict[int, list[int]] = {}
 
-    @property
-    def largest_record_bytes(self) -> int:
-        """What is sure to fit once the ring is empty."""
-        return self.size_bytes
-
     def claim(self, length_bytes: int) -> int:
         """Reserve an extent and return its offset; raises RingFull where there is no room now."""
         if not self._extents:

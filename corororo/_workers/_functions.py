@@ -23,6 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 DEFAULT_RETRIES = 3
+VARIANTS_KEPT = 64  # of one function, with options of their own
 
 
 class AsyncTaskFunction(Generic[P, R]):
@@ -94,6 +95,8 @@ class AsyncTaskFunction(Generic[P, R]):
         if variant is None:
             _check_options(*options)
             variant = self._variants[options] = AsyncTaskFunction(self._function, *options)
+            if len(self._variants) > VARIANTS_KEPT:
+                del self._variants[next(iter(self._variants))]
         return variant
 
     @property

@@ -49,6 +49,7 @@ class WorkerProcess:
         self.number = number
         self.title = title
         self.ready = False
+        self.killed_on_request = False  # for a call of its batch, which need not be its own fault
         self._process = forkserver(preload).Process(
             target=worker_main,
             args=(address, number, title, tuple(imports), idle, cpu),

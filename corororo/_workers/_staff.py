@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from corororo._exceptions import FifoFull, PoolClosed, PoolFailed
-from corororo._ring import FifoReader, FifoWriter, Kind, Session
+from corororo._ring import KILLED_ON_REQUEST, FifoReader, FifoWriter, Kind, Session
 from corororo.abc import IdleStrategy
 
 from ._process import WorkerProcess, WorkerStatus
@@ -74,7 +74,7 @@ class Staff:
         self._died: deque[WorkerStatus] = deque(maxlen=DIED_KEPT)
         self._next_number = 1
         self._stillborn = 0
-        self._untold: list[tuple[Path, int]] = []  # reply FIFOs that were full, and who died
+        self._untold: list[tuple[Path, WorkerProcess]] = []  # reply FIFOs, and who died
         self._failure: str | None = None
         self._changed = threading.Condition()
         self._stopping = False
@@ -155,7 +155,7 @@ class Staff:
         for place in dead:
             worker = self._workers[place]
             worker.make_sure_it_is_dead()
-            self._untold += [(path, worker.number) for path in self.session.all_replies()]
+            self._untold += [(path, worker) for path in self.session.all_replies()]
         self._tell_the_zones()
         for place in dead:
             self._replace(place, self._workers[place])
@@ -169,6 +169,7 @@ class Staff:
                     worker.ready = True
                     self._stillborn = 0
                 elif descriptor.kind == Kind.KILL:
+                    worker.killed_on_request = True
                     worker.kill()
         with self._changed:
             self._changed.notify_all()
@@ -191,14 +192,15 @@ class Staff:
 
     def _tell_the_zones(self) -> None:
         untold, self._untold = self._untold, []
-        for path, number in untold:
+        for path, worker in untold:
             # A zone that has gone in the meantime has nothing with the dead worker any more.
             with contextlib.suppress(PoolClosed):
                 writer = FifoWriter(path)
+                flags = KILLED_ON_REQUEST if worker.killed_on_request else 0
                 try:
-                    writer.write_nowait(Kind.WORKER_DIED, 0, 0, 0, 0, 0, 0, number)
+                    writer.write_nowait(Kind.WORKER_DIED, flags, 0, 0, 0, 0, 0, worker.number)
                 except FifoFull:
-                    self._untold.append((path, number))
+                    self._untold.append((path, worker))
                 finally:
                     writer.close()
 

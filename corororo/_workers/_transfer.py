@@ -26,6 +26,7 @@ from corororo._exceptions import (
 )
 from corororo._handles import Handle, HandlePool
 from corororo._ring import (
+    KILLED_ON_REQUEST,
     NO_WORKER,
     Descriptor,
     FifoReader,
@@ -81,11 +82,11 @@ class SharedRing:
         for poll in (self._poll, self._owner_poll):
             poll.register(self._lifeline.fileno(), 0)  # only its hang-up
         self._waiting: deque[Batch] = deque()
-        self._suspects: list[tuple[Handle, int]] = []  # and the dead who may have had them
+        self._suspects: list[tuple[Handle, Descriptor]] = []  # and the deaths that may touch them
         self._out: HandlePool[Batch] = HandlePool()  # those that have a record
         self._timed = 0  # of them, those whose calls have a timeout
         self._refused: list[Completion] = []  # calls that never left
-        self._codecs: dict[AsyncTaskFunction[..., Any], _Functions] = {}
+        self._codecs: dict[str, _Functions] = {}  # by name: those with other options share one
         self._fifo_is_full = False
         self._closed = False
         self._stale_replies = 0
@@ -138,8 +139,7 @@ class SharedRing:
             if descriptor.kind in (Kind.REPLY, Kind.SPILLED):
                 completions += self._take(descriptor)
             elif descriptor.kind == Kind.WORKER_DIED and descriptor.worker != NO_WORKER:
-                dead = descriptor.worker
-                self._suspects += [(batch.handle, dead) for batch in self._out if batch.sent]
+                self._suspects += [(batch.handle, descriptor) for batch in self._out if batch.sent]
         if self._suspects:
             completions += self._settle_suspects()
         if self._timed:
@@ -353,18 +353,19 @@ class SharedRing:
         """
         completions: list[Completion] = []
         suspects, self._suspects = self._suspects, []
-        for handle, dead in suspects:
+        for handle, death in suspects:
             batch = self._find(handle)
             if batch is None:
                 continue
-            if self._memory.header(batch.offset).worker not in (NO_WORKER, dead):
+            if self._memory.header(batch.offset).worker not in (NO_WORKER, death.worker):
                 continue  # a living worker has it
             if not self._memory.try_lock(batch.offset):
-                self._suspects.append((handle, dead))
+                self._suspects.append((handle, death))
                 continue
             try:
                 holder = self._memory.header(batch.offset).worker
-                if holder == dead:
+                if holder == death.worker:
+                    batch.deaths -= bool(death.flags & KILLED_ON_REQUEST)  # not its own doing
                     completions += self._run_again(batch)
                 elif holder == NO_WORKER:
                     self._send_again(batch)
@@ -408,6 +409,8 @@ class SharedRing:
             if timeout is None or batch.expired is not None or not batch.sent:
                 continue
             header = self._memory.header(batch.offset)
+            if header != self._memory.header(batch.offset):
+                continue  # the worker was writing it
             runs = header.worker and header.started_ns
             if runs and now_ns - header.started_ns > timeout * 1e9:
                 batch.expired = header.current
@@ -437,9 +440,9 @@ class SharedRing:
         return min((timeout for timeout in timeouts if timeout is not None), default=OWNER_CHECK_S)
 
     def _known(self, function: AsyncTaskFunction[..., Any]) -> _Functions:
-        known = self._codecs.get(function)
+        known = self._codecs.get(function.name)
         if known is None:
-            known = self._codecs[function] = _Functions(function)
+            known = self._codecs[function.name] = _Functions(function)
         return known
 
     def _check_owner(self, poll: select.poll, timeout_ms: float | None) -> None:
@@ -469,7 +472,9 @@ def _request_too_large(batch: Batch, length: int, config: PoolConfig) -> Request
 
 
 def _worker_died(batch: Batch) -> WorkerDied:
+    deaths = batch.deaths + 1
+    workers = "1 worker, and it" if deaths == 1 else f"{deaths} workers, and each of them"
     return WorkerDied(
-        f"{batch.function.name} was alone with {batch.deaths + 1} workers, and each of them died; "
+        f"{batch.function.name} was alone with {workers} died; "
         f"its limit is @async_task(retries={batch.function.retries})"
     )

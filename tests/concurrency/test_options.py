@@ -92,3 +92,33 @@ def test_spread_workers_have_a_cpu_each() -> None:
 def test_cpus_that_cannot_be_used_are_refused(pin: list[int]) -> None:
     with pytest.raises(ValueError, match=r"pin must name some of the CPUs"):
         cr.WorkerPool(1, pin=pin)
+
+
+def test_a_sleep_beside_a_slow_call_ends_in_its_own_time(scheduler: cr.Scheduler) -> None:
+    order: list[str] = []
+
+    async def slow() -> None:
+        await calls.nap.with_options(timeout=None)(0.6)
+        order.append("call")
+
+    async def quick() -> None:
+        await cr.sleep(0.02)
+        await cr.sleep(0.02)
+        order.append("sleep")
+
+    scheduler.run(cr.gather(slow(), quick()))
+    assert order == ["sleep", "call"]
+
+
+def test_a_worker_killed_for_an_expired_call_is_no_death_of_its_neighbours(
+    pool: cr.WorkerPool, scheduler: cr.Scheduler
+) -> None:
+    async def outcome(seconds: float) -> float | str:
+        try:
+            return await calls.nap.with_options(timeout=0.1, retries=0)(seconds)
+        except cr.AsyncTaskTimeout:
+            return "expired"
+
+    outcomes = scheduler.run(cr.gather(*(outcome(s) for s in [0.0, 9.0, 0.01, 9.0, 0.0, 0.02])))
+    assert outcomes == [0.0, "expired", 0.01, "expired", 0.0, 0.02]
+    assert pool.statistics().failure is None

@@ -122,7 +122,7 @@ def test_a_call_that_kills_every_worker_fails_alone() -> None:
 @pytest.mark.parametrize("code", [0, 1, 255])
 def test_a_call_that_ends_its_process_by_itself_is_a_dead_worker(code: int) -> None:
     with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
-        with pytest.raises(cr.WorkerDied, match=r"exit_with was alone with 1 workers.*retries=0"):
+        with pytest.raises(cr.WorkerDied, match=r"exit_with was alone with 1 worker.*retries=0"):
             finish(scheduler, calls.exit_with(code))
         assert finish(scheduler, calls.double(1)) == 2
 
