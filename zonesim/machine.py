@@ -7,6 +7,8 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+from zonesim.scenario_tables import usable_cpus
+
 PACKAGES = ("zonesim", "trio", "msgspec", "scipy", "matplotlib")
 
 _PROC = Path("/proc")
@@ -17,7 +19,7 @@ def describe_machine() -> dict[str, str | int]:
     return {
         "cpu": _cpu_model(),
         "cpus": os.cpu_count() or 1,
-        "cpus_usable": _usable_cpus(),
+        "cpus_usable": usable_cpus(),
         "memory_mb": _memory_mb(),
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "architecture": platform.machine(),
@@ -59,13 +61,6 @@ def _cpu_model() -> str:
         lines = []
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, "") or platform.processor() or platform.machine()
-
-
-def _usable_cpus() -> int:
-    # A container or taskset may grant fewer than the machine has; macOS cannot say.
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory_mb() -> int:

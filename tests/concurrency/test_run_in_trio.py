@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.lowlevel
 import trio.testing
 import worker_calls as calls
 
@@ -213,7 +214,11 @@ async def test_a_call_in_flight_cancelled_by_another_trio_task_ends_the_tick_at_
         with trio.fail_after(10):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(scheduler.run_tick)
-                await trio.sleep(0.05)
+                while scheduler.statistics().async_tasks_in_flight == 0:
+                    await (
+                        trio.lowlevel.checkpoint()
+                    )  # no event tells it: the tick runs in the task beside
+                await trio.testing.wait_all_tasks_blocked()
                 scope.cancel()
         assert scope.cancelled_caught
         assert scheduler.statistics().async_tasks_in_flight == 1
