@@ -9,12 +9,14 @@ lock and is void.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
 import os
 from pathlib import Path
 
 from corororo._exceptions import SessionError
+from corororo._platform import HAS_FALLOCATE
 
 from ._layout import (
     ATTEMPT_AND_WORKER,
@@ -135,9 +137,15 @@ class RingMemory:
 
 def _allocate(fd: int, size_bytes: int) -> None:
     """Reserve every page now: a write to a page that cannot be had later is a SIGBUS."""
-    if hasattr(os, "posix_fallocate"):
+    if HAS_FALLOCATE:
         os.posix_fallocate(fd, 0, size_bytes)
-    else:  # macOS: zeros written are room reserved
-        block = bytes(1 << 20)
-        for start in range(0, size_bytes, len(block)):
-            os.write(fd, block[: size_bytes - start])
+        return
+    # Zeros written are room reserved. What cannot fit is not begun: until it failed, others
+    # would find the file system full.
+    status = os.fstatvfs(fd)
+    if size_bytes > status.f_bavail * status.f_frsize:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    zeros = memoryview(bytes(min(size_bytes, 1 << 20)))
+    left = size_bytes
+    while left:
+        left -= os.write(fd, zeros[:left])  # it may take a part, and refuse the rest the next time

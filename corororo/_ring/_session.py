@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from corororo._exceptions import PoolClosed, SessionError
+from corororo._platform import HAS_MEMORY_FILES
 
 from ._fifo import FifoReader, FifoWriter, make_fifo, remove_file
 
@@ -168,7 +169,11 @@ class Session:
 def candidate_bases() -> list[Path]:
     """Where a session directory may stand, best first."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    places = [Path("/dev/shm"), Path(runtime) if runtime else None, Path(tempfile.gettempdir())]
+    places = [
+        Path("/dev/shm") if HAS_MEMORY_FILES else None,
+        Path(runtime) if runtime else None,
+        Path(tempfile.gettempdir()),
+    ]
     return [p for p in places if p is not None and p.is_dir() and os.access(p, os.W_OK | os.X_OK)]
 
 

@@ -11,14 +11,15 @@ from typing import Literal, Self
 
 from corororo._core import Inline
 from corororo._exceptions import PoolClosed
+from corororo._platform import HAS_AFFINITY
 from corororo._ring import Session
 from corororo.abc import IdleStrategy, Transfer
 
 from ._config import PoolConfig, read_config, write_config
 from ._idle import Park
+from ._lifeline import die_with_owner
 from ._staff import Plan, PoolStatistics, Staff
 from ._transfer import SharedRing
-from ._worker import die_with_owner
 
 RING_BYTES_MAX = 1 << 31  # an offset in a descriptor has 32 bits
 
@@ -168,16 +169,14 @@ def open_transfer(session: Session, config: PoolConfig) -> Transfer:
 
 def usable_cpus() -> int:
     """CPUs that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1  # macOS
+    return len(os.sched_getaffinity(0)) if HAS_AFFINITY else os.cpu_count() or 1
 
 
 def cpus_to_pin(pin: Literal["spread"] | Sequence[int] | None) -> tuple[int, ...]:
     """The CPUs that ``pin`` names; raises ValueError for those that cannot be used."""
     if pin is None:
         return ()
-    if not hasattr(os, "sched_setaffinity"):
+    if not HAS_AFFINITY:
         raise ValueError("this system cannot pin processes to CPUs; leave WorkerPool(pin=...) out")
     usable = sorted(os.sched_getaffinity(0))
     cpus = usable if pin == "spread" else list(pin)

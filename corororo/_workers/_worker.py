@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import importlib
 import os
-import resource
 import signal
-import sys
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from corororo._clock import SystemClock
 from corororo._core import run_calls
 from corororo._exceptions import FifoFull, PoolClosed, ReplyTooLarge
+from corororo._platform import raise_open_file_limit
 from corororo._ring import (
     NO_WORKER,
     RECORD_HEADER_BYTES,
@@ -34,6 +31,7 @@ from ._codec import Codec, encode_failure_of_all
 from ._config import PoolConfig, read_config
 from ._functions import resolve
 from ._idle import Park
+from ._lifeline import die_with_owner, set_title
 
 FULL_FIFO_WAIT_S = 1.0  # between two looks whether a zone that reads nothing is still there
 
@@ -52,9 +50,7 @@ def worker_main(
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})
     # A zone costs three descriptors: the usual soft limit would hold 340 of them.
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if hard != resource.RLIM_INFINITY:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    raise_open_file_limit()
     try:
         session = Session.attach(address)
         die_with_owner(session)
@@ -240,37 +236,6 @@ class _Zone:
     def close(self) -> None:
         self.replies.close()
         self.memory.close()
-
-
-def set_title(title: str) -> None:
-    """Name this process, so that ps and top show who is who; where setproctitle is installed."""
-    try:
-        import setproctitle
-    except ImportError:
-        return  # an optional comfort
-    setproctitle.setproctitle(title)
-
-
-def die_with_owner(session: Session) -> None:
-    """End this process when the owner of the session ends, whatever it is doing then.
-
-    On Linux the kernel sends SIGIO, whose default is to end the process: that works inside a C
-    call that never returns, too. Elsewhere a thread waits for the end of the file.
-    """
-    fd = os.open(session.lifeline, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if sys.platform == "linux":
-        signal.signal(signal.SIGIO, signal.SIG_DFL)
-        fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_ASYNC)
-    else:
-        os.set_blocking(fd, True)
-        threading.Thread(target=_exit_at_end_of_file, args=(fd,), daemon=True).start()
-    session.check_owner_lives()  # after the watch stands: an owner gone before it is noticed here
-
-
-def _exit_at_end_of_file(fd: int) -> None:
-    os.read(fd, 1)
-    os._exit(0)
 
 
 def _run_request(

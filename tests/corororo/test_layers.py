@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = sorted((ROOT / "corororo").rglob("*.py"))
 SIMULATOR = sorted((ROOT / "zonesim").rglob("*.py"))
-GROUND = {"corororo._exceptions", "corororo._clock", "corororo.abc", "corororo._handles"}
+GROUND = {f"corororo.{name}" for name in ("_exceptions", "_clock", "_handles", "_platform", "abc")}
 
 
 def module_name(path: Path) -> str:
@@ -90,6 +90,17 @@ def test_only_the_clock_asks_for_the_time() -> None:
         module_name(path) for path in LIBRARY if "time" in {n.split(".")[0] for n in imported(path)}
     ]
     assert askers == ["corororo._clock"]
+
+
+def test_only_one_place_asks_which_system_this_is() -> None:
+    askers = {
+        module_name(path)
+        for path in LIBRARY
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.Attribute, ast.Call))
+        and ast.unparse(node).startswith(("sys.platform", "os.uname", "platform.", "hasattr(os,"))
+    }
+    assert askers == {"corororo._platform"}
 
 
 def test_only_traps_yield_to_the_scheduler() -> None:

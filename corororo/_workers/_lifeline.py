@@ -1,0 +1,58 @@
+"""What ties a process to the owner of its session: its title, and its end. Knows no batches."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import threading
+
+from corororo._platform import HAS_SIGIO, HAS_TITLES
+from corororo._ring import Session
+
+LOOK_S = 1.0  # between two looks whether the owner lives, where no wake-up has come
+SELECT_MAX = 1024  # from this file descriptor on select takes none
+
+
+def set_title(title: str) -> None:
+    """Name this process, so that ps and top show who is who; where that can be done."""
+    if not HAS_TITLES:
+        return
+    try:
+        import setproctitle
+    except ImportError:
+        return  # an optional comfort
+    setproctitle.setproctitle(title)
+
+
+def die_with_owner(session: Session) -> None:
+    """End this process when the owner of the session ends, whatever it is doing then.
+
+    On Linux the kernel sends SIGIO, whose default is to end the process: that works inside a C
+    call that never returns, too. Elsewhere a thread waits for the end of the lifeline, and a C
+    call that keeps the interpreter to itself puts the end off until it returns. Raises PoolClosed
+    where the owner has ended already.
+    """
+    fd = os.open(session.lifeline, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if HAS_SIGIO:
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
+        fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_ASYNC)
+    else:
+        threading.Thread(
+            target=_exit_at_end_of_file, args=(fd,), name="corororo lifeline", daemon=True
+        ).start()
+    session.check_owner_lives()  # after the watch stands: an owner gone before it is noticed here
+
+
+def _exit_at_end_of_file(fd: int) -> None:
+    # On macOS neither poll nor kqueue tell of the end of a FIFO, only select does, and of several
+    # readers perhaps the first alone hears of it. So everybody looks now and then, unasked.
+    watched = [fd] if fd < SELECT_MAX else []
+    while True:
+        select.select(watched, [], [], LOOK_S)
+        with contextlib.suppress(BlockingIOError):  # the owner lives: it never writes anything
+            if not os.read(fd, 1):
+                os._exit(0)

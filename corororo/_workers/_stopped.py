@@ -1,0 +1,40 @@
+"""Whether a process stands still because of a signal. Knows no workers."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from corororo._platform import HAS_PROC
+
+PS_S = 5.0  # what ps gets to answer
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether SIGSTOP or its like holds a process of this user.
+
+    One that a debugger holds is not stopped, nor is one that has ended. Reads /proc; where there
+    is none it asks ps, and takes a process for running while ps does not answer.
+    """
+    state = _state_in_proc(pid) if HAS_PROC else _state_by_ps(pid)
+    return state.startswith("T") and "X" not in state  # X: of a BSD's ps, traced
+
+
+def _state_in_proc(pid: int) -> str:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):  # it has ended, before or while it was read
+        return ""
+    # The name of the program stands in parentheses, and may have some of its own.
+    return status.rpartition(b")")[2].split()[0].decode()
+
+
+def _state_by_ps(pid: int) -> str:
+    command = ["ps", "-o", "state=", "-p", str(pid)]
+    try:
+        answer = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PS_S, check=False
+        )
+    except (subprocess.TimeoutExpired, FileNotFoundError):
+        return ""  # whoever asks is about to kill it: only a clear answer counts
+    return answer.stdout.decode(errors="replace").strip()
