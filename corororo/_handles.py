@@ -59,6 +59,14 @@ class HandlePool(Generic[T]):
         self._check(handle)
         return self._values[handle.index]  # type: ignore[return-value]
 
+    def find(self, packed: int) -> T | None:
+        """The value by its packed handle; None where that is stale: for what comes from outside."""
+        index = packed & 0xFFFF_FFFF
+        if index >= len(self._versions) or self._versions[index] != packed >> 32:
+            return None
+        value = self._values[index]
+        return None if value is _FREE else value  # type: ignore[return-value]
+
     def release(self, handle: Handle) -> T:
         """Give the slot back and return its value; the handle is stale from then on."""
         self._check(handle)

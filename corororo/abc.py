@@ -78,6 +78,23 @@ class Transfer(Protocol):
         """Calls that were sent again because their worker died, so far."""
         ...
 
+    @property
+    def max_pending(self) -> int:
+        """Calls that may be in flight before Tasks have to wait for their turn to make more."""
+        ...
+
+    def begin_tick(self) -> None:
+        """A pass begins: what replies lent to Tasks during the last one may be taken back."""
+        ...
+
+    def lend(self, function: AsyncFunction, values: Sequence[Any]) -> None:
+        """Results of a function are given to Tasks now: until the next tick, if they are lent."""
+        ...
+
+    def worth_sending(self, function: AsyncFunction) -> int:
+        """How many calls of a function are worth sending before all of the pass are there."""
+        ...
+
     def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
         """Accept calls of one function; each of ``arguments`` is the tuple of one call.
 

@@ -5,10 +5,13 @@ This is what a Scheduler without a pool uses: for tests, and for programs too sm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import sys
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from corororo.abc import AsyncFunction, Completion, WorkerUse
+
+MAX_PENDING = 100_000
 
 
 class Inline:
@@ -19,6 +22,17 @@ class Inline:
         self.in_flight = 0
         self.batches_sent = 0
         self.calls_retried = 0
+        self.max_pending = MAX_PENDING
+
+    def begin_tick(self) -> None:
+        """Nothing was lent to anybody."""
+
+    def lend(self, function: AsyncFunction, values: Sequence[Any]) -> None:
+        """They are given for good."""
+
+    def worth_sending(self, function: AsyncFunction) -> int:
+        """Nobody begins any earlier."""
+        return sys.maxsize
 
     def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
         """Keep the calls until they are taken."""

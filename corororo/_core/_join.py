@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from . import _traps
@@ -136,69 +137,71 @@ class MapTrap:
         if self._failures:  # as the builtin map: the first in order is raised
             stepper.resume_with_error(self._task, self._failures[min(self._failures)])
         else:
+            stepper.lend(self._function, self._values)
             stepper.resume_now(self._task, self._values)
 
 
 class UnorderedMap:
     """An async iterator over the values of many calls, in the order in which they come back.
 
-    A tick waits for its calls only while a Task waits for the next value. A Task that is
-    cancelled while it waits ends the iteration.
+    The arguments are read as the calls are made, and those are at most ``max_pending`` ahead of
+    the values taken. A tick waits for them only while a Task waits for the next value. A Task that
+    is cancelled while it waits ends the iteration.
     """
 
-    def __init__(self, function: AsyncFunction, arguments: list[Any]) -> None:
+    def __init__(self, function: AsyncFunction, arguments: Iterator[tuple[Any, ...]]) -> None:
         self._function = function
         self._arguments = arguments
-        self._remaining = len(arguments)  # values not yet given to the Task
         self._out = 0  # calls sent and not yet back
-        self._sent = False
-        self._given_up = False
-        self._next_inline = 0
+        self._ended = False
         self._outcomes: deque[tuple[Any, BaseException | None]] = deque()
         self._task: Task | None = None
+        self._stepper: Stepper | None = None
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
     async def __anext__(self) -> Any:
-        if not self._remaining:
-            raise StopAsyncIteration
-        if not self._outcomes:
+        if not self._outcomes and not self._ended:
             await _traps.trap(self)
-        self._remaining -= 1
+        if not self._outcomes:
+            raise StopAsyncIteration
         value, error = self._outcomes.popleft()
         if error is not None:
             raise error
+        if self._stepper is not None:
+            self._stepper.lend(self._function, [value])
         return value
 
     def apply(self, stepper: Stepper, task: Task) -> None:
-        """Send all calls at the first time, then wait for any of them."""
+        """Send as many calls as there may be, then wait for any of them."""
         if self._task is not None:
             raise RuntimeError("another Task waits for the next value of this iterator already")
-        if self._sent:
-            stepper.forget_calls(-self._out)
-        else:
-            stepper.send_calls(self._function, self, self._arguments)
-            self._sent = True
-            self._out = len(self._arguments)
-            self._arguments = []
+        self._stepper = stepper
+        self._send_more(stepper)
+        if self._outcomes or not self._out:  # what the arguments raised, or the end of them
+            self._ended = not self._out and not self._outcomes
+            stepper.resume_now(task, None)
+            return
+        stepper.forget_calls(-self._out)
         self._task = task
 
     def abandon(self, stepper: Stepper, task: Task) -> bool:
         """The iteration ends here: what comes later is dropped."""
         self._task = None
-        self._remaining = 0
-        self._given_up = True
+        self._ended = True
         self._outcomes.clear()
         stepper.forget_calls(self._out)
         return True
 
     def call_inline(self) -> None:
         """Inside a worker: the next one."""
-        arguments = self._arguments[self._next_inline]
-        self._next_inline += 1
         try:
-            self._outcomes.append((self._function.run(*arguments), None))
+            arguments = next(self._arguments, None)
+            if arguments is None:
+                self._ended = True
+            else:
+                self._outcomes.append((self._function.run(*arguments), None))
         except BaseException as error:
             self._outcomes.append((None, error))
 
@@ -210,18 +213,30 @@ class UnorderedMap:
         failures: dict[int, BaseException] | None,
     ) -> None:
         """Keep what has come, and resume the Task if it waits."""
-        if self._given_up:
+        self._out -= len(values)
+        if self._ended:
             stepper.drop_replies(len(values))
             return
         failures = failures or {}
         self._outcomes.extend((value, failures.get(i)) for i, value in enumerate(values))
-        self._out -= len(values)
         if self._task is None:
             stepper.forget_calls(-len(values))
         else:
             task, self._task = self._task, None
             stepper.forget_calls(self._out)
             stepper.resume_now(task, None)
+
+    def _send_more(self, stepper: Stepper) -> None:
+        """Send calls that nobody waits for, so far."""
+        arguments: list[tuple[Any, ...]] = []
+        try:
+            arguments.extend(islice(self._arguments, stepper.max_pending - self._out))
+        except Exception as error:  # of whoever makes the arguments: it is raised in its turn
+            self._outcomes.append((None, error))
+        if arguments:
+            stepper.send_calls(self._function, self, arguments)
+            self._out += len(arguments)
+            stepper.forget_calls(len(arguments))
 
 
 async def gather(*awaitables: Awaitable[Any]) -> list[Any]:

@@ -14,6 +14,9 @@ from ._report import TickReport
 Late = Literal["wait", "carry"]
 
 
+STEP, ENCODE, WAIT, RESUME = range(4)  # what the time of a pass is spent on
+
+
 class Counters:
     """What a scheduler has done since it was made."""
 
@@ -23,12 +26,9 @@ class Counters:
         self.ticks = self.steps = self.started = self.finished = 0
         self.sent = self.taken = self.failed = self.dropped = 0
 
-    def copy(self) -> Counters:
-        """The figures of this moment."""
-        other = Counters()
-        for name in self.__slots__:
-            setattr(other, name, getattr(self, name))
-        return other
+    def figures(self) -> tuple[int, int, int, int, int, int]:
+        """Those that a report tells the growth of, at this moment."""
+        return self.steps, self.started, self.finished, self.sent, self.taken, self.failed
 
 
 class Bound:
@@ -72,12 +72,26 @@ class Stopwatch:
     It runs on the clock less the pauses of the garbage collector, which are booked apart.
     """
 
+    __slots__ = (
+        "_batches_before",
+        "_before",
+        "_count",
+        "_garbage",
+        "_laps_ns",
+        "_last_ns",
+        "_now_ns",
+        "_paused_before_ns",
+        "_retried_before",
+        "_transfer",
+        "started_ns",
+    )
+
     def __init__(
         self,
         clock: Clock,
         garbage: SlackCollector | None,
         count: Counters,
-        reported: Counters,
+        reported: tuple[int, ...],
         transfer: Transfer,
     ) -> None:
         self._now_ns = clock.now_ns
@@ -90,54 +104,43 @@ class Stopwatch:
         self._paused_before_ns = self._paused_ns()
         self.started_ns = self._now_ns()
         self._last_ns = self.started_ns - self._paused_before_ns
-        self._step_ns = self._encode_ns = self._wait_ns = self._resume_ns = 0
+        self._laps_ns = [0, 0, 0, 0]
 
-    def stepped(self) -> None:
-        """It was spent running coroutines."""
-        self._step_ns += self._lap_ns()
-
-    def encoded(self) -> None:
-        """It was spent sending calls."""
-        self._encode_ns += self._lap_ns()
-
-    def waited(self) -> None:
-        """It was spent waiting."""
-        self._wait_ns += self._lap_ns()
-
-    def resumed(self) -> None:
-        """It was spent taking replies and resuming their Tasks."""
-        self._resume_ns += self._lap_ns()
+    def note(self, what: int) -> None:
+        """It was spent on STEP, ENCODE, WAIT or RESUME."""
+        now_ns = self._now_ns()
+        if self._garbage is not None:
+            now_ns -= self._garbage.paused_ns
+        self._laps_ns[what] += now_ns - self._last_ns
+        self._last_ns = now_ns
 
     def report(self, bound: Bound) -> TickReport:
         """All of it, as of now; counts one more tick."""
-        count, before = self._count, self._before
-        count.ticks += 1
+        self._count.ticks += 1
         finished_ns = self._now_ns()
+        now = self._count.figures()
+        steps, started, finished, sent, taken, failed = (
+            figure - before for figure, before in zip(now, self._before, strict=True)
+        )
         return TickReport(
             started_ns=self.started_ns,
             finished_ns=finished_ns,
-            step_ns=self._step_ns,
-            encode_ns=self._encode_ns,
-            wait_ns=self._wait_ns,
-            resume_ns=self._resume_ns,
+            step_ns=self._laps_ns[STEP],
+            encode_ns=self._laps_ns[ENCODE],
+            wait_ns=self._laps_ns[WAIT],
+            resume_ns=self._laps_ns[RESUME],
             gc_ns=self._paused_ns() - self._paused_before_ns,
-            steps=count.steps - before.steps,
-            tasks_started=count.started - before.started,
-            tasks_finished=count.finished - before.finished,
-            async_tasks_sent=count.sent - before.sent,
-            async_tasks_taken=count.taken - before.taken,
-            async_tasks_failed=count.failed - before.failed,
+            steps=steps,
+            tasks_started=started,
+            tasks_finished=finished,
+            async_tasks_sent=sent,
+            async_tasks_taken=taken,
+            async_tasks_failed=failed,
             async_tasks_retried=self._transfer.calls_retried - self._retried_before,
             async_tasks_carried=self._transfer.in_flight,
             batches=self._transfer.batches_sent - self._batches_before,
             late=bound.passed(finished_ns),
         )
-
-    def _lap_ns(self) -> int:
-        now_ns = self._now_ns() - self._paused_ns()
-        lap_ns = now_ns - self._last_ns
-        self._last_ns = now_ns
-        return lap_ns
 
     def _paused_ns(self) -> int:
         return 0 if self._garbage is None else self._garbage.paused_ns

@@ -23,16 +23,15 @@ from ._inline import Inline
 from ._instruments import Instruments
 from ._intervals import Delayed, Interval, Missed
 from ._join import one_error
-from ._pass import Bound, Late, Stopwatch
+from ._pass import ENCODE, RESUME, STEP, WAIT, Bound, Late, Stopwatch
 from ._report import SchedulerStatistics, TickReport
 from ._stepper import Stepper, do_nothing
 from ._task import Join, as_coroutine
 from ._timers import CancellationToken, Timer
 from ._trio_driver import TrioDriver
 
-SLICE = 200  # Tasks stepped before calls are sent: the workers begin while we go on
+SLICE = 100  # Tasks stepped before calls are sent: the workers begin while we go on
 SHORTEST_PERIOD_S = 1e-6
-EARLY_BATCH = 64  # calls that are worth sending before the pass is through
 
 
 class Scheduler(Stepper):
@@ -56,7 +55,7 @@ class Scheduler(Stepper):
         self._garbage = garbage
         self._later: dict[Delayed | Interval, None] = {}  # what timers will start
         self._closed = False
-        self._reported = self._count.copy()  # what the reports so far have told
+        self._reported = self._count.figures()  # what the reports so far have told
         self._last_report: TickReport | None = None
 
     # -- starting Tasks
@@ -273,9 +272,12 @@ class Scheduler(Stepper):
         return later.token
 
     def _drive(self, bound: Bound) -> None:
-        with closing(self._passes(bound)) as passes:
+        passes = self._passes(bound)
+        try:
             for timeout_s in passes:
                 self._transfer.wait(timeout_s)
+        finally:
+            passes.close()
 
     def _raise_failures(self) -> TickReport:
         failures = self._roots.take()
@@ -294,25 +296,26 @@ class Scheduler(Stepper):
         bound.begin(watch.started_ns)
         try:
             self._pass_queue, self._run_queue = self._run_queue, []
+            self._transfer.begin_tick()
             self._deadlines.run_due(watch.started_ns)
             self._timers.run_due(watch.started_ns)
             self._resume_all(self._transfer.take_nowait())
-            watch.resumed()
-            self._step_pass_queue(watch)
+            watch.note(RESUME)
+            self._step_pass_queue(watch, STEP)
             while (self._pass_queue or self._wanted()) and not bound.ended():
                 self._deadlines.run_due(self.clock.now_ns())
                 completions = self._transfer.take_nowait()
                 if completions or self._pass_queue:
                     self._resume_all(completions)
-                    watch.resumed()
-                    self._step_pass_queue(watch, resuming=True)
+                    watch.note(RESUME)
+                    self._step_pass_queue(watch, RESUME)
                 now_ns = self.clock.now_ns()
                 if bound.carries(now_ns):
                     break
-                if not completions and self._wanted():
-                    watch.resumed()
+                if not completions and (self._wanted() or self._has_too_many_calls()):
+                    watch.note(RESUME)
                     yield self._timeout_s(bound, now_ns)
-                    watch.waited()
+                    watch.note(WAIT)
         except (KeyboardInterrupt, SystemExit):
             # Between two Tasks, as likely as not: which of them was being resumed is lost.
             self._broken = True
@@ -324,28 +327,36 @@ class Scheduler(Stepper):
             self._in_pass = False
             self._count_started()
             self._last_report = watch.report(bound)
-            self._reported = self._count.copy()
+            self._reported = self._count.figures()
             self._instruments.after_tick(self._last_report)
 
-    def _step_pass_queue(self, watch: Stopwatch, resuming: bool = False) -> None:
-        note_steps = watch.resumed if resuming else watch.stepped
+    def _step_pass_queue(self, watch: Stopwatch, what: int) -> None:
+        """Step all that are in the queue, unless they come to make too many calls."""
         while True:
-            while self._pass_queue:
+            while self._pass_queue and not self._has_too_many_calls():
                 queue, self._pass_queue = self._pass_queue, []
-                self._count.steps += len(queue)
                 remaining = iter(queue)
                 try:
-                    for _ in range(0, len(queue), SLICE):
+                    for begin in range(0, len(queue), SLICE):
                         self._step(islice(remaining, SLICE))
-                        note_steps()
-                        self._send_groups(EARLY_BATCH)
-                        watch.encoded()
+                        self._count.steps += min(SLICE, len(queue) - begin)
+                        watch.note(what)
+                        if self._calls:
+                            self._send_early()
+                            watch.note(ENCODE)
+                        if self._has_too_many_calls():
+                            break
                 finally:
                     self._pass_queue[:0] = remaining  # none, unless the pass was broken off
-            self._send_groups(1)
-            watch.encoded()
-            if not self._pass_queue:  # where calls of cancelled Tasks were refused, there are some
+            if self._calls:
+                self._send_groups(list(self._calls))
+                watch.note(ENCODE)
+            # Where calls of cancelled Tasks were refused, there are some to step again.
+            if not self._pass_queue or self._has_too_many_calls():
                 return
+
+    def _has_too_many_calls(self) -> bool:
+        return self._transfer.in_flight >= self._transfer.max_pending
 
     def _wanted(self) -> int:
         """What is out and somebody waits for: calls in flight, and functions that trio runs."""

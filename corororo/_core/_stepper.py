@@ -117,6 +117,15 @@ class Stepper:
         self._transfer.send_nowait(function, ticket, arguments)
         self._instruments.async_task_sent(function.name, len(arguments))
 
+    @property
+    def max_pending(self) -> int:
+        """Calls that may be in flight at most, unless a Task asks for more at once."""
+        return self._transfer.max_pending
+
+    def lend(self, function: AsyncFunction, values: Sequence[Any]) -> None:
+        """Results come to a Task now, that arrived now or earlier."""
+        self._transfer.lend(function, values)
+
     def forget_calls(self, calls: int) -> None:
         """Nobody waits for these any more, though they are still in flight."""
         self._unwanted += calls
@@ -261,16 +270,22 @@ class Stepper:
         except Exception as error:  # the Task asked for something that cannot be: tell it there
             self.resume_with_error(task, error)
 
-    def _send_groups(self, least: int) -> None:
-        """Send the calls of each function of which there are at least so many."""
-        ready = [f for f, (tasks, _) in self._calls.items() if len(tasks) >= least]
-        for function in ready:
+    def _send_early(self) -> None:
+        """Send what is worth it already: the workers begin while we go on."""
+        worth = self._transfer.worth_sending
+        ready = [f for f, (tasks, _) in self._calls.items() if len(tasks) >= worth(f)]
+        if ready:
+            self._send_groups(ready)
+
+    def _send_groups(self, functions: Iterable[AsyncFunction]) -> None:
+        """Send the calls of these functions."""
+        for function in functions:
             tasks, arguments = self._calls.pop(function)
             if self._cancelled_scopes:
                 tasks, arguments = self._refuse_cancelled(tasks, arguments)
                 if not tasks:
                     continue
-            ticket = Ticket(tasks)
+            ticket = Ticket(function, tasks)
             self._tickets.add(ticket)
             self.send_calls(function, ticket, arguments)
 
@@ -301,6 +316,7 @@ class Stepper:
                 ticket.answered.append(range(start, start + len(values)))
             else:
                 self._tickets.discard(ticket)
+            self._transfer.lend(ticket.function, values)
             tasks = ticket.tasks[start : start + len(values)]
             if failures is None:
                 self._step(zip(map(_send_of, tasks), values, tasks, strict=True))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from corororo.abc import AsyncFunction
+
 from ._task import HUSK, Task
 
 
 class Ticket:
     """The Tasks that wait for calls which were sent together."""
 
-    __slots__ = ("answered", "remaining", "tasks")
+    __slots__ = ("answered", "function", "remaining", "tasks")
 
-    def __init__(self, tasks: list[Task]) -> None:
+    def __init__(self, function: AsyncFunction, tasks: list[Task]) -> None:
+        self.function = function
         self.tasks = tasks
         self.remaining = len(tasks)
         self.answered: list[range] = []  # places whose Tasks have gone on

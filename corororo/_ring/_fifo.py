@@ -3,53 +3,40 @@
 A FIFO is a queue of many writers and many readers that outlives any of them: the kernel wakes
 one sleeper a write, loses no wake-up, and its lock orders the memory of both sides, so whoever
 has read a descriptor sees all that was written before it was sent.
+
+Whatever else somebody writes there is passed over: a descriptor begins with a kind.
 """
 
 from __future__ import annotations
 
+import array
 import contextlib
 import errno
+import fcntl
 import os
 import select
+import termios
 from pathlib import Path
 
 from corororo._exceptions import FifoFull, PoolClosed
 
-from ._layout import DESCRIPTOR, DESCRIPTOR_BYTES, Descriptor
+from ._forks import told_after_fork
+from ._layout import DESCRIPTOR, DESCRIPTOR_BYTES, KINDS, Descriptor
 
 READ_BYTES = 128 * DESCRIPTOR_BYTES  # one page of the pipe
+JUNK = Descriptor(0)
 
 
-class FifoReader:
-    """The reading end. A zone is the only reader of its replies; all workers read the calls."""
+class _Fifo:
+    """One end of a FIFO. A process that is forked does not share it: it would keep it open."""
 
-    def __init__(self, path: Path, *, blocking: bool) -> None:
-        # Without a writer a blocking open would wait for one, perhaps for ever.
-        self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        os.set_blocking(self._fd, blocking)
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        told_after_fork(self)
 
     def fileno(self) -> int:
         """For poll and trio."""
         return self._fd
-
-    def read_one(self) -> Descriptor | None:
-        """The next descriptor; None when the last writer is gone.
-
-        Waits for it, or raises BlockingIOError where the reader is not ``blocking``.
-        """
-        data = os.read(self._fd, DESCRIPTOR_BYTES)
-        if not data:
-            return None
-        return Descriptor._make(DESCRIPTOR.unpack(data.ljust(DESCRIPTOR_BYTES, b"\0")))
-
-    def read_nowait(self) -> list[Descriptor]:
-        """The descriptors that are there, at most a page of them."""
-        try:
-            data = os.read(self._fd, READ_BYTES)
-        except BlockingIOError:
-            return []
-        whole = len(data) - len(data) % DESCRIPTOR_BYTES  # whatever else is there, it is not ours
-        return [Descriptor._make(fields) for fields in DESCRIPTOR.iter_unpack(data[:whole])]
 
     def close(self) -> None:
         """Idempotent."""
@@ -57,26 +44,85 @@ class FifoReader:
             os.close(self._fd)
             self._fd = -1
 
+    def after_fork(self) -> None:
+        """In a forked process, which has no part in this."""
+        self.close()
 
-class FifoWriter:
+
+class FifoReader(_Fifo):
+    """The reading end. A zone is the only reader of its replies; all workers read the calls."""
+
+    def __init__(self, path: Path, *, blocking: bool) -> None:
+        # Without a writer a blocking open would wait for one, perhaps for ever.
+        super().__init__(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        os.set_blocking(self._fd, blocking)
+        self._rest = b""  # the beginning of a descriptor that came behind something else
+
+    def read_one(self) -> Descriptor | None:
+        """The next descriptor; None when the last writer is gone, JUNK for anything else.
+
+        Waits for it, or raises BlockingIOError where the reader is not ``blocking``. Junk may
+        hide a descriptor or two behind it; their zones will miss them, and send them again.
+        """
+        data = os.read(self._fd, DESCRIPTOR_BYTES)
+        if not data:
+            return None
+        if len(data) != DESCRIPTOR_BYTES:
+            return JUNK
+        descriptor = Descriptor._make(DESCRIPTOR.unpack(data))
+        return descriptor if descriptor.kind in KINDS else JUNK
+
+    def read_nowait(self) -> list[Descriptor]:
+        """The descriptors that are there, at most a page of them. For a sole reader."""
+        try:
+            data = os.read(self._fd, READ_BYTES)
+        except BlockingIOError:
+            return []
+        if self._rest:
+            data = self._rest + data
+            self._rest = b""
+        if len(data) % DESCRIPTOR_BYTES == 0:
+            found = [Descriptor._make(fields) for fields in DESCRIPTOR.iter_unpack(data)]
+            if all(descriptor.kind in KINDS for descriptor in found):
+                return found
+        return self._search(data)
+
+    def queued(self) -> int:
+        """How many descriptors wait there now."""
+        size = array.array("i", [0])
+        fcntl.ioctl(self._fd, termios.FIONREAD, size)
+        return size[0] // DESCRIPTOR_BYTES
+
+    def _search(self, data: bytes) -> list[Descriptor]:
+        """The descriptors among something else."""
+        found = []
+        place = 0
+        while len(data) - place >= DESCRIPTOR_BYTES:
+            descriptor = Descriptor._make(DESCRIPTOR.unpack_from(data, place))
+            if descriptor.kind in KINDS:
+                found.append(descriptor)
+                place += DESCRIPTOR_BYTES
+            else:
+                place += 1
+        self._rest = data[place:]
+        return found
+
+
+class FifoWriter(_Fifo):
     """A writing end. Never blocks: neither on a reader that is gone nor on a FIFO that is full."""
 
     def __init__(self, path: Path) -> None:
         try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            super().__init__(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
         except OSError as error:
             if error.errno in (errno.ENXIO, errno.ENOENT):
                 raise PoolClosed(f"nobody reads {path} any more") from None
             raise
 
-    def fileno(self) -> int:
-        """For poll and trio."""
-        return self._fd
-
-    def write_nowait(self, *fields: int) -> None:
+    def write_nowait(self, descriptor: Descriptor) -> None:
         """Send one descriptor; raises FifoFull, or PoolClosed when the last reader is gone."""
         try:
-            os.write(self._fd, DESCRIPTOR.pack(*fields))
+            os.write(self._fd, DESCRIPTOR.pack(*descriptor))
         except BlockingIOError:
             raise FifoFull("the FIFO is full") from None
         except BrokenPipeError:
@@ -87,12 +133,6 @@ class FifoWriter:
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
         poll.poll(timeout_s * 1000)
-
-    def close(self) -> None:
-        """Idempotent."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
 
 
 def make_fifo(path: Path) -> None:

@@ -2,88 +2,101 @@
 
 A record stands in the ring of one zone, begins on a multiple of ALIGNMENT and holds one batch::
 
-    0          8         12        16        20        24        28        32
-    | sequence | attempt | worker  | name    | request | reply   | calls   |
-    | u64      | u32     | u32     | length  | length  | room    | u32     |
-    32        36         40                    48
-    | timed   | current  | started ns          |
-    | u32     | u32      | u64                 |
+    0         4         8                16        20
+    | attempt | worker  | started ns u64 | current |
+    20             28        32        36        40        44        48
+    | sequence u64 | name    | request | reply   | calls   | timed   |
+    |              | length  | length  | room    | u32     | u32     |
     | function name, request, padding to 8 | reply extent ... padding to ALIGNMENT |
 
-The zone writes all of it but ``worker``, ``current``, ``started`` and the reply extent, which
+The zone writes all of it but ``worker``, ``started``, ``current`` and the reply extent, which
 belong to the worker that holds the record's lock. ``current`` and ``started`` tell which call runs
 since when, in records that are ``timed``. ``sequence`` is never used twice, so a descriptor that
-points to a record long freed finds another number there.
+points to a record long freed finds another number there. Everything from ``sequence`` to the end
+of the request stays as it was written, and its CRC-32 travels in the descriptor.
 
 A descriptor travels through a FIFO and is 32 bytes long: under PIPE_BUF, so that the kernel
 writes it whole, and a divisor of the page, so that a reader of 32 bytes never gets two halves::
 
-    | kind u16 | flags u16 | ring u32 | offset u32 | length u32 | sequence u64 | attempt u32 | worker u32 |
+    | kind u16 | attempt u16 | ring u32 | offset u32 | length u32 | sequence u64 | checksum u32 | worker u32 |
 """  # noqa: E501  the picture is as wide as a descriptor
 
 from __future__ import annotations
 
 import enum
 import struct
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-ALIGNMENT = 64
-RECORD_HEADER = struct.Struct("<QIIIIIIIIQ")
-PROGRESS = struct.Struct("<IQ")
-PROGRESS_OFFSET = 36
-RECORD_HEADER_BYTES = RECORD_HEADER.size
-WORKER_FIELD = struct.Struct("<I")
-WORKER_OFFSET = 12
-ATTEMPT_AND_WORKER = struct.Struct("<II")
-ATTEMPT_OFFSET = 8
-DESCRIPTOR = struct.Struct("<HHIIIQII")
-DESCRIPTOR_BYTES = DESCRIPTOR.size
-NO_WORKER = 0
-KILLED_ON_REQUEST = 1  # a flag of WORKER_DIED: a zone asked for it, because of a timeout
+ALIGNMENT: Final = 64
+RECORD_HEADER: Final = struct.Struct("<IIQIQIIIII")
+RECORD_HEADER_BYTES: Final = RECORD_HEADER.size
+STATE: Final = struct.Struct("<IIQI")  # what changes while the record stands
+PROGRESS: Final = struct.Struct("<QI")
+PROGRESS_OFFSET: Final = 8
+WORKER_FIELD: Final = struct.Struct("<I")
+WORKER_OFFSET: Final = 4
+CONTENT: Final = struct.Struct("<QIIIII")  # what does not
+CONTENT_OFFSET: Final = STATE.size
+DESCRIPTOR: Final = struct.Struct("<HHIIIQII")
+DESCRIPTOR_BYTES: Final = DESCRIPTOR.size
+NO_WORKER: Final = 0
+ATTEMPTS: Final = 1 << 16  # an attempt has 16 bits in a descriptor
 
 
 class Kind(enum.IntEnum):
-    """What a descriptor says."""
+    """What a descriptor says. The upper byte tells it from anything else that lands in a FIFO."""
 
-    CALLS = 1  # zone to workers: this record waits for you
-    REPLY = 2  # worker to zone: the reply stands in the record's extent
-    SPILLED = 3  # worker to zone: the reply stands in a file of its own
-    WORKER_DIED = 4  # pool to zones: the worker of this number is no more
-    READY = 5  # worker to pool: I read descriptors from now on
-    KILL = 6  # zone to pool: the worker of this number has had a call for too long
+    CALLS = 0xC501  # zone to workers: this record waits for you
+    REPLY = 0xC502  # worker to zone: the reply stands in the record's extent
+    SPILLED = 0xC503  # worker to zone: the reply stands in a file of its own
+    REFUSED = 0xC504  # worker to zone: the record is not what its descriptor says
+    WORKER_DIED = 0xC505  # pool to zones: the worker of this number is no more
+    WORKER_KILLED = 0xC506  # the same, and a zone asked for it because of a timeout
+    READY = 0xC507  # worker to pool: I read descriptors from now on
+    KILL = 0xC508  # zone to pool: the worker of this number has had a call for too long
+    LOOK = 0xC509  # zone to pool: a batch is out for long, do the workers live?
+    STEAL = 0xC50A  # zone to a worker: take from the place of this number
+
+
+KINDS: Final = frozenset(int(kind) for kind in Kind)
 
 
 class Descriptor(NamedTuple):
-    """The 32 bytes that travel, unpacked."""
+    """The 32 bytes that travel, unpacked. What a kind does not use is 0."""
 
     kind: int
-    flags: int
-    ring: int
-    offset: int
-    length: int
-    sequence: int
-    attempt: int
-    worker: int
+    attempt: int = 0
+    ring: int = 0
+    offset: int = 0
+    length: int = 0
+    sequence: int = 0
+    checksum: int = 0
+    worker: int = NO_WORKER
 
 
 class RecordHeader(NamedTuple):
     """The first 48 bytes of a record, unpacked."""
 
-    sequence: int
     attempt: int
     worker: int
+    started_ns: int
+    current: int
+    sequence: int
     name_length: int
     request_length: int
     reply_room: int
     calls: int
-    timed: int = 0
-    current: int = 0
-    started_ns: int = 0
+    timed: int
 
     @property
     def request_offset(self) -> int:
         """Where the request begins, from the start of the record."""
-        return RECORD_HEADER.size + self.name_length
+        return RECORD_HEADER_BYTES + self.name_length
+
+    @property
+    def request_end(self) -> int:
+        """Where the request ends, from the start of the record."""
+        return RECORD_HEADER_BYTES + self.name_length + self.request_length
 
     @property
     def reply_offset(self) -> int:
@@ -93,7 +106,7 @@ class RecordHeader(NamedTuple):
 
 def reply_offset(name_length: int, request_length: int) -> int:
     """Where the reply extent of such a record begins, from its start."""
-    return (RECORD_HEADER.size + name_length + request_length + 7) & ~7
+    return (RECORD_HEADER_BYTES + name_length + request_length + 7) & ~7
 
 
 def record_bytes(name_length: int, request_length: int, reply_room: int) -> int:

@@ -4,29 +4,35 @@ A worker locks the first byte of a record before it looks at it, marks it as its
 the lock until the reply stands. The lock is the kernel's (fcntl): it ends with its holder, and
 it is what makes giving a record to another worker safe. Whoever gets the lock knows that nobody
 writes into the record; a descriptor of an older attempt finds another attempt number under the
-lock and is void.
+lock and is void. Lock and FIFO order the memory of both sides: nothing else is relied on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import mmap
 import os
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from corororo._exceptions import SessionError
 from corororo._platform import HAS_FALLOCATE
 
+from ._forks import told_after_fork
 from ._layout import (
-    ATTEMPT_AND_WORKER,
-    ATTEMPT_OFFSET,
+    CONTENT,
+    CONTENT_OFFSET,
     NO_WORKER,
     PROGRESS,
     PROGRESS_OFFSET,
     RECORD_HEADER,
+    STATE,
     WORKER_FIELD,
     WORKER_OFFSET,
+    Descriptor,
     RecordHeader,
 )
 
@@ -38,6 +44,8 @@ class RingMemory:
         self._fd = fd
         self.size_bytes = size_bytes
         self._map = mmap.mmap(fd, size_bytes)
+        self._view = memoryview(self._map)
+        told_after_fork(self)
 
     @classmethod
     def create(cls, path: Path, size_bytes: int) -> RingMemory:
@@ -51,7 +59,8 @@ class RingMemory:
             path.unlink()
             raise SessionError(
                 f"{path}: expected room for a ring of {size_bytes} bytes, found: "
-                f"{error.strerror}; free some there, or ask for smaller rings"
+                f"{error.strerror}; free some there, or ask for smaller rings: "
+                f"WorkerPool(ring_bytes=...)"
             ) from None
 
     @classmethod
@@ -69,26 +78,58 @@ class RingMemory:
         """Whether the file has lost its name: the zone is gone, and nobody else will come."""
         return os.fstat(self._fd).st_nlink == 0
 
+    # -- records
+
     def write_record(
         self,
         offset: int,
-        header: RecordHeader,
+        attempt: int,
+        sequence: int,
         name: bytes,
         request: bytes,
-    ) -> None:
-        """Write all of a record but its reply. The descriptor goes later: it makes it visible."""
-        memory = self._map
-        RECORD_HEADER.pack_into(memory, offset, *header)
-        start = offset + RECORD_HEADER.size
-        memory[start : start + len(name)] = name
-        start += len(name)
-        memory[start : start + len(request)] = request
+        *,
+        reply_room: int,
+        calls: int,
+        timed: bool,
+    ) -> int:
+        """Write all of a record but its reply, and return its checksum.
+
+        The descriptor goes later: it makes the record visible.
+        """
+        content = CONTENT.pack(sequence, len(name), len(request), reply_room, calls, timed)
+        content += name + request
+        STATE.pack_into(self._map, offset, attempt, NO_WORKER, 0, 0)
+        start = offset + CONTENT_OFFSET
+        self._map[start : start + len(content)] = content
+        return zlib.crc32(content)
 
     def header(self, offset: int) -> RecordHeader:
         """The header that stands there; raises IndexError when it would leave the ring."""
         if not 0 <= offset <= self.size_bytes - RECORD_HEADER.size:
             raise IndexError(f"no record can stand at {offset} of {self.size_bytes} bytes")
         return RecordHeader._make(RECORD_HEADER.unpack_from(self._map, offset))
+
+    def waits(self, descriptor: Descriptor) -> RecordHeader | None:
+        """The header of the record that a descriptor speaks of, if it still waits for a worker."""
+        if descriptor.offset > self.size_bytes - RECORD_HEADER.size:
+            return None  # forged: no zone sends that
+        header = RecordHeader._make(RECORD_HEADER.unpack_from(self._map, descriptor.offset))
+        awaited = (descriptor.attempt, NO_WORKER, descriptor.sequence)
+        return header if (header.attempt, header.worker, header.sequence) == awaited else None
+
+    def is_whole(self, header: RecordHeader, descriptor: Descriptor) -> bool:
+        """Whether the record lies inside the ring and is what its zone wrote."""
+        offset = descriptor.offset
+        if offset + header.reply_offset + header.reply_room > self.size_bytes:
+            return False
+        with self.view(offset + CONTENT_OFFSET, offset + header.request_end) as content:
+            return zlib.crc32(content) == descriptor.checksum
+
+    @contextlib.contextmanager
+    def view(self, start: int, end: int) -> Iterator[memoryview]:
+        """Some bytes in place, for as long as the block lasts."""
+        with self._view[start:end] as view:
+            yield view
 
     def read(self, offset: int, length: int) -> bytes:
         """A copy of some bytes."""
@@ -98,18 +139,19 @@ class RingMemory:
         """Overwrite some bytes."""
         self._map[offset : offset + len(data)] = data
 
+    # -- the state of a record
+
     def mark(self, offset: int, worker: int) -> None:
         """Say which worker has the record; under its lock."""
         WORKER_FIELD.pack_into(self._map, offset + WORKER_OFFSET, worker)
 
     def note_progress(self, offset: int, call: int, now_ns: int) -> None:
         """Say which call runs from now on; under the record's lock."""
-        PROGRESS.pack_into(self._map, offset + PROGRESS_OFFSET, call, now_ns)
+        PROGRESS.pack_into(self._map, offset + PROGRESS_OFFSET, now_ns, call)
 
     def renew(self, offset: int, attempt: int) -> None:
         """Begin another attempt on the record, under its lock: older descriptors are void now."""
-        PROGRESS.pack_into(self._map, offset + PROGRESS_OFFSET, 0, 0)
-        ATTEMPT_AND_WORKER.pack_into(self._map, offset + ATTEMPT_OFFSET, attempt, NO_WORKER)
+        STATE.pack_into(self._map, offset, attempt, NO_WORKER, 0, 0)
 
     def try_lock(self, offset: int) -> bool:
         """Take the record's lock unless another process has it."""
@@ -130,7 +172,14 @@ class RingMemory:
     def close(self) -> None:
         """Unmap; idempotent."""
         if self._fd >= 0:
+            self._view.release()
             self._map.close()
+            os.close(self._fd)
+            self._fd = -1
+
+    def after_fork(self) -> None:
+        """In a forked process, which has no part in this; its copy of the map may be in use."""
+        if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 

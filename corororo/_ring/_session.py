@@ -1,8 +1,9 @@
 """The session directory of a pool: made, locked, found stale, removed. Knows no workers.
 
 Its files: ``lock`` (held with flock while the owner lives), ``pool.json``, the FIFOs ``calls``
-(zones to workers), ``status`` (workers to pool) and ``lifeline`` (never written: its end of file
-says that the owner is gone), and for each zone ``<ring>.ring`` and ``<ring>.replies``.
+(zones to workers; one more for each worker that is somebody's home, ``calls.<place>``), ``status``
+(workers to pool) and ``lifeline`` (never written: its end of file says that the owner is gone),
+and for each zone ``<ring>.ring`` and ``<ring>.replies``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from corororo._exceptions import PoolClosed, SessionError
 from corororo._platform import HAS_MEMORY_FILES
 
 from ._fifo import FifoReader, FifoWriter, make_fifo, remove_file
+from ._forks import told_after_fork
 
 PREFIX = "corororo-"
 UNFINISHED_PREFIX = ".corororo-"  # until its lock is held; never taken for stale by its name
@@ -31,6 +33,7 @@ class Session:
     def __init__(self, directory: Path, lock_fd: int | None) -> None:
         self.directory = directory
         self._lock_fd = lock_fd
+        told_after_fork(self)
 
     @classmethod
     def create(cls, room_bytes: int = 0, base: Path | None = None) -> Session:
@@ -90,6 +93,10 @@ class Session:
     def calls(self) -> Path:
         """The FIFO from all zones to whichever worker reads first."""
         return self.directory / "calls"
+
+    def calls_of(self, place: int) -> Path:
+        """The FIFO to the worker at one place of the pool; others take from it, too."""
+        return self.directory / f"calls.{place}"
 
     @property
     def status(self) -> Path:
@@ -162,6 +169,14 @@ class Session:
         """Remove the directory and give up its lock; for the owner. Idempotent."""
         if self._lock_fd is not None:
             shutil.rmtree(self.directory, ignore_errors=True)
+            self._give_up_lock()
+
+    def after_fork(self) -> None:
+        """In a forked process, which owns nothing: the lock ends with its parent."""
+        self._give_up_lock()
+
+    def _give_up_lock(self) -> None:
+        if self._lock_fd is not None:
             os.close(self._lock_fd)
             self._lock_fd = None
 

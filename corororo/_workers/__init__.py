@@ -15,3 +15,4 @@ from ._process import forkserver as forkserver
 from ._staff import PoolStatistics as PoolStatistics
 from ._transfer import SharedRing as SharedRing
 from ._transfer import TransferStatistics as TransferStatistics
+from ._views import keep as keep

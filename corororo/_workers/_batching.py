@@ -1,4 +1,7 @@
-"""One tick's calls into batches: how many go together, and what a batch is. Knows no bytes."""
+"""Calls that travel together: a pile of one function's calls, and the batches cut from it.
+
+Knows no bytes.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +15,52 @@ UNPLACED = -1
 NO_HANDLE = Handle(0, 0)
 
 
+class Pile:
+    """Calls that were sent under one ticket and wait for a batch; cut from the front."""
+
+    __slots__ = ("_arguments", "_next", "function", "ticket")
+
+    def __init__(
+        self, function: AsyncTaskFunction[..., Any], ticket: Any, arguments: list[tuple[Any, ...]]
+    ) -> None:
+        self.function = function
+        self.ticket = ticket
+        self._arguments = arguments
+        self._next = 0
+
+    def __len__(self) -> int:
+        return len(self._arguments) - self._next
+
+    def cut(self, size: int) -> Batch:
+        """The next so many calls, as a batch."""
+        start = self._next
+        self._next = end = start + size
+        arguments = self._arguments
+        if start or end < len(arguments):
+            arguments = arguments[start:end]
+        return Batch(self.function, self.ticket, start, arguments)
+
+
 class Batch:
     """Some calls of one function that travel in one record."""
 
     __slots__ = (
         "arguments",
         "attempt",
+        "checksum",
         "deaths",
         "expired",
         "function",
         "handle",
         "offset",
         "reply_offset",
+        "reply_room",
         "request",
+        "seen",
+        "sendings",
         "sent",
+        "sent_ns",
+        "sequence",
         "start",
         "ticket",
     )
@@ -42,19 +77,20 @@ class Batch:
         self.ticket = ticket
         self.start = start  # the place of the first call among those sent under the ticket
         self.arguments = arguments
-        self.deaths = deaths  # workers that died while they had this call alone
-        self.request: bytes | None = None  # encoded, once
+        self.deaths = deaths  # workers that failed while they had this call alone
+        self.request: bytes | None = None  # encoded, once, until it stands in the ring
         self.offset = UNPLACED  # of its record in the ring
         self.reply_offset = 0  # of the reply extent in the ring
+        self.reply_room = 0
+        self.checksum = 0  # of the record
         self.handle = NO_HANDLE
+        self.sequence = 0  # its handle, as a record and its descriptors carry it
         self.attempt = 1
         self.sent = False
+        self.sent_ns = 0  # when the last time
+        self.sendings = 0  # because the one before seems to be lost
+        self.seen: Any = None  # what the last look at its record found
         self.expired: int | None = None  # the call that has run longer than its timeout
-
-    @property
-    def sequence(self) -> int:
-        """Its handle, as a record and its descriptors carry it."""
-        return self.handle.pack()
 
     def parts(self, size: int) -> list[Batch]:
         """The same calls in batches of at most ``size``."""
@@ -68,8 +104,3 @@ class Batch:
     def halves(self) -> list[Batch]:
         """The same calls in two batches: what kills its worker is found by halving."""
         return self.parts((len(self.arguments) + 1) // 2)
-
-
-def batch_size(calls: int, workers: int, max_batch: int) -> int:
-    """How many of ``calls`` go into a batch: as few as keep every worker busy, with a bound."""
-    return max(1, min(max_batch, -(-calls // workers)))

@@ -14,6 +14,7 @@ import msgspec
 
 from ._failures import Failure, describe_failure, rebuild_failure
 from ._functions import ENCODER, AsyncTaskFunction
+from ._views import holds_views, refers_to_request
 
 T = TypeVar("T")
 
@@ -31,10 +32,13 @@ class Codec:
 
     def __init__(self, function: AsyncTaskFunction[..., Any]) -> None:
         self.function = function
-        self._requests: _Items[tuple[Any, ...]] = _Items(function.argument_types())
-        self._values: _Items[Any] = _Items(function.result_type())
+        argument_types, result_type = function.argument_types(), function.result_type()
+        self._copies_requests = refers_to_request(argument_types)
+        self.results_hold_views = holds_views(result_type)
+        self._requests: _Items[tuple[Any, ...]] = _Items(argument_types)
+        self._values: _Items[Any] = _Items(result_type)
         self._reply = msgspec.msgpack.Decoder(
-            tuple[int, list[function.result_type()], dict[int, Failure] | None]  # type: ignore[misc]
+            tuple[int, list[result_type], dict[int, Failure] | None]  # type: ignore[valid-type]
         )
         self._loose_reply = msgspec.msgpack.Decoder(
             tuple[int, msgspec.Raw, dict[int, Failure] | None]
@@ -45,9 +49,14 @@ class Codec:
         return ENCODER.encode(arguments)
 
     def decode_request(
-        self, data: bytes
+        self, data: bytes | memoryview
     ) -> tuple[list[tuple[Any, ...]], dict[int, BaseException] | None]:
-        """The calls, and for those whose arguments are not of the annotated types, why."""
+        """The calls, and for those whose arguments are not of the annotated types, why.
+
+        ``data`` is decoded in place; arguments that would refer to it get a copy to refer to.
+        """
+        if self._copies_requests:
+            data = bytes(data)
         return self._requests.decode(data, f"arguments of {self.function.name}")
 
     def encode_reply(
@@ -119,7 +128,7 @@ class _Items(Generic[T]):
         self._raw = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
     def decode(
-        self, data: bytes | msgspec.Raw, what: str
+        self, data: bytes | memoryview | msgspec.Raw, what: str
     ) -> tuple[list[T], dict[int, BaseException] | None]:
         try:
             return self._all.decode(data), None
@@ -127,7 +136,7 @@ class _Items(Generic[T]):
             return self._decode_each(data, what)
 
     def _decode_each(
-        self, data: bytes | msgspec.Raw, what: str
+        self, data: bytes | memoryview | msgspec.Raw, what: str
     ) -> tuple[list[Any], dict[int, BaseException]]:
         values: list[Any] = []
         wrong: dict[int, BaseException] = {}

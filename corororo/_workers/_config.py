@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from corororo._exceptions import PoolClosed, SessionError
 from corororo._ring import Session
+
+from ._placement import Placement
 
 
 class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -14,8 +18,20 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workers: int
     ring_bytes: int
     max_batch: int
-    max_reply_bytes: int
-    format: int = 1
+    max_reply_bytes: int | None = None  # as much as the ring holds
+    max_pending: int = 100_000
+    placement: Placement = "shared"
+    format: Literal[2] = 2
+
+    @property
+    def reply_limit_bytes(self) -> int:
+        """The size up to which a reply is accepted."""
+        return self.ring_bytes if self.max_reply_bytes is None else self.max_reply_bytes
+
+    @property
+    def reply_limit_option(self) -> str:
+        """What raises it."""
+        return "ring_bytes" if self.max_reply_bytes is None else "max_reply_bytes"
 
 
 def write_config(session: Session, config: PoolConfig) -> None:

@@ -75,10 +75,10 @@ class AsyncTaskFunction(Generic[P, R]):
     def map_unordered(self, *iterables: Iterable[Any]) -> AsyncIterator[R]:
         """As ``map``, but an async iterator that gives each result as soon as it is back.
 
-        A call that fails raises in its turn; the iteration can go on behind it.
+        A call that fails raises in its turn; the iteration can go on behind it. The iterables are
+        read as results are taken, at most ``max_pending`` calls ahead: they may be endless.
         """
-        pairs = zip(*iterables, strict=False)
-        return UnorderedMap(self, [self._complete(given) for given in pairs])
+        return UnorderedMap(self, map(self._complete, zip(*iterables, strict=False)))
 
     def with_options(
         self, *, timeout: float | EllipsisType | None = ..., retries: int | EllipsisType = ...

@@ -12,12 +12,13 @@ from typing import Literal, Self
 from corororo._core import Inline
 from corororo._exceptions import PoolClosed
 from corororo._platform import HAS_AFFINITY
-from corororo._ring import Session
+from corororo._ring import Session, explaining_open_files, told_after_fork
 from corororo.abc import IdleStrategy, Transfer
 
 from ._config import PoolConfig, read_config, write_config
 from ._idle import Park
 from ._lifeline import die_with_owner
+from ._placement import Placement
 from ._staff import Plan, PoolStatistics, Staff
 from ._transfer import SharedRing
 
@@ -31,7 +32,11 @@ class WorkerPool:
         workers: processes; as many as there are CPUs to use by default. 0 runs AsyncTasks inline.
         ring_bytes: shared memory for each Scheduler's calls and replies, reserved when it opens.
         max_batch: calls that travel together at most.
-        max_reply_bytes: the size up to which one result is accepted.
+        max_reply_bytes: the size up to which one result is accepted; by default ``ring_bytes``.
+        max_pending: calls of one Scheduler that may be in flight or wait for room; from there on
+            its Tasks wait for their turn to make more.
+        placement: "shared", all workers read one queue, or "home", each Scheduler has a worker
+            that is its own first, and idle workers take from the busiest.
         rings: Schedulers that are expected; the session directory goes where their rings fit.
         name: what the processes call themselves: ``<name> worker 3``.
         imports: modules that each worker imports before it takes its first call.
@@ -49,8 +54,10 @@ class WorkerPool:
         workers: int | None = None,
         *,
         ring_bytes: int = 1 << 20,
-        max_batch: int = 256,
-        max_reply_bytes: int = 64 << 20,
+        max_batch: int = 512,
+        max_reply_bytes: int | None = None,
+        max_pending: int = 100_000,
+        placement: Placement = "shared",
         rings: int = 1,
         name: str = "corororo",
         imports: Sequence[str] = (),
@@ -65,9 +72,15 @@ class WorkerPool:
         if ring_bytes > RING_BYTES_MAX:
             raise ValueError(f"ring_bytes must be at most {RING_BYTES_MAX}, got {ring_bytes}")
         _check_at_least("max_batch", max_batch, 1)
-        _check_at_least("max_reply_bytes", max_reply_bytes, 1)
+        if max_reply_bytes is not None:
+            _check_at_least("max_reply_bytes", max_reply_bytes, 1)
+        _check_at_least("max_pending", max_pending, 1)
+        if placement not in ("shared", "home"):
+            raise ValueError(f'placement must be "shared" or "home", got {placement!r}')
         _check_at_least("rings", rings, 1)
-        self._config = PoolConfig(count, (ring_bytes + 63) & ~63, max_batch, max_reply_bytes)
+        self._config = PoolConfig(
+            count, (ring_bytes + 63) & ~63, max_batch, max_reply_bytes, max_pending, placement
+        )
         self._rings = rings
         self._plan = Plan(name, imports, preload, idle or Park(), cpus_to_pin(pin))
         self._base = directory
@@ -93,16 +106,19 @@ class WorkerPool:
         if self._staff is not None:
             raise RuntimeError("the pool has been started already")
         rings_bytes = self._config.ring_bytes * self._rings if self._config.workers else 0
-        session = Session.create(rings_bytes, self._base)
-        try:
-            write_config(session, self._config)
-            self._staff = Staff(session, self._plan)
-            self._staff.start(self._config.workers)
-        except BaseException:
-            self.close()
-            session.remove()
-            raise
+        with explaining_open_files("a pool of workers"):
+            session = Session.create(rings_bytes, self._base)
+            try:
+                write_config(session, self._config)
+                homes = self._config.workers if self._config.placement == "home" else 0
+                self._staff = Staff(session, self._plan, homes)
+                self._staff.start(self._config.workers)
+            except BaseException:
+                self.close()
+                session.remove()
+                raise
         atexit.register(self.close)
+        told_after_fork(self)
 
     def open_transfer(self) -> Transfer:
         """The way to the workers for one Scheduler; raises PoolFailed where none can be had."""
@@ -123,6 +139,11 @@ class WorkerPool:
             self._staff.stop()
             self._staff = None
             atexit.unregister(self.close)
+
+    def after_fork(self) -> None:
+        """In a forked process, which has no workers: those are its parent's."""
+        self._staff = None
+        atexit.unregister(self.close)
 
     def __enter__(self) -> Self:
         self.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import multiprocessing.process
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from corororo._ring import told_after_fork
 from corororo.abc import IdleStrategy
 
 from ._worker import worker_main
@@ -39,6 +41,7 @@ class WorkerProcess:
     def __init__(
         self,
         number: int,
+        place: int,
         title: str,
         address: str,
         imports: Sequence[str],
@@ -52,10 +55,11 @@ class WorkerProcess:
         self.killed_on_request = False  # for a call of its batch, which need not be its own fault
         self._process = forkserver(preload).Process(
             target=worker_main,
-            args=(address, number, title, tuple(imports), idle, cpu),
+            args=(address, number, place, title, tuple(imports), idle, cpu),
             daemon=True,
         )
         self._process.start()
+        told_after_fork(self)
 
     @property
     def pid(self) -> int:
@@ -85,6 +89,10 @@ class WorkerProcess:
         """SIGKILL; nothing happens where it has ended already."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
+
+    def after_fork(self) -> None:
+        """In a forked process: multiprocessing would end the worker there, as its own child."""
+        multiprocessing.process._children.discard(self._process)  # type: ignore[attr-defined]
 
     def stop(self, timeout_s: float) -> None:
         """Wait for the end that the lifeline brought, and kill what does not come to it."""

@@ -18,10 +18,21 @@ from typing import NamedTuple
 import msgspec
 
 from corororo._exceptions import FifoFull, PoolClosed, PoolFailed
-from corororo._ring import KILLED_ON_REQUEST, FifoReader, FifoWriter, Kind, Session
+from corororo._ring import (
+    NO_WORKER,
+    Descriptor,
+    FifoReader,
+    FifoWriter,
+    Kind,
+    Session,
+    explaining_open_files,
+    is_out_of_files,
+    make_fifo,
+)
 from corororo.abc import IdleStrategy
 
 from ._process import WorkerProcess, WorkerStatus
+from ._stopped import is_stopped
 
 STOP_S = 1.0  # what a worker gets to end by itself
 START_S = 60.0  # what the workers get to come up
@@ -54,6 +65,7 @@ class Plan(NamedTuple):
         """A worker for a place of the pool."""
         return WorkerProcess(
             number,
+            place,
             f"{self.name} worker {place + 1}",
             str(session.directory),
             self.imports,
@@ -66,7 +78,8 @@ class Plan(NamedTuple):
 class Staff:
     """The worker processes of a pool, and the thread that minds them."""
 
-    def __init__(self, session: Session, plan: Plan) -> None:
+    def __init__(self, session: Session, plan: Plan, homes: int = 0) -> None:
+        """``homes`` is how many workers have a FIFO of their own."""
         self.session = session
         self._plan = plan
         self._workers: list[WorkerProcess] = []
@@ -74,7 +87,7 @@ class Staff:
         self._died: deque[WorkerStatus] = deque(maxlen=DIED_KEPT)
         self._next_number = 1
         self._stillborn = 0
-        self._untold: list[tuple[Path, WorkerProcess]] = []  # reply FIFOs, and who died
+        self._untold: list[tuple[Path, Descriptor]] = []  # reply FIFOs, and what they are to hear
         self._failure: str | None = None
         self._changed = threading.Condition()
         self._stopping = False
@@ -82,7 +95,10 @@ class Staff:
         with contextlib.ExitStack() as undo:
             undo.callback(session.remove)
             self._lifeline = self._keep_open(undo, session.lifeline)
-            self._keep_open(undo, session.calls)
+            for calls in (session.calls, *map(session.calls_of, range(homes))):
+                if calls != session.calls:
+                    make_fifo(calls)
+                self._keep_open(undo, calls)
             self._keep_open(undo, session.status)
             self._status = FifoReader(session.status, blocking=False)
             undo.callback(self._status.close)
@@ -138,8 +154,9 @@ class Staff:
 
     def _mind(self) -> None:
         try:
-            while not self._stopping and self._failure is None:
-                self._watch()
+            with explaining_open_files("a worker in place of one that died"):
+                while not self._stopping and self._failure is None:
+                    self._watch()
         except Exception as error:  # nobody minds the workers from here on: say so, and end all
             self._fail(f"the pool cannot go on: {error!r}")
 
@@ -155,24 +172,45 @@ class Staff:
         for place in dead:
             worker = self._workers[place]
             worker.make_sure_it_is_dead()
-            self._untold += [(path, worker) for path in self.session.all_replies()]
+            kind = Kind.WORKER_KILLED if worker.killed_on_request else Kind.WORKER_DIED
+            death = Descriptor(kind, worker=worker.number)
+            self._untold += [(path, death) for path in self.session.all_replies()]
         self._tell_the_zones()
         for place in dead:
             self._replace(place, self._workers[place])
 
     def _read_status(self) -> None:
+        looks = False
         for descriptor in self._status.read_nowait():
-            for worker in self._workers:
-                if worker.number != descriptor.worker:
-                    continue
-                if descriptor.kind == Kind.READY:
-                    worker.ready = True
-                    self._stillborn = 0
-                elif descriptor.kind == Kind.KILL:
-                    worker.killed_on_request = True
-                    worker.kill()
+            worker = self._find(descriptor.worker)
+            if descriptor.kind == Kind.LOOK:
+                looks = True
+                if worker is None and descriptor.worker != NO_WORKER:
+                    self._own_up(descriptor)
+            elif worker is not None and descriptor.kind == Kind.READY:
+                worker.ready = True
+                self._stillborn = 0
+            elif worker is not None and descriptor.kind == Kind.KILL:
+                worker.killed_on_request = True
+                worker.kill()
+        if looks:
+            self._kill_those_that_stand_still()
         with self._changed:
             self._changed.notify_all()
+
+    def _find(self, number: int) -> WorkerProcess | None:
+        return next((worker for worker in self._workers if worker.number == number), None)
+
+    def _own_up(self, look: Descriptor) -> None:
+        """Whoever a zone thinks has its batch, no such worker lives."""
+        death = Descriptor(Kind.WORKER_DIED, worker=look.worker)
+        self._untold.append((self.session.replies(look.ring), death))
+
+    def _kill_those_that_stand_still(self) -> None:
+        """A worker that was stopped by a signal keeps what it has, and may keep it for ever."""
+        for worker in self._workers:
+            if is_stopped(worker.pid):
+                worker.kill()
 
     def _replace(self, place: int, worker: WorkerProcess) -> None:
         if not worker.ready:
@@ -192,15 +230,14 @@ class Staff:
 
     def _tell_the_zones(self) -> None:
         untold, self._untold = self._untold, []
-        for path, worker in untold:
+        for path, death in untold:
             # A zone that has gone in the meantime has nothing with the dead worker any more.
             with contextlib.suppress(PoolClosed):
                 writer = FifoWriter(path)
-                flags = KILLED_ON_REQUEST if worker.killed_on_request else 0
                 try:
-                    writer.write_nowait(Kind.WORKER_DIED, flags, 0, 0, 0, 0, 0, worker.number)
+                    writer.write_nowait(death)
                 except FifoFull:
-                    self._untold.append((path, worker))
+                    self._untold.append((path, death))
                 finally:
                     writer.close()
 
@@ -214,8 +251,12 @@ class Staff:
         number = self._next_number
         self._next_number += 1
         for _ in range(START_TRIES):
-            # A fork server that has just died refuses until the system has noticed its end.
-            with contextlib.suppress(ConnectionError, EOFError):
+            try:
                 return self._plan.start(number, place, self.session)
+            except (ConnectionError, EOFError):
+                pass  # a fork server that has just died, until the system has noticed its end
+            except OSError as error:
+                if not is_out_of_files(error) or not self._thread.is_alive():
+                    raise  # while the pool starts; later, some file may be closed any moment
             wait([self._wake_reader], RETRY_S)
         return self._plan.start(number, place, self.session)

@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import signal
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,15 +15,13 @@ from corororo._core import run_calls
 from corororo._exceptions import FifoFull, PoolClosed, ReplyTooLarge
 from corororo._platform import raise_open_file_limit
 from corororo._ring import (
-    NO_WORKER,
-    RECORD_HEADER_BYTES,
     Descriptor,
-    FifoReader,
     FifoWriter,
     Kind,
     RecordHeader,
     RingMemory,
     Session,
+    is_out_of_files,
     remove_file,
 )
 from corororo.abc import IdleStrategy
@@ -32,6 +31,7 @@ from ._config import PoolConfig, read_config
 from ._functions import resolve
 from ._idle import Park
 from ._lifeline import die_with_owner, set_title
+from ._placement import Inbox
 
 FULL_FIFO_WAIT_S = 1.0  # between two looks whether a zone that reads nothing is still there
 
@@ -39,6 +39,7 @@ FULL_FIFO_WAIT_S = 1.0  # between two looks whether a zone that reads nothing is
 def worker_main(
     address: str,
     number: int,
+    place: int,
     title: str,
     imports: Sequence[str],
     idle: IdleStrategy,
@@ -58,7 +59,7 @@ def worker_main(
         return  # the owner went before we came
     for module in imports:
         importlib.import_module(module)
-    worker = Worker(session, read_config(session), number, idle)
+    worker = Worker(session, read_config(session), number, place, idle)
     gc.collect()
     gc.freeze()  # what is imported lives as long as we do: collections need not look at it
     worker.announce()
@@ -70,14 +71,18 @@ class Worker:
     """Reads from the calls' FIFO of a session, and answers to whichever zone sent the call."""
 
     def __init__(
-        self, session: Session, config: PoolConfig, number: int, idle: IdleStrategy | None = None
+        self,
+        session: Session,
+        config: PoolConfig,
+        number: int,
+        place: int = 0,
+        idle: IdleStrategy | None = None,
     ) -> None:
-        self._idle = idle or Park()
         self._session = session
         self._config = config
         self._number = number
-        self._calls = FifoReader(session.calls, blocking=True)
-        self._calls_nowait = FifoReader(session.calls, blocking=False)
+        home = place if config.placement == "home" else None
+        self._inbox = Inbox(session, home, config.workers, idle or Park())
         self._zones: dict[int, _Zone] = {}
         self._functions: dict[bytes, Codec | LookupError] = {}
         self._now_ns = SystemClock.now_ns
@@ -85,98 +90,109 @@ class Worker:
     def announce(self) -> None:
         """Tell the pool that calls are read from now on."""
         status = FifoWriter(self._session.status)
-        status.write_nowait(Kind.READY, 0, 0, 0, 0, 0, 0, self._number)
+        status.write_nowait(Descriptor(Kind.READY, worker=self._number))
         status.close()
 
     def do_work(self) -> int | None:
         """Wait for one batch and run it; returns its calls, or None when no more can come."""
-        descriptor = self._next()
+        descriptor = self._inbox.next()
         return None if descriptor is None else self._run_batch(descriptor)
 
-    def _next(self) -> Descriptor | None:
-        """The next descriptor, waited for as the idle strategy has it."""
-        if isinstance(self._idle, Park):
-            return self._calls.read_one()  # one look less
-        while True:
-            try:
-                return self._calls_nowait.read_one()
-            except BlockingIOError:
-                if not self._idle.idle(0):
-                    return self._calls.read_one()
+    def close(self) -> None:
+        """Give the files back; idempotent."""
+        self._inbox.close()
+        for zone in self._zones.values():
+            zone.close()
 
     def _run_batch(self, descriptor: Descriptor) -> int:
         zone = self._zone(descriptor.ring) if descriptor.kind == Kind.CALLS else None
-        if zone is None or not zone.holds(descriptor):
+        if zone is None or not zone.memory.waits(descriptor):
             return 0  # the zone is gone, or the attempt is void and another one is on its way
         # Whoever has the lock only looks: a worker with a void descriptor, or the zone itself.
         zone.memory.lock(descriptor.offset)
         try:
-            if not zone.holds(descriptor):
+            header = zone.memory.waits(descriptor)
+            if header is None:
                 return 0
-            header = zone.memory.header(descriptor.offset)
             zone.memory.mark(descriptor.offset, self._number)
-            reply = self._run(zone, descriptor, header)
-            if len(reply) > header.reply_room:
-                reply = self._spill(descriptor, header, reply)
-            kind = Kind.REPLY if reply else Kind.SPILLED
-            zone.memory.write(descriptor.offset + header.reply_offset, reply)
+            if zone.memory.is_whole(header, descriptor):
+                answer = self._run(zone, descriptor, header)
+            else:
+                answer = descriptor._replace(kind=Kind.REFUSED)
         finally:
             zone.memory.unlock(descriptor.offset)
         # The descriptor goes last: who reads it sees the whole reply, and finds the lock free.
-        self._answer(zone, kind, descriptor, len(reply))
+        self._answer(zone, answer)
         return header.calls
 
-    def _run(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> bytes:
+    def _run(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> Descriptor:
+        """Run the batch, put its reply where it belongs, and say where that is."""
+        reply = self._reply(zone, descriptor, header)
+        kind = Kind.REPLY
+        if len(reply) > header.reply_room:
+            kind, reply = self._spill(descriptor, header, reply)
+        if kind == Kind.REPLY:
+            zone.memory.write(descriptor.offset + header.reply_offset, reply)
+        return descriptor._replace(
+            kind=kind, length=len(reply), checksum=zlib.crc32(reply), worker=self._number
+        )
+
+    def _reply(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> bytes:
         began_ns = self._now_ns()
-        name_offset = descriptor.offset + header.request_offset - header.name_length
-        name = zone.memory.read(name_offset, header.name_length)
-        codec = self._codec(name)
+        start = descriptor.offset + header.request_offset
+        codec = self._codec(zone.memory.read(start - header.name_length, header.name_length))
         if isinstance(codec, LookupError):
             return encode_failure_of_all(header.calls, codec)
-        request = zone.memory.read(descriptor.offset + header.request_offset, header.request_length)
         try:
             progress = zone.progress(descriptor.offset) if header.timed else None
-            values, failures = _run_request(codec, request, progress)
+            with zone.memory.view(start, start + header.request_length) as request:
+                values, failures = _run_request(codec, request, progress)
             reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
-            if len(reply) > self._config.max_reply_bytes:
+            if len(reply) > self._config.reply_limit_bytes:
                 failures = (failures or {}) | self._too_large(codec, values)
                 reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
         except Exception as error:  # of decoding or encoding: too deep, too large for the memory
             return encode_failure_of_all(header.calls, error)
         return reply
 
-    def _spill(self, descriptor: Descriptor, header: RecordHeader, reply: bytes) -> bytes:
-        """Put a reply that does not fit its extent into a file; what is left to write there."""
+    def _spill(
+        self, descriptor: Descriptor, header: RecordHeader, reply: bytes
+    ) -> tuple[Kind, bytes]:
+        """Put a reply that does not fit its extent into a file, or a failure in its place."""
         path = self._session.spill(descriptor.ring, descriptor.sequence)
         try:
             path.write_bytes(reply)
         except OSError as error:
-            path.unlink(missing_ok=True)
-            failure = ReplyTooLarge(f"no room for a reply of {len(reply)} bytes: {error}")
-            return encode_failure_of_all(header.calls, failure)
-        return b""
+            remove_file(path)
+            failure = ReplyTooLarge(
+                f"no room for a reply of {len(reply)} bytes beside the ring: {error}"
+            )
+            # Told to one call it fits. Told to many it may not, and what is cut off here makes
+            # the zone distrust the reply, and halve the batch until it fits.
+            reply = encode_failure_of_all(header.calls, failure)
+            return Kind.REPLY, reply[: header.reply_room]
+        return Kind.SPILLED, reply
 
-    def _answer(self, zone: _Zone, kind: Kind, descriptor: Descriptor, length: int) -> None:
-        answer = descriptor._replace(kind=kind, length=length, worker=self._number)
+    def _answer(self, zone: _Zone, answer: Descriptor) -> None:
         while True:
             try:
-                zone.replies.write_nowait(*answer)
+                zone.replies.write_nowait(answer)
             except FifoFull:
                 zone.replies.wait_until_writable(FULL_FIFO_WAIT_S)
             except PoolClosed:  # the zone is gone, and with it everybody who waited for this
-                self._zones.pop(descriptor.ring).close()
-                remove_file(self._session.spill(descriptor.ring, descriptor.sequence))
+                self._zones.pop(answer.ring).close()
+                remove_file(self._session.spill(answer.ring, answer.sequence))
                 return
             else:
                 return
 
     def _too_large(self, codec: Codec, values: list[Any]) -> dict[int, BaseException]:
-        limit = self._config.max_reply_bytes
+        limit = self._config.reply_limit_bytes
         sizes = {i: len(codec.encode_reply(0, [value], None)) for i, value in enumerate(values)}
         return {
             i: ReplyTooLarge(
                 f"a result of {codec.function.name} takes {size} bytes, the limit is {limit}; "
-                f"return less, or raise WorkerPool(max_reply_bytes=...)"
+                f"return less, or raise WorkerPool({self._config.reply_limit_option}=...)"
             )
             for i, size in sizes.items()
             if size > limit
@@ -190,22 +206,34 @@ class Worker:
             except LookupError as error:
                 codec = error
             except Exception as error:  # annotations that cannot be used here
-                codec = LookupError(f"{name.decode()} cannot be called here: {error!r}")
+                codec = LookupError(f"{name!r} cannot be called here: {error!r}")
             self._functions[name] = codec
         return codec
 
     def _zone(self, ring: int) -> _Zone | None:
+        """What the worker sees of a zone; None where that is gone or cannot be opened now."""
         zone = self._zones.get(ring)
-        if zone is None:
-            self._drop_zones_that_are_gone()
-            try:
-                zone = self._zones[ring] = _Zone(self._session, ring)
-            except (FileNotFoundError, PoolClosed):
-                return None
+        if zone is not None:
+            return zone
+        self._close_zones(gone=True)
+        try:
+            zone = self._zones[ring] = _Zone(self._session, ring)
+        except (FileNotFoundError, PoolClosed, ValueError):  # ValueError: not mapped, it is empty
+            return None
+        except OSError as error:
+            if not is_out_of_files(error) or not self._zones:
+                raise
+            # The zone will miss its calls, and send them again.
+            self._close_zones(gone=False)
+            return None
         return zone
 
-    def _drop_zones_that_are_gone(self) -> None:
-        for ring in [ring for ring, zone in self._zones.items() if zone.memory.removed]:
+    def _close_zones(self, *, gone: bool) -> None:
+        """Close those that have gone, or the older half of all."""
+        close = [ring for ring, zone in self._zones.items() if zone.memory.removed]
+        if not gone:
+            close = list(self._zones)[: (len(self._zones) + 1) // 2]
+        for ring in close:
             self._zones.pop(ring).close()
 
 
@@ -220,26 +248,19 @@ class _Zone:
             self.replies.close()
             raise
 
-    def holds(self, descriptor: Descriptor) -> bool:
-        """Whether the record still waits for whoever reads this descriptor."""
-        if not 0 <= descriptor.offset <= self.memory.size_bytes - RECORD_HEADER_BYTES:
-            return False  # forged: no zone sends that
-        header = self.memory.header(descriptor.offset)
-        waiting = (descriptor.sequence, descriptor.attempt, NO_WORKER)
-        return (header.sequence, header.attempt, header.worker) == waiting
-
     def progress(self, offset: int) -> Callable[[int], None]:
         """What notes in a record which call of it runs."""
         memory, now_ns = self.memory, SystemClock.now_ns
         return lambda call: memory.note_progress(offset, call, now_ns())
 
     def close(self) -> None:
+        """Idempotent."""
         self.replies.close()
         self.memory.close()
 
 
 def _run_request(
-    codec: Codec, request: bytes, progress: Callable[[int], None] | None
+    codec: Codec, request: memoryview, progress: Callable[[int], None] | None
 ) -> tuple[list[Any], dict[int, BaseException] | None]:
     calls, wrong = codec.decode_request(request)
     if wrong is None:

@@ -12,14 +12,14 @@ from waiting import finish
 
 import corororo as cr
 from corororo._exceptions import FifoFull
-from corororo._ring import FifoWriter, Kind
+from corororo._ring import Descriptor, FifoWriter, Kind
 
 pytestmark = pytest.mark.timeout(60)
 
 
-def garbage(chance: random.Random, ring: int) -> tuple[int, ...]:
+def garbage(chance: random.Random, ring: int) -> Descriptor:
     """A descriptor of this zone's ring that says anything at all."""
-    return (
+    return Descriptor(
         chance.choice([*Kind, 0, 77]),
         chance.getrandbits(16),
         chance.choice([ring, chance.getrandbits(32)]),
@@ -41,7 +41,7 @@ def test_garbage_in_the_fifos_kills_no_worker_and_changes_no_result() -> None:
         for _ in range(30):
             for writer in writers:
                 for _ in range(20):
-                    writer.write_nowait(*garbage(chance, int(replies.stem, 16)))
+                    writer.write_nowait(garbage(chance, int(replies.stem, 16)))
             assert finish(scheduler, calls.double.map(range(60))) == [2 * i for i in range(60)]
         for writer in writers:
             writer.close()
@@ -58,7 +58,7 @@ def test_a_reply_fifo_full_of_garbage_does_not_cost_a_worker_its_life() -> None:
         writer = FifoWriter(replies)
         with contextlib.suppress(FifoFull):
             while True:
-                writer.write_nowait(Kind.REPLY, 0, 0, 0, 0, 0, 0, 0)
+                writer.write_nowait(Descriptor(Kind.REPLY))
         writer.close()
         assert finish(scheduler, calls.double(1)) == 2
         assert pool.statistics().restarts == 0
@@ -68,7 +68,7 @@ def test_a_forged_status_does_not_end_the_pool() -> None:
     with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
         writer = FifoWriter(Path(pool.address) / "status")
         for kind in (*Kind, 99):
-            writer.write_nowait(kind, 0, 0, 0, 0, 0, 0, 1_000)
+            writer.write_nowait(Descriptor(kind, worker=1_000))
         writer.close()
         assert finish(scheduler, calls.double(1)) == 2
         assert pool.statistics().workers[0].ready

@@ -19,8 +19,17 @@ def test_five_hundred_results_of_forty_kilobytes_arrive_whole() -> None:
         assert scheduler.transfer.statistics().spilled_replies > 0
 
 
-def test_one_result_larger_than_the_ring_arrives_through_a_file() -> None:
-    with cr.WorkerPool(1, ring_bytes=1 << 14) as pool, cr.Scheduler(pool) as scheduler:
+def test_a_result_larger_than_the_ring_is_refused_unless_that_was_asked_for() -> None:
+    with (
+        cr.WorkerPool(1, ring_bytes=1 << 14) as pool,
+        cr.Scheduler(pool) as scheduler,
+        pytest.raises(cr.ReplyTooLarge, match=r"swell takes 5\d+ bytes.*16384.*ring_bytes"),
+    ):
+        finish(scheduler, calls.swell(5_000_000))
+    with (
+        cr.WorkerPool(1, ring_bytes=1 << 14, max_reply_bytes=6_000_000) as pool,
+        cr.Scheduler(pool) as scheduler,
+    ):
         assert len(finish(scheduler, calls.swell(5_000_000))) == 5_000_000
 
 

@@ -47,10 +47,18 @@ def test_generic_results(scheduler: cr.Scheduler) -> None:
     assert scheduler.run(calls.wrap(7)) == calls.Box([7])
 
 
-def test_views_stay_good_after_later_ticks(scheduler: cr.Scheduler) -> None:
-    views = [scheduler.run(calls.backwards(bytes([i]) * 99 + b"!")) for i in range(50)]
+def test_views_that_are_kept_stay_good_after_later_ticks(scheduler: cr.Scheduler) -> None:
+    views = [cr.keep(scheduler.run(calls.backwards(bytes([i]) * 99 + b"!"))) for i in range(50)]
     assert all(isinstance(view, memoryview) for view in views)
     assert [bytes(view) for view in views] == [b"!" + bytes([i]) * 99 for i in range(50)]
+
+
+def test_views_that_are_not_kept_end_with_their_tick_and_say_so(scheduler: cr.Scheduler) -> None:
+    view = scheduler.run(calls.backwards(b"abc"))
+    assert bytes(view) == b"cba"
+    scheduler.tick()
+    with pytest.raises(ValueError, match="released memoryview"):
+        bytes(view)
 
 
 def test_an_async_function_awaits_others_in_its_worker(scheduler: cr.Scheduler) -> None:

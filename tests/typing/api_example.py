@@ -182,6 +182,14 @@ def pools() -> None:
         collector.collect(0.1)
 
 
+def options_of_a_pool() -> None:
+    cr.WorkerPool(2, max_pending=1_000, placement="home", max_batch=64, max_reply_bytes=None)
+
+
+def kept(picture: memoryview) -> None:
+    assert_type(cr.keep(picture), memoryview)
+
+
 def handles() -> None:
     slots: cr.HandlePool[Point] = cr.HandlePool()
     handle = slots.acquire(Point(0, 0))
@@ -200,6 +208,12 @@ class Inline:
     in_flight = 0
     batches_sent = 0
     calls_retried = 0
+    max_pending = 1_000
+
+    def begin_tick(self) -> None: ...
+    def lend(self, function: abc.AsyncFunction, values: Sequence[Any]) -> None: ...
+    def worth_sending(self, function: abc.AsyncFunction) -> int:
+        return 64
 
     def send_nowait(self, function: abc.AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
         assert_type(function.name, str)
@@ -259,5 +273,6 @@ async def mistakes(at: Point, scheduler: cr.Scheduler) -> None:
     scheduler.schedule_interval(0.4, together, missed="never")  # type: ignore[arg-type]
     cr.WorkerPool(worker=2)  # type: ignore[call-arg]
     cr.WorkerPool(pin="all")  # type: ignore[arg-type]
+    cr.WorkerPool(placement="near")  # type: ignore[arg-type]
     cr.Scheduler(pool=object())  # type: ignore[arg-type]
     at.x + await find_path(at, at)  # type: ignore[operator]

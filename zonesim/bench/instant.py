@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 from corororo.abc import AsyncFunction, Completion, WorkerUse
@@ -12,7 +14,18 @@ class InstantTransfer:
 
     def __init__(self) -> None:
         self.in_flight = self.batches_sent = self.calls_retried = 0
+        self.max_pending = sys.maxsize
         self._answers: list[Completion] = []
+
+    def begin_tick(self) -> None:
+        """Nothing was lent to anybody."""
+
+    def lend(self, function: AsyncFunction, values: Sequence[Any]) -> None:
+        """They are given for good."""
+
+    def worth_sending(self, function: AsyncFunction) -> int:
+        """Nobody begins any earlier."""
+        return sys.maxsize
 
     def send_nowait(self, function: AsyncFunction, ticket: object, arguments: list[Any]) -> None:
         """Have the answers ready."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from corororo.abc import AsyncFunction, Completion, Transfer, WorkerUse
@@ -23,12 +23,24 @@ class HandTransfer:
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
-        self.in_flight = self.batches_sent = self.calls_retried = 0
+        self.in_flight = self.batches_sent = self.calls_retried = self.ticks = 0
+        self.max_pending = 1_000_000
+        self.worth = 64
+        self.lent: list[Any] = []
         self.on_wait: Callable[[float | None], object] = self._never_comes_back
         self._ready: list[Completion] = []
 
     def open_transfer(self) -> Transfer:
         return self
+
+    def begin_tick(self) -> None:
+        self.ticks += 1
+
+    def lend(self, function: AsyncFunction, values: Sequence[Any]) -> None:
+        self.lent += values
+
+    def worth_sending(self, function: AsyncFunction) -> int:
+        return self.worth
 
     def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
         self.batches.append(Batch(function, ticket, arguments))

@@ -224,6 +224,16 @@ class BrokenTransfer:
     """Refuses everything, as a transfer does whose pool has gone."""
 
     in_flight = batches_sent = calls_retried = 0
+    max_pending = 1_000_000
+
+    def begin_tick(self) -> None:
+        pass
+
+    def lend(self, function: Any, values: Any) -> None:
+        pass
+
+    def worth_sending(self, function: Any) -> int:
+        return 64
 
     def send_nowait(self, function: Any, ticket: Any, arguments: list[Any]) -> None:
         raise cr.PoolClosed("gone")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from corororo._exceptions import FifoFull, PoolClosed
-from corororo._ring import FifoReader, FifoWriter, make_fifo, remove_file
+from corororo._ring import Descriptor, FifoReader, FifoWriter, Kind, make_fifo, remove_file
+from corororo._ring._fifo import JUNK
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def writer(path: Path, reader: FifoReader) -> Iterator[FifoWriter]:
 
 
 def write(writer: FifoWriter, sequence: int) -> None:
-    writer.write_nowait(1, 0, 0, 0, 0, sequence, 1, 0)
+    writer.write_nowait(Descriptor(Kind.CALLS, sequence=sequence))
 
 
 def test_descriptors_come_out_in_the_order_in_which_they_went_in(
@@ -54,6 +56,43 @@ def test_one_descriptor_is_read_at_a_time_by_a_worker(path: Path, writer: FifoWr
     assert second is not None
     assert (first.sequence, second.sequence) == (1, 2)
     worker_end.close()
+
+
+@pytest.mark.parametrize(
+    "junk", [b"x", b"x" * 31, b"x" * 32, b"x" * 45, b"\x02\xc5" * 8, bytes(99)]
+)
+def test_a_zone_finds_its_descriptors_among_anything_else(
+    reader: FifoReader, writer: FifoWriter, junk: bytes
+) -> None:
+    write(writer, 1)
+    os.write(writer.fileno(), junk)
+    write(writer, 2)
+    taken = reader.read_nowait()
+    os.write(writer.fileno(), junk)
+    for sequence in range(3, 200):
+        write(writer, sequence)
+    while more := reader.read_nowait():
+        taken += more
+    assert {1, *range(5, 200)} <= {d.sequence for d in taken}  # junk may swallow the next one
+
+
+def test_a_worker_is_told_of_junk_and_finds_what_comes_later(
+    path: Path, writer: FifoWriter
+) -> None:
+    worker_end = FifoReader(path, blocking=True)
+    os.write(writer.fileno(), b"seven b")
+    write(writer, 1)
+    assert [worker_end.read_one(), worker_end.read_one()] == [JUNK, JUNK]
+    write(writer, 2)
+    assert worker_end.read_one() == Descriptor(Kind.CALLS, sequence=2)
+    worker_end.close()
+
+
+def test_those_that_wait_are_counted(reader: FifoReader, writer: FifoWriter) -> None:
+    assert reader.queued() == 0
+    for sequence in range(5):
+        write(writer, sequence)
+    assert reader.queued() == 5
 
 
 def test_the_end_of_the_last_writer_is_the_end_of_the_fifo(path: Path, writer: FifoWriter) -> None:

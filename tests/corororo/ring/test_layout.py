@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corororo._ring import Descriptor, RecordHeader, record_bytes
-from corororo._ring._layout import ALIGNMENT, DESCRIPTOR, DESCRIPTOR_BYTES, RECORD_HEADER
+from corororo._ring._layout import (
+    ALIGNMENT,
+    CONTENT,
+    CONTENT_OFFSET,
+    DESCRIPTOR,
+    DESCRIPTOR_BYTES,
+    RECORD_HEADER,
+    STATE,
+)
 
 LENGTHS = st.integers(0, 1 << 20)
 
@@ -24,9 +32,14 @@ def test_a_descriptor_comes_out_as_it_went_in() -> None:
     assert Descriptor._make(DESCRIPTOR.unpack(DESCRIPTOR.pack(*descriptor))) == descriptor
 
 
+def test_what_changes_and_what_does_not_are_the_whole_header() -> None:
+    assert STATE.size == CONTENT_OFFSET
+    assert STATE.size + CONTENT.size == RECORD_HEADER.size
+
+
 @given(LENGTHS, LENGTHS, LENGTHS)
 def test_a_record_holds_its_parts_without_overlap(name: int, request: int, room: int) -> None:
-    header = RecordHeader(1, 1, 0, name, request, room, 1)
+    header = RecordHeader(1, 0, 0, 0, 7, name, request, room, 1, 0)
     assert header.request_offset == RECORD_HEADER.size + name
     assert header.request_offset + request <= header.reply_offset
     assert header.reply_offset % 8 == 0

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from corororo._exceptions import SessionError
-from corororo._ring import NO_WORKER, RecordHeader, RingMemory
+from corororo._ring import NO_WORKER, Descriptor, Kind, RecordHeader, RingMemory
+from corororo._ring._layout import CONTENT_OFFSET
 
 SIZE = 1 << 14
-HEADER = RecordHeader(7, 1, NO_WORKER, 4, 3, 100, 1)
+HEADER = RecordHeader(1, NO_WORKER, 0, 0, 7, 4, 3, 100, 1, False)
 TRY_LOCK = """
 import sys
 from pathlib import Path
@@ -43,18 +44,50 @@ def worker(zone: RingMemory, path: Path) -> Iterator[RingMemory]:
     memory.close()
 
 
+def write_record(memory: RingMemory, offset: int) -> Descriptor:
+    """Write the record of HEADER; its descriptor."""
+    checksum = memory.write_record(
+        offset, 1, 7, b"name", b"abc", reply_room=100, calls=1, timed=False
+    )
+    return Descriptor(Kind.CALLS, 1, 3, offset, 0, 7, checksum)
+
+
 def test_a_record_is_seen_whole_by_who_maps_the_file(zone: RingMemory, worker: RingMemory) -> None:
-    zone.write_record(128, HEADER, b"name", b"abc")
+    write_record(zone, 128)
     assert worker.header(128) == HEADER
     assert worker.read(128 + HEADER.request_offset - 4, 7) == b"nameabc"
 
 
 def test_marking_and_renewing_touch_nothing_else(zone: RingMemory, worker: RingMemory) -> None:
-    zone.write_record(0, HEADER, b"name", b"abc")
+    write_record(zone, 0)
     worker.mark(0, 9)
     assert zone.header(0) == HEADER._replace(worker=9)
     zone.renew(0, 2)
     assert worker.header(0) == HEADER._replace(attempt=2, worker=NO_WORKER)
+
+
+def test_a_record_waits_until_it_is_marked_and_for_its_own_descriptor_alone(
+    zone: RingMemory, worker: RingMemory
+) -> None:
+    descriptor = write_record(zone, 64)
+    assert worker.waits(descriptor) == HEADER
+    for other in ({"attempt": 2}, {"sequence": 8}, {"offset": 128}, {"offset": 1 << 31}):
+        assert worker.waits(descriptor._replace(**other)) is None
+    worker.mark(64, 9)
+    assert worker.waits(descriptor) is None
+
+
+def test_a_record_is_whole_until_any_byte_of_it_changes(
+    zone: RingMemory, worker: RingMemory
+) -> None:
+    descriptor = write_record(zone, 64)
+    assert worker.is_whole(HEADER, descriptor)
+    for place in range(CONTENT_OFFSET, HEADER.request_end):
+        (byte,) = zone.read(64 + place, 1)
+        zone.write(64 + place, bytes([byte ^ 0x40]))
+        assert not worker.is_whole(worker.header(64), descriptor)
+        zone.write(64 + place, bytes([byte]))
+    assert worker.is_whole(HEADER, descriptor)
 
 
 @pytest.mark.parametrize("offset", [-64, SIZE - 31, SIZE, 1 << 31])

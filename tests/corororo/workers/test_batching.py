@@ -1,4 +1,4 @@
-"""How many calls go together."""
+"""Piles and batches: each call once, in its place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import corororo as cr
-from corororo._workers._batching import Batch, batch_size
+from corororo._workers._batching import Batch, Pile
 
 
 @cr.async_task
@@ -14,14 +14,15 @@ def function(x: int) -> int:
     return x
 
 
-@given(st.integers(1, 5_000), st.integers(1, 64), st.integers(1, 512))
-def test_batches_keep_every_worker_busy_within_their_bound(
-    calls: int, workers: int, max_batch: int
-) -> None:
-    size = batch_size(calls, workers, max_batch)
-    assert 1 <= size <= max_batch
-    batches = -(-calls // size)
-    assert batches <= workers or size == max_batch
+@given(st.integers(1, 300), st.lists(st.integers(1, 50), min_size=300, max_size=300))
+def test_a_pile_gives_each_call_once_and_in_its_place(calls: int, sizes: list[int]) -> None:
+    pile = Pile(function, "ticket", [(i,) for i in range(calls)])
+    found: list[tuple[int, ...]] = []
+    while len(pile):
+        batch = pile.cut(min(sizes.pop(), len(pile)))
+        assert batch.start == len(found)
+        found += batch.arguments
+    assert found == [(i,) for i in range(calls)]
 
 
 @given(st.integers(1, 300), st.integers(1, 300))

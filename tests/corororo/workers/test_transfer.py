@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 import corororo as cr
 from corororo._exceptions import FifoFull
 from corororo._ring import (
-    NO_WORKER,
     Descriptor,
     FifoReader,
     FifoWriter,
@@ -79,6 +78,7 @@ class Office:
         self.memory = RingMemory.open(self.session.ring(self.number))
         self.replies = FifoWriter(replies)
         self.worker = Worker(self.session, self.config, 1)
+        self.worker_end = FifoReader(self.session.calls, blocking=True)
         self.next_worker = 2
 
     def has_calls(self) -> bool:
@@ -86,16 +86,16 @@ class Office:
 
     def read_call(self) -> Descriptor | None:
         """Take a descriptor from the FIFO as a worker would."""
-        return self.worker._calls.read_one() if self.has_calls() else None
+        return self.worker_end.read_one() if self.has_calls() else None
 
     def give_back(self, descriptor: Descriptor) -> None:
-        self.calls_writer.write_nowait(*descriptor)
+        self.calls_writer.write_nowait(descriptor)
 
     def fill_the_calls(self) -> None:
         """Leave no room in the calls' FIFO; what stands there says nothing."""
         with contextlib.suppress(FifoFull):
             while True:
-                self.give_back(Descriptor(Kind.CALLS, 0, 0, 0, 0, 0, 0, NO_WORKER))
+                self.give_back(Descriptor(Kind.CALLS))
 
     def work(self) -> None:
         """Let the worker run what stands in the FIFO now."""
@@ -103,7 +103,7 @@ class Office:
             self.worker.do_work()
 
     def tell_death(self, worker: int) -> None:
-        self.replies.write_nowait(Kind.WORKER_DIED, 0, 0, 0, 0, 0, 0, worker)
+        self.replies.write_nowait(Descriptor(Kind.WORKER_DIED, worker=worker))
 
     def die(self, descriptor: Descriptor | None, *, marked: bool) -> None:
         """A worker that has read this descriptor marks its record or not, and dies."""
@@ -133,9 +133,8 @@ class Office:
 
     def close(self) -> None:
         self.zone.close()
-        for zone in self.worker._zones.values():
-            zone.close()
-        self.worker._calls.close()
+        self.worker.close()
+        self.worker_end.close()
         self.replies.close()
         self.memory.close()
         for reader in self.readers:
@@ -191,8 +190,8 @@ def test_a_reply_of_another_attempt_is_dropped_and_counted(office: Office) -> No
     descriptor = office.read_call()
     assert descriptor is not None
     stale = descriptor._replace(kind=Kind.REPLY, attempt=descriptor.attempt + 1, worker=1)
-    office.replies.write_nowait(*stale)
-    office.replies.write_nowait(*stale._replace(sequence=12345))
+    office.replies.write_nowait(stale)
+    office.replies.write_nowait(stale._replace(sequence=12345))
     assert office.zone.take_nowait() == []
     assert office.zone.statistics().stale_replies == 2
     office.give_back(descriptor)
@@ -206,8 +205,8 @@ def test_a_reply_that_comes_twice_is_taken_once(office: Office) -> None:
     office.give_back(descriptor)
     office.work()
     (reply,) = office.zone._replies.read_nowait()
-    office.replies.write_nowait(*reply)
-    office.replies.write_nowait(*reply)
+    office.replies.write_nowait(reply)
+    office.replies.write_nowait(reply)
     assert office.take_all() == {("a", 0): 8}
     assert office.zone.statistics().stale_replies == 1
 
@@ -215,7 +214,7 @@ def test_a_reply_that_comes_twice_is_taken_once(office: Office) -> None:
 def test_a_stale_reply_in_a_file_takes_its_file_along(office: Office) -> None:
     spill = office.session.spill(office.number, 99)
     spill.write_bytes(b"of an older attempt")
-    office.replies.write_nowait(Kind.SPILLED, 0, office.number, 0, 0, 99, 1, 1)
+    office.replies.write_nowait(Descriptor(Kind.SPILLED, 1, office.number, sequence=99, worker=1))
     office.zone.take_nowait()
     assert not spill.exists()
 
@@ -399,7 +398,7 @@ def test_forged_descriptors_harm_neither_worker_nor_zone(
         for to_zone, own_ring, descriptor in forged:
             if own_ring:
                 descriptor = descriptor._replace(ring=office.number)
-            (office.replies if to_zone else office.calls_writer).write_nowait(*descriptor)
+            (office.replies if to_zone else office.calls_writer).write_nowait(descriptor)
         assert office.take_all() == doubles("a", 20)
 
 

@@ -1,0 +1,61 @@
+"""What a transfer knows of one function: how long its calls take and how long its replies are.
+
+From that come the sizes of batches and of reply extents. Knows no records.
+
+The sizes follow guided self-scheduling (Polychronopoulos and Kuck, 1987): each batch takes a part
+of what is left, so that the workers begin early and end together; a batch is worth its trip, and
+no batch keeps a worker for long.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._codec import Codec, Reply
+from ._functions import AsyncTaskFunction
+
+# What a trip costs everybody together is some 50 us. Twice that measured better than four times.
+WORTH_NS = 100_000
+LONGEST_NS = 16 * WORTH_NS  # a batch of many calls keeps a worker no longer
+FIRST_SERVICE_NS = 10_000.0  # of a call, until the function has replied once
+FIRST_REPLY_BYTES = 32.0  # a call's share of the extent, until then
+REPLY_HEAD_BYTES = 512  # of a reply without any values; one short failure fits, too
+LEARNING = 0.25  # the weight of the latest reply
+SURPRISE = 4.0  # how many times the usual a reply may count at most: it may have been preempted
+
+
+class Lane:
+    """One function's way through one transfer."""
+
+    __slots__ = ("codec", "least", "most", "name", "reply_bytes", "service_ns")
+
+    def __init__(self, function: AsyncTaskFunction[..., Any]) -> None:
+        self.codec = Codec(function)
+        self.name = function.name.encode()
+        self.reply_bytes = FIRST_REPLY_BYTES
+        self._serves_in(FIRST_SERVICE_NS)
+
+    def next_size(self, calls: int, workers: int, max_batch: int) -> int:
+        """How many of ``calls`` go into the next batch."""
+        most = min(self.most, max_batch)
+        size = min(max(-(-calls // (2 * workers)), self.least), most)
+        if calls - size < self.least and calls <= most:
+            return calls  # what would be left is not worth a batch
+        return min(size, calls)
+
+    def reply_room(self, calls: int) -> int:
+        """Bytes for the reply of so many calls."""
+        return REPLY_HEAD_BYTES + int(self.reply_bytes * calls)
+
+    def note_reply(self, length: int, reply: Reply) -> None:
+        """Learn from a reply of ``length`` bytes."""
+        calls = len(reply.values)
+        if reply.failures is None:  # a traceback says nothing of the size of results
+            self.reply_bytes = max(0.95 * self.reply_bytes, 1.25 * length / calls)
+        took_ns = min(max(reply.busy_ns / calls, 1.0), SURPRISE * self.service_ns)
+        self._serves_in(self.service_ns + LEARNING * (took_ns - self.service_ns))
+
+    def _serves_in(self, service_ns: float) -> None:
+        self.service_ns = service_ns
+        self.least = max(1, int(WORTH_NS / service_ns))  # calls that are worth a batch
+        self.most = max(1, int(LONGEST_NS / service_ns))

@@ -1,0 +1,134 @@
+"""The records of one zone: placed, sent again, given back. Knows no replies and no workers.
+
+A record is given back when its reply has been taken, or under its lock, when nobody can write
+into it any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from corororo._exceptions import RingFull
+from corororo._handles import HandlePool
+from corororo._ring import (
+    ATTEMPTS,
+    Descriptor,
+    Kind,
+    RecordHeader,
+    Ring,
+    RingMemory,
+    RingStatistics,
+    record_bytes,
+    reply_offset,
+)
+
+from ._batching import Batch
+from ._lanes import REPLY_HEAD_BYTES, Lane
+
+
+class Records:
+    """What stands in the ring of one zone."""
+
+    def __init__(self, memory: RingMemory, number: int) -> None:
+        self._memory = memory
+        self._number = number
+        self._ring = Ring(memory.size_bytes)
+        self._out: HandlePool[Batch] = HandlePool()
+        # A record of more than a quarter of the ring would make the workers wait for each other.
+        self._largest = memory.size_bytes // 4
+        self.timed = 0  # of them, those whose calls have a timeout
+        self.find = self._out.find  # the batch of a packed handle, or None
+
+    def __len__(self) -> int:
+        return len(self._out)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self._out)
+
+    def statistics(self) -> RingStatistics:
+        """Of the ring."""
+        return self._ring.statistics()
+
+    def is_too_large(self, batch: Batch, lane: Lane) -> bool:
+        """Whether an encoded batch should be halved."""
+        assert batch.request is not None
+        room = lane.reply_room(len(batch.arguments))
+        return record_bytes(len(lane.name), len(batch.request), room) > self._largest
+
+    def never_fits(self, batch: Batch, lane: Lane) -> bool:
+        """Whether the ring has no room for it even when it is empty."""
+        assert batch.request is not None
+        least = record_bytes(len(lane.name), len(batch.request), REPLY_HEAD_BYTES)
+        return least > self._memory.size_bytes
+
+    def place(self, batch: Batch, lane: Lane) -> bool:
+        """Write the record of an encoded batch; False where there is no room now."""
+        request = batch.request
+        assert request is not None
+        name, calls = lane.name, len(batch.arguments)
+        room = lane.reply_room(calls)
+        length = record_bytes(len(name), len(request), room)
+        if length > self._largest:  # a single call: what does not fit its extent spills
+            room = REPLY_HEAD_BYTES
+            length = record_bytes(len(name), len(request), room)
+        try:
+            batch.offset = offset = self._ring.claim(length)
+        except RingFull:
+            return False
+        batch.handle = self._out.acquire(batch)
+        batch.sequence = batch.handle.pack()
+        timed = batch.function.timeout is not None
+        self.timed += timed
+        batch.request = None
+        batch.reply_room = room
+        batch.reply_offset = offset + reply_offset(len(name), len(request))
+        batch.checksum = self._memory.write_record(
+            offset,
+            batch.attempt,
+            batch.sequence,
+            name,
+            request,
+            reply_room=room,
+            calls=calls,
+            timed=timed,
+        )
+        return True
+
+    def descriptor(self, batch: Batch) -> Descriptor:
+        """What tells a worker of the record."""
+        return Descriptor(
+            Kind.CALLS,
+            batch.attempt,
+            self._number,
+            batch.offset,
+            0,
+            batch.sequence,
+            batch.checksum,
+        )
+
+    def header(self, batch: Batch) -> RecordHeader:
+        """As it stands there now."""
+        return self._memory.header(batch.offset)
+
+    def reply(self, batch: Batch, length: int) -> bytes:
+        """A copy of the reply."""
+        return self._memory.read(batch.reply_offset, length)
+
+    def try_lock(self, batch: Batch) -> bool:
+        """Unless a worker has it."""
+        return self._memory.try_lock(batch.offset)
+
+    def unlock(self, batch: Batch) -> None:
+        """Afterwards; nothing happens where the record was given back meanwhile."""
+        self._memory.unlock(batch.offset)
+
+    def renew(self, batch: Batch) -> None:
+        """Make all descriptors of the record void; under its lock."""
+        batch.attempt = (batch.attempt + 1) % ATTEMPTS
+        self._memory.renew(batch.offset, batch.attempt)
+
+    def forget(self, batch: Batch) -> None:
+        """Give the record back."""
+        self._out.release(batch.handle)
+        self.timed -= batch.function.timeout is not None
+        self._ring.free(batch.offset)

@@ -1,0 +1,141 @@
+"""Brings batches back from workers that died, stand still or answer nonsense. Knows no bytes.
+
+Whatever a worker does, the zone still has the calls. Three things are looked at: the record's
+lock, which the kernel frees when its holder dies; the worker that marked the record as its own;
+and how long the batch has been out.
+
+A worker that read a descriptor and died before it marked the record leaves no trace. So every
+unmarked record gets another attempt once its lock is free: the descriptor that is perhaps still
+in the FIFO is void then, and nothing runs twice. While the lock is taken, by a worker that only
+looks or one that the kernel has not buried yet, the batch stays suspect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from corororo._ring import NO_WORKER, Descriptor, Kind
+
+from ._batching import Batch
+from ._records import Records
+
+LOOK_NS = 100_000_000  # how long a batch is out before somebody looks where it is
+LOST_NS = 1_000_000_000  # how long one may wait unread before its descriptor counts as lost
+DOUBLINGS_MAX = 6  # of that time, for one that waits still longer
+
+
+class Desk(Protocol):
+    """What a transfer does for its recovery."""
+
+    def send_again(self, batch: Batch) -> None:
+        """The record stands, under another attempt; its descriptor has to go out."""
+        ...
+
+    def run_again(self, batch: Batch, *, its_own_doing: bool) -> None:
+        """The record is given back; the calls go into others."""
+        ...
+
+    def ask_pool(self, kind: Kind, worker: int) -> bool:
+        """Have the pool look at a worker, or kill it; False where it takes no requests now."""
+        ...
+
+    def ask_for_help(self) -> None:
+        """Have other workers take what waits at home."""
+        ...
+
+
+class Recovery:
+    """For one transfer."""
+
+    def __init__(self, records: Records, desk: Desk, now_ns: Callable[[], int]) -> None:
+        self._records = records
+        self._desk = desk
+        self._now_ns = now_ns
+        self._suspects: list[tuple[int, Descriptor]] = []  # and the deaths that may touch them
+        self._next_look_ns = 0
+
+    @property
+    def has_suspects(self) -> bool:
+        """Whether a lock is awaited that nobody tells of."""
+        return bool(self._suspects)
+
+    def worker_died(self, death: Descriptor) -> None:
+        """It may have had any of the batches that are out."""
+        self._suspects += [(batch.sequence, death) for batch in self._records if batch.sent]
+
+    def settle(self) -> None:
+        """Run again what a dead worker had, and send again what it may have had."""
+        suspects, self._suspects = self._suspects, []
+        for sequence, death in suspects:
+            batch = self._records.find(sequence)
+            if batch is None or not batch.sent:
+                continue
+            if self._records.header(batch).worker not in (NO_WORKER, death.worker):
+                continue  # a living worker has it
+            if not self._records.try_lock(batch):
+                self._suspects.append((sequence, death))
+                continue
+            try:
+                self._settle(batch, death)
+            finally:
+                self._records.unlock(batch)
+
+    def _settle(self, batch: Batch, death: Descriptor) -> None:
+        holder = self._records.header(batch).worker
+        if holder == NO_WORKER:
+            self._records.renew(batch)
+            self._desk.send_again(batch)
+        elif holder == death.worker:
+            self._desk.run_again(batch, its_own_doing=death.kind == Kind.WORKER_DIED)
+
+    def distrust(self, batch: Batch) -> None:
+        """What came in answer to a batch is no answer. Who has the batch may still send one."""
+        if not self._records.try_lock(batch):
+            return
+        try:
+            if self._records.header(batch).worker != NO_WORKER:
+                self._desk.run_again(batch, its_own_doing=True)
+        finally:
+            self._records.unlock(batch)
+
+    # -- batches that are out for long
+
+    def next_look_s(self) -> float:
+        """Seconds until ``look`` wants to be called."""
+        return max(0.0, (self._next_look_ns - self._now_ns()) / 1e9)
+
+    def look(self) -> None:
+        """Look for batches that are out for long; now and then."""
+        now_ns = self._now_ns()
+        if now_ns < self._next_look_ns:
+            return
+        self._next_look_ns = now_ns + LOOK_NS
+        late = [b for b in self._records if b.sent and now_ns - b.sent_ns >= LOOK_NS]
+        holders = {self._look_at(batch, now_ns) for batch in late}
+        for worker in holders:
+            self._desk.ask_pool(Kind.LOOK, worker)
+        if NO_WORKER in holders:
+            self._desk.ask_for_help()
+
+    def _look_at(self, batch: Batch, now_ns: int) -> int:
+        """The worker that has a batch, whoever that is; deals with what nobody has."""
+        holder = self._records.header(batch).worker
+        if self._records.try_lock(batch):
+            try:
+                self._deal_with(batch, self._records.header(batch).worker, now_ns)
+            finally:
+                self._records.unlock(batch)
+        return holder
+
+    def _deal_with(self, batch: Batch, holder: int, now_ns: int) -> None:
+        """Nobody runs this batch now."""
+        if holder == NO_WORKER:
+            if now_ns - batch.sent_ns >= LOST_NS << min(batch.sendings, DOUBLINGS_MAX):
+                batch.sendings += 1
+                self._records.renew(batch)
+                self._desk.send_again(batch)
+        elif batch.seen == (batch.attempt, holder):  # its reply has had the time to arrive
+            self._desk.run_again(batch, its_own_doing=False)
+        else:
+            batch.seen = (batch.attempt, holder)

@@ -1,0 +1,104 @@
+"""Memoryviews in results: which types hold them, and how long they last. Knows no batches.
+
+A field typed ``memoryview`` is decoded without a copy: it shows the bytes of its whole reply.
+Nobody should keep a reply alive for one field of it by mistake, so a view ends when the next tick
+begins: using it later raises ValueError. ``keep`` lets it live as long as somebody refers to it.
+
+The reply itself is private to the process by then. One copy of it costs 2.4 us for 64 KB and
+39 us for 1 MB; a mapping of its pages in place of the copy was measured at 15 and 90 us.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+_leased: dict[int, memoryview] = {}  # by id; those that end with the next tick of their Scheduler
+
+
+def keep(value: T) -> T:
+    """Let the memoryviews in a result live on after the next tick; returns ``value``.
+
+    ``value`` is a view, or a list, tuple, set, dict, Struct or dataclass with views in it. What
+    is kept keeps the whole reply that it came with in memory.
+    """
+    for view in views_in(value):
+        _leased.pop(id(view), None)
+    return value
+
+
+class Leases:
+    """The views that one transfer has given out since the last tick began."""
+
+    def __init__(self) -> None:
+        self._ids: list[int] = []
+
+    def add(self, values: Iterable[Any]) -> None:
+        """Give out the views in some results."""
+        for value in values:
+            for view in views_in(value):
+                _leased[id(view)] = view
+                self._ids.append(id(view))
+
+    def end(self) -> None:
+        """End all that were not kept."""
+        if not self._ids:
+            return
+        ids, self._ids = self._ids, []
+        for number in ids:
+            view = _leased.pop(number, None)
+            if view is not None:
+                # Somebody has an array on it: that holds private memory, and may go on.
+                with contextlib.suppress(BufferError):
+                    view.release()
+
+
+def holds_views(kind: Any) -> bool:
+    """Whether values of a type may have memoryviews in them."""
+    return _mentions(kind, msgspec.inspect.MemoryViewType)
+
+
+def refers_to_request(kind: Any) -> bool:
+    """Whether values of a type would refer to the bytes that they were decoded from."""
+    return _mentions(kind, msgspec.inspect.MemoryViewType, msgspec.inspect.RawType)
+
+
+def views_in(value: Any) -> Iterator[memoryview]:
+    """The memoryviews in a decoded value, however deep."""
+    if isinstance(value, memoryview):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from views_in(key)
+            yield from views_in(inner)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for inner in value:
+            yield from views_in(inner)
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from views_in(getattr(value, name))
+    elif dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            yield from views_in(getattr(value, field.name, None))
+
+
+def _mentions(kind: Any, *wanted: type) -> bool:
+    """Whether a type, as msgspec sees it, has one of these somewhere inside."""
+    seen: set[int] = set()
+    inner: list[Any] = [msgspec.inspect.type_info(kind)]
+    while inner:
+        part = inner.pop()
+        if isinstance(part, wanted):
+            return True
+        if isinstance(part, tuple):
+            inner += part
+        elif isinstance(part, msgspec.Struct) and id(part) not in seen:
+            seen.add(id(part))  # types may be recursive
+            inner += [getattr(part, name) for name in part.__struct_fields__]
+    return False
