@@ -49,11 +49,14 @@ class Ended(NamedTuple):
 
 
 class Command:
-    """A running `zonesim`, the leader of a session that holds all processes it starts."""
+    """A running `zonesim`, the leader of a session that holds all processes it starts.
 
-    def __init__(self, *arguments: str, cwd: Path, **options: Any) -> None:
+    ``module`` is another module to run in its place.
+    """
+
+    def __init__(self, *arguments: str, cwd: Path, module: str = "zonesim", **options: Any) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "zonesim", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=cwd,
             env={**os.environ, "PYTHONPATH": str(CHECKOUT), **options.pop("environment", {})},
             stdin=subprocess.DEVNULL,
