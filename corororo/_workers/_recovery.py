@@ -32,6 +32,10 @@ class Desk(Protocol):
         """The record stands, under another attempt; its descriptor has to go out."""
         ...
 
+    def write_again(self, batch: Batch) -> None:
+        """Nobody has taken the batch: its record may be spoilt, and is replaced by another one."""
+        ...
+
     def run_again(self, batch: Batch, *, its_own_doing: bool) -> None:
         """The record is given back; the calls go into others."""
         ...
@@ -133,8 +137,7 @@ class Recovery:
         if holder == NO_WORKER:
             if now_ns - batch.sent_ns >= LOST_NS << min(batch.sendings, DOUBLINGS_MAX):
                 batch.sendings += 1
-                self._records.renew(batch)
-                self._desk.send_again(batch)
+                self._desk.write_again(batch)
         elif batch.seen == (batch.attempt, holder):  # its reply has had the time to arrive
             self._desk.run_again(batch, its_own_doing=False)
         else:

@@ -358,6 +358,13 @@ class SharedRing:
         batch.sent = False
         self._waiting.appendleft(batch)
 
+    def write_again(self, batch: Batch) -> None:
+        """Its record is replaced by another one."""
+        self._records.forget(batch)
+        batch.sent = False
+        batch.sequence = 0
+        self._waiting.appendleft(batch)
+
     def run_again(self, batch: Batch, *, its_own_doing: bool) -> None:
         """The calls of a batch whose worker failed it: in halves, and alone until they fail."""
         self._records.forget(batch)

@@ -1,0 +1,217 @@
+"""Batches whose worker died, stands still or lost something, and what the zone does about them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from office import Office, double, doubles, fragile, ran
+
+import corororo as cr
+from corororo._ring import NO_WORKER, Descriptor, Kind
+from corororo._workers._recovery import LOST_NS
+
+LOST_S = LOST_NS / 1e9 + 0.1
+
+
+@cr.async_task(retries=0)
+def only_once(x: int) -> int:
+    return x
+
+
+@cr.async_task(timeout=0.5)
+def limited(x: int) -> int:
+    return x
+
+
+@pytest.fixture
+def single(tmp_path: Path) -> Iterator[Office]:
+    """All calls of a function in one batch."""
+    ran.clear()
+    with contextlib.closing(Office(tmp_path, max_batch=512)) as office:
+        yield office
+
+
+def asked(office: Office) -> list[tuple[int, int]]:
+    """What the zone has asked of the pool since the last time: kinds and workers."""
+    found = office.readers[2].read_nowait()
+    assert all(descriptor.ring == office.number for descriptor in found)
+    return [(descriptor.kind, descriptor.worker) for descriptor in found]
+
+
+def read(office: Office) -> Descriptor:
+    descriptor = office.read_call()
+    assert descriptor is not None
+    return descriptor
+
+
+def test_a_descriptor_that_got_lost_is_sent_again_after_a_while(single: Office) -> None:
+    single.zone.send_nowait(double, "a", [(1,)])
+    lost = read(single)
+    single.clock.jump(LOST_S / 2)
+    assert single.zone.take_nowait() == []
+    assert not single.has_calls()
+    single.clock.jump(LOST_S)
+    assert single.zone.take_nowait() == []
+    assert single.has_calls()
+    single.give_back(lost)  # it was not lost, only late: it is void now
+    assert single.take_all() == {("a", 0): 2}
+    assert ran == [1]
+
+
+def test_one_that_waits_longer_is_sent_again_less_often(single: Office) -> None:
+    single.zone.send_nowait(double, "a", [(1,)])
+    times = []
+    for tenths in range(400):
+        if single.read_call():
+            times.append(tenths)
+        single.clock.jump(0.1)
+        single.zone.take_nowait()
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert len(gaps) >= 4
+    assert all(later >= 1.8 * earlier for earlier, later in itertools.pairwise(gaps))
+
+
+def test_a_batch_that_was_marked_and_that_nobody_runs_is_run_again(single: Office) -> None:
+    single.zone.send_nowait(only_once, "a", [(5,)])
+    single.memory.mark(read(single).offset, 77)
+    for _ in range(3):
+        single.clock.jump(0.15)
+        single.zone.take_nowait()
+    # It was no death that counts against the call: it has no retries, and succeeds.
+    assert single.take_all() == {("a", 0): 5}
+
+
+def test_a_reply_that_is_on_its_way_is_not_taken_for_lost_at_the_first_look(
+    single: Office,
+) -> None:
+    single.zone.send_nowait(double, "a", [(1,)])
+    single.worker.do_work()
+    single.clock.jump(10.0)
+    outcomes: dict[Any, Any] = {}
+    single.collect(outcomes)
+    assert outcomes == {("a", 0): 2}
+    assert single.zone.calls_retried == 0
+
+
+def test_the_pool_is_asked_about_the_worker_that_has_a_batch_for_long(single: Office) -> None:
+    single.zone.send_nowait(double, "a", [(1,)])
+    descriptor = read(single)
+    single.zone.take_nowait()
+    assert asked(single) == []
+    single.clock.jump(0.15)
+    single.zone.take_nowait()
+    assert asked(single) == [(Kind.LOOK, NO_WORKER)]  # it may be with any of them
+    single.memory.mark(descriptor.offset, 4)
+    single.zone.take_nowait()
+    assert asked(single) == []  # not each time
+    single.clock.jump(0.15)
+    single.zone.take_nowait()
+    assert asked(single) == [(Kind.LOOK, 4)]
+
+
+def test_nobody_is_asked_while_all_goes_well(single: Office) -> None:
+    for _ in range(20):
+        single.zone.send_nowait(double, "a", [(1,)])
+        single.clock.jump(0.05)
+        assert single.take_all() == {("a", 0): 2}
+    assert asked(single) == []
+
+
+def test_a_wait_is_short_enough_to_look_in_time(single: Office) -> None:
+    single.zone.send_nowait(double, "a", [(1,)])
+    longest_wait_s = single.zone.longest_wait_s()
+    assert longest_wait_s is not None
+    assert longest_wait_s <= 0.1
+
+
+def test_a_pool_that_takes_no_requests_is_asked_again_later(single: Office) -> None:
+    single.zone.send_nowait(double, "a", [(1,)])
+    with contextlib.suppress(cr.CorororoError):
+        while True:
+            single.writers[2].write_nowait(Descriptor(Kind.READY))
+    single.clock.jump(0.15)
+    single.zone.take_nowait()
+    while single.readers[2].read_nowait():
+        pass
+    single.clock.jump(0.15)
+    single.zone.take_nowait()
+    assert asked(single) == [(Kind.LOOK, NO_WORKER)]
+
+
+def test_a_death_that_was_asked_for_counts_against_nobody(single: Office) -> None:
+    single.zone.send_nowait(fragile, "a", [(1,)])
+    for number in range(10, 30):
+        single.memory.mark(read(single).offset, number)
+        single.replies.write_nowait(Descriptor(Kind.WORKER_KILLED, worker=number))
+        assert single.zone.take_nowait() == []
+    assert single.take_all() == {("a", 0): 1}
+
+
+def test_the_death_of_a_worker_that_lives_changes_nothing(single: Office) -> None:
+    single.zone.send_nowait(double, "a", [(i,) for i in range(5)])
+    for number in range(1, 20):
+        single.tell_death(number)
+    assert single.take_all() == doubles("a", 5)
+    assert sorted(ran) == list(range(5))
+
+
+# -- timeouts
+
+
+def start_call(office: Office, worker: int, call: int = 0) -> Descriptor:
+    """A worker has begun with a call of the batch, and goes on with it."""
+    descriptor = read(office)
+    office.memory.mark(descriptor.offset, worker)
+    office.memory.note_progress(descriptor.offset, call, office.clock.now_ns())
+    return descriptor
+
+
+def pass_time(office: Office, seconds: float) -> None:
+    for _ in range(round(seconds * 20)):
+        office.clock.jump(0.05)
+        office.zone.take_nowait()
+
+
+@pytest.fixture
+def _busy(single: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The records are locked, as by a worker that runs them."""
+    monkeypatch.setattr(single.zone._records, "try_lock", lambda _batch: False)
+
+
+@pytest.mark.usefixtures("_busy")
+def test_the_worker_of_a_call_past_its_timeout_is_to_be_killed_once(single: Office) -> None:
+    single.zone.send_nowait(limited, "a", [(1,), (2,)])
+    start_call(single, 6)
+    pass_time(single, 0.45)
+    assert (Kind.KILL, 6) not in asked(single)
+    pass_time(single, 2.0)
+    assert asked(single).count((Kind.KILL, 6)) == 1
+
+
+@pytest.mark.usefixtures("_busy")
+def test_calls_that_go_on_are_given_their_time_each(single: Office) -> None:
+    single.zone.send_nowait(limited, "a", [(i,) for i in range(9)])
+    descriptor = start_call(single, 6)
+    for call in range(9):
+        single.memory.note_progress(descriptor.offset, call, single.clock.now_ns())
+        pass_time(single, 0.4)
+    assert all(kind != Kind.KILL for kind, _ in asked(single))
+
+
+@pytest.mark.usefixtures("_busy")
+@pytest.mark.parametrize(("call", "started_ns"), [(99, None), (0, 1), (2**32 - 1, 2**64 - 1)])
+def test_progress_that_cannot_be_kills_nobody(
+    single: Office, call: int, started_ns: int | None
+) -> None:
+    single.clock.jump(100)
+    single.zone.send_nowait(limited, "a", [(1,), (2,)])
+    descriptor = start_call(single, 6)
+    now_ns = single.clock.now_ns() if started_ns is None else started_ns
+    single.memory.note_progress(descriptor.offset, call, now_ns)
+    pass_time(single, 3.0)
+    assert all(kind != Kind.KILL for kind, _ in asked(single))
