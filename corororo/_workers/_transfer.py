@@ -359,16 +359,16 @@ class SharedRing:
         self._waiting.appendleft(batch)
 
     def write_again(self, batch: Batch) -> None:
-        """Its record is replaced by another one."""
-        self._records.forget(batch)
+        """Its record is replaced by another one; what may still point to this one is void."""
+        self._records.renew(batch)
+        self._give_back(batch)
         batch.sent = False
         batch.sequence = 0
         self._waiting.appendleft(batch)
 
     def run_again(self, batch: Batch, *, its_own_doing: bool) -> None:
         """The calls of a batch whose worker failed it: in halves, and alone until they fail."""
-        self._records.forget(batch)
-        remove_file(self._session.spill(self._number, batch.sequence))
+        self._give_back(batch)
         if batch.expired is not None:
             self._fail_expired_call(batch, batch.expired)
             return
@@ -382,6 +382,11 @@ class SharedRing:
             return
         self.calls_retried += len(batch.arguments)
         self._waiting.extendleft(reversed(again))
+
+    def _give_back(self, batch: Batch) -> None:
+        """A record whose reply was not taken; it may have got one all the same."""
+        self._records.forget(batch)
+        remove_file(self._session.spill(self._number, batch.sequence))
 
     def _fail_expired_call(self, batch: Batch, place: int) -> None:
         """The call at this place fails; its neighbours run again."""
