@@ -7,9 +7,23 @@ takes a core for itself; where processes outnumber cores it takes it from those 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Final
 
 from corororo._clock import SystemClock
+from corororo._platform import HAS_SCHED_YIELD
 from corororo.abc import Clock
+
+MAX_HOLD_OFF: Final = 128  # waits; a core that stays crowded costs one late look in so many
+NEVER: Final = -1.0  # before any time that a clock shows
+
+
+def give_way() -> None:
+    """Let whoever else wants to run have the core."""
+    if HAS_SCHED_YIELD:
+        os.sched_yield()
+    else:
+        SystemClock.wait(0.0)
 
 
 class Park:
@@ -34,7 +48,7 @@ class Yielding:
     def idle(self, work_count: int) -> bool:
         """Look again after whoever else wants to run."""
         if work_count == 0:
-            os.sched_yield()
+            give_way()
         return True
 
 
@@ -58,45 +72,107 @@ class Backoff:
         if self._looks <= self._spins:
             return True
         if self._looks <= self._spins + self._yields:
-            os.sched_yield()
+            give_way()
             return True
         self._looks = 0
         return False
 
 
 class AdaptiveSpin:
-    """Spins for a window that doubles with each success and halves with each failure.
+    """Spins for a window that doubles where spinning pays, and parks at once in a crowd.
 
-    Success is work that comes while it spins, or right after; the window stays between
-    ``shortest_us`` and ``longest_us`` microseconds. From the plan that this project answers:
-    double up to 1,000 us, halve down to 1 us.
+    Each wait that a spin of ``longest_us`` would have bridged doubles the window, each window
+    that ends in vain halves it; it stays between ``shortest_us`` and ``longest_us``. Work that is
+    there at once was not waited for, and changes nothing.
+
+    It gives way between two looks. A look that comes more than ``late_us`` after the last one
+    says that somebody else wanted the core: then it parks, the window shrinks to the shortest,
+    and the next waits park without any spin. First one, then twice as many each time, at most
+    128; each spin that nobody disturbs halves that number.
+
+    From the plan that this project answers: double up to 1,000 us, halve down to 1 us. To judge
+    a window by the wait that it was for, and not by its end alone, is the way of Linux' haltpoll.
     """
 
     def __init__(
-        self, shortest_us: float = 1.0, longest_us: float = 1000.0, clock: Clock | None = None
+        self,
+        shortest_us: float = 1.0,
+        longest_us: float = 1000.0,
+        clock: Clock | None = None,
+        *,
+        late_us: float = 50.0,
+        give_way: Callable[[], object] = give_way,
     ) -> None:
         if not 0 < shortest_us <= longest_us:
             raise ValueError(
                 f"expected 0 < shortest_us <= longest_us, got {shortest_us} and {longest_us}"
             )
+        if not late_us > 0:
+            raise ValueError(f"late_us must be more than 0, got {late_us}")
         self._shortest_us = shortest_us
         self._longest_us = longest_us
+        self._late_ns = late_us * 1000
         self._clock = clock or SystemClock()
-        self._began_ns: int | None = None
+        self._give_way = give_way
+        self._spinning = False
+        self._looked_ns = 0
+        self._spin_until_ns = 0.0
+        self._in_reach_until_ns = NEVER  # work that comes by then would have paid for a spin
+        self._tried_us = shortest_us  # the window of the wait that is to be judged
+        self._hold_off = 0  # waits without a spin, next time that a look is late
+        self._held_off = 0  # those that are still to come
         self.window_us = shortest_us
 
     def idle(self, work_count: int) -> bool:
         """Spin for the window, then park."""
         if work_count:
-            self._began_ns = None
-            self.window_us = min(self._longest_us, self.window_us * 2)
+            self._learn()
             return True
+        if self._spinning:
+            return self._look()
+        if self._held_off:
+            self._held_off -= 1
+            return False
+        self._begin()
+        return self._look()
+
+    def _begin(self) -> None:
         now_ns = self._clock.now_ns()
-        if self._began_ns is None:
-            self._began_ns = now_ns
-        if now_ns - self._began_ns < self.window_us * 1000:
-            os.sched_yield()
-            return True
-        self._began_ns = None
+        self._spinning = True
+        self._looked_ns = now_ns
+        self._spin_until_ns = now_ns + self.window_us * 1000
+        self._in_reach_until_ns = now_ns + self._longest_us * 1000
+        self._tried_us = self.window_us
+
+    def _look(self) -> bool:
+        self._give_way()
+        # After giving way, not before: work that came meanwhile would hide how long it took.
+        # Where giving way to nobody takes that long, spinning wins nothing over parking anyway.
+        now_ns = self._clock.now_ns()
+        late = now_ns - self._looked_ns > self._late_ns
+        self._looked_ns = now_ns
+        if late:
+            self._hold_back()
+        elif now_ns >= self._spin_until_ns:
+            self._end_in_vain()
+        return self._spinning
+
+    def _hold_back(self) -> None:
+        self._spinning = False
+        self._in_reach_until_ns = NEVER
+        self._hold_off = self._held_off = min(MAX_HOLD_OFF, max(1, 2 * self._hold_off))
+        self.window_us = self._shortest_us
+
+    def _end_in_vain(self) -> None:
+        self._spinning = False
+        self._hold_off //= 2
         self.window_us = max(self._shortest_us, self.window_us / 2)
-        return False
+
+    def _learn(self) -> None:
+        # The batch has been run by now: a long one counts as come too late for a spin, and is.
+        # Beside it the wake-up of a sleeper is nothing.
+        if self._spinning:
+            self._hold_off //= 2
+        if self._spinning or self._clock.now_ns() <= self._in_reach_until_ns:
+            self.window_us = min(self._longest_us, self._tried_us * 2)
+        self._spinning = False
