@@ -118,6 +118,10 @@ class Transfer(Protocol):
         """How long a wait may last before ``take_nowait`` wants to be called all the same."""
         ...
 
+    def likely_wait_s(self) -> float:
+        """How long all that is in flight is likely to take; infinite where nobody knows."""
+        ...
+
     def worker_use(self) -> list[WorkerUse]:
         """What each worker has done for this transfer so far."""
         ...

@@ -60,6 +60,10 @@ class Inline:
         """What was sent is there as soon as it is asked for."""
         return 0.0 if self._sent else None
 
+    def likely_wait_s(self) -> float:
+        """Nothing is ever waited for."""
+        return 0.0
+
     def worker_use(self) -> list[WorkerUse]:
         """There are no workers."""
         return []

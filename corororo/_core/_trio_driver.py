@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ._traps import TrioRequest
 
 
+BRIEF_S = 0.001  # the shortest time that poll() counts; replies come sooner
+
 _ENDED = (
     "the tick ended before the trio function that it ran for this Task; give the tick more time, "
     "or start the function in a nursery of your own and tell the Task of its result"
@@ -36,8 +38,11 @@ class TrioDriver:
 
     async def drive(self, passes: Generator[float | None, None, None]) -> None:
         """Go through the pass; a checkpoint in any case."""
-        waited = False
+        waited = briefly = False
         for timeout_s in passes:
+            briefly = not briefly and self._waits_briefly(timeout_s)
+            if briefly:
+                continue
             waited = True
             if self._requests:
                 await self._drive_with_requests(passes, timeout_s)
@@ -82,6 +87,18 @@ class TrioDriver:
 
     def _wake_up(self) -> None:
         self._wake.cancel()
+
+    def _waits_briefly(self, timeout_s: float | None) -> bool:
+        """Wait for a reply here and now, where that takes less than letting others go first.
+
+        Each zone that begins a tick meanwhile has its Tasks in the caches, and puts ours out: a
+        round of 100 zones took twice as long when all of them began before any went on.
+        """
+        likely_s = self._transfer.likely_wait_s()
+        if likely_s > BRIEF_S / 4 or self._requests or self._transfer.fileno() < 0:
+            return False
+        self._transfer.wait(BRIEF_S if timeout_s is None else min(timeout_s, BRIEF_S))
+        return True
 
     async def _wait(self, timeout_s: float | None) -> None:
         with trio.move_on_after(math.inf if timeout_s is None else timeout_s) as self._wake:

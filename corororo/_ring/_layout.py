@@ -2,18 +2,24 @@
 
 A record stands in the ring of one zone, begins on a multiple of ALIGNMENT and holds one batch::
 
-    0         4         8                16        20
-    | attempt | worker  | started ns u64 | current |
-    20             28        32        36        40        44        48
-    | sequence u64 | name    | request | reply   | calls   | timed   |
-    |              | length  | length  | room    | u32     | u32     |
+    0            8              16             24        28        32        36        40        44
+    | holder u64 | progress u64 | sequence u64 | name    | request | reply   | calls   | timed   |
+    |            |              |              | length  | length  | room    | u32     | u32     |
     | function name, request, padding to 8 | reply extent ... padding to ALIGNMENT |
 
-The zone writes all of it but ``worker``, ``started``, ``current`` and the reply extent, which
-belong to the worker that holds the record's lock. ``current`` and ``started`` tell which call runs
-since when, in records that are ``timed``. ``sequence`` is never used twice, so a descriptor that
-points to a record long freed finds another number there. Everything from ``sequence`` to the end
-of the request stays as it was written, and its CRC-32 travels in the descriptor.
+    holder:   | attempt, the lower 32 bits | worker, the upper 32 bits |
+    progress: | call, the lower 20 bits | since when, in microseconds, the upper 44 bits |
+
+The zone writes all of it but the worker, the progress and the reply extent, which belong to the
+worker that holds the record's lock. The progress tells which call runs since when, in records
+that are ``timed``. ``sequence`` is never used twice, so a descriptor that points to a record long
+freed finds another number there. Everything from ``sequence`` to the end of the request stays as
+it was written, and its CRC-32 travels in the descriptor.
+
+What one process may read while another one writes it, holder and progress, is a word each, in the
+order of the machine: such a word is stored and loaded at once, on every CPU. A zone never uses an
+attempt twice in a row at one place, so whoever has a record's lock, and with it all that was
+written before somebody else had it, never takes a holder of the past for one of today.
 
 A descriptor travels through a FIFO and is 32 bytes long: under PIPE_BUF, so that the kernel
 writes it whole, and a divisor of the page, so that a reader of 32 bytes never gets two halves::
@@ -28,15 +34,16 @@ import struct
 from typing import Final, NamedTuple
 
 ALIGNMENT: Final = 64
-RECORD_HEADER: Final = struct.Struct("<IIQIQIIIII")
+RECORD_HEADER: Final = struct.Struct("@QQQIIIII")
 RECORD_HEADER_BYTES: Final = RECORD_HEADER.size
-STATE: Final = struct.Struct("<IIQI")  # what changes while the record stands
-PROGRESS: Final = struct.Struct("<QI")
+WORD: Final = struct.Struct("@Q")  # "@": as the machine stores it, all of it at once
+HOLDER_OFFSET: Final = 0
 PROGRESS_OFFSET: Final = 8
-WORKER_FIELD: Final = struct.Struct("<I")
-WORKER_OFFSET: Final = 4
-CONTENT: Final = struct.Struct("<QIIIII")  # what does not
-CONTENT_OFFSET: Final = STATE.size
+CONTENT: Final = struct.Struct("@QIIIII")  # what stays while the record stands
+CONTENT_OFFSET: Final = 16
+CALL_BITS: Final = 20
+CALLS_MAX: Final = 1 << CALL_BITS  # of one batch
+_CLOCK_MASK: Final = (1 << 64 - CALL_BITS) - 1
 DESCRIPTOR: Final = struct.Struct("<HHIIIQII")
 DESCRIPTOR_BYTES: Final = DESCRIPTOR.size
 NO_WORKER: Final = 0
@@ -77,16 +84,33 @@ class Descriptor(NamedTuple):
 class RecordHeader(NamedTuple):
     """The first 48 bytes of a record, unpacked."""
 
-    attempt: int
-    worker: int
-    started_ns: int
-    current: int
+    holder: int
+    progress: int
     sequence: int
     name_length: int
     request_length: int
     reply_room: int
     calls: int
     timed: int
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt the record is for; descriptors of another one are void."""
+        return self.holder & 0xFFFF_FFFF
+
+    @property
+    def worker(self) -> int:
+        """Who has it, or NO_WORKER."""
+        return self.holder >> 32
+
+    @property
+    def current(self) -> int:
+        """The call that runs."""
+        return self.progress & CALLS_MAX - 1
+
+    def runs_for_ns(self, now_ns: int) -> int:
+        """How long it has been running."""
+        return ((now_ns // 1000 - (self.progress >> CALL_BITS)) & _CLOCK_MASK) * 1000
 
     @property
     def request_offset(self) -> int:
@@ -102,6 +126,16 @@ class RecordHeader(NamedTuple):
     def reply_offset(self) -> int:
         """Where the reply extent begins, from the start of the record."""
         return reply_offset(self.name_length, self.request_length)
+
+
+def holder(attempt: int, worker: int = NO_WORKER) -> int:
+    """The word that says who has a record."""
+    return worker << 32 | attempt
+
+
+def progress(call: int, now_ns: int) -> int:
+    """The word that says which call runs since when."""
+    return (now_ns // 1000 & _CLOCK_MASK) << CALL_BITS | call
 
 
 def reply_offset(name_length: int, request_length: int) -> int:

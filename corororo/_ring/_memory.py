@@ -25,15 +25,14 @@ from ._forks import told_after_fork
 from ._layout import (
     CONTENT,
     CONTENT_OFFSET,
-    NO_WORKER,
-    PROGRESS,
+    HOLDER_OFFSET,
     PROGRESS_OFFSET,
     RECORD_HEADER,
-    STATE,
-    WORKER_FIELD,
-    WORKER_OFFSET,
+    WORD,
     Descriptor,
     RecordHeader,
+    holder,
+    progress,
 )
 
 
@@ -98,7 +97,7 @@ class RingMemory:
         """
         content = CONTENT.pack(sequence, len(name), len(request), reply_room, calls, timed)
         content += name + request
-        STATE.pack_into(self._map, offset, attempt, NO_WORKER, 0, 0)
+        self.renew(offset, attempt)
         start = offset + CONTENT_OFFSET
         self._map[start : start + len(content)] = content
         return zlib.crc32(content)
@@ -114,8 +113,8 @@ class RingMemory:
         if descriptor.offset > self.size_bytes - RECORD_HEADER.size:
             return None  # forged: no zone sends that
         header = RecordHeader._make(RECORD_HEADER.unpack_from(self._map, descriptor.offset))
-        awaited = (descriptor.attempt, NO_WORKER, descriptor.sequence)
-        return header if (header.attempt, header.worker, header.sequence) == awaited else None
+        awaited = header.holder == holder(descriptor.attempt)
+        return header if awaited and header.sequence == descriptor.sequence else None
 
     def is_whole(self, header: RecordHeader, descriptor: Descriptor) -> bool:
         """Whether the record lies inside the ring and is what its zone wrote."""
@@ -141,17 +140,18 @@ class RingMemory:
 
     # -- the state of a record
 
-    def mark(self, offset: int, worker: int) -> None:
+    def mark(self, offset: int, attempt: int, worker: int) -> None:
         """Say which worker has the record; under its lock."""
-        WORKER_FIELD.pack_into(self._map, offset + WORKER_OFFSET, worker)
+        WORD.pack_into(self._map, offset + HOLDER_OFFSET, holder(attempt, worker))
 
     def note_progress(self, offset: int, call: int, now_ns: int) -> None:
         """Say which call runs from now on; under the record's lock."""
-        PROGRESS.pack_into(self._map, offset + PROGRESS_OFFSET, now_ns, call)
+        WORD.pack_into(self._map, offset + PROGRESS_OFFSET, progress(call, now_ns))
 
     def renew(self, offset: int, attempt: int) -> None:
         """Begin another attempt on the record, under its lock: older descriptors are void now."""
-        STATE.pack_into(self._map, offset, attempt, NO_WORKER, 0, 0)
+        WORD.pack_into(self._map, offset + PROGRESS_OFFSET, 0)
+        WORD.pack_into(self._map, offset + HOLDER_OFFSET, holder(attempt))
 
     def try_lock(self, offset: int) -> bool:
         """Take the record's lock unless another process has it."""

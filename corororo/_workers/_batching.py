@@ -85,7 +85,7 @@ class Batch:
         self.checksum = 0  # of the record
         self.handle = NO_HANDLE
         self.sequence = 0  # its handle, as a record and its descriptors carry it
-        self.attempt = 1
+        self.attempt = 0
         self.sent = False
         self.sent_ns = 0  # when the last time
         self.sendings = 0  # because the one before seems to be lost

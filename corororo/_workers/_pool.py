@@ -12,7 +12,7 @@ from typing import Literal, Self
 from corororo._core import Inline
 from corororo._exceptions import PoolClosed
 from corororo._platform import HAS_AFFINITY
-from corororo._ring import Session, explaining_open_files, told_after_fork
+from corororo._ring import CALLS_MAX, Session, explaining_open_files, told_after_fork
 from corororo.abc import IdleStrategy, Transfer
 
 from ._config import PoolConfig, read_config, write_config
@@ -72,6 +72,8 @@ class WorkerPool:
         if ring_bytes > RING_BYTES_MAX:
             raise ValueError(f"ring_bytes must be at most {RING_BYTES_MAX}, got {ring_bytes}")
         _check_at_least("max_batch", max_batch, 1)
+        if max_batch > CALLS_MAX:
+            raise ValueError(f"max_batch must be at most {CALLS_MAX}, got {max_batch}")
         if max_reply_bytes is not None:
             _check_at_least("max_reply_bytes", max_reply_bytes, 1)
         _check_at_least("max_pending", max_pending, 1)

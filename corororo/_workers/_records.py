@@ -36,6 +36,7 @@ class Records:
         self._out: HandlePool[Batch] = HandlePool()
         # A record of more than a quarter of the ring would make the workers wait for each other.
         self._largest = memory.size_bytes // 4
+        self._attempts = 0  # so far, of all records
         self.timed = 0  # of them, those whose calls have a timeout
         self.find = self._out.find  # the batch of a packed handle, or None
 
@@ -77,6 +78,7 @@ class Records:
             return False
         batch.handle = self._out.acquire(batch)
         batch.sequence = batch.handle.pack()
+        batch.attempt = self._next_attempt()
         timed = batch.function.timeout is not None
         self.timed += timed
         batch.request = None
@@ -124,8 +126,12 @@ class Records:
 
     def renew(self, batch: Batch) -> None:
         """Make all descriptors of the record void; under its lock."""
-        batch.attempt = (batch.attempt + 1) % ATTEMPTS
+        batch.attempt = self._next_attempt()
         self._memory.renew(batch.offset, batch.attempt)
+
+    def _next_attempt(self) -> int:
+        self._attempts = (self._attempts + 1) % ATTEMPTS
+        return self._attempts
 
     def forget(self, batch: Batch) -> None:
         """Give the record back."""

@@ -91,6 +91,8 @@ class Recovery:
             self._records.renew(batch)
             self._desk.send_again(batch)
         elif holder == death.worker:
+            if batch.expired != self._records.header(batch).current:
+                batch.expired = None  # it came back in its last moment, and another one began
             self._desk.run_again(batch, its_own_doing=death.kind == Kind.WORKER_DIED)
 
     def distrust(self, batch: Batch) -> None:

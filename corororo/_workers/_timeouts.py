@@ -17,15 +17,14 @@ SHORTEST_LOOK_NS = 1_000_000
 class Timeouts:
     """For one transfer. What counts is what stood in the record at two looks.
 
-    A worker that is writing the very moment may show a half of it, and one that has gone wild
-    may write anything at all.
+    A worker that has gone wild may write anything at all.
     """
 
     def __init__(self, records: Records, desk: Desk, now_ns: Callable[[], int]) -> None:
         self._records = records
         self._desk = desk
         self._now_ns = now_ns
-        self._seen: dict[int, tuple[int, int, int]] = {}  # by sequence: worker, start, call
+        self._seen: dict[int, tuple[int, int]] = {}  # by sequence: holder and progress
         self._next_look_ns = 0
 
     def next_look_s(self) -> float:
@@ -44,16 +43,17 @@ class Timeouts:
         shortest_s = min((b.function.timeout or 0.0 for b in timed), default=1.0)
         self._next_look_ns = now_ns + max(SHORTEST_LOOK_NS, round(shortest_s * 1e9 / LOOKS))
 
-    def _look_at(self, batch: Batch, before: tuple[int, int, int] | None, now_ns: int) -> None:
+    def _look_at(self, batch: Batch, before: tuple[int, int] | None, now_ns: int) -> None:
         header = self._records.header(batch)
-        seen = (header.worker, header.started_ns, header.current)
+        seen = (header.holder, header.progress)
         self._seen[batch.sequence] = seen
         timeout_s = batch.function.timeout
         if seen != before or batch.expired is not None or timeout_s is None:
             return
-        runs = header.worker and header.started_ns >= batch.sent_ns
-        known = header.current < len(batch.arguments)
-        if not (runs and known and now_ns - header.started_ns > timeout_s * 1e9):
+        runs = header.worker and header.progress and header.current < len(batch.arguments)
+        for_ns = header.runs_for_ns(now_ns)
+        # Nothing can have been running for longer than it has been out.
+        if not runs or not timeout_s * 1e9 < for_ns <= now_ns - batch.sent_ns + 1_000_000:
             return
         if self._desk.ask_pool(Kind.KILL, header.worker):
             batch.expired = header.current

@@ -8,6 +8,7 @@ the death of a worker loses nothing.
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 import zlib
 from collections import deque
@@ -80,9 +81,7 @@ class SharedRing:
             self._parts = undo.pop_all()
         self._poll = select.poll()
         self._poll.register(self._replies.fileno(), select.POLLIN)
-        self._owner_poll = select.poll()
-        for poll in (self._poll, self._owner_poll):
-            poll.register(self._lifeline.fileno(), 0)  # only its hang-up
+        self._poll.register(self._lifeline.fileno(), 0)  # its hang-up, where poll tells of it
         self._now_ns = now_ns = (clock or SystemClock()).now_ns
         self._waiting: deque[Batch | Pile] = deque()
         self._recovery = Recovery(self._records, self, now_ns)
@@ -162,15 +161,15 @@ class SharedRing:
             self._send_waiting()
         ready, self._ready = self._ready, []
         if not descriptors and not ready:
-            self._check_owner(self._owner_poll, 0)
+            self._check_owner()
         for completion in ready:
             self.in_flight -= len(completion.values)
         return ready
 
     def wait(self, timeout_s: float | None) -> None:
-        """Block until a descriptor is there; raises PoolClosed when the owner is gone."""
+        """Block until a descriptor is there, the owner is gone, or the time is over."""
         if not self._ready:
-            self._check_owner(self._poll, None if timeout_s is None else timeout_s * 1000)
+            self._poll.poll(None if timeout_s is None else timeout_s * 1000)
 
     def fileno(self) -> int:
         """The reading end of the reply FIFO."""
@@ -186,6 +185,16 @@ class SharedRing:
             return OWNER_CHECK_S
         look_s = self._recovery.next_look_s()
         return min(look_s, self._timeouts.next_look_s()) if self._records.timed else look_s
+
+    def likely_wait_s(self) -> float:
+        """From what the calls that are out have taken before, with all workers at them."""
+        if self._waiting:
+            return math.inf
+        work_ns = sum(
+            len(batch.arguments) * self._lanes[batch.function.name].service_ns
+            for batch in self._records
+        )
+        return work_ns / self._config.workers / 1e9
 
     def worker_use(self) -> list[WorkerUse]:
         """What each worker has done here so far; workers that died are among them."""
@@ -415,10 +424,13 @@ class SharedRing:
         """Have other workers take what waits at home."""
         self._outbox.ask_for_help()
 
-    def _check_owner(self, poll: select.poll, timeout_ms: float | None) -> None:
-        for fd, _ in poll.poll(timeout_ms):
-            if fd == self._lifeline.fileno():
-                raise PoolClosed("the pool is closed, or its owner died, with AsyncTasks in flight")
+    def _check_owner(self) -> None:
+        try:
+            lives = self._lifeline.read_one() is not None
+        except BlockingIOError:  # as long as it lives it has nothing to say
+            lives = True
+        if not lives:
+            raise PoolClosed("the pool is closed, or its owner died, with AsyncTasks in flight")
 
 
 def _refused(

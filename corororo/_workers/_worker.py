@@ -114,7 +114,7 @@ class Worker:
             header = zone.memory.waits(descriptor)
             if header is None:
                 return 0
-            zone.memory.mark(descriptor.offset, self._number)
+            zone.memory.mark(descriptor.offset, descriptor.attempt, self._number)
             if zone.memory.is_whole(header, descriptor):
                 answer = self._run(zone, descriptor, header)
             else:

@@ -228,6 +228,9 @@ class Inline:
     def longest_wait_s(self) -> float | None:
         return None
 
+    def likely_wait_s(self) -> float:
+        return 0.0
+
     def worker_use(self) -> list[abc.WorkerUse]:
         return []
 

@@ -50,6 +50,10 @@ class InstantTransfer:
         """Nothing is ever waited for."""
         return 0.0
 
+    def likely_wait_s(self) -> float:
+        """Nothing is ever waited for."""
+        return 0.0
+
     def worker_use(self) -> list[WorkerUse]:
         """There are no workers."""
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -81,6 +82,9 @@ class HandTransfer:
 
     def longest_wait_s(self) -> float | None:
         return None
+
+    def likely_wait_s(self) -> float:
+        return math.inf
 
     def worker_use(self) -> list[WorkerUse]:
         return []

@@ -11,12 +11,16 @@ from hypothesis import strategies as st
 from corororo._ring import Descriptor, RecordHeader, record_bytes
 from corororo._ring._layout import (
     ALIGNMENT,
+    CALLS_MAX,
     CONTENT,
     CONTENT_OFFSET,
     DESCRIPTOR,
     DESCRIPTOR_BYTES,
+    HOLDER_OFFSET,
+    PROGRESS_OFFSET,
     RECORD_HEADER,
-    STATE,
+    WORD,
+    progress,
 )
 
 LENGTHS = st.integers(0, 1 << 20)
@@ -33,13 +37,26 @@ def test_a_descriptor_comes_out_as_it_went_in() -> None:
 
 
 def test_what_changes_and_what_does_not_are_the_whole_header() -> None:
-    assert STATE.size == CONTENT_OFFSET
-    assert STATE.size + CONTENT.size == RECORD_HEADER.size
+    assert CONTENT_OFFSET + CONTENT.size == RECORD_HEADER.size
+    assert 2 * WORD.size == CONTENT_OFFSET
+
+
+def test_a_word_that_others_read_stands_in_one_cache_line() -> None:
+    for offset in (HOLDER_OFFSET, PROGRESS_OFFSET):
+        assert offset % WORD.size == 0
+    assert ALIGNMENT % WORD.size == 0
+
+
+@given(st.integers(0, CALLS_MAX - 1), st.integers(0, 1 << 63), st.integers(0, 1 << 50))
+def test_progress_tells_the_call_and_for_how_long(call: int, start_ns: int, for_ns: int) -> None:
+    header = RecordHeader(1, progress(call, start_ns), 7, 0, 0, 0, 1, 1)
+    assert header.current == call
+    assert abs(header.runs_for_ns(start_ns + for_ns) - for_ns) <= 1_000
 
 
 @given(LENGTHS, LENGTHS, LENGTHS)
 def test_a_record_holds_its_parts_without_overlap(name: int, request: int, room: int) -> None:
-    header = RecordHeader(1, 0, 0, 0, 7, name, request, room, 1, 0)
+    header = RecordHeader(1, 0, 7, name, request, room, 1, 0)
     assert header.request_offset == RECORD_HEADER.size + name
     assert header.request_offset + request <= header.reply_offset
     assert header.reply_offset % 8 == 0

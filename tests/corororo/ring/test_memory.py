@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from corororo._exceptions import SessionError
-from corororo._ring import NO_WORKER, Descriptor, Kind, RecordHeader, RingMemory
-from corororo._ring._layout import CONTENT_OFFSET
+from corororo._ring import Descriptor, Kind, RecordHeader, RingMemory
+from corororo._ring._layout import CONTENT_OFFSET, holder
 
 SIZE = 1 << 14
-HEADER = RecordHeader(1, NO_WORKER, 0, 0, 7, 4, 3, 100, 1, False)
+HEADER = RecordHeader(holder(1), 0, 7, 4, 3, 100, 1, 0)
 TRY_LOCK = """
 import sys
 from pathlib import Path
@@ -60,10 +60,14 @@ def test_a_record_is_seen_whole_by_who_maps_the_file(zone: RingMemory, worker: R
 
 def test_marking_and_renewing_touch_nothing_else(zone: RingMemory, worker: RingMemory) -> None:
     write_record(zone, 0)
-    worker.mark(0, 9)
-    assert zone.header(0) == HEADER._replace(worker=9)
+    worker.mark(0, 1, 9)
+    assert zone.header(0) == HEADER._replace(holder=holder(1, 9))
+    assert (zone.header(0).attempt, zone.header(0).worker) == (1, 9)
+    worker.note_progress(0, 3, 5_000_000)
+    assert zone.header(0).current == 3
+    assert zone.header(0).runs_for_ns(7_000_000) == 2_000_000
     zone.renew(0, 2)
-    assert worker.header(0) == HEADER._replace(attempt=2, worker=NO_WORKER)
+    assert worker.header(0) == HEADER._replace(holder=holder(2))
 
 
 def test_a_record_waits_until_it_is_marked_and_for_its_own_descriptor_alone(
@@ -73,7 +77,7 @@ def test_a_record_waits_until_it_is_marked_and_for_its_own_descriptor_alone(
     assert worker.waits(descriptor) == HEADER
     for other in ({"attempt": 2}, {"sequence": 8}, {"offset": 128}, {"offset": 1 << 31}):
         assert worker.waits(descriptor._replace(**other)) is None
-    worker.mark(64, 9)
+    worker.mark(64, 1, 9)
     assert worker.waits(descriptor) is None
 
 

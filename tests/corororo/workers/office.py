@@ -106,7 +106,7 @@ class Office:
         if descriptor is not None and marked:
             header = self.memory.header(descriptor.offset)
             if (header.sequence, header.attempt) == (descriptor.sequence, descriptor.attempt):
-                self.memory.mark(descriptor.offset, number)
+                self.memory.mark(descriptor.offset, header.attempt, number)
         self.tell_death(number)
 
     def take_all(self) -> dict[Any, Any]:

@@ -140,7 +140,7 @@ def test_an_answer_to_a_batch_that_runs_is_passed_over(
     assert descriptor is not None
     ring = office.session.ring(office.number)
     with contextlib.closing(Onlooker(ring, descriptor.offset, source_environment)) as worker:
-        office.memory.mark(descriptor.offset, 8)
+        office.memory.mark(descriptor.offset, descriptor.attempt, 8)
         office.replies.write_nowait(forged(office, descriptor))
         assert office.zone.take_nowait() == []
         assert office.zone.calls_retried == 0

@@ -49,6 +49,11 @@ def read(office: Office) -> Descriptor:
     return descriptor
 
 
+def mark(office: Office, descriptor: Descriptor, worker: int) -> None:
+    """As a worker does that has read the descriptor."""
+    office.memory.mark(descriptor.offset, descriptor.attempt, worker)
+
+
 def test_a_descriptor_that_got_lost_is_sent_again_after_a_while(single: Office) -> None:
     single.zone.send_nowait(double, "a", [(1,)])
     lost = read(single)
@@ -78,7 +83,7 @@ def test_one_that_waits_longer_is_sent_again_less_often(single: Office) -> None:
 
 def test_a_batch_that_was_marked_and_that_nobody_runs_is_run_again(single: Office) -> None:
     single.zone.send_nowait(only_once, "a", [(5,)])
-    single.memory.mark(read(single).offset, 77)
+    mark(single, read(single), 77)
     for _ in range(3):
         single.clock.jump(0.15)
         single.zone.take_nowait()
@@ -106,7 +111,7 @@ def test_the_pool_is_asked_about_the_worker_that_has_a_batch_for_long(single: Of
     single.clock.jump(0.15)
     single.zone.take_nowait()
     assert asked(single) == [(Kind.LOOK, NO_WORKER)]  # it may be with any of them
-    single.memory.mark(descriptor.offset, 4)
+    mark(single, descriptor, 4)
     single.zone.take_nowait()
     assert asked(single) == []  # not each time
     single.clock.jump(0.15)
@@ -146,7 +151,7 @@ def test_a_pool_that_takes_no_requests_is_asked_again_later(single: Office) -> N
 def test_a_death_that_was_asked_for_counts_against_nobody(single: Office) -> None:
     single.zone.send_nowait(fragile, "a", [(1,)])
     for number in range(10, 30):
-        single.memory.mark(read(single).offset, number)
+        mark(single, read(single), number)
         single.replies.write_nowait(Descriptor(Kind.WORKER_KILLED, worker=number))
         assert single.zone.take_nowait() == []
     assert single.take_all() == {("a", 0): 1}
@@ -166,7 +171,8 @@ def test_the_death_of_a_worker_that_lives_changes_nothing(single: Office) -> Non
 def start_call(office: Office, worker: int, call: int = 0) -> Descriptor:
     """A worker has begun with a call of the batch, and goes on with it."""
     descriptor = read(office)
-    office.memory.mark(descriptor.offset, worker)
+    office.clock.jump(0.01)
+    mark(office, descriptor, worker)
     office.memory.note_progress(descriptor.offset, call, office.clock.now_ns())
     return descriptor
 
@@ -204,7 +210,21 @@ def test_calls_that_go_on_are_given_their_time_each(single: Office) -> None:
 
 
 @pytest.mark.usefixtures("_busy")
-@pytest.mark.parametrize(("call", "started_ns"), [(99, None), (0, 1), (2**32 - 1, 2**64 - 1)])
+def test_the_call_that_fails_is_the_one_that_ran_when_the_worker_died(
+    single: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    single.zone.send_nowait(limited, "a", [(1,), (2,), (3,)])
+    descriptor = start_call(single, 6)
+    pass_time(single, 2.0)
+    assert (Kind.KILL, 6) in asked(single)
+    monkeypatch.undo()
+    single.memory.note_progress(descriptor.offset, 1, single.clock.now_ns())  # before it died
+    single.replies.write_nowait(Descriptor(Kind.WORKER_KILLED, worker=6))
+    assert single.take_all() == {("a", 0): 1, ("a", 1): 2, ("a", 2): 3}
+
+
+@pytest.mark.usefixtures("_busy")
+@pytest.mark.parametrize(("call", "started_ns"), [(99, None), (0, 1), (2**20 - 1, 2**64 - 1)])
 def test_progress_that_cannot_be_kills_nobody(
     single: Office, call: int, started_ns: int | None
 ) -> None:
