@@ -6,9 +6,7 @@ Knows neither of the two ends. Both check who sits at the other: only this user'
 from __future__ import annotations
 
 import os
-import socket
 import struct
-import sys
 import types
 from types import TracebackType
 from typing import Self
@@ -16,6 +14,7 @@ from typing import Self
 import msgspec
 import trio
 
+from zonesim.system import peer_uid
 from zonesim.ticks import TickRow
 from zonesim.workloads.base import ZoneSpec
 
@@ -171,11 +170,6 @@ class Channel:
 
 def check_peer(connection: trio.socket.SocketType) -> None:
     """Raise ControlError unless a process of this user sits at the other end."""
-    if sys.platform == "linux":
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        uid = struct.unpack("iII", credentials)[1]
-    else:  # macOS: struct xucred, whose second field is the uid
-        local, peer_credentials = 0, 1
-        uid = struct.unpack_from("II", connection.getsockopt(local, peer_credentials, 76))[1]
+    uid = peer_uid(connection)
     if uid != os.getuid():
         raise ControlError(f"only user {os.getuid()} may connect here, user {uid} did")

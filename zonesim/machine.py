@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import platform
 from importlib import metadata
-from pathlib import Path
 
-from zonesim.scenario_tables import usable_cpus
+from zonesim.system import read_proc, usable_cpus
 
 PACKAGES = ("zonesim", "trio", "msgspec", "scipy", "matplotlib")
-
-_PROC = Path("/proc")
 
 
 def describe_machine() -> dict[str, str | int]:
@@ -37,11 +34,7 @@ def pss_mb(pid: int) -> float | None:
 
     Pages shared by n processes count 1/n in each, so the sum over processes is what they take.
     """
-    try:
-        text = (_PROC / str(pid) / "smaps_rollup").read_text()
-    except OSError:  # not Linux, or the process has gone
-        return None
-    for line in text.splitlines():
+    for line in read_proc(str(pid), "smaps_rollup").splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1_024 / 1_000_000
     return None
@@ -55,10 +48,7 @@ def _version(package: str) -> str:
 
 
 def _cpu_model() -> str:
-    try:
-        lines = (_PROC / "cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
+    lines = read_proc("cpuinfo").splitlines()
     models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(models, "") or platform.processor() or platform.machine()
 

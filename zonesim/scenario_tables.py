@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Literal
 
 import msgspec
@@ -205,11 +204,8 @@ class Scenario(_Table, frozen=True):
     @property
     def worker_count(self) -> int:
         """Workers to start; `auto` is the number of CPUs that this process may use."""
-        return usable_cpus() if self.workers == "auto" else self.workers
+        if self.workers != "auto":
+            return self.workers
+        from zonesim.system import usable_cpus  # with all of corororo, which --help can do without
 
-
-def usable_cpus() -> int:
-    """CPUs that this process may run on; all of the machine's where that cannot be asked."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return usable_cpus()

@@ -12,7 +12,6 @@ import traceback
 from collections import Counter
 from collections.abc import Awaitable
 
-import setproctitle
 import trio
 
 import corororo as cr
@@ -32,6 +31,7 @@ from zonesim.control import (
     Ticks,
     WorkerTotals,
 )
+from zonesim.system import set_title
 from zonesim.ticks import TickRow
 from zonesim.workloads.base import ZoneSpec
 from zonesim.zone import Zone
@@ -45,7 +45,7 @@ def zone_process_main(socket_path: str, pool_address: str, host: int, title: str
     """The life of zone process number ``host``."""
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, signal.SIG_IGN)  # they are for the controller, who stops us
-    setproctitle.setproctitle(title)
+    set_title(title)
     trio.run(_serve, socket_path, pool_address, host)
 
 
@@ -121,7 +121,7 @@ class ZoneProcess:
     async def _assign(self, specs: list[ZoneSpec]) -> None:
         for spec in specs:
             self._zones.append(Zone(spec, self._pool, self._garbage))
-        setproctitle.setproctitle(process_title([zone.spec.zone for zone in self._zones]))
+        set_title(process_title([zone.spec.zone for zone in self._zones]))
         await self._channel.send(Ready(len(self._zones)))
 
     async def _run_leg(self, leg: Leg) -> None:

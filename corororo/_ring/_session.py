@@ -3,7 +3,7 @@
 Its files: ``lock`` (held with flock while the owner lives), ``pool.json``, the FIFOs ``calls``
 (zones to workers; one more for each worker that is somebody's home, ``calls.<place>``), ``status``
 (workers to pool) and ``lifeline`` (never written: its end of file says that the owner is gone),
-and for each zone ``<ring>.ring`` and ``<ring>.replies``.
+``failure.txt`` where the pool gave up, and for each zone ``<ring>.ring`` and ``<ring>.replies``.
 """
 
 from __future__ import annotations
@@ -113,6 +113,11 @@ class Session:
         """What the pool tells those who attach."""
         return self.directory / "pool.json"
 
+    @property
+    def failure(self) -> Path:
+        """Why the pool gave up, if it did."""
+        return self.directory / "failure.txt"
+
     def ring(self, ring: int) -> Path:
         """The mapped file of one zone."""
         return self.directory / f"{ring:08x}.ring"
@@ -170,6 +175,8 @@ class Session:
         if self._lock_fd is not None:
             shutil.rmtree(self.directory, ignore_errors=True)
             self._give_up_lock()
+            # It takes a file to look into a directory, and the lock may have been the last one.
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def after_fork(self) -> None:
         """In a forked process, which owns nothing: the lock ends with its parent."""

@@ -31,6 +31,11 @@ class Pile:
     def __len__(self) -> int:
         return len(self._arguments) - self._next
 
+    @property
+    def total(self) -> int:
+        """How many there were."""
+        return len(self._arguments)
+
     def cut(self, size: int) -> Batch:
         """The next so many calls, as a batch."""
         start = self._next

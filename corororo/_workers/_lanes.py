@@ -17,7 +17,7 @@ from ._functions import AsyncTaskFunction
 # What a trip costs everybody together is some 50 us. Twice that measured better than four times.
 WORTH_NS = 100_000
 LONGEST_NS = 16 * WORTH_NS  # a batch of many calls keeps a worker no longer
-FIRST_SERVICE_NS = 10_000.0  # of a call, until the function has replied once
+FIRST_EARLY = 64  # calls that are worth sending early, until the function has replied once
 FIRST_REPLY_BYTES = 32.0  # a call's share of the extent, until then
 REPLY_HEAD_BYTES = 512  # of a reply without any values; one short failure fits, too
 LEARNING = 0.25  # the weight of the latest reply
@@ -27,16 +27,20 @@ SURPRISE = 4.0  # how many times the usual a reply may count at most: it may hav
 class Lane:
     """One function's way through one transfer."""
 
-    __slots__ = ("codec", "least", "most", "name", "reply_bytes", "service_ns")
+    __slots__ = ("codec", "least", "most", "name", "reply_bytes", "service_ns", "worth_sending")
 
     def __init__(self, function: AsyncTaskFunction[..., Any]) -> None:
         self.codec = Codec(function)
         self.name = function.name.encode()
         self.reply_bytes = FIRST_REPLY_BYTES
-        self._serves_in(FIRST_SERVICE_NS)
+        self.worth_sending = FIRST_EARLY
+        self.service_ns = 0.0  # of a call; 0 until the function has replied once
+        self.least = self.most = 0
 
-    def next_size(self, calls: int, workers: int, max_batch: int) -> int:
-        """How many of ``calls`` go into the next batch."""
+    def next_size(self, calls: int, of: int, workers: int, max_batch: int) -> int:
+        """How many of the ``calls`` that are left ``of`` a pile go into the next batch."""
+        if not self.service_ns:
+            return min(-(-of // workers), calls, max_batch)  # each worker gets its part
         most = min(self.most, max_batch)
         size = min(max(-(-calls // (2 * workers)), self.least), most)
         if calls - size < self.least and calls <= most:
@@ -52,10 +56,14 @@ class Lane:
         calls = len(reply.values)
         if reply.failures is None:  # a traceback says nothing of the size of results
             self.reply_bytes = max(0.95 * self.reply_bytes, 1.25 * length / calls)
-        took_ns = min(max(reply.busy_ns / calls, 1.0), SURPRISE * self.service_ns)
-        self._serves_in(self.service_ns + LEARNING * (took_ns - self.service_ns))
+        took_ns = max(reply.busy_ns / calls, 1.0)
+        if self.service_ns:
+            took_ns = min(took_ns, SURPRISE * self.service_ns)
+            took_ns = self.service_ns + LEARNING * (took_ns - self.service_ns)
+        self._serves_in(took_ns)
 
     def _serves_in(self, service_ns: float) -> None:
         self.service_ns = service_ns
         self.least = max(1, int(WORTH_NS / service_ns))  # calls that are worth a batch
+        self.worth_sending = self.least
         self.most = max(1, int(LONGEST_NS / service_ns))

@@ -9,6 +9,7 @@ import select
 import signal
 import threading
 
+from corororo._exceptions import PoolClosed
 from corororo._platform import HAS_SIGIO, HAS_TITLES
 from corororo._ring import Session
 
@@ -30,15 +31,18 @@ def set_title(title: str) -> None:
 def die_with_owner(session: Session) -> None:
     """End this process when the owner of the session ends, whatever it is doing then.
 
-    On Linux the kernel sends SIGIO, whose default is to end the process: that works inside a C
-    call that never returns, too. Elsewhere a thread waits for the end of the lifeline, and a C
+    On Linux the kernel sends SIGKILL: that works inside a C call that never returns, and where
+    the process stands still, too. Elsewhere a thread waits for the end of the lifeline, and a C
     call that keeps the interpreter to itself puts the end off until it returns. Raises PoolClosed
     where the owner has ended already.
     """
-    fd = os.open(session.lifeline, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fd = os.open(session.lifeline, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise PoolClosed(f"{session.directory}: the owner of this pool is gone") from None
     if HAS_SIGIO:
-        signal.signal(signal.SIGIO, signal.SIG_DFL)
         fcntl.fcntl(fd, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_ASYNC)
     else:
         threading.Thread(

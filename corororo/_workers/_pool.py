@@ -22,6 +22,10 @@ from ._placement import Placement
 from ._staff import Plan, PoolStatistics, Staff
 from ._transfer import SharedRing
 
+FORKED = (
+    "this process was forked off the owner of the pool, and has no workers; start a pool of its "
+    "own, or use the owner's with WorkerPool.attach(address)"
+)
 RING_BYTES_MAX = 1 << 31  # an offset in a descriptor has 32 bits
 
 
@@ -87,6 +91,7 @@ class WorkerPool:
         self._plan = Plan(name, imports, preload, idle or Park(), cpus_to_pin(pin))
         self._base = directory
         self._staff: Staff | None = None
+        self._why_closed = "the pool is not running; use it as `with WorkerPool() as pool:`"
 
     @staticmethod
     def attach(address: str) -> AttachedPool:
@@ -145,6 +150,7 @@ class WorkerPool:
     def after_fork(self) -> None:
         """In a forked process, which has no workers: those are its parent's."""
         self._staff = None
+        self._why_closed = FORKED
         atexit.unregister(self.close)
 
     def __enter__(self) -> Self:
@@ -161,7 +167,7 @@ class WorkerPool:
 
     def _open_staff(self) -> Staff:
         if self._staff is None:
-            raise PoolClosed("the pool is not running; use it as `with WorkerPool() as pool:`")
+            raise PoolClosed(self._why_closed)
         return self._staff
 
 

@@ -11,8 +11,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerContext
+from multiprocessing.forkserver import _forkserver as _server
 from multiprocessing.forkserver import ensure_running
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -21,6 +23,7 @@ from corororo.abc import IdleStrategy
 
 from ._worker import worker_main
 
+FILES_TO_START = 16  # open at once while a process starts, those of the server among them
 IMPORT_PATH_VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH")
 SAVED_PREFIX = "CORORORO_SAVED_"
 FORKSERVER_LOST = 255  # the exit code that multiprocessing reports when it cannot know
@@ -53,6 +56,7 @@ class WorkerProcess:
         self.title = title
         self.ready = False
         self.killed_on_request = False  # for a call of its batch, which need not be its own fault
+        _must_have_files(FILES_TO_START)
         self._process = forkserver(preload).Process(
             target=worker_main,
             args=(address, number, place, title, tuple(imports), idle, cpu),
@@ -120,6 +124,27 @@ def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return context
+
+
+def _must_have_files(count: int) -> None:
+    """Raise OSError now where so many files cannot be opened.
+
+    multiprocessing would run out of them in the midst of talking to its server, which then ends.
+    """
+    with contextlib.ExitStack() as opened:
+        for _ in range(count):
+            opened.enter_context(open(os.devnull, "rb", buffering=0))
+
+
+def _forget_the_server() -> None:
+    """In a forked process: the fork server is its parent's, whom it serves and answers to."""
+    server: Any = _server
+    if server._forkserver_alive_fd is not None:
+        os.close(server._forkserver_alive_fd)  # or it would outlive its owner with us
+    server.__init__()
+
+
+os.register_at_fork(after_in_child=_forget_the_server)
 
 
 @contextlib.contextmanager

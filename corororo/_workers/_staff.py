@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from corororo._clock import SystemClock
 from corororo._exceptions import FifoFull, PoolClosed, PoolFailed
 from corororo._ring import (
     NO_WORKER,
@@ -38,7 +39,7 @@ STOP_S = 1.0  # what a worker gets to end by itself
 START_S = 60.0  # what the workers get to come up
 RETRY_S = 0.01  # between two tries to tell a zone whose FIFO is full
 START_TRIES = 100  # RETRY_S apart
-SWEEP_S = 5.0  # between two looks for rings of zones that were killed
+SWEEP_S = 3.0  # between two looks for what nobody tells of
 DIED_KEPT = 100  # dead workers that the statistics remember
 STILLBORN_LIMIT = 3  # workers that die one after another before any of them has read a call
 
@@ -87,6 +88,8 @@ class Staff:
         self._died: deque[WorkerStatus] = deque(maxlen=DIED_KEPT)
         self._next_number = 1
         self._stillborn = 0
+        self._clock = SystemClock()
+        self._next_sweep = self._clock.now() + SWEEP_S
         self._untold: list[tuple[Path, Descriptor]] = []  # reply FIFOs, and what they are to hear
         self._failure: str | None = None
         self._changed = threading.Condition()
@@ -162,9 +165,10 @@ class Staff:
 
     def _watch(self) -> None:
         sentinels: list[int] = [worker.sentinel for worker in self._workers]
-        timeout_s = RETRY_S if self._untold else SWEEP_S
-        if not wait([*sentinels, self._status.fileno(), self._wake_reader], timeout_s):
-            self.session.remove_rings_left_behind()
+        timeout_s = RETRY_S if self._untold else max(0.0, self._next_sweep - self._clock.now())
+        wait([*sentinels, self._status.fileno(), self._wake_reader], timeout_s)
+        if self._clock.now() >= self._next_sweep:
+            self._sweep()
         self._read_status()
         dead = [place for place, w in enumerate(self._workers) if w.exit_code() is not None]
         if self._stopping:
@@ -178,6 +182,12 @@ class Staff:
         self._tell_the_zones()
         for place in dead:
             self._replace(place, self._workers[place])
+
+    def _sweep(self) -> None:
+        """What nobody tells of: zones that were killed, and workers that stand idle and still."""
+        self._next_sweep = self._clock.now() + SWEEP_S
+        self.session.remove_rings_left_behind()
+        self._kill_those_that_stand_still()
 
     def _read_status(self) -> None:
         looks = False
@@ -242,6 +252,9 @@ class Staff:
                     writer.close()
 
     def _fail(self, why: str) -> None:
+        self._status.close()  # nobody reads it any more; and a file less may be what it takes
+        with contextlib.suppress(OSError):  # the zones get to hear less
+            self.session.failure.write_text(why)
         self._lifeline.close()
         with self._changed:
             self._failure = why

@@ -45,7 +45,7 @@ from ._batching import Batch, Pile
 from ._codec import Reply
 from ._config import PoolConfig
 from ._functions import AsyncTaskFunction
-from ._lanes import Lane
+from ._lanes import FIRST_EARLY, Lane
 from ._placement import Outbox
 from ._records import Records
 from ._recovery import Recovery
@@ -55,6 +55,11 @@ from ._views import Leases
 MAX_BATCHES_OUT = 192  # the smallest FIFO that Linux makes holds 256 descriptors
 FIFO_RETRY_S = 0.001
 OWNER_CHECK_S = 1.0
+FORKED = (
+    "this process was forked off the one that opened the Scheduler, and has no part in it; make "
+    "another one here, with WorkerPool.attach(address) for the same workers"
+)
+OWNER_GONE = "the pool is closed, or its owner died, with AsyncTasks in flight"
 
 
 class TransferStatistics(msgspec.Struct, frozen=True):
@@ -91,6 +96,7 @@ class SharedRing:
         self._leases = Leases()
         self._fifo_is_full = False
         self._closed = False
+        self._why_closed = "the transfer is closed"
         self._stale_replies = self._broken_replies = self._spilled_replies = 0
         self.in_flight = 0
         self.batches_sent = 0
@@ -122,7 +128,9 @@ class SharedRing:
     # -- Transfer
 
     def begin_tick(self) -> None:
-        """End the views in results that were not kept."""
+        """End the views in results that were not kept; raises PoolClosed after ``close``."""
+        if self._closed:
+            raise PoolClosed(self._why_closed)
         self._leases.end()
 
     def lend(self, function: Any, values: Sequence[Any]) -> None:
@@ -134,12 +142,13 @@ class SharedRing:
     def worth_sending(self, function: Any) -> int:
         """How many of its calls are worth a batch."""
         lane = self._lanes.get(function.name)
-        return 1 if lane is None else min(lane.least, self._config.max_batch)
+        least = FIRST_EARLY if lane is None else lane.worth_sending
+        return min(least, self._config.max_batch)
 
     def send_nowait(self, function: Any, ticket: Any, arguments: list[Any]) -> None:
         """Split the calls into batches and send as many as there is room for; the rest waits."""
         if self._closed:
-            raise PoolClosed("the transfer is closed")
+            raise PoolClosed(self._why_closed)
         self.in_flight += len(arguments)
         if function.name not in self._lanes:
             try:
@@ -209,6 +218,7 @@ class SharedRing:
     def after_fork(self) -> None:
         """In a forked process, to which nothing of this belongs."""
         self._closed = True
+        self._why_closed = FORKED
 
     def statistics(self) -> TransferStatistics:
         """A frozen snapshot."""
@@ -252,7 +262,8 @@ class SharedRing:
     def _cut(self, pile: Pile, lane: Lane) -> Batch:
         """Put the next batch of a pile before it, or in its place."""
         config = self._config
-        batch = pile.cut(lane.next_size(len(pile), config.workers, config.max_batch))
+        size = lane.next_size(len(pile), pile.total, config.workers, config.max_batch)
+        batch = pile.cut(size)
         if len(pile):
             self._waiting.appendleft(batch)
         else:
@@ -411,7 +422,10 @@ class SharedRing:
 
     def ask_pool(self, kind: Kind, worker: int) -> bool:
         """False where the pool takes no requests at the moment."""
-        status = FifoWriter(self._session.status)
+        try:
+            status = FifoWriter(self._session.status)
+        except PoolClosed:
+            raise PoolClosed(self._why_owner_is_gone()) from None
         try:
             status.write_nowait(Descriptor(kind, ring=self._number, worker=worker))
         except FifoFull:
@@ -430,7 +444,14 @@ class SharedRing:
         except BlockingIOError:  # as long as it lives it has nothing to say
             lives = True
         if not lives:
-            raise PoolClosed("the pool is closed, or its owner died, with AsyncTasks in flight")
+            raise PoolClosed(self._why_owner_is_gone())
+
+    def _why_owner_is_gone(self) -> str:
+        """Where the pool gave up, it left behind why."""
+        try:
+            return f"{OWNER_GONE}: {self._session.failure.read_text()}"
+        except OSError:  # closed, or killed; or nothing can be read any more
+            return OWNER_GONE
 
 
 def _refused(

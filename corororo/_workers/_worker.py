@@ -138,11 +138,11 @@ class Worker:
         )
 
     def _reply(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> bytes:
-        began_ns = self._now_ns()
         start = descriptor.offset + header.request_offset
         codec = self._codec(zone.memory.read(start - header.name_length, header.name_length))
         if isinstance(codec, LookupError):
             return encode_failure_of_all(header.calls, codec)
+        began_ns = self._now_ns()
         try:
             progress = zone.progress(descriptor.offset) if header.timed else None
             with zone.memory.view(start, start + header.request_length) as request:

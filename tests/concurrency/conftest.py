@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from waiting import wait_until
 
+from corororo._platform import PORTABLE_VARIABLE
 from corororo._ring import candidate_bases
 
 
@@ -34,12 +36,44 @@ def _nothing_is_left_behind() -> Iterator[None]:
 
 
 @pytest.fixture
+def import_path(root: Path) -> list[Path]:
+    """Where programs of a test import from: the packages, and these helpers."""
+    return [root, Path(__file__).parent]
+
+
+@pytest.fixture
+def refusals(tmp_path: Path) -> Path:
+    """Where programs note what they asked for and macOS does not have."""
+    return tmp_path / "refusals"
+
+
+@pytest.fixture
+def portable(
+    import_path: list[Path], refusals: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Have the programs of a test take the portable ways, and find nothing else.
+
+    The process of the test has looked around already, and goes on as it is. Sessions go to a
+    temporary directory of their own: elsewhere other programs remove what is left behind.
+    """
+    import_path.insert(0, Path(__file__).parent / "without_linux")
+    monkeypatch.setenv(PORTABLE_VARIABLE, "1")
+    monkeypatch.setenv("CORORORO_TEST_REFUSALS", str(refusals))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    with tempfile.TemporaryDirectory() as place:  # shorter than tmp_path: sockets stand in it
+        monkeypatch.setenv("TMPDIR", place)
+        monkeypatch.setattr(tempfile, "tempdir", place)
+        yield
+        assert not refusals.exists(), refusals.read_text()
+        assert list(Path(place).glob("*corororo-*")) == []
+
+
+@pytest.fixture
 def start_script(
-    tmp_path: Path, root: Path
+    tmp_path: Path, import_path: list[Path]
 ) -> Iterator[Callable[[str, str], subprocess.Popen[str]]]:
-    """Run a program of its own, with the packages and these helpers to import."""
+    """Run a program of its own."""
     started: list[subprocess.Popen[str]] = []
-    search = os.pathsep.join([str(root), str(Path(__file__).parent)])
 
     def start(name: str, source: str) -> subprocess.Popen[str]:
         script = tmp_path / name
@@ -50,7 +84,7 @@ def start_script(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": search},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, import_path))},
         )
         started.append(process)
         return process

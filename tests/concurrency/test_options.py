@@ -10,8 +10,10 @@ import pytest
 from waiting import wait_until
 
 import corororo as cr
+from corororo._platform import HAS_AFFINITY
 
 pytestmark = pytest.mark.timeout(60)
+pins_processes = pytest.mark.skipif(not HAS_AFFINITY, reason="this system pins no processes")
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ def test_every_idle_strategy_answers_every_call_and_ends(idle: cr.Park) -> None:
         assert scheduler.run(calls.triple.map(range(20, 520))) == [3 * n for n in range(20, 520)]
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system pins no processes")
+@pins_processes
 def test_spread_workers_have_a_cpu_each() -> None:
     usable = sorted(os.sched_getaffinity(0))
     with cr.WorkerPool(2, pin="spread") as pool, cr.Scheduler(pool) as scheduler:
@@ -88,6 +90,7 @@ def test_spread_workers_have_a_cpu_each() -> None:
     assert found <= {(cpu,) for cpu in usable[:2]}
 
 
+@pins_processes
 @pytest.mark.parametrize("pin", [[], [4096]])
 def test_cpus_that_cannot_be_used_are_refused(pin: list[int]) -> None:
     with pytest.raises(ValueError, match=r"pin must name some of the CPUs"):

@@ -11,6 +11,7 @@ import pytest
 from waiting import is_alive, wait_until
 
 import corororo as cr
+from corororo._platform import HAS_SIGIO
 
 pytestmark = pytest.mark.timeout(60)
 Start = Callable[[str, str], subprocess.Popen[str]]
@@ -55,6 +56,7 @@ def test_idle_and_busy_workers_end_with_a_killed_owner(start_script: Start, work
         assert not address.exists()
 
 
+@pytest.mark.skipif(not HAS_SIGIO, reason="here it ends when its call returns: test_portable_paths")
 def test_a_worker_that_holds_the_gil_ends_with_its_owner(
     start_script: Start, tmp_path: Path
 ) -> None:

@@ -43,6 +43,15 @@ def breaches(paths: list[Path], *forbidden: str) -> list[str]:
     ]
 
 
+def words(path: Path) -> set[str]:
+    """The names and attributes of a file, and the folders on top of the paths it writes out."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    folders = {"/".join(t.split("/")[:n]) for t in texts for n in (2, 3) if t.startswith("/")}
+    names = {n.attr for n in nodes if isinstance(n, ast.Attribute)}
+    return folders | names | {n.id for n in nodes if isinstance(n, ast.Name)}
+
+
 def room(name: str) -> list[Path]:
     paths = sorted((ROOT / "corororo" / name).glob("*.py"))
     assert paths, f"corororo/{name} has no sources"
@@ -92,15 +101,43 @@ def test_only_the_clock_asks_for_the_time() -> None:
     assert askers == ["corororo._clock"]
 
 
-def test_only_one_place_asks_which_system_this_is() -> None:
+def test_one_place_of_each_package_asks_which_system_this_is() -> None:
+    """A description of the machine, as ``platform`` gives it, decides nothing and is free."""
+    questions = ("sys.platform", "os.uname", "platform.system", "hasattr(os,", "hasattr(socket,")
     askers = {
         module_name(path)
-        for path in LIBRARY
+        for path in (*LIBRARY, *SIMULATOR)
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, (ast.Attribute, ast.Call))
-        and ast.unparse(node).startswith(("sys.platform", "os.uname", "platform.", "hasattr(os,"))
+        if isinstance(node, (ast.Attribute, ast.Call)) and ast.unparse(node).startswith(questions)
     }
-    assert askers == {"corororo._platform"}
+    assert askers - {"zonesim.machine"} == {"corororo._platform", "zonesim.system"}
+
+
+def test_the_simulator_hears_in_one_place_what_the_system_lacks() -> None:
+    paths = [path for path in SIMULATOR if module_name(path) != "zonesim.system"]
+    assert breaches(paths, "corororo._platform", "setproctitle") == []
+
+
+def test_what_only_some_systems_have_is_used_behind_a_flag() -> None:
+    """Whoever calls it or opens it also imports the flag that says whether it is there."""
+    guards = {
+        "HAS_FALLOCATE": ("posix_fallocate",),
+        "HAS_AFFINITY": ("sched_getaffinity",),
+        "HAS_SCHED_YIELD": ("sched_yield",),
+        "HAS_SIGIO": ("F_SETOWN", "O_ASYNC"),
+        "HAS_PROC": ("/proc",),
+        "HAS_MEMORY_FILES": ("/dev/shm",),
+        "HAS_TITLES": ("setproctitle",),
+    }
+    unguarded = [
+        f"{module_name(path)} uses {thing} and not {flag}"
+        for path in (*LIBRARY, *SIMULATOR)
+        if module_name(path) != "corororo._platform"
+        for flag, things in guards.items()
+        for thing in things
+        if thing in words(path) and f"corororo._platform.{flag}" not in imported(path)
+    ]
+    assert unguarded == []
 
 
 def test_only_traps_yield_to_the_scheduler() -> None:

@@ -6,13 +6,13 @@ import multiprocessing
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
-from pathlib import Path
 from time import monotonic
 from typing import Self
 
+from zonesim.system import read_proc
+
 START_S = 30.0
 SPINS = 10_000  # between two looks whether the owner is still there: some hundred microseconds
-PRESSURE = Path("/proc/pressure/cpu")
 
 
 class Waiting:
@@ -67,9 +67,8 @@ def _burn(owner: Connection) -> None:
 
 def _waited_s() -> float | None:
     """Since the start of the machine."""
-    try:
-        words = PRESSURE.read_text().split()
-    except OSError:  # not Linux, or built without it
+    words = read_proc("pressure", "cpu").split()
+    if not words:  # not Linux, or built without it
         return None
     total = next(word for word in words if word.startswith("total="))  # of "some": the first line
     return int(total.removeprefix("total=")) / 1e6

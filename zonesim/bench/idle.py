@@ -22,7 +22,7 @@ import msgspec
 
 import corororo as cr
 from corororo.abc import IdleStrategy
-from zonesim.scenario_tables import usable_cpus
+from zonesim.system import usable_cpus
 
 from .core import CHAINS, tick_chains
 from .crowd import Waiting, crowd

@@ -5,6 +5,7 @@ import os
 import signal
 
 import pytest
+from zonesim_runs import needs_titles
 
 ENDLESS = ("--duration", "600", "--set", "chains.chains=4", "--set", "period_ms=40", "--out", "run")
 BLOCKED = ("--set", "chains.work=sleep:20000ms")
@@ -56,6 +57,7 @@ def test_a_zone_process_in_a_long_tick_does_not_hold_up_the_end_of_its_run(start
     assert ended.complaint.startswith("zonesim zone 0 ended")
 
 
+@needs_titles
 def test_workers_that_die_again_and_again_end_the_run_with_the_reason(start, tmp_path):
     work = ("--set", "chains.work=sleep:2ms", "--set", "chains.chains=16", "--workers", "2")
     command = start("run", "chains", *work, "--duration", "600", "--out", "run")

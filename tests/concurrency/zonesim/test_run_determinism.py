@@ -6,7 +6,7 @@ import os
 import signal
 
 import pytest
-from zonesim_runs import Command
+from zonesim_runs import Command, needs_titles
 
 SAME = ("--zones", "3", "--ticks", "30", "--set", "period_ms=30", "--json")
 SCENARIOS = {
@@ -82,6 +82,7 @@ def test_a_killed_worker_changes_nothing_in_the_world_and_is_told_of(
     assert f"zonesim worker 1 (pid {victim}) died and was replaced" in ended.error.splitlines()
 
 
+@needs_titles
 def test_a_killed_fork_server_changes_nothing_in_the_world(start, tmp_path, inline_hashes):
     command = start(*SCENARIOS["chains"], *SLOW, "--workers", "2", "--out", "run")
     command.wait_for_step(tmp_path / "run")

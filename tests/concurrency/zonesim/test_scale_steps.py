@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from zonesim_runs import saved
+from zonesim_runs import needs_titles, saved
 
 SMALL = ("--set", "chains.chains=20", "--set", "period_ms=40", "--json", "--out", "run")
 
@@ -51,6 +51,7 @@ def test_scale_takes_the_steps_of_the_built_in_scenario_for_one_that_has_none(st
     assert step_of(document, "ticks") == [1, 2, 5, 10, 20, 50, 100]
 
 
+@needs_titles
 def test_zones_share_processes_that_say_which_they_hold(start, tmp_path):
     shared = ("--zones", "6", "--zones-per-process", "4", "--duration", "0.8")
     command = start("run", "chains", *shared, *SMALL)

@@ -15,12 +15,18 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import pytest
+
+from corororo._platform import HAS_PROC, HAS_TITLES
 from corororo._ring._session import candidate_bases
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 30.0  # for what has to happen some time; nothing is measured by it
 POLL_S = 0.01
 LAST_ONES_S = 5.0  # 2 s are promised from the end of a controller to that of its last process
+NO_TITLES = "processes have no names on this system"
+
+needs_titles = pytest.mark.skipif(not HAS_TITLES, reason=NO_TITLES)
 
 T = TypeVar("T")
 
@@ -74,7 +80,7 @@ class Command:
 
     def processes(self) -> dict[int, str]:
         """The command lines of all living processes of this command, by process id."""
-        return {pid: line for pid in _pids() if (line := _line_in_session(pid, self.pid))}
+        return _in_session(self.pid) if HAS_PROC else _in_group_by_ps(self.pid)
 
     def sessions(self) -> list[Path]:
         """Its session directories, wherever they stand."""
@@ -83,6 +89,8 @@ class Command:
 
     def wait_for_process(self, title: str) -> int:
         """The process id of the process of this name, as soon as there is one."""
+        if not HAS_TITLES:
+            pytest.skip(NO_TITLES)
 
         def look() -> int | None:
             return next((pid for pid, line in self.processes().items() if line == title), None)
@@ -158,8 +166,9 @@ def _count(folder: Path, table: str) -> int:
         return 0
 
 
-def _pids() -> list[int]:
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+def _in_session(session: int) -> dict[int, str]:
+    pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    return {pid: line for pid in pids if (line := _line_in_session(pid, session))}
 
 
 def _line_in_session(pid: int, session: int) -> str:
@@ -172,3 +181,15 @@ def _line_in_session(pid: int, session: int) -> str:
     except (FileNotFoundError, ProcessLookupError):
         return ""
     return line.replace(b"\0", b" ").decode().strip() or "without a name"
+
+
+def _in_group_by_ps(group: int) -> dict[int, str]:
+    """The same where there is no /proc: nobody leaves the group of the leader of the session."""
+    command = ["ps", "-A", "-ww", "-o", "pid=,pgid=,stat=,args="]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    rows = (line.split(None, 3) for line in listed.stdout.splitlines())
+    return {
+        int(pid): line
+        for pid, its_group, state, line in rows
+        if int(its_group) == group and not state.startswith("Z")
+    }

@@ -26,8 +26,9 @@ def lane_that_takes(nanoseconds: float) -> Lane:
 
 def sizes(lane: Lane, calls: int, workers: int, max_batch: int) -> list[int]:
     found = []
+    of = calls
     while calls:
-        found.append(lane.next_size(calls, workers, max_batch))
+        found.append(lane.next_size(calls, of, workers, max_batch))
         calls -= found[-1]
     return found
 
@@ -39,6 +40,15 @@ def test_every_call_is_in_a_batch_within_the_bound(
     found = sizes(lane_that_takes(service_ns), calls, workers, max_batch)
     assert sum(found) == calls
     assert all(1 <= size <= max_batch for size in found)
+
+
+@pytest.mark.parametrize(
+    ("calls", "found"), [(1, [1]), (2, [1, 1]), (5, [3, 2]), (396, [198, 198]), (1_500, [512] * 2)]
+)
+def test_a_function_that_has_never_replied_is_spread_over_the_workers(
+    calls: int, found: list[int]
+) -> None:
+    assert sizes(Lane(function), calls, 2, 512)[:2] == found
 
 
 def test_a_long_call_goes_alone() -> None:

@@ -1,0 +1,83 @@
+"""What the system is asked, with and without what only some systems have."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+
+import pytest
+import setproctitle
+
+from zonesim import system
+
+XUCRED = struct.Struct("=IIhxx16I")  # as <sys/ucred.h> of macOS has it
+
+
+class MacSocket:
+    """A connected Unix socket as macOS has it, whose peer belongs to ``uid``."""
+
+    def __init__(self, uid: int) -> None:
+        self._credentials = XUCRED.pack(0, uid, 1, 20, *[0] * 15)
+
+    def getsockopt(self, level: int, option: int, length: int) -> bytes:
+        assert (level, option) == (0, 1)  # SOL_LOCAL, LOCAL_PEERCRED
+        return self._credentials[:length]
+
+
+def test_usable_cpus_are_those_of_this_process_where_that_can_be_asked(monkeypatch):
+    monkeypatch.setattr(system, "HAS_AFFINITY", True)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {1, 5, 7}, raising=False)
+    assert system.usable_cpus() == 3
+
+
+def test_usable_cpus_are_all_of_them_elsewhere(monkeypatch):
+    monkeypatch.setattr(system, "HAS_AFFINITY", False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    assert system.usable_cpus() == 12
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert system.usable_cpus() == 1
+
+
+@pytest.mark.parametrize("nameable", [True, False])
+def test_a_process_is_named_only_where_a_child_can_be(monkeypatch, nameable):
+    titles = []
+    monkeypatch.setattr(setproctitle, "setproctitle", titles.append)
+    monkeypatch.setattr(system, "HAS_TITLES", nameable)
+    system.set_title("zonesim zone 3")
+    assert titles == ["zonesim zone 3"] * nameable
+
+
+def test_a_file_that_proc_does_not_have_reads_as_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(system, "HAS_PROC", True)
+    monkeypatch.setattr(system, "PROC", tmp_path)
+    (tmp_path / "17").mkdir()
+    (tmp_path / "17" / "stat").write_text("17 (sh) S")
+    assert system.read_proc("17", "stat") == "17 (sh) S"
+    assert system.read_proc("17", "maps") == ""
+    assert system.read_proc("18", "stat") == ""
+    monkeypatch.setattr(system, "HAS_PROC", False)
+    assert system.read_proc("17", "stat") == ""
+
+
+@pytest.mark.parametrize("uid", [0, 501, 1_843_629_394])
+def test_macos_tells_the_user_at_the_other_end(monkeypatch, uid):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert system.peer_uid(MacSocket(uid)) == uid
+
+
+def test_the_user_at_the_other_end_is_told():
+    near, far = socket.socketpair()
+    with near, far:
+        assert system.peer_uid(near) == os.getuid()
+
+
+def test_help_is_shown_without_what_only_a_run_needs(source_environment):
+    code = "import sys, zonesim.cli; print(*sys.modules.keys() & {'corororo', 'trio', 'scipy'})"
+    command = [sys.executable, "-c", code]
+    shown = subprocess.run(
+        command, env=source_environment, capture_output=True, text=True, check=True, timeout=30
+    )
+    assert shown.stdout == "\n"
