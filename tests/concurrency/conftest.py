@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
+from waiting import living_of_session, wait_until
 
 from corororo._platform import PORTABLE_VARIABLE
 from corororo._ring import candidate_bases
+
+LAST_ONES_S = 10.0  # 2 s are promised from the end of an owner to that of its last worker
 
 
 def sessions_of(pid: int) -> list[Path]:
@@ -28,11 +33,25 @@ def sessions_of(pid: int) -> list[Path]:
     ]
 
 
+def left_of_session(session: int) -> list[int]:
+    """Processes that outlive the leader of a session for longer than they may; needs /proc."""
+    deadline = time.monotonic() + LAST_ONES_S
+    while (left := living_of_session(session)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return left
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left_behind() -> Iterator[None]:
     yield
     assert sessions_of(os.getpid()) == []
     wait_until(lambda: not multiprocessing.active_children(), "no worker is left", 5)
+
+
+@pytest.fixture(params=["shared", "home"])
+def placement(request: pytest.FixtureRequest) -> str:
+    """Both ways in which a pool hands out its calls."""
+    return str(request.param)
 
 
 @pytest.fixture
@@ -85,6 +104,7 @@ def start_script(
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, import_path))},
+            start_new_session=True,  # which holds all processes that it starts
         )
         started.append(process)
         return process
@@ -93,3 +113,8 @@ def start_script(
     for process in started:
         process.kill()
         process.communicate()
+    left = [pid for process in started for pid in left_of_session(process.pid)]
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    assert left == []

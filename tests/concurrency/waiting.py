@@ -54,6 +54,19 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def living_of_session(session: int) -> list[int]:
+    """All living processes of a Unix session; none where there is no /proc to tell."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, leader = status.read_text().rpartition(")")[2].split()[:4]
+        except (FileNotFoundError, ProcessLookupError):  # it ended between the two looks
+            continue
+        if int(leader) == session and state != "Z":
+            found.append(int(status.parent.name))
+    return found
+
+
 def pids(pool: cr.WorkerPool) -> list[int]:
     """The process ids of the workers that a pool has now."""
     return [worker.pid for worker in pool.statistics().workers]

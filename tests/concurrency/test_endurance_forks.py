@@ -1,0 +1,233 @@
+"""A program forks while its pool works: what the child does then is none of the pool's business."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hardships import kill_those_alive
+from waiting import is_alive, wait_until
+
+import corororo as cr
+
+pytestmark = pytest.mark.timeout(60)
+Start = Callable[[str, str], subprocess.Popen[str]]
+
+# Forks with a call in a worker's hands; says what became of the child, of the call, and of more.
+PROGRAM = """
+import contextlib, json, multiprocessing, os, subprocess, sys, warnings
+from pathlib import Path
+
+import corororo as cr
+import endurance_calls as calls
+from hardships import begin, value_of, who_runs
+from waiting import finish, is_alive, pids
+
+warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+here = Path({here!r})
+
+
+def child():
+{child}
+
+
+def by_fork():
+    pid = os.fork()
+    if pid == 0:
+        child()
+        sys.exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def by_multiprocessing():
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def by_fork_in_a_task():
+    async def task():
+        return by_fork()
+
+    return scheduler.run(task())
+
+
+def by_subprocess():
+    command = [sys.executable, "-c", "import sys; sys.exit(3)"]
+    return subprocess.run(command, close_fds=False, check=False).returncode
+
+
+if __name__ == "__main__":
+    with contextlib.ExitStack() as stack:
+        pool = cr.WorkerPool(2)
+        {opening}
+        assert scheduler.run(calls.double(1)) == 2
+        in_flight = begin(scheduler, calls.say_and_wait(str(here), 21))
+        who_runs(scheduler, here, 1)
+        workers = pids(pool)
+        address = pool.address
+        code = {way}()
+        (here / "go").touch()
+        facts = dict(
+            child=code,
+            call=value_of(scheduler, in_flight),
+            more=finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)],
+            workers=pids(pool) == workers and all(map(is_alive, workers)),
+            restarts=pool.statistics().restarts,
+            files=sorted(path.suffix for path in Path(pool.address).glob("*.r*")),
+        )
+        print(json.dumps(facts))
+"""
+
+UNDISTURBED = {
+    "call": 42,
+    "more": True,
+    "workers": True,
+    "restarts": 0,
+    "files": [".replies", ".ring"],
+}
+BLOCKS = "stack.enter_context(pool); scheduler = stack.enter_context(cr.Scheduler(pool))"
+NO_BLOCKS = "pool.start(); scheduler = cr.Scheduler(pool)"
+
+OWNER = """
+    import os, sys, time, warnings
+    import corororo as cr
+    from waiting import pids
+
+    warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+
+    if __name__ == "__main__":
+        with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
+            child = os.fork()
+            if child == 0:
+                os.closerange(0, 3)  # who reads them to their ends waits for the owner alone
+                time.sleep(60)
+                os._exit(0)
+            print(pool.address, child, *pids(pool), flush=True)
+            sys.stdin.readline()
+"""
+
+
+def run_program(
+    start_script: Start, folder: Path, child: str, way: str, opening: str = BLOCKS
+) -> tuple[dict[str, Any], str]:
+    """The facts that the program tells, and what it says on standard error."""
+    body = textwrap.indent(textwrap.dedent(child).strip(), "    ")
+    source = PROGRAM.format(here=str(folder), child=body, way=way, opening=opening)
+    program = start_script("forking.py", source)
+    output, errors = program.communicate(timeout=50)
+    assert program.returncode == 0, errors
+    facts: dict[str, Any] = json.loads(output)
+    return facts, errors
+
+
+@pytest.mark.parametrize("opening", [BLOCKS, NO_BLOCKS], ids=["blocks", "no-blocks"])
+@pytest.mark.parametrize("way", ["by_fork", "by_fork_in_a_task", "by_multiprocessing"])
+def test_a_child_that_exits_disturbs_nothing(
+    start_script: Start, tmp_path: Path, way: str, opening: str
+) -> None:
+    """It leaves the blocks that its parent is in, and runs what is registered for the exit."""
+    facts, errors = run_program(start_script, tmp_path, "sys.exit(3)", way, opening)
+    assert not errors, errors
+    assert facts == {"child": 3, **UNDISTURBED}
+
+
+@pytest.mark.parametrize("way", ["by_fork", "by_fork_in_a_task", "by_multiprocessing"])
+def test_a_child_that_ends_by_an_exception_disturbs_nothing(
+    start_script: Start, tmp_path: Path, way: str
+) -> None:
+    child = 'raise LookupError("of the child")'
+    facts, errors = run_program(start_script, tmp_path, child, way)
+    assert facts == {"child": 1, **UNDISTURBED}
+    assert errors.count("LookupError: of the child\n") == 1
+    assert errors.count("Traceback") == 1
+
+
+def test_a_child_that_closes_what_it_inherited_disturbs_nothing(
+    start_script: Start, tmp_path: Path
+) -> None:
+    child = "scheduler.close(); pool.close(); sys.exit(3)"
+    facts, errors = run_program(start_script, tmp_path, child, "by_fork")
+    assert not errors, errors
+    assert facts == {"child": 3, **UNDISTURBED}
+
+
+def test_a_program_that_is_run_disturbs_nothing(start_script: Start, tmp_path: Path) -> None:
+    """It inherits every file that is not closed for it."""
+    facts, errors = run_program(start_script, tmp_path, "pass", "by_subprocess")
+    assert not errors, errors
+    assert facts == {"child": 3, **UNDISTURBED}
+
+
+@pytest.mark.parametrize("way", ["by_fork", "by_multiprocessing"])
+@pytest.mark.parametrize(
+    "use",
+    ["scheduler.run(calls.double(2))", "scheduler.schedule(calls.double(2)); scheduler.tick()"],
+)
+def test_a_child_that_uses_its_parents_scheduler_is_told_so(
+    start_script: Start, tmp_path: Path, way: str, use: str
+) -> None:
+    child = f"""
+    try:
+        {use}
+    except (cr.PoolClosed, RuntimeError) as error:
+        (here / "told").write_text(str(error))
+        sys.exit(3)
+    """
+    facts, errors = run_program(start_script, tmp_path, child, way)
+    assert not errors, errors
+    assert facts == {"child": 3, **UNDISTURBED}
+    assert "process" in (tmp_path / "told").read_text()
+
+
+@pytest.mark.parametrize("way", ["by_fork", "by_multiprocessing"])
+def test_a_child_that_attaches_to_the_pool_gets_answers_of_its_own(
+    start_script: Start, tmp_path: Path, way: str
+) -> None:
+    child = """
+    with cr.Scheduler(cr.WorkerPool.attach(address)) as own:
+        assert finish(own, calls.double.map(range(300))) == [2 * i for i in range(300)]
+    sys.exit(3)
+    """
+    facts, errors = run_program(start_script, tmp_path, child, way)
+    assert not errors, errors
+    assert facts == {"child": 3, **UNDISTURBED}
+
+
+def owner_with_a_child(start_script: Start) -> tuple[subprocess.Popen[str], Path, int, list[int]]:
+    owner = start_script("owner.py", OWNER)
+    assert owner.stdout is not None
+    address, child, *workers = owner.stdout.readline().split()
+    return owner, Path(address), int(child), list(map(int, workers))
+
+
+def test_workers_end_with_their_killed_owner_though_its_child_lives_on(start_script: Start) -> None:
+    owner, address, child, workers = owner_with_a_child(start_script)
+    try:
+        owner.kill()
+        owner.wait(10)
+        wait_until(lambda: not any(map(is_alive, workers)), "the workers have ended", 10)
+        with cr.WorkerPool(1):
+            assert not address.exists()
+        assert is_alive(child)
+    finally:
+        kill_those_alive([child, *workers])
+
+
+def test_an_owner_closes_its_pool_though_its_child_lives_on(start_script: Start) -> None:
+    owner, address, child, workers = owner_with_a_child(start_script)
+    try:
+        assert owner.stdin is not None
+        print(file=owner.stdin, flush=True)
+        assert owner.wait(20) == 0
+        assert not address.exists()
+        assert not any(map(is_alive, workers))
+        assert is_alive(child)
+    finally:
+        kill_those_alive([child, *workers])

@@ -1,0 +1,137 @@
+"""More is sent than there is room for: all waits its turn, in order, and nothing grows."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import endurance_calls as calls
+import pytest
+from hardships import begin, value_of, who_runs
+from waiting import finish
+
+import corororo as cr
+
+pytestmark = pytest.mark.timeout(60)
+
+SMALL_RING = 1 << 14
+MAX_PENDING = 200
+MEGABYTE = 1 << 20
+
+
+def pool_with(placement: str, workers: int = 2, **options: int) -> cr.WorkerPool:
+    return cr.WorkerPool(workers, placement=placement, **options)  # type: ignore[arg-type]
+
+
+def resident_bytes() -> int:
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_two_hundred_times_what_a_ring_holds_goes_there_and_back_in_order(placement: Any) -> None:
+    data = [i.to_bytes(4, "big") * 400 for i in range(2_000)]
+    with pool_with(placement, ring_bytes=SMALL_RING) as pool, cr.Scheduler(pool) as scheduler:
+        assert finish(scheduler, calls.echo.map(data), 40) == data
+        assert finish(scheduler, cr.gather(*map(calls.echo, data)), 40) == data
+
+
+@pytest.mark.parametrize("length", [100, 1_000])
+def test_more_calls_than_may_be_pending_wait_their_turn(placement: Any, length: int) -> None:
+    data = [i.to_bytes(4, "big") * (length // 4) for i in range(10 * MAX_PENDING)]
+    with (
+        pool_with(placement, max_pending=MAX_PENDING, ring_bytes=SMALL_RING) as pool,
+        cr.Scheduler(pool) as scheduler,
+    ):
+        assert finish(scheduler, cr.gather(*map(calls.echo, data)), 40) == data
+        assert finish(scheduler, calls.echo.map(data), 40) == data
+
+
+def test_twenty_thousand_calls_that_travel_alone_come_back_in_one_tick(placement: Any) -> None:
+    """Each is a batch of its own, and far more of them than a FIFO or the ring hold."""
+    with (
+        pool_with(placement, max_batch=1, ring_bytes=SMALL_RING) as pool,
+        cr.Scheduler(pool) as scheduler,
+    ):
+        one_by_one = begin(scheduler, cr.gather(*map(calls.double, range(20_000))))
+        as_a_vector = begin(scheduler, calls.double.map(range(20_000)))
+        scheduler.tick()
+        assert one_by_one == as_a_vector == [[2 * i for i in range(20_000)]]
+        assert scheduler.statistics().batches == 40_000
+
+
+def test_sixteen_zones_fill_the_way_to_a_worker_that_reads_nothing(
+    placement: Any, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        pool = stack.enter_context(pool_with(placement, workers=1, rings=16, max_batch=1))
+        zones = [stack.enter_context(cr.Scheduler(pool)) for _ in range(16)]
+        blocked = begin(zones[0], calls.say_and_wait(str(tmp_path), 21))
+        who_runs(zones[0], tmp_path, 1)
+        outcomes = [begin(zone, calls.double.map(range(1_000))) for zone in zones]
+        for zone in zones:
+            zone.tick(deadline=0.0, late="carry")
+        (tmp_path / "go").touch()
+        for zone, outcome in zip(zones, outcomes, strict=True):
+            assert value_of(zone, outcome) == [2 * i for i in range(1_000)]
+        assert value_of(zones[0], blocked) == 42
+
+
+def test_a_zone_that_takes_no_answers_holds_up_no_other(placement: Any) -> None:
+    with (
+        pool_with(placement, rings=2, max_batch=1) as pool,
+        cr.Scheduler(pool) as careless,
+        cr.Scheduler(pool) as careful,
+    ):
+        untaken = begin(careless, calls.double.map(range(10_000)))
+        careless.tick(deadline=0.0, late="carry")
+        for _ in range(10):
+            assert finish(careful, calls.double.map(range(500))) == [2 * i for i in range(500)]
+        assert value_of(careless, untaken) == [2 * i for i in range(10_000)]
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="/proc tells of the memory")
+def test_a_slow_consumer_of_unordered_results_holds_the_workers_back(
+    placement: Any, tmp_path: Path
+) -> None:
+    """One result a tick is taken of 4,000 that are 80 MB together, and 200 may be ahead."""
+    notes = tmp_path / "notes"
+    taken: list[int] = []
+    ahead: list[int] = []
+    resident: list[int] = []
+
+    async def take_slowly() -> None:
+        arguments = [str(notes)] * 4_000, range(4_000), [20_000] * 4_000
+        async for data in calls.note_and_swell.map_unordered(*arguments):
+            taken.append(int.from_bytes(data[:4], "big"))
+            ahead.append(notes.stat().st_size - len(taken))
+            resident.append(resident_bytes())
+            await cr.checkpoint()
+
+    with (
+        pool_with(placement, max_pending=MAX_PENDING, max_batch=50) as pool,
+        cr.Scheduler(pool) as scheduler,
+    ):
+        finish(scheduler, take_slowly(), 50)
+    assert sorted(taken) == list(range(4_000))
+    assert max(ahead) <= MAX_PENDING
+    assert max(resident) - resident[2 * MAX_PENDING] < 8 * MEGABYTE
+
+
+def test_a_result_larger_than_the_ring_fails_alone(placement: Any) -> None:
+    """What one result may take is what the ring holds, unless the pool says otherwise."""
+
+    async def outcome(length: int) -> int | str:
+        try:
+            return len(await calls.swell(length))
+        except cr.ReplyTooLarge as error:
+            return str(error)
+
+    lengths = [10, 2 * MEGABYTE, 20, 30]
+    with pool_with(placement, ring_bytes=MEGABYTE) as pool, cr.Scheduler(pool) as scheduler:
+        values = finish(scheduler, cr.gather(*map(outcome, lengths)))
+        message = str(values.pop(1))
+        assert f"the limit is {MEGABYTE}" in message
+        assert "WorkerPool(ring_bytes=...)" in message
+        assert values == [10, 20, 30]
