@@ -11,8 +11,8 @@ class PoolClosed(CorororoError):
     """The pool was closed, or its owner died, while something was asked of it."""
 
 
-class PoolFailed(CorororoError):
-    """The workers of a pool do not start; the message says what the last one left behind."""
+class PoolFailed(PoolClosed):
+    """A pool gave up, or never came up: its workers do not start; the message says why."""
 
 
 class SessionError(CorororoError):

@@ -175,8 +175,8 @@ class Session:
         if self._lock_fd is not None:
             shutil.rmtree(self.directory, ignore_errors=True)
             self._give_up_lock()
-            # It takes a file to look into a directory, and the lock may have been the last one.
-            shutil.rmtree(self.directory, ignore_errors=True)
+            if self.directory.exists():
+                _remove_with_one_file(self.directory)
 
     def after_fork(self) -> None:
         """In a forked process, which owns nothing: the lock ends with its parent."""
@@ -219,6 +219,14 @@ def free_bytes(directory: Path) -> int:
     """Room left for this user on the file system of a directory."""
     status = os.statvfs(directory)
     return status.f_bavail * status.f_frsize
+
+
+def _remove_with_one_file(directory: Path) -> None:
+    """rmtree takes two open files, and failed if the lock was the last that could be had."""
+    with contextlib.suppress(FileNotFoundError):  # another start found it unlocked
+        for name in os.listdir(directory):
+            remove_file(directory / name)
+        directory.rmdir()
 
 
 def _make_locked_file(path: Path) -> int:

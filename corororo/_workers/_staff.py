@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from corororo._clock import SystemClock
-from corororo._exceptions import FifoFull, PoolClosed, PoolFailed
+from corororo._exceptions import FifoFull, PoolClosed, PoolFailed, SessionError
 from corororo._ring import (
     NO_WORKER,
     Descriptor,
@@ -160,6 +160,8 @@ class Staff:
             with explaining_open_files("a worker in place of one that died"):
                 while not self._stopping and self._failure is None:
                     self._watch()
+        except SessionError as error:
+            self._fail(str(error))
         except Exception as error:  # nobody minds the workers from here on: say so, and end all
             self._fail(f"the pool cannot go on: {error!r}")
 

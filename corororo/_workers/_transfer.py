@@ -22,6 +22,7 @@ from corororo._exceptions import (
     AsyncTaskTimeout,
     FifoFull,
     PoolClosed,
+    PoolFailed,
     RequestTooLarge,
     WorkerDied,
 )
@@ -425,7 +426,7 @@ class SharedRing:
         try:
             status = FifoWriter(self._session.status)
         except PoolClosed:
-            raise PoolClosed(self._why_owner_is_gone()) from None
+            raise self._owner_is_gone() from None
         try:
             status.write_nowait(Descriptor(kind, ring=self._number, worker=worker))
         except FifoFull:
@@ -444,14 +445,14 @@ class SharedRing:
         except BlockingIOError:  # as long as it lives it has nothing to say
             lives = True
         if not lives:
-            raise PoolClosed(self._why_owner_is_gone())
+            raise self._owner_is_gone()
 
-    def _why_owner_is_gone(self) -> str:
+    def _owner_is_gone(self) -> PoolClosed:
         """Where the pool gave up, it left behind why."""
         try:
-            return f"{OWNER_GONE}: {self._session.failure.read_text()}"
+            return PoolFailed(self._session.failure.read_text())
         except OSError:  # closed, or killed; or nothing can be read any more
-            return OWNER_GONE
+            return PoolClosed(OWNER_GONE)
 
 
 def _refused(

@@ -23,7 +23,7 @@ from corororo._workers._functions import ENCODER
 def office(tmp_path: Path) -> Iterator[Office]:
     """All calls of a function in one batch."""
     ran.clear()
-    with contextlib.closing(Office(tmp_path, max_batch=512)) as office:
+    with contextlib.closing(Office(tmp_path, max_batch=512, workers=1)) as office:
         yield office
 
 

@@ -32,7 +32,7 @@ def limited(x: int) -> int:
 def single(tmp_path: Path) -> Iterator[Office]:
     """All calls of a function in one batch."""
     ran.clear()
-    with contextlib.closing(Office(tmp_path, max_batch=512)) as office:
+    with contextlib.closing(Office(tmp_path, max_batch=512, workers=1)) as office:
         yield office
 
 
