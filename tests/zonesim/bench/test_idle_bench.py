@@ -124,7 +124,7 @@ def test_the_share_of_waiting_is_that_of_the_time_between(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     file = tmp_path / "cpu"
-    monkeypatch.setattr(crowd, "PRESSURE", file)
+    monkeypatch.setattr(crowd, "read_proc", lambda *_parts: file.read_text())
     now_s = iter([100.0, 104.0])
     monkeypatch.setattr(crowd, "monotonic", lambda: next(now_s))
     pressure(file, 5_000_000)
@@ -134,9 +134,9 @@ def test_the_share_of_waiting_is_that_of_the_time_between(
 
 
 def test_the_share_of_waiting_is_unknown_where_the_system_does_not_tell(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(crowd, "PRESSURE", tmp_path / "missing")
+    monkeypatch.setattr(crowd, "read_proc", lambda *_parts: "")
     with crowd.Waiting() as waiting:
         pass
     assert waiting.share is None
