@@ -87,8 +87,8 @@ class AdaptiveSpin:
 
     It gives way between two looks. A look that comes more than ``late_us`` after the last one
     says that somebody else wanted the core: then it parks, the window shrinks to the shortest,
-    and the next waits park without any spin. First one, then twice as many each time, at most
-    128; each spin that nobody disturbs halves that number.
+    and the next waits park without any spin. First one, then four times as many each time, at
+    most 128; each spin that nobody disturbs halves that number.
 
     From the plan that this project answers: double up to 1,000 us, halve down to 1 us. To judge
     a window by the wait that it was for, and not by its end alone, is the way of Linux' haltpoll.
@@ -160,7 +160,7 @@ class AdaptiveSpin:
     def _hold_back(self) -> None:
         self._spinning = False
         self._in_reach_until_ns = NEVER
-        self._hold_off = self._held_off = min(MAX_HOLD_OFF, max(1, 2 * self._hold_off))
+        self._hold_off = self._held_off = min(MAX_HOLD_OFF, max(1, 4 * self._hold_off))
         self.window_us = self._shortest_us
 
     def _end_in_vain(self) -> None:
