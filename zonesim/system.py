@@ -29,6 +29,11 @@ def usable_cpus() -> int:
     return len(os.sched_getaffinity(0)) if HAS_AFFINITY else os.cpu_count() or 1
 
 
+def cpus_to_hold() -> list[int]:
+    """CPUs on which this process can be held; none where the system holds nobody."""
+    return sorted(os.sched_getaffinity(0)) if HAS_AFFINITY else []
+
+
 def set_title(title: str) -> None:
     """Name this process, so that ps and top show who is who; where a child can be named."""
     if HAS_TITLES:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from zonesim.bench import crowd, idle
-from zonesim.bench.idle import ALONE, CROWDED, FREE, TICK, Estimate, Row
+from zonesim.bench.idle import ALONE, APART, CROWDED, FREE, TICK, Estimate, Row
+from zonesim.system import cpus_to_hold
 
 pytestmark = pytest.mark.timeout(60)
+PINS = len(cpus_to_hold()) > 1
+SITUATIONS = (FREE, APART, CROWDED) if PINS else (FREE, CROWDED)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,7 @@ def test_every_strategy_has_its_row_in_every_situation(report: idle.Report) -> N
     found = [(row.situation, row.measured, row.strategy) for row in report.rows]
     assert found == [
         (situation, measured, strategy)
-        for situation in (FREE, CROWDED)
+        for situation in SITUATIONS
         for measured in (ALONE, TICK, idle.MEAN)
         for strategy in idle.STRATEGIES
     ]
@@ -72,13 +76,13 @@ def test_the_table_shows_rows_verdicts_and_how_free_the_cores_were(
     idle.print_report(report, as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert report.gc in lines[0]
-    assert [line.partition(":")[0] for line in lines[1:3]] == [FREE, CROWDED]
-    table = lines[4 : 4 + len(report.rows)]
-    for line, row in zip(table, report.rows, strict=True):
+    head, table = lines[1 : 1 + len(SITUATIONS)], lines[2 + len(SITUATIONS) :]
+    assert tuple(line.partition(":")[0] for line in head) == SITUATIONS
+    for line, row in zip(table[: len(report.rows)], report.rows, strict=True):
         assert line.startswith(row.situation)
         assert row.strategy in line
         assert f" {row.ratio.ratio:.2f} " in line
-    for line, verdict in zip(lines[-2:], report.verdicts, strict=True):
+    for line, verdict in zip(table[len(report.rows) :], report.verdicts, strict=True):
         assert line.startswith(f"AdaptiveSpin is {verdict.claim}: {verdict.holds} (")
 
 
@@ -99,6 +103,23 @@ def test_json_holds_the_same_figures(
 ) -> None:
     idle.print_report(report, as_json=True)
     assert msgspec.json.decode(capsys.readouterr().out, type=idle.Report) == report
+
+
+def test_what_holds_with_a_core_each_is_told_beside_what_holds_without() -> None:
+    apart = Row(APART, ALONE, "AdaptiveSpin", 70.0, Estimate(0.6, 0.5, 0.7))
+    verdicts = idle.judge([*rows((1.0, 1.1), (1.0, 1.0)), apart])
+    assert [verdict.holds for verdict in verdicts] == ["no", "yes", "yes"]
+    assert verdicts[1].claim.endswith(APART)
+
+
+@pytest.mark.skipif(not PINS, reason="pins no processes, or has no CPU to choose")
+def test_zone_and_worker_are_held_apart_while_it_lasts() -> None:
+    usable = os.sched_getaffinity(0)
+    (apart,) = [situation for situation in idle.situations(2) if situation.name == APART]
+    assert apart.zone_cpu != apart.worker_cpu
+    with idle.pinned(apart.zone_cpu):
+        assert os.sched_getaffinity(0) == {apart.zone_cpu}
+    assert os.sched_getaffinity(0) == usable
 
 
 def test_a_single_cpu_is_refused(
