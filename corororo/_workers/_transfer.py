@@ -46,6 +46,7 @@ from ._batching import Batch, Pile
 from ._codec import Reply
 from ._config import PoolConfig
 from ._functions import AsyncTaskFunction
+from ._idle import AdaptiveSpin
 from ._lanes import FIRST_EARLY, Lane
 from ._placement import Outbox
 from ._records import Records
@@ -54,6 +55,7 @@ from ._timeouts import Timeouts
 from ._views import Leases
 
 MAX_BATCHES_OUT = 192  # the smallest FIFO that Linux makes holds 256 descriptors
+LONGEST_SPIN_US = 150.0  # about twice what a wake-up takes across cores
 FIFO_RETRY_S = 0.001
 OWNER_CHECK_S = 1.0
 FORKED = (
@@ -95,6 +97,7 @@ class SharedRing:
         self._ready: list[Completion] = []  # outcomes that need no reply: refused, or given up
         self._lanes: dict[str, Lane] = {}  # by name: functions with other options share one
         self._leases = Leases()
+        self._idle = AdaptiveSpin(longest_us=LONGEST_SPIN_US)
         self._fifo_is_full = False
         self._closed = False
         self._why_closed = "the transfer is closed"
@@ -177,9 +180,20 @@ class SharedRing:
         return ready
 
     def wait(self, timeout_s: float | None) -> None:
-        """Block until a descriptor is there, the owner is gone, or the time is over."""
-        if not self._ready:
-            self._poll.poll(None if timeout_s is None else timeout_s * 1000)
+        """Block until a descriptor is there, the owner is gone, or the time is over.
+
+        A reply that is due at once is looked for a little while first, letting others have the
+        core between two looks: the wake-up of a sleeping core takes longer than most batches.
+        """
+        if self._ready:
+            return
+        idle = self._idle.idle
+        while idle(0):
+            if self._poll.poll(0):
+                idle(1)
+                return
+        self._poll.poll(None if timeout_s is None else timeout_s * 1000)
+        idle(1)
 
     def fileno(self) -> int:
         """The reading end of the reply FIFO."""
