@@ -11,7 +11,6 @@ from corororo._handles import Handle
 
 from ._functions import AsyncTaskFunction
 
-UNPLACED = -1
 NO_HANDLE = Handle(0, 0)
 
 
@@ -84,18 +83,28 @@ class Batch:
         self.arguments = arguments
         self.deaths = deaths  # workers that failed while they had this call alone
         self.request: bytes | None = None  # encoded, once, until it stands in the ring
-        self.offset = UNPLACED  # of its record in the ring
+        self.offset = 0  # of its record in the ring
         self.reply_offset = 0  # of the reply extent in the ring
         self.reply_room = 0
         self.checksum = 0  # of the record
         self.handle = NO_HANDLE
-        self.sequence = 0  # its handle, as a record and its descriptors carry it
+        self.sequence = 0  # its handle, as a record and its descriptors carry it; 0: no record
         self.attempt = 0
         self.sent = False
         self.sent_ns = 0  # when the last time
         self.sendings = 0  # because the one before seems to be lost
         self.seen: Any = None  # what the last look at its record found
         self.expired: int | None = None  # the call that has run longer than its timeout
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether it has a record."""
+        return self.sequence != 0
+
+    def leave_ring(self) -> None:
+        """Its record has been given back; it is to be encoded and placed anew."""
+        self.sequence = 0
+        self.sent = False
 
     def parts(self, size: int) -> list[Batch]:
         """The same calls in batches of at most ``size``."""

@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import math
 import select
-import zlib
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,12 +17,9 @@ import msgspec
 
 from corororo._clock import SystemClock
 from corororo._exceptions import (
-    AsyncTaskTimeout,
     FifoFull,
     PoolClosed,
     PoolFailed,
-    RequestTooLarge,
-    WorkerDied,
 )
 from corororo._ring import (
     NO_WORKER,
@@ -41,20 +36,19 @@ from corororo._ring import (
 )
 from corororo.abc import Clock, Completion, WorkerUse
 
-from ._arguments import argument_error
 from ._batching import Batch, Pile
-from ._codec import Reply
 from ._config import PoolConfig
 from ._functions import AsyncTaskFunction
 from ._idle import AdaptiveSpin
-from ._lanes import FIRST_EARLY, Lane
+from ._incoming import Incoming
+from ._outgoing import Outgoing
 from ._placement import Outbox
 from ._records import Records
 from ._recovery import Recovery
+from ._retries import retry
 from ._timeouts import Timeouts
 from ._views import Leases
 
-MAX_BATCHES_OUT = 192  # the smallest FIFO that Linux makes holds 256 descriptors
 LONGEST_SPIN_US = 150.0  # about twice what a wake-up takes across cores
 FIFO_RETRY_S = 0.001
 OWNER_CHECK_S = 1.0
@@ -82,34 +76,30 @@ class SharedRing:
 
     def __init__(self, session: Session, config: PoolConfig, clock: Clock | None = None) -> None:
         self._session = session
-        self._config = config
+        self._workers = config.workers
         self.max_pending = config.max_pending
         with contextlib.ExitStack() as undo, explaining_open_files(f"{session.directory}"):
-            self._open(undo)
+            self._open(undo, config)
             self._parts = undo.pop_all()
         self._poll = select.poll()
         self._poll.register(self._replies.fileno(), select.POLLIN)
         self._poll.register(self._lifeline.fileno(), 0)  # its hang-up, where poll tells of it
         self._now_ns = now_ns = (clock or SystemClock()).now_ns
-        self._waiting: deque[Batch | Pile] = deque()
+        self._outgoing = Outgoing(self._records, self._outbox, config, now_ns, self._fail)
+        self._incoming = Incoming(session, self._number, self._records)
         self._recovery = Recovery(self._records, self, now_ns)
         self._timeouts = Timeouts(self._records, self, now_ns)
         self._ready: list[Completion] = []  # outcomes that need no reply: refused, or given up
-        self._lanes: dict[str, Lane] = {}  # by name: functions with other options share one
         self._leases = Leases()
         self._idle = AdaptiveSpin(longest_us=LONGEST_SPIN_US)
-        self._fifo_is_full = False
         self._closed = False
         self._why_closed = "the transfer is closed"
-        self._stale_replies = self._broken_replies = self._spilled_replies = 0
         self.in_flight = 0
-        self.batches_sent = 0
         self.calls_retried = 0
-        self._worker_use: dict[int, list[int]] = {}  # batches, calls, busy ns
         told_after_fork(self)
 
-    def _open(self, parts: contextlib.ExitStack) -> None:
-        session, config = self._session, self._config
+    def _open(self, parts: contextlib.ExitStack, config: PoolConfig) -> None:
+        session = self._session
         try:
             # The lifeline is opened before the owner is seen alive: its end cannot be missed then.
             self._lifeline = FifoReader(session.lifeline, blocking=False)
@@ -139,29 +129,26 @@ class SharedRing:
 
     def lend(self, function: Any, values: Sequence[Any]) -> None:
         """Have the views in results end with the tick in which Tasks got them."""
-        lane = self._lanes.get(function.name)
+        lane = self._outgoing.lanes.get(function.name)
         if lane is not None and lane.codec.results_hold_views:
             self._leases.add(values)
 
     def worth_sending(self, function: Any) -> int:
         """How many of its calls are worth a batch."""
-        lane = self._lanes.get(function.name)
-        least = FIRST_EARLY if lane is None else lane.worth_sending
-        return min(least, self._config.max_batch)
+        return self._outgoing.worth_sending(function)
 
     def send_nowait(self, function: Any, ticket: Any, arguments: list[Any]) -> None:
         """Split the calls into batches and send as many as there is room for; the rest waits."""
         if self._closed:
             raise PoolClosed(self._why_closed)
         self.in_flight += len(arguments)
-        if function.name not in self._lanes:
-            try:
-                self._lanes[function.name] = Lane(function)
-            except Exception as error:  # of typing or msgspec: the annotations cannot be used
-                self._ready.append(_refused(function, ticket, len(arguments), error))
-                return
-        self._waiting.append(Pile(function, ticket, arguments))
-        self._send_waiting()
+        try:
+            self._outgoing.lane(function)
+        except Exception as error:  # of typing or msgspec: the annotations cannot be used
+            self._ready.append(_refused(function, ticket, len(arguments), error))
+            return
+        self._outgoing.add(Pile(function, ticket, arguments))
+        self._outgoing.send()
 
     def take_nowait(self) -> list[Completion]:
         """Outcomes that have come back; raises PoolClosed when the pool's owner is gone."""
@@ -170,8 +157,8 @@ class SharedRing:
             self._take(descriptor)
         if self._records:
             self._look_after_batches()
-        if self._waiting:
-            self._send_waiting()
+        if self._outgoing:
+            self._outgoing.send()
         ready, self._ready = self._ready, []
         if not descriptors and not ready:
             self._check_owner()
@@ -203,7 +190,7 @@ class SharedRing:
         """Short where nothing tells that a full FIFO has room again, or a lock has been freed."""
         if self._ready:
             return 0.0
-        if self._fifo_is_full or self._recovery.has_suspects:
+        if self._outgoing.fifo_is_full or self._recovery.has_suspects:
             return FIFO_RETRY_S
         if not self._records:
             return OWNER_CHECK_S
@@ -212,17 +199,16 @@ class SharedRing:
 
     def likely_wait_s(self) -> float:
         """From what the calls that are out have taken before, with all workers at them."""
-        if self._waiting:
-            return math.inf
-        work_ns = sum(
-            len(batch.arguments) * self._lanes[batch.function.name].service_ns
-            for batch in self._records
-        )
-        return work_ns / self._config.workers / 1e9
+        return math.inf if self._outgoing else self._outgoing.work_ns() / self._workers / 1e9
+
+    @property
+    def batches_sent(self) -> int:
+        """Batches handed to workers so far."""
+        return self._outgoing.batches_sent
 
     def worker_use(self) -> list[WorkerUse]:
         """What each worker has done here so far; workers that died are among them."""
-        return [WorkerUse(worker, *use) for worker, use in self._worker_use.items()]
+        return self._incoming.worker_use()
 
     def close(self) -> None:
         """Remove the ring and its FIFO; calls in flight are forgotten. Idempotent."""
@@ -241,80 +227,11 @@ class SharedRing:
             ring=self._records.statistics(),
             calls_in_flight=self.in_flight,
             batches_out=sum(batch.sent for batch in self._records),
-            batches_waiting=len(self._waiting),
-            stale_replies=self._stale_replies,
-            broken_replies=self._broken_replies,
-            spilled_replies=self._spilled_replies,
+            batches_waiting=len(self._outgoing),
+            stale_replies=self._incoming.stale,
+            broken_replies=self._incoming.broken,
+            spilled_replies=self._incoming.spilled,
         )
-
-    # -- sending
-
-    def _send_waiting(self) -> None:
-        waiting = self._waiting
-        self._fifo_is_full = False
-        while waiting:
-            batch = waiting[0]
-            lane = self._lanes[batch.function.name]
-            if isinstance(batch, Pile) or batch.sequence == 0:
-                if len(self._records) >= MAX_BATCHES_OUT:
-                    return
-                if isinstance(batch, Pile):
-                    batch = self._cut(batch, lane)
-                if batch.request is None and not self._encode(batch, lane):
-                    continue  # smaller ones stand in its place, or it was refused
-                if not self._records.place(batch, lane):
-                    return  # the ring is full
-            try:
-                self._outbox.send_nowait(self._records.descriptor(batch), len(self._records) - 1)
-            except FifoFull:
-                self._fifo_is_full = True
-                return
-            waiting.popleft()
-            batch.sent = True
-            batch.sent_ns = self._now_ns()
-            self.batches_sent += 1
-
-    def _cut(self, pile: Pile, lane: Lane) -> Batch:
-        """Put the next batch of a pile before it, or in its place."""
-        config = self._config
-        size = lane.next_size(len(pile), pile.total, config.workers, config.max_batch)
-        batch = pile.cut(size)
-        if len(pile):
-            self._waiting.appendleft(batch)
-        else:
-            self._waiting[0] = batch
-        return batch
-
-    def _encode(self, batch: Batch, lane: Lane) -> bool:
-        """Encode the first waiting batch; False where it does not wait any more as it is."""
-        several = len(batch.arguments) > 1
-        try:
-            batch.request = lane.codec.encode_request(batch.arguments)
-        except Exception as error:  # whatever the encoder raises, it is the caller's to hear
-            if several:
-                self._halve(batch)
-            else:
-                self._refuse(batch, argument_error(batch.function, batch.arguments[0], error))
-            return False
-        if several and self._records.is_too_large(batch, lane):
-            self._halve(batch)
-            return False
-        if self._records.never_fits(batch, lane):
-            self._refuse(batch, _request_too_large(batch, self._config))
-            return False
-        return True
-
-    def _halve(self, batch: Batch) -> None:
-        self._waiting.popleft()
-        self._waiting.extendleft(reversed(batch.halves()))
-
-    def _refuse(self, batch: Batch, error: BaseException) -> None:
-        self._waiting.popleft()
-        self._fail(batch, 0, error)
-
-    def _fail(self, batch: Batch, place: int, error: BaseException) -> None:
-        """One call of a batch fails."""
-        self._ready.append(Completion(batch.ticket, batch.start + place, [None], {0: error}))
 
     # -- taking
 
@@ -324,60 +241,19 @@ class SharedRing:
             if descriptor.worker != NO_WORKER:
                 self._recovery.worker_died(descriptor)
             return
-        batch = self._records.find(descriptor.sequence)
-        if batch is None or batch.attempt != descriptor.attempt:
-            self._stale_replies += 1
-            if kind == Kind.SPILLED:
-                remove_file(self._session.spill(self._number, descriptor.sequence))
+        batch = self._incoming.batch(descriptor)
+        if batch is None:
             return
-        data = self._reply_data(batch, descriptor)
-        reply = None if data is None else self._decode(batch, data)
-        if data is None or reply is None:
-            self._broken_replies += 1
+        reply = self._incoming.reply(batch, descriptor, self._outgoing.lane(batch.function))
+        if reply is None:
             self._recovery.distrust(batch)
             return
-        lane = self._lanes[batch.function.name]
         self._records.forget(batch)
-        lane.note_reply(len(data), reply)
-        self._note_use(descriptor.worker, reply)
         self._ready.append(Completion(batch.ticket, batch.start, reply.values, reply.failures))
 
-    def _reply_data(self, batch: Batch, descriptor: Descriptor) -> bytes | None:
-        """The bytes of a reply; None where they are not what the descriptor says."""
-        if descriptor.kind == Kind.REPLY:
-            if descriptor.length > batch.reply_room:
-                return None
-            data = self._records.reply(batch, descriptor.length)
-        elif descriptor.kind == Kind.SPILLED:
-            path = self._session.spill(self._number, descriptor.sequence)
-            try:
-                data = path.read_bytes()
-            except OSError:  # forged: our workers write the file first
-                return None
-            remove_file(path)
-            self._spilled_replies += 1
-        else:
-            return None
-        return data if zlib.crc32(data) == descriptor.checksum else None
-
-    def _decode(self, batch: Batch, data: bytes) -> Reply | None:
-        """None where the bytes are no reply to this batch."""
-        calls = len(batch.arguments)
-        try:
-            reply = self._lanes[batch.function.name].codec.decode_reply(data)
-        except msgspec.DecodeError:
-            return None
-        except Exception as error:  # a reply that is right, and more than this process can take
-            return Reply(0, [None] * calls, dict.fromkeys(range(calls), error))
-        return reply if len(reply.values) == calls else None
-
-    def _note_use(self, worker: int, reply: Reply) -> None:
-        use = self._worker_use.get(worker)
-        if use is None:
-            use = self._worker_use[worker] = [0, 0, 0]
-        use[0] += 1
-        use[1] += len(reply.values)
-        use[2] += reply.busy_ns
+    def _fail(self, batch: Batch, place: int, error: BaseException) -> None:
+        """One call of a batch fails."""
+        self._ready.append(Completion(batch.ticket, batch.start + place, [None], {0: error}))
 
     # -- what goes wrong
 
@@ -391,49 +267,28 @@ class SharedRing:
     def send_again(self, batch: Batch) -> None:
         """Its record stands, under another attempt."""
         batch.sent = False
-        self._waiting.appendleft(batch)
+        self._outgoing.put_first([batch])
 
     def write_again(self, batch: Batch) -> None:
         """Its record is replaced by another one; what may still point to this one is void."""
         self._records.renew(batch)
         self._give_back(batch)
-        batch.sent = False
-        batch.sequence = 0
-        self._waiting.appendleft(batch)
+        batch.leave_ring()
+        self._outgoing.put_first([batch])
 
     def run_again(self, batch: Batch, *, its_own_doing: bool) -> None:
-        """The calls of a batch whose worker failed it: in halves, and alone until they fail."""
+        """The calls of a batch whose worker failed it."""
         self._give_back(batch)
-        if batch.expired is not None:
-            self._fail_expired_call(batch, batch.expired)
-            return
-        if len(batch.arguments) > 1:
-            again = batch.halves()
-        elif batch.deaths < batch.function.retries or not its_own_doing:
-            again = batch.parts(1)
-            again[0].deaths += its_own_doing
-        else:
-            self._fail(batch, 0, _worker_died(batch))
-            return
-        self.calls_retried += len(batch.arguments)
-        self._waiting.extendleft(reversed(again))
+        again, failed, error = retry(batch, its_own_doing=its_own_doing)
+        self.calls_retried += sum(len(part.arguments) for part in again)
+        self._outgoing.put_first(again)
+        if failed is not None and error is not None:
+            self._fail(batch, failed, error)
 
     def _give_back(self, batch: Batch) -> None:
         """A record whose reply was not taken; it may have got one all the same."""
         self._records.forget(batch)
         remove_file(self._session.spill(self._number, batch.sequence))
-
-    def _fail_expired_call(self, batch: Batch, place: int) -> None:
-        """The call at this place fails; its neighbours run again."""
-        calls = len(batch.arguments)
-        again = [batch.part(b, e) for b, e in ((0, place), (place + 1, calls)) if b < e]
-        self.calls_retried += calls - 1
-        self._waiting.extendleft(reversed(again))
-        error = AsyncTaskTimeout(
-            f"{batch.function.name} ran for more than {batch.function.timeout} s, which is its "
-            f"limit: @async_task(timeout=...), or with_options(timeout=...) for one call"
-        )
-        self._fail(batch, place, error)
 
     def ask_pool(self, kind: Kind, worker: int) -> bool:
         """False where the pool takes no requests at the moment."""
@@ -475,20 +330,3 @@ def _refused(
     told = TypeError(f"the annotations of {function.name} cannot be used: {error}")
     told.__cause__ = error
     return Completion(ticket, 0, [None] * calls, dict.fromkeys(range(calls), told))
-
-
-def _request_too_large(batch: Batch, config: PoolConfig) -> RequestTooLarge:
-    assert batch.request is not None
-    return RequestTooLarge(
-        f"the arguments of {batch.function.name} take {len(batch.request)} bytes, and the ring "
-        f"holds {config.ring_bytes}; pass less, or raise WorkerPool(ring_bytes=...)"
-    )
-
-
-def _worker_died(batch: Batch) -> WorkerDied:
-    deaths = batch.deaths + 1
-    workers = "1 worker, and it" if deaths == 1 else f"{deaths} workers, and each of them"
-    return WorkerDied(
-        f"{batch.function.name} was alone with {workers} died; "
-        f"its limit is @async_task(retries={batch.function.retries})"
-    )
