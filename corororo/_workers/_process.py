@@ -8,6 +8,7 @@ import multiprocessing.process
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerContext
@@ -18,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from corororo._exceptions import SessionError
 from corororo._ring import told_after_fork
 from corororo.abc import IdleStrategy
 
@@ -120,10 +122,22 @@ def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         with _import_path_for_children():
-            ensure_running()
+            _ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return context
+
+
+def _ensure_running() -> None:
+    try:
+        ensure_running()
+    except OSError as error:
+        if "AF_UNIX" not in str(error):
+            raise
+        raise SessionError(
+            f"{tempfile.gettempdir()}: expected a path short enough for the socket of the fork "
+            f"server, found one of {len(tempfile.gettempdir())} characters; set TMPDIR to another"
+        ) from error
 
 
 def _must_have_files(count: int) -> None:

@@ -39,6 +39,7 @@ STOP_S = 1.0  # what a worker gets to end by itself
 START_S = 60.0  # what the workers get to come up
 RETRY_S = 0.01  # between two tries to tell a zone whose FIFO is full
 START_TRIES = 100  # RETRY_S apart
+LOOK_S = 0.05  # between two looks for workers that stand still, however many zones ask
 SWEEP_S = 3.0  # between two looks for what nobody tells of
 DIED_KEPT = 100  # dead workers that the statistics remember
 STILLBORN_LIMIT = 3  # workers that die one after another before any of them has read a call
@@ -90,6 +91,7 @@ class Staff:
         self._stillborn = 0
         self._clock = SystemClock()
         self._next_sweep = self._clock.now() + SWEEP_S
+        self._next_look = 0.0
         self._untold: list[tuple[Path, Descriptor]] = []  # reply FIFOs, and what they are to hear
         self._failure: str | None = None
         self._changed = threading.Condition()
@@ -205,7 +207,7 @@ class Staff:
             elif worker is not None and descriptor.kind == Kind.KILL:
                 worker.killed_on_request = True
                 worker.kill()
-        if looks:
+        if looks and self._clock.now() >= self._next_look:
             self._kill_those_that_stand_still()
         with self._changed:
             self._changed.notify_all()
@@ -220,6 +222,7 @@ class Staff:
 
     def _kill_those_that_stand_still(self) -> None:
         """A worker that was stopped by a signal keeps what it has, and may keep it for ever."""
+        self._next_look = self._clock.now() + LOOK_S
         for worker in self._workers:
             if is_stopped(worker.pid):
                 worker.kill()

@@ -219,3 +219,14 @@ def test_the_session_of_a_killed_owner_is_removed_and_that_of_a_living_one_is_no
         wait_until(lambda: not any(map(is_alive, workers)), "the workers have ended")
     finally:
         kill_those_alive(workers)
+
+
+def test_a_temporary_directory_with_a_path_too_long_for_sockets_is_a_clear_error(
+    start_script: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / ("long" * 30)
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    outcome = outcome_of(start_script, "cr.WorkerPool(1).start()")
+    assert outcome.startswith(f"SessionError {place}: expected a path short enough")
+    assert "TMPDIR" in outcome
