@@ -45,10 +45,13 @@ class Outbox:
         if out and self._helpers:
             self.ask_for_help(out - 1)
 
-    def ask_for_help(self, turn: int = 0) -> None:
+    @property
+    def helpers(self) -> int:
+        """How many workers there are beside the home."""
+        return len(self._helpers)
+
+    def ask_for_help(self, turn: int) -> None:
         """Ask another worker to take from the home's FIFO; a hint, which may come to nothing."""
-        if not self._helpers:
-            return
         place = self._helpers[turn % len(self._helpers)]
         with contextlib.suppress(FifoFull):  # it has enough to do without us
             self._writers[place].write_nowait(Descriptor(Kind.STEAL, worker=self._home))

@@ -44,10 +44,6 @@ class Desk(Protocol):
         """Have the pool look at a worker, or kill it; False where it takes no requests now."""
         ...
 
-    def ask_for_help(self) -> None:
-        """Have other workers take what waits at home."""
-        ...
-
 
 class Recovery:
     """For one transfer."""
@@ -121,8 +117,6 @@ class Recovery:
         holders = {self._look_at(batch, now_ns) for batch in late}
         for worker in holders:
             self._desk.ask_pool(Kind.LOOK, worker)
-        if NO_WORKER in holders:
-            self._desk.ask_for_help()
 
     def _look_at(self, batch: Batch, now_ns: int) -> int:
         """The worker that has a batch, whoever that is; deals with what nobody has."""

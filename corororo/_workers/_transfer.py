@@ -39,6 +39,7 @@ from corororo.abc import Clock, Completion, WorkerUse
 from ._batching import Batch, Pile
 from ._config import PoolConfig
 from ._functions import AsyncTaskFunction
+from ._help import Help
 from ._idle import AdaptiveSpin
 from ._incoming import Incoming
 from ._outgoing import Outgoing
@@ -89,6 +90,7 @@ class SharedRing:
         self._incoming = Incoming(session, self._number, self._records)
         self._recovery = Recovery(self._records, self, now_ns)
         self._timeouts = Timeouts(self._records, self, now_ns)
+        self._help = Help(self._records, self._outbox, now_ns)
         self._ready: list[Completion] = []  # outcomes that need no reply: refused, or given up
         self._leases = Leases()
         self._idle = AdaptiveSpin(longest_us=LONGEST_SPIN_US)
@@ -195,6 +197,8 @@ class SharedRing:
         if not self._records:
             return OWNER_CHECK_S
         look_s = self._recovery.next_look_s()
+        if self._outbox.helpers:
+            look_s = min(look_s, self._help.next_look_s())
         return min(look_s, self._timeouts.next_look_s()) if self._records.timed else look_s
 
     def likely_wait_s(self) -> float:
@@ -261,6 +265,8 @@ class SharedRing:
         if self._recovery.has_suspects:
             self._recovery.settle()
         self._recovery.look()
+        if self._outbox.helpers:
+            self._help.look()
         if self._records.timed:
             self._timeouts.look()
 
@@ -303,10 +309,6 @@ class SharedRing:
         finally:
             status.close()
         return True
-
-    def ask_for_help(self) -> None:
-        """Have other workers take what waits at home."""
-        self._outbox.ask_for_help()
 
     def _check_owner(self) -> None:
         try:
