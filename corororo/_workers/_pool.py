@@ -68,28 +68,27 @@ class WorkerPool:
         preload: Sequence[str] = (),
         idle: IdleStrategy | None = None,
         pin: Literal["spread"] | Sequence[int] | None = None,
-        directory: Path | None = None,
+        directory: str | os.PathLike[str] | None = None,
     ) -> None:
         count = usable_cpus() if workers is None else workers
-        _check_at_least("workers", count, 0)
-        _check_at_least("ring_bytes", ring_bytes, 1 << 14)
-        if ring_bytes > RING_BYTES_MAX:
-            raise ValueError(f"ring_bytes must be at most {RING_BYTES_MAX}, got {ring_bytes}")
-        _check_at_least("max_batch", max_batch, 1)
-        if max_batch > CALLS_MAX:
-            raise ValueError(f"max_batch must be at most {CALLS_MAX}, got {max_batch}")
+        _check_figure("workers", count, 0)
+        _check_figure("ring_bytes", ring_bytes, 1 << 14, RING_BYTES_MAX)
+        _check_figure("max_batch", max_batch, 1, CALLS_MAX)
         if max_reply_bytes is not None:
-            _check_at_least("max_reply_bytes", max_reply_bytes, 1)
-        _check_at_least("max_pending", max_pending, 1)
+            _check_figure("max_reply_bytes", max_reply_bytes, 1)
+        _check_figure("max_pending", max_pending, 1)
         if placement not in ("shared", "home"):
             raise ValueError(f'placement must be "shared" or "home", got {placement!r}')
-        _check_at_least("rings", rings, 1)
+        _check_figure("rings", rings, 1)
+        _check_modules("imports", imports)
+        _check_modules("preload", preload)
+        _check_idle(idle)
         self._config = PoolConfig(
             count, (ring_bytes + 63) & ~63, max_batch, max_reply_bytes, max_pending, placement
         )
         self._rings = rings
         self._plan = Plan(name, imports, preload, idle or Park(), cpus_to_pin(pin))
-        self._base = directory
+        self._base = None if directory is None else Path(directory)
         self._staff: Staff | None = None
         self._why_closed = "the pool is not running; use it as `with WorkerPool() as pool:`"
 
@@ -215,6 +214,27 @@ def cpus_to_pin(pin: Literal["spread"] | Sequence[int] | None) -> tuple[int, ...
     return tuple(cpus)
 
 
-def _check_at_least(name: str, value: int, minimum: int) -> None:
+def _check_figure(name: str, value: int, minimum: int, maximum: int | None = None) -> None:
+    option = f"WorkerPool({name}=...)"
+    if type(value) is not int:  # a bool, too, reaches the workers as something else
+        raise TypeError(f"{name} must be an int, got {value!r}; {option}")
     if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value}; WorkerPool({name}=...)")
+        raise ValueError(f"{name} must be at least {minimum}, got {value}; {option}")
+    if maximum is not None and value > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, got {value}; {option}")
+
+
+def _check_modules(name: str, modules: Sequence[str]) -> None:
+    """A text is a sequence of texts, too, but not of the names of modules."""
+    if isinstance(modules, str):
+        raise TypeError(
+            f"{name} must be a list of modules, got {modules!r}; WorkerPool({name}=[{modules!r}])"
+        )
+
+
+def _check_idle(idle: IdleStrategy | None) -> None:
+    if idle is None or (callable(getattr(idle, "idle", None)) and not isinstance(idle, type)):
+        return
+    raise TypeError(
+        f"idle must be an IdleStrategy, got {idle!r}; WorkerPool(idle=AdaptiveSpin()) is one"
+    )

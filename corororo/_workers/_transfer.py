@@ -218,6 +218,7 @@ class SharedRing:
         """Remove the ring and its FIFO; calls in flight are forgotten. Idempotent."""
         if not self._closed:
             self._closed = True
+            self._leases.leave()
             self._parts.close()
 
     def after_fork(self) -> None:

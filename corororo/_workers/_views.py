@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -26,10 +27,16 @@ def keep(value: T) -> T:
     """Let the memoryviews in a result live on after the next tick; returns ``value``.
 
     ``value`` is a view, or a list, tuple, set, dict, Struct or dataclass with views in it. What
-    is kept keeps the whole reply that it came with in memory.
+    is kept keeps the whole reply that it came with in memory. Raises ValueError where a view has
+    ended already, TypeError for a call that was not awaited.
     """
+    if inspect.isawaitable(value):
+        raise TypeError(
+            f"keep takes a result, got {value!r}, which is to be awaited first: keep(await ...)"
+        )
     for view in views_in(value):
-        _leased.pop(id(view), None)
+        if _leased.pop(id(view), None) is None:
+            _must_last(view)
     return value
 
 
@@ -57,6 +64,12 @@ class Leases:
                 # Somebody has an array on it: that holds private memory, and may go on.
                 with contextlib.suppress(BufferError):
                     view.release()
+
+    def leave(self) -> None:
+        """There is no next tick: what was given out lasts as long as somebody refers to it."""
+        ids, self._ids = self._ids, []
+        for number in ids:
+            _leased.pop(number, None)
 
 
 def holds_views(kind: Any) -> bool:
@@ -86,6 +99,17 @@ def views_in(value: Any) -> Iterator[memoryview]:
     elif dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
             yield from views_in(getattr(value, field.name, None))
+
+
+def _must_last(view: memoryview) -> None:
+    """Raise ValueError where the view has ended."""
+    try:
+        view.nbytes  # noqa: B018 - an ended view has no attributes
+    except ValueError:
+        raise ValueError(
+            "keep was given a view that has ended: one lasts until the next tick begins; keep it "
+            "in the Task that awaited it, before that Task waits for anything else"
+        ) from None
 
 
 def _mentions(kind: Any, *wanted: type) -> bool:

@@ -98,19 +98,14 @@ def test_the_session_stands_where_it_is_asked_for(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("figures", "rule"),
-    [
-        ({"workers": -1}, "workers must be at least 0, got -1"),
-        ({"ring_bytes": 100}, "ring_bytes must be at least 16384, got 100"),
-        ({"max_batch": 0}, "max_batch must be at least 1, got 0"),
-        ({"max_reply_bytes": 0}, "max_reply_bytes must be at least 1"),
-        ({"rings": 0}, "rings must be at least 1"),
-    ],
-)
-def test_wrong_figures_are_refused_with_the_rule(figures: dict[str, int], rule: str) -> None:
-    with pytest.raises(ValueError, match=rule):
-        cr.WorkerPool(**figures)  # type: ignore[arg-type]
+def test_the_place_may_be_given_as_text(tmp_path: Path) -> None:
+    with cr.WorkerPool(1, directory=str(tmp_path)) as pool:
+        assert Path(pool.address).parent == tmp_path
+
+
+def test_a_place_that_is_not_there_is_refused_with_its_path(tmp_path: Path) -> None:
+    with pytest.raises(cr.SessionError, match="nowhere: cannot make a session directory"):
+        cr.WorkerPool(1, directory=tmp_path / "nowhere").start()
 
 
 def test_rings_that_no_place_can_hold_are_refused_before_anything_starts() -> None:

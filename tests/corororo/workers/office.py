@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import select
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +142,43 @@ class Office:
 
 def doubles(ticket: str, count: int) -> dict[Any, Any]:
     return {(ticket, i): 2 * i for i in range(count)}
+
+
+LOOK_AT_RECORD = """
+import sys
+from pathlib import Path
+from corororo._ring import RingMemory
+memory = RingMemory.open(Path(sys.argv[1]))
+assert memory.try_lock(int(sys.argv[2]))
+print("locked", flush=True)
+sys.stdin.readline()
+memory.unlock(int(sys.argv[2]))
+print("unlocked", flush=True)
+sys.stdin.readline()
+"""
+
+
+class Onlooker:
+    """Another process that holds the lock of a record, as a worker with a void descriptor does."""
+
+    def __init__(self, path: Path, offset: int, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", LOOK_AT_RECORD, str(path), str(offset)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "locked\n"
+
+    def let_go(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "unlocked\n"
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()

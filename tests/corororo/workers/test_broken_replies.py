@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from office import Office, double, fragile, ran, swell
-from test_transfer import Onlooker
+from office import Office, Onlooker, double, fragile, ran, swell
 
 import corororo as cr
 from corororo._ring import Descriptor, Kind

@@ -68,6 +68,28 @@ def test_a_descriptor_that_got_lost_is_sent_again_after_a_while(single: Office) 
     assert ran == [1]
 
 
+def test_a_late_descriptor_runs_nothing_though_its_batch_stands_elsewhere_now(
+    single: Office,
+) -> None:
+    """The room of the first record has not been given to another: all of it stands there still."""
+    single.zone.send_nowait(double, "older", [(5,)])
+    taken = read(single)
+    mark(single, taken, 6)  # which keeps the ring from starting afresh
+    single.zone.send_nowait(double, "a", [(1,)])
+    late = read(single)
+    single.clock.jump(LOST_S)
+    single.zone.take_nowait()
+    again = read(single)
+    assert again.offset != late.offset
+    single.give_back(late)
+    single.work()
+    assert ran == []
+    single.give_back(again)
+    single.tell_death(6)
+    assert single.take_all() == {("older", 0): 10, ("a", 0): 2}
+    assert sorted(ran) == [1, 5]
+
+
 def test_one_that_waits_longer_is_sent_again_less_often(single: Office) -> None:
     single.zone.send_nowait(double, "a", [(1,)])
     times = []
@@ -221,6 +243,21 @@ def test_the_call_that_fails_is_the_one_that_ran_when_the_worker_died(
     single.memory.note_progress(descriptor.offset, 1, single.clock.now_ns())  # before it died
     single.replies.write_nowait(Descriptor(Kind.WORKER_KILLED, worker=6))
     assert single.take_all() == {("a", 0): 1, ("a", 1): 2, ("a", 2): 3}
+
+
+@pytest.mark.usefixtures("_busy")
+@pytest.mark.parametrize("call", [0, 1, 2])
+def test_a_call_past_its_timeout_fails_alone_and_its_neighbours_run_again(
+    single: Office, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    single.zone.send_nowait(limited, "a", [(0,), (1,), (2,)])
+    start_call(single, 6, call)
+    pass_time(single, 2.0)
+    monkeypatch.undo()
+    single.replies.write_nowait(Descriptor(Kind.WORKER_KILLED, worker=6))
+    outcomes = single.take_all()
+    assert isinstance(outcomes.pop(("a", call)), cr.AsyncTaskTimeout)
+    assert outcomes == {("a", i): i for i in range(3) if i != call}
 
 
 @pytest.mark.usefixtures("_busy")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from office import Office, double, doubles, first_of, fragile, ran, swell, unresolvable
+from office import Office, Onlooker, double, doubles, first_of, fragile, ran, swell, unresolvable
 
 import corororo as cr
 from corororo._ring import (
     Descriptor,
     Kind,
 )
+from corororo._workers._outgoing import MAX_BATCHES_OUT
+from corororo._workers._transfer import FIFO_RETRY_S
 
 
 def test_calls_come_back_under_their_ticket_and_in_their_place(office: Office) -> None:
@@ -223,12 +223,18 @@ def test_a_full_ring_makes_calls_wait_in_order(tmp_path: Path) -> None:
 def test_a_full_fifo_makes_calls_wait_in_order(office: Office) -> None:
     office.fill_the_calls()
     office.zone.send_nowait(double, "a", [(i,) for i in range(40)])
+    assert office.zone.take_nowait() == []
     assert office.zone.statistics().batches_out == 0
-    longest_wait_s = office.zone.longest_wait_s()
-    assert longest_wait_s is not None
-    assert longest_wait_s < 0.1  # nothing tells that there is room again
+    assert office.zone.longest_wait_s() == FIFO_RETRY_S  # nothing tells that there is room again
     assert office.take_all() == doubles("a", 40)
     assert ran == list(range(40))
+
+
+def test_no_more_batches_are_out_than_the_smallest_fifo_holds(tmp_path: Path) -> None:
+    with contextlib.closing(Office(tmp_path, ring_bytes=1 << 20, max_batch=1)) as office:
+        office.zone.send_nowait(double, "a", [(i,) for i in range(600)])
+        assert office.zone.statistics().batches_out == MAX_BATCHES_OUT
+        assert office.take_all() == doubles("a", 600)
 
 
 def test_calls_that_were_void_when_the_fifo_was_full_are_sent_again(office: Office) -> None:
@@ -267,46 +273,6 @@ def test_forged_descriptors_harm_neither_worker_nor_zone(
         assert office.take_all() == doubles("a", 20)
 
 
-LOOK_AT_RECORD = """
-import sys
-from pathlib import Path
-from corororo._ring import RingMemory
-memory = RingMemory.open(Path(sys.argv[1]))
-assert memory.try_lock(int(sys.argv[2]))
-print("locked", flush=True)
-sys.stdin.readline()
-memory.unlock(int(sys.argv[2]))
-print("unlocked", flush=True)
-sys.stdin.readline()
-"""
-
-
-class Onlooker:
-    """Another process that holds the lock of a record, as a worker with a void descriptor does."""
-
-    def __init__(self, path: Path, offset: int, environment: dict[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", LOOK_AT_RECORD, str(path), str(offset)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "locked\n"
-
-    def let_go(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        assert self._process.stdout.readline() == "unlocked\n"
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-
 @pytest.mark.timeout(30)
 def test_a_valid_descriptor_is_not_dropped_because_another_worker_looks_at_the_record(
     office: Office, source_environment: dict[str, str]
@@ -338,13 +304,6 @@ def test_a_call_is_not_lost_because_its_record_was_looked_at_when_its_worker_die
     with contextlib.closing(Onlooker(ring, descriptor.offset, source_environment)) as onlooker:
         office.tell_death(9)
         assert office.zone.take_nowait() == []
+        assert office.zone.longest_wait_s() == FIFO_RETRY_S  # nobody tells of a lock
         onlooker.let_go()
     assert office.take_all() == {("a", 0): 6}
-
-
-def test_closing_gives_back_files_and_descriptors_and_may_be_repeated(office: Office) -> None:
-    office.zone.close()
-    office.zone.close()
-    assert list(office.session.directory.glob("*.r*")) == []
-    with pytest.raises(cr.PoolClosed):
-        office.zone.send_nowait(double, "a", [(1,)])

@@ -107,3 +107,33 @@ def test_keeping_what_was_never_lent_is_harmless() -> None:
     assert cr.keep(5) == 5
     view = a_view()
     assert cr.keep(view) is view
+
+
+def test_a_view_that_is_kept_too_late_is_refused_with_the_rule() -> None:
+    leases = Leases()
+    view = a_view()
+    leases.add([view])
+    leases.end()
+    with pytest.raises(ValueError, match="until the next tick begins; keep it in the Task"):
+        cr.keep([view])
+
+
+def test_keeping_a_view_twice_is_harmless() -> None:
+    leases = Leases()
+    view = a_view()
+    leases.add([view])
+    cr.keep(cr.keep(view))
+    leases.end()
+    assert bytes(view) == b"abc"
+
+
+@cr.async_task
+def a_call(x: int) -> memoryview:
+    return memoryview(bytes(x))
+
+
+def test_keeping_a_call_instead_of_its_result_is_refused_with_the_remedy() -> None:
+    call = a_call(3)
+    with pytest.raises(TypeError, match=r"awaited first: keep\(await"):
+        cr.keep(call)
+    call.close()

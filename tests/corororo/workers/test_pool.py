@@ -1,0 +1,69 @@
+"""What a pool is asked for and cannot be: refused at once, with rule, value and option."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import corororo as cr
+
+OUT_OF_RANGE = [
+    ({"workers": -1}, "workers must be at least 0, got -1; "),
+    ({"ring_bytes": 1}, "ring_bytes must be at least 16384, got 1; "),
+    ({"ring_bytes": 1 << 32}, "ring_bytes must be at most 2147483648, got 4294967296; "),
+    ({"max_batch": 0}, "max_batch must be at least 1, got 0; "),
+    ({"max_batch": 1 << 30}, "max_batch must be at most 1048576, got 1073741824; "),
+    ({"max_reply_bytes": 0}, "max_reply_bytes must be at least 1, got 0; "),
+    ({"max_pending": 0}, "max_pending must be at least 1, got 0; "),
+    ({"rings": 0}, "rings must be at least 1, got 0; "),
+]
+OF_ANOTHER_KIND = [
+    ({"workers": 1.5}, "workers must be an int, got 1.5; "),
+    ({"ring_bytes": "1M"}, "ring_bytes must be an int, got '1M'; "),
+    ({"ring_bytes": 2e6}, "ring_bytes must be an int, got 2000000.0; "),
+    ({"max_batch": True}, "max_batch must be an int, got True; "),
+    ({"max_pending": None}, "max_pending must be an int, got None; "),
+    ({"imports": "scipy"}, "imports must be a list of modules, got 'scipy'; "),
+    ({"preload": "scipy"}, "preload must be a list of modules, got 'scipy'; "),
+    ({"idle": "spin"}, "idle must be an IdleStrategy, got 'spin'; "),
+    ({"idle": cr.AdaptiveSpin}, "idle must be an IdleStrategy, got <class"),
+]
+
+
+def told(error: type[Exception], options: dict[str, Any]) -> str:
+    """What a pool with these options is refused with."""
+    with pytest.raises(error) as caught:
+        cr.WorkerPool(**options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("options", "rule"), OUT_OF_RANGE)
+def test_figures_out_of_range_are_refused_with_rule_value_and_option(
+    options: dict[str, Any], rule: str
+) -> None:
+    (name,) = options
+    assert told(ValueError, options) == f"{rule}WorkerPool({name}=...)"
+
+
+@pytest.mark.parametrize(("options", "rule"), OF_ANOTHER_KIND)
+def test_options_of_another_kind_are_refused_before_any_worker_stumbles(
+    options: dict[str, Any], rule: str
+) -> None:
+    message = told(TypeError, options)
+    (name,) = options
+    assert message.startswith(rule)
+    assert f"WorkerPool({name}=" in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("placement", ["near", None, 1])
+def test_a_placement_that_there_is_not_is_refused_with_those_there_are(placement: Any) -> None:
+    assert told(ValueError, {"placement": placement}) == (
+        f'placement must be "shared" or "home", got {placement!r}'
+    )
+
+
+def test_the_limits_themselves_are_allowed() -> None:
+    cr.WorkerPool(0, ring_bytes=1 << 14, max_batch=1, max_reply_bytes=1, max_pending=1, rings=1)
+    cr.WorkerPool(1, ring_bytes=1 << 31, max_batch=1 << 20)
