@@ -11,7 +11,10 @@ import gc
 import os
 import signal
 
+from ._lifeline import prepare_titles
 from ._process import IMPORT_PATH_VARIABLES, SAVED_PREFIX
+
+prepare_titles()
 
 # The path came in the environment; what our children see there is what our parent saw.
 for _name in IMPORT_PATH_VARIABLES:

@@ -17,6 +17,16 @@ LOOK_S = 1.0  # between two looks whether the owner lives, where no wake-up has 
 SELECT_MAX = 1024  # from this file descriptor on select takes none
 
 
+def prepare_titles() -> None:
+    """To be called before this process changes its environment, beside which titles stand."""
+    if not HAS_TITLES:
+        return
+    with contextlib.suppress(ImportError):  # an optional comfort
+        import setproctitle
+
+        setproctitle.getproctitle()  # finds its place in memory at the first call, and keeps it
+
+
 def set_title(title: str) -> None:
     """Name this process, so that ps and top show who is who; where that can be done."""
     if not HAS_TITLES:
