@@ -55,13 +55,19 @@ class TrioDriver:
         self, passes: Generator[float | None, None, None], timeout_s: float | None
     ) -> None:
         """The rest of a pass in which some Task has asked for something of trio."""
+        failure: Exception | None = None
         async with trio.open_nursery() as nursery:
             self._start_requests(nursery)
             await self._wait(timeout_s)
-            for later_s in passes:
-                self._start_requests(nursery)
-                await self._wait(later_s)
+            try:
+                for later_s in passes:
+                    self._start_requests(nursery)
+                    await self._wait(later_s)
+            except Exception as error:  # of the pass: the nursery would make a group of it
+                failure = error
             nursery.cancel_scope.cancel()  # what nobody waits for any more
+        if failure is not None:
+            raise failure
 
     def _start_requests(self, nursery: trio.Nursery) -> None:
         for request, begun in list(self._requests.items()):

@@ -38,6 +38,15 @@ class _Fifo:
         """For poll and trio."""
         return self._fd
 
+    def queued(self) -> int:
+        """How many descriptors wait there now.
+
+        Asked at the writing end, some systems always say 0.
+        """
+        size = array.array("i", [0])
+        fcntl.ioctl(self._fd, termios.FIONREAD, size)
+        return size[0] // DESCRIPTOR_BYTES
+
     def close(self) -> None:
         """Idempotent."""
         if self._fd >= 0:
@@ -78,22 +87,18 @@ class FifoReader(_Fifo):
             data = os.read(self._fd, READ_BYTES)
         except BlockingIOError:
             return []
-        if self._rest:
-            data = self._rest + data
-            self._rest = b""
+        # A read that gets less than it asked for has emptied the FIFO, and what is written next
+        # begins with a descriptor: what is left over then is the beginning of nothing.
+        goes_on = len(data) == READ_BYTES
+        data = self._rest + data
+        self._rest = b""
         if len(data) % DESCRIPTOR_BYTES == 0:
             found = [Descriptor._make(fields) for fields in DESCRIPTOR.iter_unpack(data)]
             if all(descriptor.kind in KINDS for descriptor in found):
                 return found
-        return self._search(data)
+        return self._search(data, goes_on)
 
-    def queued(self) -> int:
-        """How many descriptors wait there now."""
-        size = array.array("i", [0])
-        fcntl.ioctl(self._fd, termios.FIONREAD, size)
-        return size[0] // DESCRIPTOR_BYTES
-
-    def _search(self, data: bytes) -> list[Descriptor]:
+    def _search(self, data: bytes, goes_on: bool) -> list[Descriptor]:
         """The descriptors among something else."""
         found = []
         place = 0
@@ -104,7 +109,8 @@ class FifoReader(_Fifo):
                 place += DESCRIPTOR_BYTES
             else:
                 place += 1
-        self._rest = data[place:]
+        if goes_on:
+            self._rest = data[place:]
         return found
 
 

@@ -169,6 +169,15 @@ class RingMemory:
         """Give the record's lock back."""
         fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, offset)
 
+    def give_up_pages(self) -> None:
+        """Give the room back at once, for a zone whose ring nobody reads or writes any more.
+
+        Workers keep a ring open until they meet another zone, and with it all of its memory.
+        """
+        if hasattr(mmap, "MADV_REMOVE"):
+            with contextlib.suppress(OSError):  # a file system that cannot: it goes with the file
+                self._map.madvise(mmap.MADV_REMOVE)
+
     def close(self) -> None:
         """Unmap; idempotent."""
         if self._fd >= 0:

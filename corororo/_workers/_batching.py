@@ -5,6 +5,7 @@ Knows no bytes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from corororo._handles import Handle
@@ -17,7 +18,7 @@ NO_HANDLE = Handle(0, 0)
 class Pile:
     """Calls that were sent under one ticket and wait for a batch; cut from the front."""
 
-    __slots__ = ("_arguments", "_next", "function", "ticket")
+    __slots__ = ("_arguments", "_next", "function", "kept", "ticket")
 
     def __init__(
         self, function: AsyncTaskFunction[..., Any], ticket: Any, arguments: list[tuple[Any, ...]]
@@ -26,6 +27,7 @@ class Pile:
         self.ticket = ticket
         self._arguments = arguments
         self._next = 0
+        self.kept = False
 
     def __len__(self) -> int:
         return len(self._arguments) - self._next
@@ -42,7 +44,14 @@ class Pile:
         arguments = self._arguments
         if start or end < len(arguments):
             arguments = arguments[start:end]
-        return Batch(self.function, self.ticket, start, arguments)
+        batch = Batch(self.function, self.ticket, start, arguments)
+        batch.kept = self.kept
+        return batch
+
+    def keep(self, as_they_are: Callable[[list[Any]], list[Any]]) -> None:
+        """From now on it does not matter what Tasks do with what they have passed."""
+        self.kept = True
+        self._arguments[self._next :] = as_they_are(self._arguments[self._next :])
 
 
 class Batch:
@@ -56,6 +65,7 @@ class Batch:
         "expired",
         "function",
         "handle",
+        "kept",
         "offset",
         "reply_offset",
         "reply_room",
@@ -74,14 +84,15 @@ class Batch:
         function: AsyncTaskFunction[..., Any],
         ticket: Any,
         start: int,
-        arguments: list[tuple[Any, ...]],
+        arguments: list[Any],
         deaths: int = 0,
     ) -> None:
         self.function = function
         self.ticket = ticket
         self.start = start  # the place of the first call among those sent under the ticket
-        self.arguments = arguments
+        self.arguments = arguments  # tuples; once they have been sent, as they were encoded
         self.deaths = deaths  # workers that failed while they had this call alone
+        self.kept = False  # the arguments, from what Tasks may do with them
         self.request: bytes | None = None  # encoded, once, until it stands in the ring
         self.offset = 0  # of its record in the ring
         self.reply_offset = 0  # of the reply extent in the ring
@@ -113,7 +124,15 @@ class Batch:
     def part(self, begin: int, end: int) -> Batch:
         """Some of the calls, as a batch of their own."""
         arguments = self.arguments[begin:end]
-        return Batch(self.function, self.ticket, self.start + begin, arguments, self.deaths)
+        part = Batch(self.function, self.ticket, self.start + begin, arguments, self.deaths)
+        part.kept = self.kept
+        return part
+
+    def keep(self, as_they_are: Callable[[list[Any]], list[Any]]) -> None:
+        """From now on it does not matter what Tasks do with what they have passed."""
+        self.kept = True
+        if self.request is None and not self.is_placed:
+            self.arguments = as_they_are(self.arguments)
 
     def halves(self) -> list[Batch]:
         """The same calls in two batches: what kills its worker is found by halving."""

@@ -18,6 +18,8 @@ from ._views import holds_views, refers_to_request
 
 T = TypeVar("T")
 
+_CALLS = msgspec.msgpack.Decoder(list[msgspec.Raw])
+
 
 class Reply(NamedTuple):
     """A decoded reply."""
@@ -44,9 +46,25 @@ class Codec:
             tuple[int, msgspec.Raw, dict[int, Failure] | None]
         )
 
-    def encode_request(self, arguments: list[tuple[Any, ...]]) -> bytes:
+    def encode_request(self, arguments: list[Any]) -> bytes:
         """Raises TypeError or another error of msgspec where an argument has no encoding."""
         return ENCODER.encode(arguments)
+
+    def split_request(self, data: bytes) -> list[msgspec.Raw]:
+        """The calls of a request, each as it was encoded."""
+        return _CALLS.decode(data)
+
+    def as_they_are(self, arguments: list[Any]) -> list[Any]:
+        """The calls as they are now, whatever becomes of their objects.
+
+        One without an encoding stays what it is: why is told when it is its turn.
+        """
+        try:
+            return self.split_request(self.encode_request(arguments))
+        except Exception:  # of whichever call
+            if len(arguments) == 1:
+                return arguments
+            return [kept for one in arguments for kept in self.as_they_are([one])]
 
     def decode_request(
         self, data: bytes | memoryview

@@ -70,7 +70,10 @@ def _encodable(text: str) -> str:
 
 
 def _rebuild(failure: Failure) -> BaseException | None:
-    arguments = msgspec.msgpack.decode(failure.arguments)
+    try:
+        arguments = msgspec.msgpack.decode(failure.arguments)
+    except Exception:  # not all that has an encoding can be read untyped: a Struct as a key
+        return None
     found: Any = sys.modules.get(failure.module)
     for part in failure.qualified_name.split("."):
         found = getattr(found, part, None)

@@ -41,7 +41,7 @@ class Help:
             and self._records.header(batch).worker == NO_WORKER
             for batch in self._records
         )
-        for turn in range(min(unread, self._outbox.helpers)):
-            self._outbox.ask_for_help(turn)
+        for _ in range(min(unread, self._outbox.helpers)):
+            self._outbox.ask_for_help()
         self._gap_ns = min(2 * self._gap_ns, LONGEST_NS) if unread else FIRST_NS
         self._next_look_ns = now_ns + self._gap_ns

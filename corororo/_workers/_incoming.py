@@ -10,7 +10,8 @@ import zlib
 
 import msgspec
 
-from corororo._ring import Descriptor, Kind, Session, remove_file
+from corororo._exceptions import SessionError
+from corororo._ring import Descriptor, Kind, Session, explaining_open_files, remove_file
 from corororo.abc import WorkerUse
 
 from ._batching import Batch
@@ -43,7 +44,11 @@ class Incoming:
 
     def reply(self, batch: Batch, descriptor: Descriptor, lane: Lane) -> Reply | None:
         """What the worker replied; None where that is no reply to this batch."""
-        data = self._data(batch, descriptor)
+        try:
+            data = self._data(batch, descriptor)
+        except SessionError as error:  # it stands there, and cannot be opened
+            remove_file(self._session.spill(self._number, batch.sequence))
+            return _failed(batch, error)
         reply = None if data is None else _decode(batch, data, lane.codec)
         if data is None or reply is None:
             self.broken += 1
@@ -65,7 +70,8 @@ class Incoming:
         elif descriptor.kind == Kind.SPILLED:
             path = self._session.spill(self._number, descriptor.sequence)
             try:
-                data = path.read_bytes()
+                with explaining_open_files(f"the reply of {batch.function.name}"):
+                    data = path.read_bytes()
             except OSError:  # forged: our workers write the file first
                 return None
             remove_file(path)
@@ -85,11 +91,16 @@ class Incoming:
 
 def _decode(batch: Batch, data: bytes, codec: Codec) -> Reply | None:
     """None where the bytes are no reply to this batch."""
-    calls = len(batch.arguments)
     try:
         reply = codec.decode_reply(data)
     except msgspec.DecodeError:
         return None
     except Exception as error:  # a reply that is right, and more than this process can take
-        return Reply(0, [None] * calls, dict.fromkeys(range(calls), error))
-    return reply if len(reply.values) == calls else None
+        return _failed(batch, error)
+    return reply if len(reply.values) == len(batch.arguments) else None
+
+
+def _failed(batch: Batch, error: Exception) -> Reply:
+    """In place of a reply that this process cannot take."""
+    calls = len(batch.arguments)
+    return Reply(0, [None] * calls, dict.fromkeys(range(calls), error))

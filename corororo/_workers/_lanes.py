@@ -21,13 +21,22 @@ FIRST_EARLY = 64  # calls that are worth sending early, until the function has r
 FIRST_REPLY_BYTES = 32.0  # a call's share of the extent, until then
 REPLY_HEAD_BYTES = 512  # of a reply without any values; one short failure fits, too
 LEARNING = 0.25  # the weight of the latest reply
-SURPRISE = 4.0  # how many times the usual a reply may count at most: it may have been preempted
+SURPRISE = 4.0  # how many times the usual one reply may count at most: it may have been preempted
 
 
 class Lane:
     """One function's way through one transfer."""
 
-    __slots__ = ("codec", "least", "most", "name", "reply_bytes", "service_ns", "worth_sending")
+    __slots__ = (
+        "_surprised",
+        "codec",
+        "least",
+        "most",
+        "name",
+        "reply_bytes",
+        "service_ns",
+        "worth_sending",
+    )
 
     def __init__(self, function: AsyncTaskFunction[..., Any]) -> None:
         self.codec = Codec(function)
@@ -36,6 +45,7 @@ class Lane:
         self.worth_sending = FIRST_EARLY
         self.service_ns = 0.0  # of a call; 0 until the function has replied once
         self.least = self.most = 0
+        self._surprised = False  # by the latest reply, which took far longer than usual
 
     def next_size(self, calls: int, of: int, workers: int, max_batch: int) -> int:
         """How many of the ``calls`` that are left ``of`` a pile go into the next batch."""
@@ -56,9 +66,14 @@ class Lane:
         calls = len(reply.values)
         if reply.failures is None:  # a traceback says nothing of the size of results
             self.reply_bytes = max(0.95 * self.reply_bytes, 1.25 * length / calls)
+        if not reply.busy_ns:
+            return  # none of its calls was run
         took_ns = max(reply.busy_ns / calls, 1.0)
         if self.service_ns:
-            took_ns = min(took_ns, SURPRISE * self.service_ns)
+            most_ns = SURPRISE * self.service_ns
+            surprised, self._surprised = self._surprised, took_ns > most_ns
+            if not surprised:  # the second in a row is believed: the work has become heavier
+                took_ns = min(took_ns, most_ns)
             took_ns = self.service_ns + LEARNING * (took_ns - self.service_ns)
         self._serves_in(took_ns)
 

@@ -67,8 +67,13 @@ class Outgoing:
         )
 
     def add(self, pile: Pile) -> None:
-        """Calls to be sent behind all others."""
+        """Calls to be sent behind all others: now, or as they are now."""
         self._waiting.append(pile)
+        self.send()
+        for waiting in reversed(self._waiting):  # the latest stands last
+            if waiting.kept:
+                return
+            waiting.keep(self.lane(waiting.function).codec.as_they_are)
 
     def put_first(self, batches: Iterable[Batch]) -> None:
         """Batches to be sent again, before all others and in this order."""

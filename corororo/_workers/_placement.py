@@ -35,6 +35,7 @@ class Outbox:
             self._parts = undo.pop_all()
         self._own = self._writers[self._home]
         self._helpers = [place for place in range(len(self._writers)) if place != self._home]
+        self._turn = 0
 
     def send_nowait(self, descriptor: Descriptor, out: int) -> None:
         """Send to the home, and ask for help where ``out`` batches are there already.
@@ -42,19 +43,29 @@ class Outbox:
         Raises FifoFull.
         """
         self._own.write_nowait(descriptor)
-        if out and self._helpers:
-            self.ask_for_help(out - 1)
+        if out:
+            self.ask_for_help()
 
     @property
     def helpers(self) -> int:
         """How many workers there are beside the home."""
         return len(self._helpers)
 
-    def ask_for_help(self, turn: int) -> None:
-        """Ask another worker to take from the home's FIFO; a hint, which may come to nothing."""
-        place = self._helpers[turn % len(self._helpers)]
+    def ask_for_help(self) -> None:
+        """Ask another worker to take from the home's FIFO; a hint, which may come to nothing.
+
+        Each time it is the next one's turn: who was asked last may be as busy as the home.
+        """
+        if not self._helpers:
+            return
+        self._turn = (self._turn + 1) % len(self._helpers)
+        place = self._helpers[self._turn]
         with contextlib.suppress(FifoFull):  # it has enough to do without us
             self._writers[place].write_nowait(Descriptor(Kind.STEAL, worker=self._home))
+
+    def queued(self) -> int:
+        """How many descriptors wait where ours go; 0 where that cannot be told."""
+        return self._own.queued()
 
     def close(self) -> None:
         """Idempotent."""
@@ -101,9 +112,14 @@ class Inbox:
             reader.close()
 
     def _steal_from_the_busiest(self) -> Descriptor | None:
-        queued = {place: reader.queued() for place, reader in self._others.items()}
-        busiest = max(queued, key=queued.__getitem__, default=None)
-        return self._steal(busiest) if busiest is not None and queued[busiest] else None
+        while True:
+            queued = {place: reader.queued() for place, reader in self._others.items()}
+            busiest = max(queued, key=queued.__getitem__, default=None)
+            if busiest is None or not queued[busiest]:
+                return None
+            descriptor = self._steal(busiest)
+            if descriptor is not None:  # else it was a hint, or somebody was faster: look again
+                return descriptor
 
     def _steal(self, place: int) -> Descriptor | None:
         reader = self._others.get(place)

@@ -112,6 +112,13 @@ class Records:
         """As it stands there now."""
         return self._memory.header(batch.offset)
 
+    def request(self, batch: Batch) -> bytes | None:
+        """A copy of the request; None where the record is not what was written any more."""
+        header = self.header(batch)
+        if not self._memory.is_whole(header, self.descriptor(batch)):
+            return None
+        return self._memory.read(batch.offset + header.request_offset, header.request_length)
+
     def reply(self, batch: Batch, length: int) -> bytes:
         """A copy of the reply."""
         return self._memory.read(batch.reply_offset, length)
@@ -123,6 +130,11 @@ class Records:
     def unlock(self, batch: Batch) -> None:
         """Afterwards; nothing happens where the record was given back meanwhile."""
         self._memory.unlock(batch.offset)
+
+    def give_up_room(self) -> None:
+        """At the end; what a worker may still have open and read stays until it closes it."""
+        if not self._out:
+            self._memory.give_up_pages()
 
     def renew(self, batch: Batch) -> None:
         """Make all descriptors of the record void; under its lock."""

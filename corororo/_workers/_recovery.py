@@ -23,6 +23,7 @@ from ._records import Records
 LOOK_NS = 100_000_000  # how long a batch is out before somebody looks where it is
 LOST_NS = 1_000_000_000  # how long one may wait unread before its descriptor counts as lost
 DOUBLINGS_MAX = 6  # of that time, for one that waits still longer
+QUEUED_DOUBLINGS = 4  # more of them where descriptors do wait unread: it is likely among them
 
 
 class Desk(Protocol):
@@ -44,6 +45,10 @@ class Desk(Protocol):
         """Have the pool look at a worker, or kill it; False where it takes no requests now."""
         ...
 
+    def calls_are_queued(self) -> bool:
+        """Whether any descriptors wait unread."""
+        ...
+
 
 class Recovery:
     """For one transfer."""
@@ -62,7 +67,7 @@ class Recovery:
 
     def worker_died(self, death: Descriptor) -> None:
         """It may have had any of the batches that are out."""
-        self._suspects += [(batch.sequence, death) for batch in self._records if batch.sent]
+        self._suspects += [(batch.sequence, death) for batch in self._latest_first()]
 
     def settle(self) -> None:
         """Run again what a dead worker had, and send again what it may have had."""
@@ -113,10 +118,15 @@ class Recovery:
         if now_ns < self._next_look_ns:
             return
         self._next_look_ns = now_ns + LOOK_NS
-        late = [b for b in self._records if b.sent and now_ns - b.sent_ns >= LOOK_NS]
+        late = [b for b in self._latest_first() if now_ns - b.sent_ns >= LOOK_NS]
         holders = {self._look_at(batch, now_ns) for batch in late}
         for worker in holders:
             self._desk.ask_pool(Kind.LOOK, worker)
+
+    def _latest_first(self) -> list[Batch]:
+        """Those that are out: each that is sent again goes before those that have been so far."""
+        sent = [batch for batch in self._records if batch.sent]
+        return sorted(sent, key=lambda batch: batch.sent_ns)[::-1]
 
     def _look_at(self, batch: Batch, now_ns: int) -> int:
         """The worker that has a batch, whoever that is; deals with what nobody has."""
@@ -131,7 +141,9 @@ class Recovery:
     def _deal_with(self, batch: Batch, holder: int, now_ns: int) -> None:
         """Nobody runs this batch now."""
         if holder == NO_WORKER:
-            if now_ns - batch.sent_ns >= LOST_NS << min(batch.sendings, DOUBLINGS_MAX):
+            # One that is still queued would lose its place, to calls that were made after it.
+            doublings = batch.sendings + QUEUED_DOUBLINGS * self._desk.calls_are_queued()
+            if now_ns - batch.sent_ns >= LOST_NS << min(doublings, DOUBLINGS_MAX):
                 batch.sendings += 1
                 self._desk.write_again(batch)
         elif batch.seen == (batch.attempt, holder):  # its reply has had the time to arrive

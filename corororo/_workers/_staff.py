@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +43,16 @@ LOOK_S = 0.05  # between two looks for workers that stand still, however many zo
 SWEEP_S = 3.0  # between two looks for what nobody tells of
 DIED_KEPT = 100  # dead workers that the statistics remember
 STILLBORN_LIMIT = 3  # workers that die one after another before any of them has read a call
+
+
+@contextlib.contextmanager
+def _if_files_allow() -> Iterator[None]:
+    """For what is done again soon: the program's other files must not end its pool."""
+    try:
+        yield
+    except OSError as error:
+        if not is_out_of_files(error):
+            raise
 
 
 class PoolStatistics(msgspec.Struct, frozen=True):
@@ -172,7 +182,8 @@ class Staff:
         timeout_s = RETRY_S if self._untold else max(0.0, self._next_sweep - self._clock.now())
         wait([*sentinels, self._status.fileno(), self._wake_reader], timeout_s)
         if self._clock.now() >= self._next_sweep:
-            self._sweep()
+            with _if_files_allow():
+                self._sweep()
         self._read_status()
         dead = [place for place, w in enumerate(self._workers) if w.exit_code() is not None]
         if self._stopping:
@@ -208,7 +219,8 @@ class Staff:
                 worker.killed_on_request = True
                 worker.kill()
         if looks and self._clock.now() >= self._next_look:
-            self._kill_those_that_stand_still()
+            with _if_files_allow():
+                self._kill_those_that_stand_still()
         with self._changed:
             self._changed.notify_all()
 

@@ -31,6 +31,7 @@ from corororo._ring import (
     RingStatistics,
     Session,
     explaining_open_files,
+    is_out_of_files,
     remove_file,
     told_after_fork,
 )
@@ -150,7 +151,6 @@ class SharedRing:
             self._ready.append(_refused(function, ticket, len(arguments), error))
             return
         self._outgoing.add(Pile(function, ticket, arguments))
-        self._outgoing.send()
 
     def take_nowait(self) -> list[Completion]:
         """Outcomes that have come back; raises PoolClosed when the pool's owner is gone."""
@@ -218,7 +218,8 @@ class SharedRing:
         """Remove the ring and its FIFO; calls in flight are forgotten. Idempotent."""
         if not self._closed:
             self._closed = True
-            self._leases.leave()
+            self._leases.forget()
+            self._records.give_up_room()
             self._parts.close()
 
     def after_fork(self) -> None:
@@ -294,6 +295,10 @@ class SharedRing:
 
     def _give_back(self, batch: Batch) -> None:
         """A record whose reply was not taken; it may have got one all the same."""
+        request = self._records.request(batch)
+        if request is not None:  # the Tasks may have changed since what they passed
+            batch.arguments = self._outgoing.lane(batch.function).codec.split_request(request)
+            batch.kept = True
         self._records.forget(batch)
         remove_file(self._session.spill(self._number, batch.sequence))
 
@@ -303,6 +308,10 @@ class SharedRing:
             status = FifoWriter(self._session.status)
         except PoolClosed:
             raise self._owner_is_gone() from None
+        except OSError as error:
+            if not is_out_of_files(error):
+                raise
+            return False
         try:
             status.write_nowait(Descriptor(kind, ring=self._number, worker=worker))
         except FifoFull:
@@ -310,6 +319,10 @@ class SharedRing:
         finally:
             status.close()
         return True
+
+    def calls_are_queued(self) -> bool:
+        """Whether workers have descriptors to read."""
+        return self._outbox.queued() > 0
 
     def _check_owner(self) -> None:
         try:

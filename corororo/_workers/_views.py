@@ -44,32 +44,31 @@ class Leases:
     """The views that one transfer has given out since the last tick began."""
 
     def __init__(self) -> None:
-        self._ids: list[int] = []
+        self._views: list[memoryview] = []  # while they stand here, no other has the id of one
 
     def add(self, values: Iterable[Any]) -> None:
         """Give out the views in some results."""
         for value in values:
             for view in views_in(value):
                 _leased[id(view)] = view
-                self._ids.append(id(view))
+                self._views.append(view)
 
     def end(self) -> None:
         """End all that were not kept."""
-        if not self._ids:
+        if not self._views:
             return
-        ids, self._ids = self._ids, []
-        for number in ids:
-            view = _leased.pop(number, None)
-            if view is not None:
+        views, self._views = self._views, []
+        for view in views:
+            if _leased.pop(id(view), None) is not None:
                 # Somebody has an array on it: that holds private memory, and may go on.
                 with contextlib.suppress(BufferError):
                     view.release()
 
-    def leave(self) -> None:
-        """There is no next tick: what was given out lasts as long as somebody refers to it."""
-        ids, self._ids = self._ids, []
-        for number in ids:
-            _leased.pop(number, None)
+    def forget(self) -> None:
+        """Leave them to whoever has them: no tick will begin any more."""
+        for view in self._views:
+            _leased.pop(id(view), None)
+        self._views = []
 
 
 def holds_views(kind: Any) -> bool:

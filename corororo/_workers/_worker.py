@@ -164,8 +164,9 @@ class Worker:
             path.write_bytes(reply)
         except OSError as error:
             remove_file(path)
+            # Without the path: it is told three times over, and the extent may hold 512 bytes.
             failure = ReplyTooLarge(
-                f"no room for a reply of {len(reply)} bytes beside the ring: {error}"
+                f"no room for a reply of {len(reply)} bytes beside the ring: {error.strerror}"
             )
             # Told to one call it fits. Told to many it may not, and what is cut off here makes
             # the zone distrust the reply, and halve the batch until it fits.

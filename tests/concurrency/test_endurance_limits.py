@@ -62,6 +62,17 @@ REPLACEMENT = """
                 print("value", scheduler.run(worker_calls.die_once({marker!r}, 4)))
 """
 
+WITHOUT_FILES = """
+            with cr.WorkerPool(1, max_reply_bytes=1 << 24) as pool, cr.Scheduler(pool) as scheduler:
+                scheduler.run(calls.double(4))
+                leave_files(0)
+                {call}
+"""
+
+LONG_CALL = 'print("value", scheduler.run(calls.nap(1.0)))'
+LARGE_REPLY = 'print("value", len(scheduler.run(calls.swell(3_000_000))))'
+LONG_WHILE = 'scheduler.clock.wait(4.0); print("value", scheduler.run(calls.double(4)))'
+
 OWNER = """
     import sys
     from pathlib import Path
@@ -188,6 +199,21 @@ def test_a_worker_that_cannot_be_replaced_for_want_of_files_is_a_clear_error(
     outcome = outcome_of(start_script, REPLACEMENT.format(marker=str(tmp_path / "died")))
     if outcome != "value 8\n":  # which takes files kept in reserve
         assert_clear(outcome)
+
+
+def test_a_call_that_takes_long_is_waited_for_where_there_are_no_more_files(
+    start_script: Start,
+) -> None:
+    assert outcome_of(start_script, WITHOUT_FILES.format(call=LONG_CALL)) == "value 1.0\n"
+
+
+def test_a_large_reply_that_cannot_be_opened_is_a_clear_error(start_script: Start) -> None:
+    assert_clear(outcome_of(start_script, WITHOUT_FILES.format(call=LARGE_REPLY)))
+
+
+@pytest.mark.slow
+def test_a_pool_goes_on_without_any_more_files_while_its_workers_live(start_script: Start) -> None:
+    assert outcome_of(start_script, WITHOUT_FILES.format(call=LONG_WHILE)) == "value 8\n"
 
 
 def test_the_session_of_a_killed_owner_is_removed_and_that_of_a_living_one_is_not(

@@ -223,3 +223,15 @@ async def test_a_call_in_flight_cancelled_by_another_trio_task_ends_the_tick_at_
         assert scope.cancelled_caught
         assert scheduler.statistics().async_tasks_in_flight == 1
         gate.touch()
+
+
+async def test_a_pool_that_ends_meanwhile_is_told_as_anywhere_else() -> None:
+    pool = cr.WorkerPool(1)
+    pool.start()
+    with cr.Scheduler(pool) as scheduler:
+        scheduler.schedule(cr.run_in_trio(trio.sleep_forever))
+        scheduler.schedule(calls.slow_double(1, 30.0))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.to_thread.run_sync, pool.close)
+            with trio.fail_after(20), pytest.raises(cr.PoolClosed):
+                await scheduler.run_tick()

@@ -76,6 +76,18 @@ def test_a_zone_finds_its_descriptors_among_anything_else(
     assert {1, *range(5, 200)} <= {d.sequence for d in taken}  # junk may swallow the next one
 
 
+def test_a_zone_does_not_stay_out_of_step_where_its_number_looks_like_a_descriptor(
+    reader: FifoReader, writer: FifoWriter
+) -> None:
+    looks_so = int(Kind.REPLY) << 16 | Kind.REPLY
+    os.write(writer.fileno(), Descriptor(Kind.REPLY)[0].to_bytes(2, "little") + bytes(26))
+    for sequence in range(10):
+        writer.write_nowait(Descriptor(Kind.REPLY, ring=looks_so, sequence=sequence))
+        found = reader.read_nowait()
+        if sequence:  # the first one may be swallowed
+            assert [d.sequence for d in found] == [sequence]
+
+
 def test_a_worker_is_told_of_junk_and_finds_what_comes_later(
     path: Path, writer: FifoWriter
 ) -> None:

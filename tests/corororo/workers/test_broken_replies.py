@@ -171,3 +171,17 @@ def test_a_failure_that_is_too_long_for_a_crowded_extent_reaches_each_call(
     assert len(outcomes) == 8
     assert all(isinstance(error, cr.ReplyTooLarge) for error in outcomes.values())
     assert "No space left" in str(outcomes["a", 7])
+
+
+def test_a_failure_to_open_a_file_for_a_reply_fits_the_smallest_extent(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_file(path: Path, _data: bytes) -> int:
+        raise OSError(24, "Too many open files", f"{path}{'x' * 200}")
+
+    office.zone.send_nowait(swell, "a", [(40_000,)])
+    monkeypatch.setattr(Path, "write_bytes", no_file)
+    outcomes = office.take_all()
+    assert isinstance(outcomes["a", 0], cr.ReplyTooLarge)
+    assert "Too many open files" in str(outcomes["a", 0])
+    assert office.zone.statistics().broken_replies == 0

@@ -117,3 +117,15 @@ def test_nothing_but_exceptions_of_imported_modules_is_ever_called(module: str, 
     arguments: Any = msgspec.Raw(msgspec.msgpack.encode(["true"]))
     forged = Failure(module, name, arguments, "message", "traceback")
     assert type(rebuild_failure(forged, "f")) is cr.AsyncTaskFailed
+
+
+class Hashable(msgspec.Struct, frozen=True):
+    """May be a key here; as data it is a map, which may not."""
+
+    x: int
+
+
+def test_arguments_that_have_an_encoding_and_cannot_be_read_are_told_all_the_same() -> None:
+    rebuilt = there_and_back(Plain({Hashable(1): 2}))
+    assert type(rebuilt) is cr.AsyncTaskFailed
+    assert "test_failures.Plain" in str(rebuilt)

@@ -79,6 +79,24 @@ def test_one_reply_that_took_long_does_not_change_the_sizes_much() -> None:
     assert lane.least >= before // 2
 
 
+def test_work_that_has_become_heavier_is_spread_over_the_workers_soon() -> None:
+    lane = lane_that_takes(1_000)
+    assert len(sizes(lane, 400, 2, 512)) <= 4
+    for _ in range(2):
+        lane.note_reply(400, Reply(400 * 5_000_000, range(400), None))
+    assert sizes(lane, 400, 2, 512)[0] < 10
+
+
+def test_a_batch_that_was_not_run_teaches_nothing_of_how_long_its_calls_take() -> None:
+    lane = lane_that_takes(5_000_000)
+    for _ in range(20):
+        lane.note_reply(10, Reply(0, [None], {0: ValueError()}))
+    assert sizes(lane, 20, 2, 512) == [1] * 20
+    fresh = Lane(function)
+    fresh.note_reply(10, Reply(0, [None], {0: ValueError()}))
+    assert sizes(fresh, 400, 2, 512) == [200, 200]
+
+
 def test_extents_follow_the_size_of_results_and_not_of_tracebacks() -> None:
     lane = lane_that_takes(1_000)
     small = lane.reply_room(100)

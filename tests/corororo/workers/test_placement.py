@@ -118,6 +118,31 @@ def test_the_end_of_all_writers_is_the_end_of_the_inbox(yard: Yard) -> None:
         inbox.close()
 
 
+def test_help_is_asked_of_one_worker_after_another(yard: Yard) -> None:
+    outbox = Outbox(yard.session, 0, PLACES)
+    for _ in range(4):
+        outbox.ask_for_help()
+    assert yard.queued() == [0, 2, 2, 0]
+    outbox.close()
+
+
+class NeverParks:
+    """Fails where a worker would sleep."""
+
+    def idle(self, work_count: int) -> bool:
+        raise AssertionError("parked while calls wait")
+
+
+def test_a_hint_that_was_taken_on_the_way_keeps_nobody_from_the_calls_behind_it(
+    yard: Yard,
+) -> None:
+    yard.writers[0].write_nowait(Descriptor(Kind.STEAL, worker=1))
+    yard.writers[0].write_nowait(call(5))
+    inbox = Inbox(yard.session, 2, PLACES, NeverParks())
+    assert inbox.next() == call(5)
+    inbox.close()
+
+
 def test_helpers_that_are_full_do_not_keep_the_home_from_its_call(yard: Yard) -> None:
     outbox = Outbox(yard.session, 0, 2)
     with contextlib.suppress(FifoFull):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from office import Office, double, doubles, fragile, ran
 
@@ -272,3 +273,100 @@ def test_progress_that_cannot_be_kills_nobody(
     single.memory.note_progress(descriptor.offset, call, now_ns)
     pass_time(single, 3.0)
     assert all(kind != Kind.KILL for kind, _ in asked(single))
+
+
+@cr.async_task(retries=1)
+def total(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_what_runs_again_runs_with_the_arguments_as_they_were_sent(
+    single: Office, marked: bool
+) -> None:
+    numbers = [[1, 2], [3]]
+    single.zone.send_nowait(total, "a", [(numbers[0],), (numbers[1],)])
+    descriptor = read(single)
+    for given in numbers:
+        given.append(1_000)  # the Task goes on with what is its own
+    if marked:
+        single.die(descriptor, marked=True)
+    else:
+        single.clock.jump(LOST_S)
+    assert single.take_all() == {("a", 0): 3, ("a", 1): 3}
+
+
+def sent(office: Office) -> list[int]:
+    """The first argument of each batch that waits in the FIFO, in order; takes them out."""
+    found = []
+    while (descriptor := office.read_call()) is not None:
+        header = office.memory.header(descriptor.offset)
+        if (header.sequence, header.attempt) == (descriptor.sequence, descriptor.attempt):
+            start = descriptor.offset + header.request_offset
+            request = office.memory.read(start, header.request_length)
+            found.append(msgspec.msgpack.decode(request)[0][0])
+    return found
+
+
+def test_what_waits_behind_long_calls_keeps_its_place(single: Office) -> None:
+    for i in range(5):
+        single.zone.send_nowait(double, "a", [(i,)])
+    before = single.zone.batches_sent
+    for _ in range(30):
+        single.clock.jump(0.1)
+        assert single.zone.take_nowait() == []
+    assert single.zone.batches_sent == before
+    assert sent(single) == [0, 1, 2, 3, 4]
+
+
+def test_what_may_have_got_lost_among_others_is_sent_again_later(single: Office) -> None:
+    single.zone.send_nowait(double, "a", [(1,)])
+    read(single)
+    single.give_back(Descriptor(Kind.CALLS))  # somebody else's, which nobody reads either
+    single.clock.jump(16 * LOST_S)
+    assert single.zone.take_nowait() == []
+    assert sent(single) == [1]
+
+
+@pytest.mark.parametrize("death", [True, False])
+def test_what_is_sent_again_goes_in_the_order_in_which_it_went_before(
+    single: Office, death: bool
+) -> None:
+    for i in range(5):
+        single.zone.send_nowait(double, "a", [(i,)])
+        single.clock.jump(0.001)
+    assert sent(single) == [0, 1, 2, 3, 4]
+    if death:
+        single.tell_death(99)
+    else:
+        single.clock.jump(LOST_S)
+    assert single.zone.take_nowait() == []
+    assert sent(single) == [0, 1, 2, 3, 4]
+
+
+def test_what_waits_for_room_keeps_the_arguments_that_it_was_sent_with(tmp_path: Path) -> None:
+    with contextlib.closing(Office(tmp_path, ring_bytes=1 << 14, max_batch=8)) as office:
+        numbers = [[i] * (400 if i % 50 == 0 else 1) for i in range(1_500)]
+        expected = {("a", i): sum(given) for i, given in enumerate(numbers)}
+        office.zone.send_nowait(total, "a", [(given,) for given in numbers[:1_000]])
+        for i, given in enumerate(numbers[1_000:], 1_000):
+            office.zone.send_nowait(total, i, [(given,)])
+            expected[i, 0] = expected.pop(("a", i))
+        assert office.zone.statistics().batches_waiting
+        for given in numbers:
+            given.append(1_000)
+        assert office.take_all() == expected
+
+
+def test_what_waits_for_room_beside_a_call_without_an_encoding_keeps_its_arguments(
+    single: Office,
+) -> None:
+    single.fill_the_calls()
+    single.zone.send_nowait(total, "a", [([1],)])
+    numbers = [[i] for i in range(5)]
+    single.zone.send_nowait(total, "b", [(given,) for given in numbers[:4]] + [({object()},)])
+    for given in numbers:
+        given.append(1_000)
+    outcomes = single.take_all()
+    assert "argument numbers" in str(outcomes.pop(("b", 4)))
+    assert outcomes == {("a", 0): 1} | {("b", i): i for i in range(4)}

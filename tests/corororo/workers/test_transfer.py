@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from office import Office, Onlooker, double, doubles, first_of, fragile, ran, swell, unresolvable
 
 import corororo as cr
+from corororo._platform import HAS_MEMORY_FILES
 from corororo._ring import (
     Descriptor,
     Kind,
@@ -307,3 +309,16 @@ def test_a_call_is_not_lost_because_its_record_was_looked_at_when_its_worker_die
         assert office.zone.longest_wait_s() == FIFO_RETRY_S  # nobody tells of a lock
         onlooker.let_go()
     assert office.take_all() == {("a", 0): 6}
+
+
+@pytest.mark.skipif(not HAS_MEMORY_FILES, reason="files that can give up pages")
+@pytest.mark.parametrize("in_flight", [False, True])
+def test_a_closed_ring_takes_no_memory_though_workers_have_it_open(in_flight: bool) -> None:
+    with contextlib.closing(Office(Path("/dev/shm"))) as office:
+        office.zone.send_nowait(double, "a", [(1,)])
+        assert office.take_all() == {("a", 0): 2}
+        if in_flight:
+            office.zone.send_nowait(double, "b", [(1,)])
+        with office.session.ring(office.number).open("rb") as ring:
+            office.zone.close()
+            assert bool(os.fstat(ring.fileno()).st_blocks) == in_flight  # a worker may read there

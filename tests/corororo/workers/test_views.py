@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from typing import Any, NamedTuple
 
 import msgspec
@@ -137,3 +138,25 @@ def test_keeping_a_call_instead_of_its_result_is_refused_with_the_remedy() -> No
     with pytest.raises(TypeError, match=r"awaited first: keep\(await"):
         cr.keep(call)
     call.close()
+
+
+def test_a_tick_of_one_scheduler_ends_no_views_of_another() -> None:
+    ours, theirs = Leases(), Leases()
+    views = [a_view()]
+    ours.add(views)
+    cr.keep(views.pop())  # nobody has it any more: another view may stand in its place now
+    lent = a_view()
+    theirs.add([lent])
+    ours.end()
+    assert bytes(lent) == b"abc"
+
+
+def test_a_scheduler_that_is_closed_holds_no_views_and_ends_none() -> None:
+    leases = Leases()
+    view = a_view()
+    leases.add([view])
+    gone = weakref.ref(view)
+    leases.forget()
+    assert bytes(view) == b"abc"
+    del view
+    assert gone() is None
