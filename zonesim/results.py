@@ -104,6 +104,10 @@ _STEP_FIELDS = (*StepInfo.__struct_fields__, "pss_mb_per_zone")
 _TICK_FIELDS = TickRow.__struct_fields__
 _LATE, _HASH = _TICK_FIELDS.index("late"), _TICK_FIELDS.index("world_hash")
 
+# Figures survive a kill of the process; a power cut may take the run with it. Rows are written one
+# after another and never looked for: a cache of the file's pages would only grow with the run.
+_SETTINGS = "PRAGMA synchronous = OFF; PRAGMA cache_size = -256;"
+
 # Columns are the fields of the structs above, so that the two cannot drift apart.
 _SCHEMA = f"""
 CREATE TABLE runs ({", ".join(_RUN_FIELDS)});
@@ -137,8 +141,7 @@ class RunWriter:
             directory.mkdir(parents=True, exist_ok=True)
             self._path.touch(exist_ok=False)  # a run is never written over
             self._database = sqlite3.connect(self._path)
-            # Figures survive a kill of the process; a power cut may take the run with it.
-            self._database.executescript("PRAGMA synchronous = OFF;" + _SCHEMA)
+            self._database.executescript(_SETTINGS + _SCHEMA)
         origin = (FORMAT, scenario, seed, scenario_toml_or_json, _json(machine), _json(versions))
         started_utc = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._insert("runs", [(*origin, started_utc, "", "{}")])
