@@ -132,7 +132,11 @@ class Session:
 
     def all_replies(self) -> list[Path]:
         """The reply FIFOs of all zones that are attached now."""
-        return sorted(self.directory.glob("*.replies"))
+        try:
+            names = os.listdir(self.directory)  # glob would hide that it could not be read
+        except FileNotFoundError:
+            return []
+        return [self.directory / name for name in sorted(names) if name.endswith(".replies")]
 
     def open_replies(self) -> tuple[int, FifoReader]:
         """A ring's number and the reading end of its reply FIFO, for a new zone.

@@ -10,10 +10,11 @@ import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -34,6 +35,8 @@ from corororo.abc import IdleStrategy
 
 from ._process import WorkerProcess, WorkerStatus
 from ._stopped import is_stopped
+
+T = TypeVar("T")
 
 STOP_S = 1.0  # what a worker gets to end by itself
 START_S = 60.0  # what the workers get to come up
@@ -193,7 +196,8 @@ class Staff:
             worker.make_sure_it_is_dead()
             kind = Kind.WORKER_KILLED if worker.killed_on_request else Kind.WORKER_DIED
             death = Descriptor(kind, worker=worker.number)
-            self._untold += [(path, death) for path in self.session.all_replies()]
+            zones = self._patiently(self.session.all_replies)
+            self._untold += [(path, death) for path in zones]
         self._tell_the_zones()
         for place in dead:
             self._replace(place, self._workers[place])
@@ -260,13 +264,24 @@ class Staff:
         for path, death in untold:
             # A zone that has gone in the meantime has nothing with the dead worker any more.
             with contextlib.suppress(PoolClosed):
-                writer = FifoWriter(path)
+                writer = self._patiently(partial(FifoWriter, path))
                 try:
                     writer.write_nowait(death)
                 except FifoFull:
                     self._untold.append((path, death))
                 finally:
                     writer.close()
+
+    def _patiently(self, open_files: Callable[[], T]) -> T:
+        """Try it for a while where no file can be opened: some may be closed any moment."""
+        for _ in range(START_TRIES):
+            try:
+                return open_files()
+            except OSError as error:
+                if not is_out_of_files(error):
+                    raise
+            wait([self._wake_reader], RETRY_S)
+        return open_files()
 
     def _fail(self, why: str) -> None:
         self._status.close()  # nobody reads it any more; and a file less may be what it takes

@@ -84,7 +84,7 @@ class Worker:
         home = place if config.placement == "home" else None
         self._inbox = Inbox(session, home, config.workers, idle or Park())
         self._zones: dict[int, _Zone] = {}
-        self._functions: dict[bytes, Codec | LookupError] = {}
+        self._functions: dict[bytes, Codec] = {}
         self._now_ns = SystemClock.now_ns
 
     def announce(self) -> None:
@@ -200,15 +200,16 @@ class Worker:
         }
 
     def _codec(self, name: bytes) -> Codec | LookupError:
+        """What is not found is looked for again the next time: an import may fail only once."""
         codec = self._functions.get(name)
-        if codec is None:
-            try:
-                codec = Codec(resolve(name.decode()))
-            except LookupError as error:
-                codec = error
-            except Exception as error:  # annotations that cannot be used here
-                codec = LookupError(f"{name!r} cannot be called here: {error!r}")
-            self._functions[name] = codec
+        if codec is not None:
+            return codec
+        try:
+            codec = self._functions[name] = Codec(resolve(name.decode()))
+        except LookupError as error:
+            return error
+        except Exception as error:  # annotations that cannot be used here
+            return LookupError(f"{name!r} cannot be called here: {error!r}")
         return codec
 
     def _zone(self, ring: int) -> _Zone | None:

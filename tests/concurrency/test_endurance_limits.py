@@ -24,7 +24,8 @@ SMALL_RING = 256 << 10
 CLEAR_ERRORS = ("SessionError", "PoolFailed")
 
 AT_THE_LIMIT = """
-    import os, resource
+    import contextlib, os, resource, signal
+    from waiting import wait_until
     import corororo as cr
     import endurance_calls as calls
     import worker_calls
@@ -32,6 +33,21 @@ AT_THE_LIMIT = """
     def leave_files(spare):
         limit = max(map(int, os.listdir("/dev/fd"))) + spare
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    def every_file():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+        held = []
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(open(os.devnull))
+        return held
+
+    def has_process(pid):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
 
     if __name__ == "__main__":
         try:
@@ -67,6 +83,16 @@ WITHOUT_FILES = """
                 scheduler.run(calls.double(4))
                 leave_files(0)
                 {call}
+"""
+
+DEATH_WITHOUT_FILES = """
+            with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
+                pid = scheduler.run(worker_calls.worker_pid())
+                held = every_file()
+                os.kill(pid, signal.SIGKILL)
+                wait_until(lambda: not has_process(pid), "it is dead")
+                held.clear()
+                print("value", scheduler.run(calls.double(4)))
 """
 
 LONG_CALL = 'print("value", scheduler.run(calls.nap(1.0)))'
@@ -214,6 +240,12 @@ def test_a_large_reply_that_cannot_be_opened_is_a_clear_error(start_script: Star
 @pytest.mark.slow
 def test_a_pool_goes_on_without_any_more_files_while_its_workers_live(start_script: Start) -> None:
     assert outcome_of(start_script, WITHOUT_FILES.format(call=LONG_WHILE)) == "value 8\n"
+
+
+def test_a_worker_that_dies_while_there_are_no_files_for_a_moment_is_replaced(
+    start_script: Start,
+) -> None:
+    assert outcome_of(start_script, DEATH_WITHOUT_FILES) == "value 8\n"
 
 
 def test_the_session_of_a_killed_owner_is_removed_and_that_of_a_living_one_is_not(

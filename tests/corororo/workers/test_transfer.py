@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import threading
 from pathlib import Path
@@ -322,3 +323,30 @@ def test_a_closed_ring_takes_no_memory_though_workers_have_it_open(in_flight: bo
         with office.session.ring(office.number).open("rb") as ring:
             office.zone.close()
             assert bool(os.fstat(ring.fileno()).st_blocks) == in_flight  # a worker may read there
+
+
+LATE_MODULE = """
+import pathlib
+import corororo as cr
+if pathlib.Path({marker!r}).exists():
+    raise RuntimeError("not yet")
+@cr.async_task
+def late_double(x: int) -> int:
+    return 2 * x
+"""
+
+
+def test_a_module_that_could_not_be_imported_once_is_tried_again(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path / "not yet"
+    (tmp_path / "late_module.py").write_text(LATE_MODULE.format(marker=str(marker)))
+    monkeypatch.syspath_prepend(tmp_path)
+    late_double = importlib.import_module("late_module").late_double
+    monkeypatch.delitem(sys.modules, "late_module")  # a worker is another process
+    marker.touch()
+    office.zone.send_nowait(late_double, "a", [(1,)])
+    assert "not yet" in str(office.take_all()["a", 0])
+    marker.unlink()
+    office.zone.send_nowait(late_double, "b", [(1,)])
+    assert office.take_all() == {("b", 0): 2}
