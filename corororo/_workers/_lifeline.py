@@ -59,6 +59,9 @@ def die_with_owner(session: Session) -> None:
             target=_exit_at_end_of_file, args=(fd,), name="corororo lifeline", daemon=True
         ).start()
     session.check_owner_lives()  # after the watch stands: an owner gone before it is noticed here
+    if HAS_SIGIO and _has_ended(fd):  # it lives and closes the pool: no signal comes twice
+        os.close(fd)
+        raise PoolClosed(f"{session.directory}: the owner is closing this pool")
 
 
 def _exit_at_end_of_file(fd: int) -> None:
@@ -67,6 +70,13 @@ def _exit_at_end_of_file(fd: int) -> None:
     watched = [fd] if fd < SELECT_MAX else []
     while True:
         select.select(watched, [], [], LOOK_S)
-        with contextlib.suppress(BlockingIOError):  # the owner lives: it never writes anything
-            if not os.read(fd, 1):
-                os._exit(0)
+        if _has_ended(fd):
+            os._exit(0)
+
+
+def _has_ended(fd: int) -> bool:
+    """Whether nobody holds the other end of the lifeline any more."""
+    try:
+        return not os.read(fd, 1)
+    except BlockingIOError:  # the owner lives: it never writes anything
+        return False

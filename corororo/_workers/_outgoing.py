@@ -95,6 +95,8 @@ class Outgoing:
                     continue  # smaller ones stand in its place, or it was refused
                 if not self._records.place(batch, lane):
                     return  # the ring is full
+            # Before it goes out: its worker may have begun by the time that we come back here.
+            sent_ns = self._now_ns()
             try:
                 self._outbox.send_nowait(self._records.descriptor(batch), len(self._records) - 1)
             except FifoFull:
@@ -102,7 +104,7 @@ class Outgoing:
                 return
             waiting.popleft()
             batch.sent = True
-            batch.sent_ns = self._now_ns()
+            batch.sent_ns = sent_ns
             self.batches_sent += 1
 
     def _cut(self, pile: Pile, lane: Lane) -> Batch:

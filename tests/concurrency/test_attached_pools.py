@@ -13,6 +13,7 @@ import worker_calls as calls
 from waiting import finish, wait_until
 
 import corororo as cr
+from corororo._workers import _staff
 
 pytestmark = pytest.mark.timeout(60)
 Start = Callable[[str, str], subprocess.Popen[str]]
@@ -38,7 +39,10 @@ def test_another_process_uses_the_workers_of_a_pool(start_script: Start) -> None
         assert len(list(Path(pool.address).glob("*.ring"))) == 1
 
 
-def test_a_killed_guest_disturbs_nobody(start_script: Start) -> None:
+def test_a_killed_guest_disturbs_nobody_and_its_ring_is_removed(
+    start_script: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_staff, "SWEEP_S", 0.2)
     with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         guest = start_script(
             "guest.py",
@@ -48,6 +52,8 @@ def test_a_killed_guest_disturbs_nobody(start_script: Start) -> None:
         guest.send_signal(signal.SIGKILL)
         guest.wait(10)
         assert finish(scheduler, calls.double.map(range(500))) == [2 * i for i in range(500)]
+        rings = Path(pool.address)
+        wait_until(lambda: len(list(rings.glob("*.ring"))) == 1, "the guest's ring is removed")
         assert pool.statistics().restarts == 0
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import endurance_calls as calls
 import pytest
@@ -26,12 +27,14 @@ from waiting import finish, is_alive, pids, wait_until
 
 import corororo as cr
 from corororo._platform import HAS_SIGIO
+from corororo._workers import _staff
 
 pytestmark = [
     pytest.mark.timeout(60),
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="/proc tells who stands still"),
 ]
 
+PLACEMENTS: tuple[Literal["shared"], Literal["home"]] = ("shared", "home")
 SLOW_S = 2.5  # longer than any look at a worker that says nothing
 
 OWNER = """
@@ -44,16 +47,40 @@ OWNER = """
 """
 
 
-@pytest.mark.parametrize("victims", [1, 2])
+class Crew(NamedTuple):
+    """A pool and the one Scheduler that uses it."""
+
+    pool: cr.WorkerPool
+    scheduler: cr.Scheduler
+
+
+@contextlib.contextmanager
+def crews(*sizes: int) -> Iterator[list[Crew]]:
+    """Of each size one of either placement, side by side: what takes long is waited for once."""
+    with contextlib.ExitStack() as parts:
+        found = []
+        for size, placement in itertools.product(sizes, PLACEMENTS):
+            pool = parts.enter_context(cr.WorkerPool(size, placement=placement))
+            found.append(Crew(pool, parts.enter_context(cr.Scheduler(pool))))
+        yield found
+
+
 def test_workers_stopped_while_idle_hold_up_no_call_and_are_replaced(
-    placement: Any, victims: int
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with cr.WorkerPool(2, placement=placement) as pool, cr.Scheduler(pool) as scheduler:
-        stopped = pids(pool)[:victims]
-        stop(*stopped)
-        assert finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)]
-        wait_until_whole(pool, stopped)
-        assert finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)]
+    """Who stands still with nothing to do is found when its pool looks around, now and then."""
+    monkeypatch.setattr(_staff, "SWEEP_S", 0.3)  # 3 s would show the same
+    with crews(2, 2) as both:
+        stopped = [pids(crew.pool)[: 1 + i // 2] for i, crew in enumerate(both)]
+        assert list(map(len, stopped)) == [1, 1, 2, 2]
+        stop(*itertools.chain(*stopped))
+        for crew in both:
+            values = finish(crew.scheduler, calls.double.map(range(300)))
+            assert values == [2 * i for i in range(300)]
+        for crew, gone in zip(both, stopped, strict=True):
+            wait_until_whole(crew.pool, gone)
+            values = finish(crew.scheduler, calls.double.map(range(300)))
+            assert values == [2 * i for i in range(300)]
 
 
 @pytest.mark.parametrize("victims", [1, 2])
@@ -176,29 +203,32 @@ def test_a_call_past_its_timeout_fails_alone_in_its_batch(placement: Any) -> Non
         assert pool.statistics().restarts == 1
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_slow_call_without_timeout_runs_once_and_keeps_its_worker(
-    placement: Any, workers: int, tmp_path: Path
-) -> None:
-    notes = tmp_path / "notes"
-    with cr.WorkerPool(workers, placement=placement) as pool, cr.Scheduler(pool) as scheduler:
-        before = pids(pool)
-        outcome = begin(scheduler, calls.note_and_nap(str(notes), SLOW_S))
-        tick_until(scheduler, notes.exists, "the call runs")
-        behind = begin(scheduler, calls.double.map(range(100)))
-        assert value_of(scheduler, outcome) in before
-        assert value_of(scheduler, behind) == [2 * i for i in range(100)]
-        assert notes.stat().st_size == 1
-        assert (pids(pool), pool.statistics().restarts) == (before, 0)
+def test_a_slow_call_without_timeout_runs_once_and_keeps_its_worker(tmp_path: Path) -> None:
+    with crews(1, 2) as all_crews:
+        before = [pids(crew.pool) for crew in all_crews]
+        notes = [tmp_path / str(i) for i in range(len(all_crews))]
+        slow, behind = [], []
+        for crew, note in zip(all_crews, notes, strict=True):
+            slow.append(begin(crew.scheduler, calls.note_and_nap(str(note), SLOW_S)))
+            tick_until(crew.scheduler, note.exists, "the call runs")
+            behind.append(begin(crew.scheduler, calls.double.map(range(100))))
+        for i, (_, scheduler) in enumerate(all_crews):
+            assert value_of(scheduler, slow[i]) in before[i]
+            assert value_of(scheduler, behind[i]) == [2 * n for n in range(100)]
+            assert notes[i].stat().st_size == 1
+        assert [pids(crew.pool) for crew in all_crews] == before
 
 
-def test_a_slow_call_that_lets_no_thread_run_keeps_its_worker(
-    placement: Any, tmp_path: Path
-) -> None:
+def test_a_slow_call_that_lets_no_thread_run_keeps_its_worker(tmp_path: Path) -> None:
     """Nothing in the worker can say that it lives meanwhile."""
-    marker = tmp_path / "inside"
-    with cr.WorkerPool(2, placement=placement) as pool, cr.Scheduler(pool) as scheduler:
-        before = pids(pool)
-        assert finish(scheduler, worker_calls.hold_the_gil(str(marker), SLOW_S)) == 0
-        assert int(marker.read_text()) in before
-        assert (pids(pool), pool.statistics().restarts) == (before, 0)
+    with crews(2) as both:
+        before = [pids(crew.pool) for crew in both]
+        markers = [tmp_path / str(i) for i in range(len(both))]
+        slow = []
+        for crew, marker in zip(both, markers, strict=True):
+            slow.append(begin(crew.scheduler, worker_calls.hold_the_gil(str(marker), SLOW_S)))
+            tick_until(crew.scheduler, marker.exists, "the call runs")
+        for i, (_, scheduler) in enumerate(both):
+            assert value_of(scheduler, slow[i]) == 0
+            assert int(markers[i].read_text()) in before[i]
+        assert [pids(crew.pool) for crew in both] == before

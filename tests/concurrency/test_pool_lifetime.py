@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import worker_calls as calls
 from waiting import finish, is_alive, pids, wait_until
 
 import corororo as cr
+from corororo._workers import _staff
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -51,6 +54,22 @@ def test_an_exception_in_the_block_ends_the_workers_too() -> None:
         fail_with_calls_in_flight()
     assert len(seen) == 2
     assert not any(map(is_alive, seen))
+
+
+def is_replaced(pool: cr.WorkerPool, before: list[int]) -> bool:
+    return pids(pool) != before
+
+
+@pytest.mark.timeout(20)  # shorter than the patience of the pool: it must not come to that
+def test_workers_that_come_up_while_their_pool_closes_end_by_themselves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_staff, "STOP_S", 60.0)
+    for _ in range(5):
+        with cr.WorkerPool(1) as pool:
+            before = pids(pool)
+            os.kill(before[0], signal.SIGKILL)
+            wait_until(partial(is_replaced, pool, before), "the worker is replaced")
 
 
 def test_a_scheduler_whose_pool_was_closed_says_so_and_can_be_closed() -> None:

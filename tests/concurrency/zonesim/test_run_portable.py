@@ -10,7 +10,7 @@ from waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(90), pytest.mark.usefixtures("portable")]
 
-SMALL = ("--ticks", "3", "--zones", "2", "--workers", "2", "--json")
+SMALL = ("--ticks", "3", "--set", "period_ms=40", "--zones", "2", "--workers", "2", "--json")
 LINUX = {"CORORORO_PORTABLE": "0"}
 ENDLESS = ("--duration", "600", "--set", "chains.chains=4", "--set", "period_ms=40", "--out", "run")
 BLOCKED = ("--set", "chains.work=sleep:20000ms")

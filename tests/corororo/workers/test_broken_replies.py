@@ -15,6 +15,7 @@ from office import Office, Onlooker, double, fragile, ran, swell
 import corororo as cr
 from corororo._ring import Descriptor, Kind
 from corororo._ring._layout import CONTENT_OFFSET, RECORD_HEADER_BYTES
+from corororo._workers._codec import Codec
 from corororo._workers._functions import ENCODER
 
 
@@ -125,6 +126,7 @@ def test_an_answer_to_a_batch_that_nobody_has_read_is_passed_over(office: Office
     assert descriptor is not None
     office.replies.write_nowait(forged(office, descriptor))
     assert office.zone.take_nowait() == []
+    assert office.zone.calls_retried == 0
     office.give_back(descriptor)
     assert office.take_all() == {("a", 0): 2}
     assert ran == [1]
@@ -162,7 +164,8 @@ def test_an_answer_before_the_true_one_costs_a_second_run_and_nothing_else(
 def test_a_failure_that_is_too_long_for_a_crowded_extent_reaches_each_call(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_room(_path: Path, _data: bytes) -> int:
+    def no_room(path: Path, _data: bytes) -> int:
+        path.touch()
         raise OSError(28, "No space left on device")
 
     office.zone.send_nowait(swell, "a", [(40_000,)] * 8)
@@ -171,6 +174,7 @@ def test_a_failure_that_is_too_long_for_a_crowded_extent_reaches_each_call(
     assert len(outcomes) == 8
     assert all(isinstance(error, cr.ReplyTooLarge) for error in outcomes.values())
     assert "No space left" in str(outcomes["a", 7])
+    assert list(office.session.directory.glob("*.spill")) == []
 
 
 def test_a_failure_to_open_a_file_for_a_reply_fits_the_smallest_extent(
@@ -185,3 +189,17 @@ def test_a_failure_to_open_a_file_for_a_reply_fits_the_smallest_extent(
     assert isinstance(outcomes["a", 0], cr.ReplyTooLarge)
     assert "Too many open files" in str(outcomes["a", 0])
     assert office.zone.statistics().broken_replies == 0
+
+
+def test_a_reply_that_is_more_than_this_process_can_take_fails_its_calls_and_is_not_distrusted(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(_codec: Codec, _data: bytes) -> Any:
+        raise MemoryError("none is left")
+
+    office.zone.send_nowait(double, "a", [(1,), (2,)])
+    monkeypatch.setattr(Codec, "decode_reply", no_memory)
+    outcomes = office.take_all()
+    assert [type(outcomes["a", i]) for i in range(2)] == [MemoryError, MemoryError]
+    assert office.zone.statistics().broken_replies == 0
+    assert sorted(ran) == [1, 2]

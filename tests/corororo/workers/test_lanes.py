@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import corororo as cr
 from corororo._workers._codec import Reply
-from corororo._workers._lanes import LONGEST_NS, WORTH_NS, Lane
+from corororo._workers._lanes import FIRST_EARLY, LONGEST_NS, WORTH_NS, Lane
 
 
 @cr.async_task
@@ -107,3 +107,9 @@ def test_extents_follow_the_size_of_results_and_not_of_tracebacks() -> None:
     for _ in range(400):
         lane.note_reply(10, Reply(100, range(10), None))
     assert lane.reply_room(100) == pytest.approx(small, rel=0.1)
+
+
+def test_slow_calls_are_worth_sending_one_by_one_and_quick_ones_together() -> None:
+    assert Lane(function).worth_sending == FIRST_EARLY
+    assert lane_that_takes(2 * WORTH_NS).worth_sending == 1
+    assert lane_that_takes(WORTH_NS / 50).worth_sending == pytest.approx(50, abs=1)

@@ -22,3 +22,13 @@ def test_who_comes_after_the_owner_has_removed_everything_hears_that_the_pool_is
     owner.remove()
     with pytest.raises(PoolClosed, match="owner of this pool is gone"):
         die_with_owner(guest)
+
+
+@pytest.mark.skipif(not _lifeline.HAS_SIGIO, reason="here a thread sees it, and ends its process")
+def test_who_comes_while_the_owner_closes_the_pool_does_not_wait_for_an_end_that_was_told_before(
+    tmp_path: Path,
+) -> None:
+    owner = Session.create(base=tmp_path)  # which lives, and holds its lifeline no more
+    with pytest.raises(PoolClosed, match="closing this pool"):
+        die_with_owner(Session.attach(str(owner.directory)))
+    owner.remove()

@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from office import double
 
 from corororo._exceptions import FifoFull
 from corororo._ring import Descriptor, FifoReader, FifoWriter, Kind, Session, make_fifo
+from corororo._workers import SharedRing
+from corororo._workers._config import PoolConfig
 from corororo._workers._idle import BusySpin, Park
 from corororo._workers._placement import Inbox, Outbox
+from corororo.testing import MockClock
 
 PLACES = 3
 
@@ -151,3 +155,26 @@ def test_helpers_that_are_full_do_not_keep_the_home_from_its_call(yard: Yard) ->
     outbox.send_nowait(call(1), 3)
     assert yard.readers[0].queued() == 1
     outbox.close()
+
+
+def test_a_batch_that_its_home_does_not_read_is_offered_to_the_others(yard: Yard) -> None:
+    ends = [yard.session.lifeline, yard.session.status]
+    yard.readers += [FifoReader(path, blocking=False) for path in ends]
+    yard.writers += [FifoWriter(path) for path in ends]
+    clock = MockClock()
+    config = PoolConfig(PLACES, 1 << 16, max_batch=8, placement="home")
+    with contextlib.closing(SharedRing(yard.session, config, clock)) as zone:
+        zone.send_nowait(double, "a", [(1,)])
+        home = yard.queued().index(1)
+        others = [place for place in range(PLACES) if place != home]
+        zone.take_nowait()
+        assert [yard.queued()[place] for place in others] == [0, 0]
+        clock.jump(0.15)
+        zone.take_nowait()
+        assert sum(yard.queued()[place] for place in others) == 1
+        helper = next(place for place in others if yard.queued()[place])
+        inbox = Inbox(yard.session, helper, PLACES, Park())
+        taken = inbox.next()
+        assert taken is not None
+        assert (taken.kind, taken.ring) == (Kind.CALLS, zone._number)
+        inbox.close()

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from office import Office, double, doubles, fragile, ran
+from test_transfer import Onlooker
 
 import corororo as cr
 from corororo._ring import NO_WORKER, Descriptor, Kind
@@ -42,6 +43,13 @@ def asked(office: Office) -> list[tuple[int, int]]:
     found = office.readers[2].read_nowait()
     assert all(descriptor.ring == office.number for descriptor in found)
     return [(descriptor.kind, descriptor.worker) for descriptor in found]
+
+
+def leave_no_room_for_requests(office: Office) -> None:
+    """The pool reads nothing of what it is asked."""
+    with contextlib.suppress(cr.CorororoError):
+        while True:
+            office.writers[2].write_nowait(Descriptor(Kind.READY))
 
 
 def read(office: Office) -> Descriptor:
@@ -142,6 +150,21 @@ def test_the_pool_is_asked_about_the_worker_that_has_a_batch_for_long(single: Of
     assert asked(single) == [(Kind.LOOK, 4)]
 
 
+@pytest.mark.timeout(30)
+def test_a_record_that_was_looked_at_is_free_for_whoever_takes_it(
+    single: Office, source_environment: dict[str, str]
+) -> None:
+    single.zone.send_nowait(double, "a", [(1,)])
+    descriptor = read(single)
+    single.clock.jump(0.15)
+    single.zone.take_nowait()
+    ring = single.session.ring(single.number)
+    worker = Onlooker(ring, descriptor.offset, source_environment)  # says that it has the lock
+    worker.close()
+    single.give_back(descriptor)
+    assert single.take_all() == {("a", 0): 2}
+
+
 def test_nobody_is_asked_while_all_goes_well(single: Office) -> None:
     for _ in range(20):
         single.zone.send_nowait(double, "a", [(1,)])
@@ -159,9 +182,7 @@ def test_a_wait_is_short_enough_to_look_in_time(single: Office) -> None:
 
 def test_a_pool_that_takes_no_requests_is_asked_again_later(single: Office) -> None:
     single.zone.send_nowait(double, "a", [(1,)])
-    with contextlib.suppress(cr.CorororoError):
-        while True:
-            single.writers[2].write_nowait(Descriptor(Kind.READY))
+    leave_no_room_for_requests(single)
     single.clock.jump(0.15)
     single.zone.take_nowait()
     while single.readers[2].read_nowait():
@@ -218,7 +239,51 @@ def test_the_worker_of_a_call_past_its_timeout_is_to_be_killed_once(single: Offi
     start_call(single, 6)
     pass_time(single, 0.45)
     assert (Kind.KILL, 6) not in asked(single)
+    pass_time(single, 0.4)  # half as much again, and two looks
+    assert asked(single).count((Kind.KILL, 6)) == 1
     pass_time(single, 2.0)
+    assert (Kind.KILL, 6) not in asked(single)
+
+
+@pytest.mark.usefixtures("_busy")
+def test_a_timeout_holds_for_a_call_that_began_before_its_zone_came_back_from_sending_it(
+    single: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = single.zone._outbox.send_nowait
+
+    def send_and_lose_the_processor(descriptor: Descriptor, out: int) -> None:
+        send(descriptor, out)
+        start_call(single, 6)
+        single.clock.jump(0.02)
+
+    monkeypatch.setattr(single.zone._outbox, "send_nowait", send_and_lose_the_processor)
+    single.zone.send_nowait(limited, "a", [(1,)])
+    pass_time(single, 2.0)
+    assert asked(single).count((Kind.KILL, 6)) == 1
+
+
+@pytest.mark.usefixtures("_busy")
+def test_a_zone_that_was_away_kills_no_worker_at_its_first_look(single: Office) -> None:
+    single.zone.send_nowait(limited, "a", [(1,), (2,)])
+    descriptor = start_call(single, 6)
+    pass_time(single, 0.1)
+    single.memory.note_progress(descriptor.offset, 1, single.clock.now_ns())
+    single.clock.jump(3.0)
+    single.zone.take_nowait()
+    single.memory.note_progress(descriptor.offset, 2, single.clock.now_ns())  # it has all of them
+    pass_time(single, 2.0)
+    assert all(kind != Kind.KILL for kind, _ in asked(single))
+
+
+@pytest.mark.usefixtures("_busy")
+def test_a_kill_that_the_pool_did_not_take_is_asked_for_again(single: Office) -> None:
+    single.zone.send_nowait(limited, "a", [(1,)])
+    start_call(single, 6)
+    leave_no_room_for_requests(single)
+    pass_time(single, 2.0)
+    while single.readers[2].read_nowait():
+        pass
+    pass_time(single, 0.3)
     assert asked(single).count((Kind.KILL, 6)) == 1
 
 
@@ -262,7 +327,9 @@ def test_a_call_past_its_timeout_fails_alone_and_its_neighbours_run_again(
 
 
 @pytest.mark.usefixtures("_busy")
-@pytest.mark.parametrize(("call", "started_ns"), [(99, None), (0, 1), (2**20 - 1, 2**64 - 1)])
+@pytest.mark.parametrize(
+    ("call", "started_ns"), [(99, None), (0, 1_000_000), (2**20 - 1, 2**64 - 1)]
+)
 def test_progress_that_cannot_be_kills_nobody(
     single: Office, call: int, started_ns: int | None
 ) -> None:

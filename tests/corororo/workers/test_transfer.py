@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from corororo._ring import (
     Descriptor,
     Kind,
 )
-from corororo._workers._outgoing import MAX_BATCHES_OUT
 from corororo._workers._transfer import FIFO_RETRY_S
 
 
@@ -233,13 +233,6 @@ def test_a_full_fifo_makes_calls_wait_in_order(office: Office) -> None:
     assert ran == list(range(40))
 
 
-def test_no_more_batches_are_out_than_the_smallest_fifo_holds(tmp_path: Path) -> None:
-    with contextlib.closing(Office(tmp_path, ring_bytes=1 << 20, max_batch=1)) as office:
-        office.zone.send_nowait(double, "a", [(i,) for i in range(600)])
-        assert office.zone.statistics().batches_out == MAX_BATCHES_OUT
-        assert office.take_all() == doubles("a", 600)
-
-
 def test_calls_that_were_void_when_the_fifo_was_full_are_sent_again(office: Office) -> None:
     office.zone.send_nowait(double, "a", [(i,) for i in range(16)])
     office.fill_the_calls()
@@ -290,6 +283,7 @@ def test_a_valid_descriptor_is_not_dropped_because_another_worker_looks_at_the_r
         thread = threading.Thread(target=lambda: done.append(office.worker.do_work()))
         thread.start()
         thread.join(0.3)  # long enough to find the lock taken; it must still be there
+        assert done == []
         onlooker.let_go()
         thread.join(20)
     assert done == [1]
