@@ -161,10 +161,6 @@ class RingMemory:
             return False
         return True
 
-    def lock(self, offset: int) -> None:
-        """Take the record's lock; waits while another process has it."""
-        fcntl.lockf(self._fd, fcntl.LOCK_EX, 1, offset)
-
     def unlock(self, offset: int) -> None:
         """Give the record's lock back."""
         fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, offset)

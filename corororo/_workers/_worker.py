@@ -33,6 +33,8 @@ from ._idle import Park
 from ._lifeline import die_with_owner, set_title
 from ._placement import Inbox
 
+LOCK_TRIES = 500
+LOCK_RETRY_S = 0.001
 FULL_FIFO_WAIT_S = 1.0  # between two looks whether a zone that reads nothing is still there
 
 
@@ -85,7 +87,8 @@ class Worker:
         self._inbox = Inbox(session, home, config.workers, idle or Park())
         self._zones: dict[int, _Zone] = {}
         self._functions: dict[bytes, Codec] = {}
-        self._now_ns = SystemClock.now_ns
+        self._clock = SystemClock()
+        self._now_ns = self._clock.now_ns
 
     def announce(self) -> None:
         """Tell the pool that calls are read from now on."""
@@ -108,8 +111,8 @@ class Worker:
         zone = self._zone(descriptor.ring) if descriptor.kind == Kind.CALLS else None
         if zone is None or not zone.memory.waits(descriptor):
             return 0  # the zone is gone, or the attempt is void and another one is on its way
-        # Whoever has the lock only looks: a worker with a void descriptor, or the zone itself.
-        zone.memory.lock(descriptor.offset)
+        if not self._lock(zone, descriptor.offset):
+            return 0  # its zone will miss the batch, and send it again
         try:
             header = zone.memory.waits(descriptor)
             if header is None:
@@ -124,6 +127,18 @@ class Worker:
         # The descriptor goes last: who reads it sees the whole reply, and finds the lock free.
         self._answer(zone, answer)
         return header.calls
+
+    def _lock(self, zone: _Zone, offset: int) -> bool:
+        """Take a record's lock from whoever looks at it: another worker, or the zone itself.
+
+        That takes microseconds, unless the zone was stopped just then: nobody else is to wait for
+        it, too.
+        """
+        for _ in range(LOCK_TRIES):
+            if zone.memory.try_lock(offset):
+                return True
+            self._clock.wait(LOCK_RETRY_S)
+        return False
 
     def _run(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> Descriptor:
         """Run the batch, put its reply where it belongs, and say where that is."""

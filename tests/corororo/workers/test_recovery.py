@@ -10,8 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from office import Office, double, doubles, fragile, ran
-from test_transfer import Onlooker
+from office import Office, Onlooker, double, doubles, fragile, ran
 
 import corororo as cr
 from corororo._ring import NO_WORKER, Descriptor, Kind

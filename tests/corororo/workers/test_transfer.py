@@ -21,6 +21,7 @@ from corororo._ring import (
     Descriptor,
     Kind,
 )
+from corororo._workers import _worker
 from corororo._workers._transfer import FIFO_RETRY_S
 
 
@@ -287,6 +288,23 @@ def test_a_valid_descriptor_is_not_dropped_because_another_worker_looks_at_the_r
         onlooker.let_go()
         thread.join(20)
     assert done == [1]
+    assert office.take_all() == {("a", 0): 6}
+
+
+@pytest.mark.timeout(30)
+def test_a_zone_that_stands_still_with_a_lock_takes_no_worker_from_the_others(
+    office: Office, source_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_worker, "LOCK_TRIES", 5)
+    office.zone.send_nowait(double, "a", [(3,)])
+    descriptor = office.read_call()
+    assert descriptor is not None
+    ring = office.session.ring(office.number)
+    with contextlib.closing(Onlooker(ring, descriptor.offset, source_environment)) as zone:
+        office.give_back(descriptor)
+        assert office.worker.do_work() == 0  # it goes on without the batch
+        zone.let_go()
+    office.clock.jump(1.1)
     assert office.take_all() == {("a", 0): 6}
 
 

@@ -8,8 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from office import Office, double, ran
-from test_transfer import Onlooker
+from office import Office, Onlooker, double, ran
 
 import corororo as cr
 from corororo._exceptions import FifoFull
