@@ -61,7 +61,7 @@ class Leg(msgspec.Struct, frozen=True, tag=True):
 
 
 class WorkerTotals(msgspec.Struct, frozen=True, array_like=True):
-    """What one worker has done for one process since that started."""
+    """What one worker has done."""
 
     worker: int  # its number in the pool
     batches: int
@@ -73,7 +73,7 @@ class Ticks(msgspec.Struct, frozen=True, tag=True):
     """Ticks that have run; a zone process sends them at once, and they are its heartbeat."""
 
     rows: list[TickRow]
-    workers: list[WorkerTotals]
+    workers: list[WorkerTotals]  # those that did anything since the last message, and what
 
 
 class LegDone(msgspec.Struct, frozen=True, tag=True):

@@ -204,7 +204,7 @@ class Controller:
             )
 
     def _totals(self) -> list[WorkerTotals]:
-        return [total for host in self._fleet.hosts for total in host.workers]
+        return list(self._fleet.work.values())
 
     def _note_deaths(self) -> None:
         for worker in self._ledger.note(self._pool.statistics()):

@@ -32,6 +32,7 @@ from zonesim.control import (
 from zonesim.errors import RunFailed
 from zonesim.supervisor import ZoneProcessHandle
 from zonesim.ticks import TickRow
+from zonesim.worker_ledger import add_by_worker
 from zonesim.workloads.base import ZoneSpec
 from zonesim.zone_process import process_title
 
@@ -47,7 +48,6 @@ class Host:
         self.zones: list[int] = []
         self.zones_ready = 0
         self.step_done = 0
-        self.workers: list[WorkerTotals] = []  # what workers have done for it since it started
 
 
 class Fleet:
@@ -62,6 +62,7 @@ class Fleet:
         self.hosts: list[Host] = []
         self._socket_path = socket_path
         self._pool_address = pool_address
+        self.work: dict[int, WorkerTotals] = {}  # by number: what workers have done for all
         self._on_ticks = on_ticks
         self._changed = trio.Event()
         self._stopping = False
@@ -192,7 +193,7 @@ class Fleet:
     def _take(self, host: Host, message: msgspec.Struct) -> None:
         match message:
             case Ticks(rows, workers):
-                host.workers = workers
+                add_by_worker(self.work, workers)
                 self._on_ticks(rows)
             case Ready(zones):
                 host.zones_ready = zones

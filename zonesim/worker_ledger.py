@@ -43,7 +43,8 @@ class WorkerLedger:
 
     def end_step(self, totals: Iterable[WorkerTotals]) -> list[WorkerRecord]:
         """What was done since the last step ended."""
-        now = sum_by_worker(totals)
+        now: dict[int, WorkerTotals] = {}
+        add_by_worker(now, totals)
         records: dict[str, WorkerRecord] = {}
         for number, status in sorted(self._seen.items()):
             record = records.setdefault(status.title, WorkerRecord(status.title, status.pid))
@@ -59,10 +60,9 @@ class WorkerLedger:
         return list(records.values())
 
 
-def sum_by_worker(totals: Iterable[WorkerTotals]) -> dict[int, WorkerTotals]:
-    """The totals of several zones added up, by worker number."""
-    sums: dict[int, WorkerTotals] = {}
-    for part in totals:
+def add_by_worker(sums: dict[int, WorkerTotals], parts: Iterable[WorkerTotals]) -> None:
+    """Add what was done to the sums, by worker number."""
+    for part in parts:
         whole = sums.get(part.worker) or WorkerTotals(part.worker, 0, 0, 0)
         sums[part.worker] = WorkerTotals(
             part.worker,
@@ -70,4 +70,20 @@ def sum_by_worker(totals: Iterable[WorkerTotals]) -> dict[int, WorkerTotals]:
             whole.calls + part.calls,
             whole.busy_ns + part.busy_ns,
         )
-    return sums
+
+
+def done_since(before: dict[int, WorkerTotals], now: dict[int, WorkerTotals]) -> list[WorkerTotals]:
+    """What was done between two sums, by those that did anything."""
+    done = []
+    for number, whole in now.items():
+        part = before.get(number) or WorkerTotals(number, 0, 0, 0)
+        if whole != part:
+            done.append(
+                WorkerTotals(
+                    number,
+                    whole.batches - part.batches,
+                    whole.calls - part.calls,
+                    whole.busy_ns - part.busy_ns,
+                )
+            )
+    return done

@@ -9,7 +9,6 @@ import os
 import signal
 import time
 import traceback
-from collections import Counter
 from collections.abc import Awaitable
 
 import trio
@@ -33,6 +32,7 @@ from zonesim.control import (
 )
 from zonesim.system import set_title
 from zonesim.ticks import TickRow
+from zonesim.worker_ledger import add_by_worker, done_since
 from zonesim.workloads.base import ZoneSpec
 from zonesim.zone import Zone
 
@@ -80,6 +80,7 @@ class ZoneProcess:
         self._due_ns: dict[int, float] = {}  # when the next tick of each zone is due
         self._halted = False
         self._rows: list[TickRow] = []
+        self._work: dict[int, WorkerTotals] = {}  # of workers for all zones here, as told so far
 
     async def serve(self, host: int) -> None:
         """Do what the controller says until it says stop, or is gone."""
@@ -194,18 +195,14 @@ class ZoneProcess:
         for bundle in (
             rows[i : i + ROWS_IN_A_MESSAGE] for i in range(0, len(rows), ROWS_IN_A_MESSAGE)
         ):
-            await self._channel.send(Ticks(bundle, self._worker_totals()))
+            await self._channel.send(Ticks(bundle, self._work_since()))
 
-    def _worker_totals(self) -> list[WorkerTotals]:
-        if len(self._zones) == 1:
-            return self._zones[0].worker_totals()
-        totals: dict[int, Counter[str]] = {}
+    def _work_since(self) -> list[WorkerTotals]:
+        """What workers have done since this was asked last."""
+        before, self._work = self._work, {}
         for zone in self._zones:
-            for use in zone.worker_totals():
-                totals.setdefault(use.worker, Counter()).update(
-                    batches=use.batches, calls=use.calls, busy_ns=use.busy_ns
-                )
-        return [WorkerTotals(worker, **figures) for worker, figures in totals.items()]
+            add_by_worker(self._work, zone.worker_totals())
+        return done_since(before, self._work)
 
 
 async def sleep_until_ns(moment_ns: int) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import corororo as cr
 from zonesim.control import WorkerTotals
-from zonesim.worker_ledger import WorkerLedger, WorkerRecord, sum_by_worker
+from zonesim.worker_ledger import WorkerLedger, WorkerRecord, add_by_worker, done_since
 
 
 def status(number: int, place: int = 1) -> cr.WorkerStatus:
@@ -16,10 +16,25 @@ def pool(*workers: cr.WorkerStatus, died: tuple[cr.WorkerStatus, ...] = ()) -> c
 def test_totals_of_several_zones_are_added_up_by_worker():
     totals = [WorkerTotals(1, 1, 10, 100), WorkerTotals(2, 5, 6, 7), WorkerTotals(1, 2, 20, 200)]
 
-    assert sum_by_worker(totals) == {
-        1: WorkerTotals(1, 3, 30, 300),
-        2: WorkerTotals(2, 5, 6, 7),
-    }
+    sums: dict[int, WorkerTotals] = {}
+    add_by_worker(sums, totals)
+
+    assert sums == {1: WorkerTotals(1, 3, 30, 300), 2: WorkerTotals(2, 5, 6, 7)}
+
+
+def test_what_is_told_are_the_workers_that_did_anything_since_and_it_adds_up():
+    before: dict[int, WorkerTotals] = {}
+    add_by_worker(before, [WorkerTotals(1, 1, 10, 100), WorkerTotals(2, 5, 6, 7)])
+    now: dict[int, WorkerTotals] = {}
+    add_by_worker(
+        now,
+        [WorkerTotals(1, 1, 10, 100), WorkerTotals(2, 6, 8, 10), WorkerTotals(3, 1, 1, 1)],
+    )
+    told = done_since(before, now)
+
+    assert told == [WorkerTotals(2, 1, 2, 3), WorkerTotals(3, 1, 1, 1)]
+    add_by_worker(before, told)
+    assert before == now
 
 
 def test_a_step_counts_only_what_was_done_in_it():
