@@ -132,8 +132,9 @@ class Outgoing:
         if several and self._records.is_too_large(batch, lane):
             self._halve(batch)
             return False
-        if self._records.never_fits(batch, lane):
-            self._refuse(batch, _request_too_large(batch, self._config))
+        least_bytes = self._records.least_bytes(batch, lane)
+        if least_bytes > self._config.ring_bytes:
+            self._refuse(batch, _request_too_large(batch, least_bytes, self._config))
             return False
         return True
 
@@ -146,9 +147,10 @@ class Outgoing:
         self._fail(batch, 0, error)
 
 
-def _request_too_large(batch: Batch, config: PoolConfig) -> RequestTooLarge:
+def _request_too_large(batch: Batch, least_bytes: int, config: PoolConfig) -> RequestTooLarge:
     assert batch.request is not None
     return RequestTooLarge(
-        f"the arguments of {batch.function.name} take {len(batch.request)} bytes, and the ring "
-        f"holds {config.ring_bytes}; pass less, or raise WorkerPool(ring_bytes=...)"
+        f"the arguments of {batch.function.name} take {len(batch.request)} bytes, {least_bytes} "
+        f"with a record's head and room for a reply, and the ring holds {config.ring_bytes}; "
+        f"pass less, or raise WorkerPool(ring_bytes=...)"
     )

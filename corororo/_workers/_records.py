@@ -56,11 +56,10 @@ class Records:
         room = lane.reply_room(len(batch.arguments))
         return record_bytes(len(lane.name), len(batch.request), room) > self._largest
 
-    def never_fits(self, batch: Batch, lane: Lane) -> bool:
-        """Whether the ring has no room for it even when it is empty."""
+    def least_bytes(self, batch: Batch, lane: Lane) -> int:
+        """What the record of an encoded batch takes at least, with room for a short reply."""
         assert batch.request is not None
-        least = record_bytes(len(lane.name), len(batch.request), REPLY_HEAD_BYTES)
-        return least > self._memory.size_bytes
+        return record_bytes(len(lane.name), len(batch.request), REPLY_HEAD_BYTES)
 
     def place(self, batch: Batch, lane: Lane) -> bool:
         """Write the record of an encoded batch; False where there is no room now."""
