@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ ROOT = Path(__file__).resolve().parent.parent
 # No deadlines: they measure the machine. The same examples each time: a failure can be repeated.
 settings.register_profile("bounded", deadline=None, max_examples=60, derandomize=True)
 settings.load_profile("bounded")
+
+
+# A shell without a terminal has what it starts in the background ignore Ctrl-C, and programs that
+# are started from here would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
