@@ -8,7 +8,6 @@ from ._forks import told_after_fork as told_after_fork
 from ._layout import ATTEMPTS as ATTEMPTS
 from ._layout import CALLS_MAX as CALLS_MAX
 from ._layout import NO_WORKER as NO_WORKER
-from ._layout import RECORD_HEADER_BYTES as RECORD_HEADER_BYTES
 from ._layout import Descriptor as Descriptor
 from ._layout import Kind as Kind
 from ._layout import RecordHeader as RecordHeader
