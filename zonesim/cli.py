@@ -1,18 +1,17 @@
-"""The command line: options in, tables and exit codes out. The one room that prints and exits."""
+"""The command line: options in, tables and exit codes out."""
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 
+from zonesim.cli_bench import bench
 from zonesim.cli_options import (
     DurationOption,
     JsonOption,
@@ -31,6 +30,7 @@ from zonesim.cli_options import (
     worker_flag,
 )
 from zonesim.cli_run import BadInput, bad_input, check_map, draw, measure, run_folder
+from zonesim.cli_say import as_json_text, say, tell
 from zonesim.cli_texts import paths_text, scenario_text, summary_text
 from zonesim.scenario import (
     Scenario,
@@ -47,19 +47,19 @@ DONE = 0
 BROKE_LIMITS = 1
 BAD_INPUT = 2
 INTERRUPTED = 130  # as shells report a SIGINT
-OUTPUT_CLOSED = 141  # as shells report a SIGPIPE
 
 # typer takes its usage errors from click or from a copy of its own; this base is both.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+app.add_typer(bench, name="bench")
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
         from zonesim.machine import versions
 
-        _say(f"zonesim {versions()['zonesim']}")
+        say(f"zonesim {versions()['zonesim']}")
         raise typer.Exit
 
 
@@ -166,7 +166,7 @@ def paths(
         CountView(f"zonesim paths {map_file.name}") as view,
     ):
         checked = check_queries(map_file, scen_file, count, view.update)
-    _say(_json(checked) if as_json else paths_text(checked))
+    say(as_json_text(checked) if as_json else paths_text(checked))
     raise typer.Exit(BROKE_LIMITS if checked.mismatches else DONE)
 
 
@@ -180,7 +180,7 @@ def report(
     Example:
       zonesim report reports/20261123T101500Z-scale
     """
-    _say(f"report: {draw(folder)}")
+    say(f"report: {draw(folder)}")
 
 
 @app.command()
@@ -197,7 +197,7 @@ def scenarios(as_json: JsonOption = False) -> None:
     ]
     width = max((len(entry["name"]) for entry in found), default=0)
     lines = (f"{entry['name']:{width}}  {entry['description']}" for entry in found)
-    _say(_json(found) if as_json else "\n".join(lines))
+    say(as_json_text(found) if as_json else "\n".join(lines))
 
 
 @app.command()
@@ -219,13 +219,13 @@ def check(
       zonesim check --schema > zonesim-scenario.schema.json
     """
     if schema:
-        _say(_json(scenario_schema()))
+        say(as_json_text(scenario_schema()))
         return
     if scenario is None:
         raise BadInput("expected SCENARIO or --schema, found neither")
     loaded = load_scenario(scenario)
     check_map(loaded)
-    _say(_json(loaded) if as_json else scenario_text(loaded))
+    say(as_json_text(loaded) if as_json else scenario_text(loaded))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -248,43 +248,19 @@ def _run(scenario: Scenario, out: Path | None, as_json: bool) -> None:
     with run_folder(out, scenario.name) as folder:
         summary, interrupted = measure(scenario, folder)
         report_file = draw(folder)
-    _say(_json(summary) if as_json else summary_text(summary))
+    say(as_json_text(summary) if as_json else summary_text(summary))
     if as_json:
-        _tell(f"report: {report_file}")
+        tell(f"report: {report_file}")
     else:
-        _say(f"report: {report_file}")
+        say(f"report: {report_file}")
     if interrupted:
         raise typer.Exit(INTERRUPTED)
     raise typer.Exit(DONE if summary.limits.ok else BROKE_LIMITS)
 
 
-def _json(document: Any) -> str:  # noqa: ANN401 - whatever msgspec encodes
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
-
-
-def _say(text: str) -> None:
-    """Write to standard output; whoever closed it has read enough."""
-    try:
-        print(text, flush=True)
-    except OSError as error:
-        # Else Python fails once more, at exit, over what is still in its buffer.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise typer.Exit(OUTPUT_CLOSED) from None
-        raise BadInput(f"standard output cannot be written: {error.strerror}") from None
-
-
-def _tell(text: str) -> None:
-    """Write to standard error; where nobody reads it, the exit code says enough."""
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-
-
 def _complain(text: str) -> int:
     line = " ".join(text.split("\n"))
-    _tell(f"zonesim: error: {line}")
+    tell(f"zonesim: error: {line}")
     return BAD_INPUT
 
 

@@ -1,0 +1,96 @@
+"""Two reports of one command, row by row. Measures nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from .figures import Row
+from .suite import BenchError, Report
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What became of a row. ``ratio`` is the later figure over the earlier one."""
+
+    group: str
+    name: str
+    against: str
+    figure_unit: str
+    before: float | None
+    after: float | None
+    ratio: float | None
+    verdict: Literal["better", "worse", "no difference", "gone", "added"]
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """All rows of both reports, and what makes the two hard to compare."""
+
+    bench: str
+    rows: list[Change]
+    notes: list[str]
+    format: int = 1
+
+
+def compare(before: Report, after: Report) -> Changes:
+    """Hold a report against an earlier one. Raises BenchError for those of two commands.
+
+    A row differs where each of its figures lies outside of the interval in which the other run
+    expects another one like itself.
+    """
+    if before.bench != after.bench:
+        raise BenchError(
+            f"expected two reports of one command, found {before.bench!r} and {after.bench!r}"
+        )
+    return Changes(before.bench, list(_changes(before, after)), list(_notes(before, after)))
+
+
+def _changes(before: Report, after: Report) -> Iterator[Change]:
+    earlier = {row.key: row for row in before.rows}
+    later = {row.key: row for row in after.rows}
+    for key, row in earlier.items():
+        yield _change(row, later.get(key))
+    for key, row in later.items():
+        if key not in earlier:
+            yield _told(row, None, row.figure, "added")
+
+
+def _change(row: Row, then: Row | None) -> Change:
+    if then is None:
+        return _told(row, row.figure, None, "gone")
+    if _within(row.figure, then) or _within(then.figure, row):
+        return _told(row, row.figure, then.figure, "no difference")
+    rose = then.figure > row.figure
+    better = rose == (row.better == "higher")
+    return _told(row, row.figure, then.figure, "better" if better else "worse")
+
+
+def _within(figure: float, row: Row) -> bool:
+    low, high = row.interval
+    return low <= figure <= high
+
+
+def _told(
+    row: Row,
+    before: float | None,
+    after: float | None,
+    verdict: Literal["better", "worse", "no difference", "gone", "added"],
+) -> Change:
+    ratio = after / before if before and after is not None else None
+    return Change(row.group, row.name, row.against, row.figure_unit, before, after, ratio, verdict)
+
+
+def _notes(before: Report, after: Report) -> Iterator[str]:
+    for what, ours, theirs in (
+        ("machine", before.machine, after.machine),
+        ("versions", before.versions, after.versions),
+    ):
+        for key in sorted(ours.keys() | theirs.keys()):
+            if ours.get(key) != theirs.get(key):
+                yield f"{what}: {key} was {ours.get(key)}, and is {theirs.get(key)}"
+    for report, name in ((before, "earlier"), (after, "later")):
+        if any(look.disturbs for look in report.looks):
+            yield f"the machine was busy during the {name} run"
+        if not report.complete:
+            yield f"the {name} run was not complete"

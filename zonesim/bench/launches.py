@@ -1,0 +1,127 @@
+"""Candidates that take turns, in launches, and where another run would find their figures.
+
+Knows neither what they are nor what is done with the figures.
+
+Rounds of one launch share its processes, and with them whatever the system decided when it placed
+them; so every launch starts all processes anew (as pyperf does), and it is launches that the
+bootstrap draws first.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from statistics import median
+from typing import TypeAlias
+
+import msgspec
+
+COLLECTOR = "on, and run before each timed block"  # the state of the garbage collector
+RESAMPLES = 1_000
+Z = 1.96  # of 95 %
+
+Candidate: TypeAlias = Callable[[], float]
+Open: TypeAlias = Callable[[], AbstractContextManager[Mapping[str, Candidate]]]
+Rounds: TypeAlias = list[list[float]]  # by launch, then by round
+Samples: TypeAlias = dict[str, Rounds]
+Statistic: TypeAlias = Callable[[Sequence[float], Sequence[float]], float]
+
+
+class Amount(msgspec.Struct, frozen=True):
+    """How much is measured: each candidate so often in each launch."""
+
+    launches: int
+    rounds: int
+
+
+def in_turn(rounds: int, names: Sequence[str], first: int = 0) -> Iterator[str]:
+    """Every name once a round; each is the first as often, and every other round runs backwards.
+
+    The garbage of whoever ran before is gone when a name comes up. ``first`` moves the start.
+    """
+    for number in range(first, first + rounds):
+        start = number // 2 % len(names)
+        order = [*names[start:], *names[:start]]
+        for name in reversed(order) if number % 2 else order:
+            gc.collect()
+            yield name
+
+
+def take_turns(amount: Amount, open_candidates: Open) -> Samples:
+    """What each candidate measured, by launch and round; the first of a launch does not count."""
+    samples: Samples = {}
+    for launch in range(amount.launches):
+        with open_candidates() as candidates:
+            for name, candidate in candidates.items():
+                samples.setdefault(name, []).append([])
+                candidate()
+            for name in in_turn(amount.rounds, list(candidates), launch * amount.rounds):
+                samples[name][-1].append(candidates[name]())
+    return samples
+
+
+# -- figures
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The median of ours over the median of theirs."""
+    return median(ours) / median(theirs)
+
+
+def times_as_fast(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The median of theirs over the median of ours."""
+    return median(theirs) / median(ours)
+
+
+def own_median(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The median of ours, which is compared with nobody's."""
+    return median(ours)
+
+
+def flat(rounds: Rounds) -> list[float]:
+    """All rounds of all launches."""
+    return [value for launch in rounds for value in launch]
+
+
+def interval(statistic: Statistic, ours: Rounds, theirs: Rounds) -> tuple[float, float]:
+    """Where another run like this one would find the statistic, 95 times in 100.
+
+    A bootstrap over launches, then over the rounds of each; a round is drawn with both of its
+    sides, since what disturbs one disturbs the other. The spread is widened by Student's t for
+    the number of launches, and by the root of two, as the other run scatters no less than this
+    one. Of a single launch the rounds stand for launches. The draws are the same each time.
+    """
+    if len(ours) == 1:
+        ours, theirs = [[v] for v in ours[0]], [[v] for v in theirs[0]]
+    found = sorted(_resampled(statistic, ours, theirs))
+    here = statistic(flat(ours), flat(theirs))
+    low, high = found[RESAMPLES * 25 // 1_000], found[RESAMPLES * 975 // 1_000 - 1]
+    wider = _widening(len(ours))
+    return here - wider * max(here - low, 0.0), here + wider * max(high - here, 0.0)
+
+
+def _resampled(statistic: Statistic, ours: Rounds, theirs: Rounds) -> Iterator[float]:
+    draw = random.Random(1)
+    launches = range(len(ours))
+    for _ in range(RESAMPLES):
+        our_values: list[float] = []
+        their_values: list[float] = []
+        for launch in draw.choices(launches, k=len(launches)):
+            rounds = range(len(ours[launch]))
+            for place in draw.choices(rounds, k=len(rounds)):
+                our_values.append(ours[launch][place])
+                their_values.append(theirs[launch][place])
+        yield statistic(our_values, their_values)
+
+
+def _widening(launches: int) -> float:
+    """From the spread of a bootstrap over so many launches to that between two runs."""
+    if launches < 2:
+        return 1.0  # one value: nothing is known of its spread
+    free = launches - 1
+    # Student's t from z: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
+    t = Z + (Z**3 + Z) / (4 * free) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * free**2)
+    return t / Z * math.sqrt(2 * launches / free)

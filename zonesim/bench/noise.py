@@ -1,0 +1,62 @@
+"""What else the machine does while nothing is measured. Knows no figures."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import msgspec
+
+from zonesim.system import read_proc
+
+LOOK_S = 0.4
+QUIET_CPUS = 0.15  # what a machine at rest takes now and then
+IDLE_COLUMNS = (3, 4)  # of the line "cpu": idle, and waiting for a disk
+STEAL_COLUMN = 7
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What others took while this program slept; None where the system does not tell."""
+
+    before: str  # which group
+    cpus_busy: float | None  # 1.5: one and a half CPUs
+    cpus_stolen: float | None  # by the host of a virtual machine
+
+    @property
+    def disturbs(self) -> bool:
+        """Whether figures that are measured now are to be trusted less."""
+        return any(cpus is not None and cpus > QUIET_CPUS for cpus in self._both())
+
+    def _both(self) -> tuple[float | None, float | None]:
+        return self.cpus_busy, self.cpus_stolen
+
+
+def look(before: str) -> Look:
+    """Sleep a little and tell what was done meanwhile."""
+    began, began_s = _ticks(), time.monotonic()
+    time.sleep(LOOK_S)
+    ended, took_s = _ticks(), time.monotonic() - began_s
+    if began is None or ended is None:
+        return Look(before, None, None)
+    second = os.sysconf("SC_CLK_TCK") * took_s
+    spent = [(after - earlier) / second for earlier, after in zip(began, ended, strict=True)]
+    busy = sum(spent[:STEAL_COLUMN]) - sum(spent[column] for column in IDLE_COLUMNS)
+    return Look(before, busy, spent[STEAL_COLUMN])
+
+
+def told(looks: list[Look]) -> list[str]:
+    """A line for each look that found somebody; one line where nothing can be found out."""
+    if any(found.cpus_busy is None for found in looks):
+        return ["what else this machine did is unknown: the system does not tell"]
+    return [
+        f"BUSY: others took {found.cpus_busy:.1f} CPUs, the host {found.cpus_stolen:.1f}, before "
+        f"{found.before!r}; its verdicts are unclear"
+        for found in looks
+        if found.disturbs
+    ]
+
+
+def _ticks() -> list[int] | None:
+    """What all CPUs spent in each state since the start, in ticks of the system's clock."""
+    words = read_proc("stat").partition("\n")[0].split()
+    return [int(word) for word in words[1:]] or None

@@ -1,0 +1,179 @@
+"""One command of ``zonesim bench``: groups of rows that are measured, noted, saved and read back.
+
+Prints and draws nothing. A command is a Suite in a module of its own name, ``SUITE``; its groups
+yield a Row for each thing that they measure, and text for what the reader should know. Every group
+opens its processes in each of its launches, and has ended them when it is done.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from zonesim.machine import describe_machine, versions
+
+from . import noise
+from .figures import Row
+from .launches import COLLECTOR, Amount
+
+FORMAT = 1
+BENCH_FILE = "bench.json"
+
+
+class BenchError(Exception):
+    """Something that the user can mend; the message is one line."""
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """What a group is told before it measures."""
+
+    amount: Amount
+    workers: int
+    quick: bool
+
+
+class Group(NamedTuple):
+    """Rows that are measured together, in turns."""
+
+    measure: Callable[[Setting], Iterator[Row | str]]
+    full: Amount
+    quick: Amount
+
+
+class Suite(NamedTuple):
+    """All groups of a command, in order; ``conclude`` makes rows of the rows of a complete run.
+
+    ``draw`` writes pictures of a report into a folder and gives their paths.
+    """
+
+    name: str
+    groups: dict[str, Group]
+    conclude: Callable[[list[Row]], Iterable[Row]] = lambda rows: ()
+    draw: Callable[[Report, Path], list[Path]] = lambda report, folder: []
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What is to be measured, and how. None leaves it to the group."""
+
+    groups: list[str]
+    quick: bool = False
+    workers: int = 2
+    launches: int | None = None
+    rounds: int | None = None
+    cpus: list[int] | None = None  # this program and all that it starts are held to them
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """All that one run has measured, and how."""
+
+    bench: str
+    utc: str
+    machine: dict[str, str | int]
+    versions: dict[str, str]
+    options: Options
+    amounts: dict[str, Amount]
+    load: tuple[float, float, float]  # over 1, 5 and 15 minutes, before the first round
+    collector: str = COLLECTOR
+    rows: list[Row] = []
+    notes: list[str] = []
+    looks: list[noise.Look] = []
+    complete: bool = False  # False: it was interrupted, or failed
+    format: int = FORMAT
+
+
+class Measured(NamedTuple):
+    """What came of one group."""
+
+    group: str
+    rows: list[Row]
+    notes: list[str]
+
+
+def begin(suite: Suite, options: Options) -> Report:
+    """What is known before the first round. Raises BenchError where an option is wrong."""
+    _check(suite, options)
+    return Report(
+        bench=suite.name,
+        utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=describe_machine(),
+        versions=versions(),
+        options=options,
+        amounts={name: _amount(suite.groups[name], options) for name in options.groups},
+        load=os.getloadavg(),
+    )
+
+
+def measure(suite: Suite, report: Report) -> Iterator[Measured]:
+    """Measure group after group into the report; all processes have ended behind the last."""
+    options = report.options
+    if options.cpus is not None:
+        os.sched_setaffinity(0, options.cpus)
+    for name in options.groups:
+        found = noise.look(name)
+        report.looks.append(found)
+        setting = Setting(report.amounts[name], options.workers, options.quick)
+        parts = list(suite.groups[name].measure(setting))
+        rows = [part for part in parts if isinstance(part, Row)]
+        if found.disturbs:
+            rows = [_unclear(row) for row in rows]
+        notes = [part for part in parts if isinstance(part, str)]
+        report.rows += rows
+        report.notes += notes
+        yield Measured(name, rows, notes)
+    report.looks.append(noise.look("the end"))
+    concluded: dict[str, list[Row]] = {}
+    for row in suite.conclude(list(report.rows)):
+        concluded.setdefault(row.group, []).append(row)
+    for name, rows in concluded.items():
+        report.rows += rows
+        yield Measured(name, rows, [])
+    report.complete = True
+
+
+def save(report: Report, folder: Path) -> Path:
+    """Write the report below a folder, and give the file."""
+    file = folder / BENCH_FILE
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
+    return file
+
+
+def load(path: Path) -> Report:
+    """Read a report back from its folder or file. Raises BenchError where there is none."""
+    file = path / BENCH_FILE if path.is_dir() else path
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Report)
+    except OSError as error:
+        raise BenchError(
+            f"{file}: expected what `zonesim bench` saved, found {error.strerror}"
+        ) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BenchError(
+            f"{file}: expected what `zonesim bench` saved in format {FORMAT}, found: {error}"
+        ) from None
+
+
+def _check(suite: Suite, options: Options) -> None:
+    for name in options.groups:
+        if name not in suite.groups:
+            raise BenchError(f"expected some of {','.join(suite.groups)}, found {name!r}")
+    if options.cpus is not None:
+        usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+        if not set(options.cpus) <= usable:
+            raise BenchError(
+                f"--pin: expected some of the CPUs that this process may use, "
+                f"{sorted(usable)}, found {options.cpus}"
+            )
+
+
+def _amount(group: Group, options: Options) -> Amount:
+    preset = group.quick if options.quick else group.full
+    return Amount(options.launches or preset.launches, options.rounds or preset.rounds)
+
+
+def _unclear(row: Row) -> Row:
+    return msgspec.structs.replace(row, verdict="unclear") if row.verdict else row

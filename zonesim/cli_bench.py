@@ -1,0 +1,150 @@
+"""`zonesim bench`: its options, and what it prints as it goes. Measures nothing itself."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zonesim.cli_options import JsonOption
+from zonesim.cli_run import BadInput, bad_input, run_folder
+from zonesim.cli_say import as_json_text, say, tell
+
+if TYPE_CHECKING:
+    from zonesim.bench.suite import Measured, Report, Suite
+
+# What measures is imported by the command that needs it, so that `zonesim --help` answers at once.
+
+QuickOption = Annotated[
+    bool, typer.Option("--quick", help="Few rounds: less than a minute, and wide intervals.")
+]
+OnlyOption = Annotated[
+    str | None, typer.Option(metavar="GROUP,...", help="Some of the groups of rows.")
+]
+BenchWorkersOption = Annotated[
+    int, typer.Option(min=1, max=256, metavar="W", help="Worker processes, of peers as well.")
+]
+LaunchesOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="How often all processes start anew.")
+]
+RoundsOption = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Rounds of each candidate in each launch.")
+]
+PinOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CPU,...", help="Hold this program and all that it starts to these CPUs (Linux)."
+    ),
+]
+
+bench = typer.Typer(
+    help="Measure this machine: what scheduling costs, beside other ways to do it.",
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@bench.command()
+def compare(
+    earlier: Annotated[
+        Path, typer.Argument(metavar="OLD", help="The folder of a past bench, or its file.")
+    ],
+    later: Annotated[Path, typer.Argument(metavar="NEW", help="The folder of a later one.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Tell better, worse or no difference for each row of two benches of one command.
+
+    \b
+    Example:
+      zonesim bench compare reports/20261123T101500Z-bench-peers later/bench.json
+    """
+    from zonesim.bench.compare import compare as compare_reports
+    from zonesim.bench.suite import BenchError, load
+    from zonesim.bench.table import changes_text
+
+    with bad_input(BenchError):
+        changes = compare_reports(load(earlier), load(later))
+    say(as_json_text(changes) if as_json else "\n".join(changes_text(changes)))
+
+
+def run_suite(
+    name: str,
+    quick: bool,
+    only: str | None,
+    workers: int,
+    launches: int | None,
+    rounds: int | None,
+    pin: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure a command's groups, print each when it is there, save and draw all."""
+    from zonesim.bench.suite import BenchError, Options, begin
+
+    suite: Suite = importlib.import_module(f"zonesim.bench.{name}").SUITE
+    groups = list(suite.groups) if only is None else only.split(",")
+    options = Options(groups, quick, workers, launches, rounds, _cpus(pin))
+    with bad_input(BenchError):
+        report = begin(suite, options)
+    with run_folder(out, f"bench-{name}") as folder:
+        try:
+            _measure(suite, report, as_json)
+        finally:
+            files = _save(suite, report, folder)
+    if as_json:
+        say(as_json_text(report))
+    for file in files:
+        (tell if as_json else say)(f"written: {file}")
+
+
+def _measure(suite: Suite, report: Report, as_json: bool) -> None:
+    import corororo as cr
+    from zonesim.bench.suite import BenchError, measure
+    from zonesim.bench.table import foot, head, section
+
+    write = tell if as_json else say
+
+    def write_all(lines: Iterable[str]) -> None:
+        write("\n".join(lines))
+
+    write_all(head(report))
+    parts = measure(suite, report)
+    with bad_input(BenchError, cr.CorororoError):
+        while True:
+            _tell_progress(suite, report)
+            measured: Measured | None = next(parts, None)
+            if measured is None:
+                break
+            write_all(section(measured, report))
+    write_all(foot(report))
+
+
+def _tell_progress(suite: Suite, report: Report) -> None:
+    done = len(report.looks)
+    names = report.options.groups
+    if done < len(names):
+        tell(f"zonesim bench {suite.name}: {names[done]} ({done + 1} of {len(names)}) ...")
+
+
+def _save(suite: Suite, report: Report, folder: Path) -> list[Path]:
+    """What an interrupted run has measured is saved as well, if it is anything."""
+    from zonesim.bench.suite import save
+
+    if not report.rows:
+        return []
+    try:
+        return [save(report, folder), *(suite.draw(report, folder) if report.complete else ())]
+    except OSError as error:
+        raise BadInput(f"{folder}: the figures cannot be written: {error.strerror}") from None
+
+
+def _cpus(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise BadInput(f"--pin: expected CPU numbers as in 0,1, found {text!r}") from None
