@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from zonesim.cli import BAD_INPUT, DONE, OUTPUT_CLOSED, main
+from zonesim.cli import BAD_INPUT, DONE, main
 from zonesim.cli_run import BadInput, run_folder
+from zonesim.cli_say import OUTPUT_CLOSED
 from zonesim.results import RunWriter, StepInfo
 from zonesim.scenario import scenario_schema
 
