@@ -40,11 +40,17 @@ PinOption = Annotated[
     ),
 ]
 
-bench = typer.Typer(
-    help="Measure this machine: what scheduling costs, beside other ways to do it.",
-    add_completion=False,
-    rich_markup_mode=None,
-)
+bench = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@bench.callback()
+def _root() -> None:
+    """Measure what scheduling costs, beside other ways.
+
+    \b
+    Example:
+      zonesim bench peers --quick
+    """
 
 
 @bench.command()

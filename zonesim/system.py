@@ -34,6 +34,11 @@ def cpus_to_hold() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if HAS_AFFINITY else []
 
 
+def hold_to_cpus(cpus: list[int]) -> None:
+    """Hold this process, and what it starts from here on, to some of those CPUs."""
+    os.sched_setaffinity(0, cpus)
+
+
 def set_title(title: str) -> None:
     """Name this process, so that ps and top show who is who; where a child can be named."""
     if HAS_TITLES:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from zonesim.machine import describe_machine, versions
+from zonesim.system import cpus_to_hold, hold_to_cpus
 
 from . import noise
 from .figures import Row
@@ -112,7 +113,7 @@ def measure(suite: Suite, report: Report) -> Iterator[Measured]:
     """Measure group after group into the report; all processes have ended behind the last."""
     options = report.options
     if options.cpus is not None:
-        os.sched_setaffinity(0, options.cpus)
+        hold_to_cpus(options.cpus)
     for name in options.groups:
         found = noise.look(name)
         report.looks.append(found)
@@ -162,11 +163,11 @@ def _check(suite: Suite, options: Options) -> None:
         if name not in suite.groups:
             raise BenchError(f"expected some of {','.join(suite.groups)}, found {name!r}")
     if options.cpus is not None:
-        usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-        if not set(options.cpus) <= usable:
+        usable = cpus_to_hold()
+        if not options.cpus or not set(options.cpus) <= set(usable):
             raise BenchError(
-                f"--pin: expected some of the CPUs that this process may use, "
-                f"{sorted(usable)}, found {options.cpus}"
+                f"expected some of the CPUs that this process can be held to, {usable}, "
+                f"found {options.cpus}"
             )
 
 

@@ -1,0 +1,101 @@
+"""Turns, launches and intervals, on made-up figures."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from zonesim.bench.launches import (
+    Amount,
+    flat,
+    in_turn,
+    interval,
+    own_median,
+    ratio,
+    take_turns,
+    times_as_fast,
+)
+
+
+def test_everyone_has_a_turn_in_each_round_and_is_first_as_often():
+    rounds = list(in_turn(6, ["a", "b", "c"]))
+    by_round = [rounds[begin : begin + 3] for begin in range(0, 18, 3)]
+    assert all(sorted(names) == ["a", "b", "c"] for names in by_round)
+    assert sorted(names[0] for names in by_round) == ["a", "a", "b", "b", "c", "c"]
+
+
+def test_every_launch_opens_its_own_candidates_and_leaves_out_their_first_figure():
+    opened, closed = [], []
+
+    @contextmanager
+    def open_candidates() -> Iterator[dict[str, object]]:
+        launch = len(opened)
+        opened.append(launch)
+        counts = iter(range(100))
+        yield {"only": lambda: launch * 100.0 + next(counts)}
+        closed.append(launch)
+
+    samples = take_turns(Amount(launches=3, rounds=2), open_candidates)
+    assert samples == {"only": [[1.0, 2.0], [101.0, 102.0], [201.0, 202.0]]}
+    assert opened == closed == [0, 1, 2]
+
+
+def test_what_was_opened_is_closed_when_a_candidate_fails():
+    closed = []
+
+    @contextmanager
+    def open_candidates() -> Iterator[dict[str, object]]:
+        try:
+            yield {"broken": lambda: 1 / 0}
+        finally:
+            closed.append(True)
+
+    with pytest.raises(ZeroDivisionError):
+        take_turns(Amount(2, 2), open_candidates)
+    assert closed == [True]
+
+
+def test_statistics_are_of_medians():
+    assert ratio([1, 2, 90], [4, 4, 4]) == 0.5
+    assert times_as_fast([1, 2, 90], [4, 4, 4]) == 2.0
+    assert own_median([1, 2, 90], []) == 2
+
+
+def test_figures_that_are_all_alike_have_an_interval_of_no_width():
+    same = [[2.0, 2.0], [2.0, 2.0], [2.0, 2.0]]
+    assert interval(own_median, same, same) == (2.0, 2.0)
+
+
+def test_a_single_figure_has_no_spread():
+    assert interval(own_median, [[3.0]], [[3.0]]) == (3.0, 3.0)
+
+
+def test_an_interval_is_about_its_figure_and_the_same_each_time():
+    draw = random.Random(2)
+    ours = [[draw.gauss(10, 1) for _ in range(5)] for _ in range(8)]
+    theirs = [[draw.gauss(20, 1) for _ in range(5)] for _ in range(8)]
+    low, high = interval(ratio, ours, theirs)
+    assert low < ratio(flat(ours), flat(theirs)) < high
+    assert (low, high) == interval(ratio, ours, theirs)
+
+
+def made_up_run(draw: random.Random) -> list[list[float]]:
+    """Eight launches whose processes are placed well or badly, as a system does it."""
+    launches = []
+    for _ in range(8):
+        place = draw.choice([10.0, 14.0])
+        launches.append([draw.gauss(place, 0.5) for _ in range(5)])
+    return launches
+
+
+def test_another_run_is_found_in_the_interval_also_where_launches_differ():
+    draw = random.Random(3)
+    found = 0
+    for _ in range(60):
+        first, second = made_up_run(draw), made_up_run(draw)
+        low, high = interval(own_median, first, first)
+        found += low <= own_median(flat(second), []) <= high
+    assert found >= 54

@@ -1,0 +1,200 @@
+"""Reports of benches: measured, saved, read back, compared and told."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from zonesim.bench import noise, suite
+from zonesim.bench.compare import compare
+from zonesim.bench.figures import Comparison, Goal, Row, alone
+from zonesim.bench.launches import Amount, ratio, times_as_fast
+from zonesim.bench.suite import BenchError, Group, Measured, Options, Report, Suite, begin
+from zonesim.bench.table import changes_text, figure_text, foot, head, section
+from zonesim.cli import BAD_INPUT, DONE, main
+
+OURS, THEIRS = [[1.0, 2.0], [3.0, 2.0]], [[4.0, 4.0], [4.0, 4.0]]
+QUIET = noise.Look("any", 0.0, 0.0)
+BUSY = noise.Look("any", 1.0, 0.0)
+
+
+def measure_two(setting):
+    yield alone("first", "a thing", "us", OURS, goal=Goal("at most", 3))
+    yield "nobody else is installed"
+    yield Comparison("first", "ours", "theirs", "us", ratio).row(OURS, THEIRS)
+
+
+MADE_UP = Suite(
+    "made-up",
+    {"first": Group(measure_two, Amount(5, 4), Amount(2, 1))},
+    conclude=lambda rows: [alone("sums", "rows", "", [[float(len(rows))]])],
+)
+
+
+@pytest.fixture
+def quiet(monkeypatch):
+    monkeypatch.setattr(noise, "look", lambda before: QUIET)
+
+
+@pytest.fixture
+def report(quiet) -> Report:
+    report = begin(MADE_UP, Options(["first"]))
+    list(suite.measure(MADE_UP, report))
+    return report
+
+
+def test_groups_are_measured_and_then_concluded_from(quiet):
+    report = begin(MADE_UP, Options(["first"]))
+    parts = list(suite.measure(MADE_UP, report))
+    assert [(part.group, len(part.rows), part.notes) for part in parts] == [
+        ("first", 2, ["nobody else is installed"]),
+        ("sums", 1, []),
+    ]
+    assert report.complete
+    assert [row.figure for row in report.rows] == [2.0, 0.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "amount"),
+    [
+        (Options(["first"]), Amount(5, 4)),
+        (Options(["first"], quick=True), Amount(2, 1)),
+        (Options(["first"], quick=True, launches=7), Amount(7, 1)),
+        (Options(["first"], rounds=9), Amount(5, 9)),
+    ],
+)
+def test_the_amount_is_the_group_s_unless_it_is_given(options, amount):
+    assert begin(MADE_UP, options).amounts == {"first": amount}
+
+
+def test_an_unknown_group_is_named_with_those_that_there_are():
+    with pytest.raises(BenchError, match="expected some of first, found 'last'"):
+        begin(MADE_UP, Options(["last"]))
+
+
+def test_cpus_that_are_not_there_are_refused():
+    with pytest.raises(BenchError, match=r"found \[9999\]"):
+        begin(MADE_UP, Options(["first"], cpus=[9999]))
+
+
+def test_a_verdict_on_a_busy_machine_is_unclear_and_the_run_says_so(monkeypatch):
+    monkeypatch.setattr(noise, "look", lambda before: BUSY)
+    report = begin(MADE_UP, Options(["first"]))
+    list(suite.measure(MADE_UP, report))
+    assert [row.verdict for row in report.rows] == ["unclear", "", ""]
+    text = "\n".join(foot(report))
+    assert "BUSY: others took 1.0 CPUs" in text
+    assert "1 unclear" in text
+
+
+def test_a_quiet_look_is_told_by_nobody_and_an_unknown_one_once():
+    assert noise.told([QUIET, QUIET]) == []
+    assert len(noise.told([noise.Look("a", None, None)] * 2)) == 1
+
+
+def test_a_look_at_this_machine_finds_no_less_than_nothing():
+    found = noise.look("now")
+    assert found.cpus_busy is None or found.cpus_busy >= -0.01
+
+
+def test_a_report_is_read_back_as_it_was_saved(report, tmp_path):
+    file = suite.save(report, tmp_path)
+    assert suite.load(tmp_path) == suite.load(file) == report
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"bench": 3}'])
+def test_what_is_no_report_is_refused_with_its_place(content, tmp_path):
+    file = tmp_path / "bench.json"
+    file.write_bytes(content)
+    with pytest.raises(BenchError, match=r"bench\.json: expected what `zonesim bench` saved"):
+        suite.load(tmp_path)
+
+
+def row(figure: float, spread: float, **more: object) -> Row:
+    return Row(
+        group="g",
+        name="n",
+        unit="us",
+        ours=figure,
+        figure=figure,
+        figure_unit="us",
+        interval=(figure - spread, figure + spread),
+        **more,
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "verdict"),
+    [
+        (row(10, 1), row(13, 1), "worse"),
+        (row(10, 1), row(7, 1), "better"),
+        (row(10, 1), row(13, 4), "no difference"),
+        (row(10, 4), row(13, 1), "no difference"),
+        (row(10, 1, better="higher"), row(13, 1, better="higher"), "better"),
+    ],
+)
+def test_a_row_differs_where_both_runs_expected_another_figure(report, before, after, verdict):
+    earlier = msgspec.structs.replace(report, rows=[before])
+    later = msgspec.structs.replace(report, rows=[after])
+    (change,) = compare(earlier, later).rows
+    assert (change.verdict, change.ratio) == (verdict, after.figure / before.figure)
+
+
+def test_rows_that_only_one_run_has_are_named(report):
+    bare = msgspec.structs.replace(report, rows=[])
+    assert {change.verdict for change in compare(report, bare).rows} == {"gone"}
+    assert {change.verdict for change in compare(bare, report).rows} == {"added"}
+
+
+def test_another_machine_and_a_broken_off_run_are_noted(report):
+    later = msgspec.structs.replace(
+        report, machine=report.machine | {"cpu": "other"}, complete=False
+    )
+    notes = compare(report, later).notes
+    assert notes[0].startswith("machine: cpu was")
+    assert notes[1] == "the later run was not complete"
+
+
+def test_two_benches_cannot_be_compared(report):
+    other = msgspec.structs.replace(report, bench="other")
+    with pytest.raises(BenchError, match="'made-up' and 'other'"):
+        compare(report, other)
+
+
+def test_the_command_line_compares_two_folders(report, tmp_path, capsys):
+    suite.save(report, tmp_path)
+    assert main(["bench", "compare", str(tmp_path), str(tmp_path)]) == DONE
+    assert "3 no difference" in capsys.readouterr().out
+    assert main(["bench", "compare", str(tmp_path), str(tmp_path / "none")]) == BAD_INPUT
+    assert "none: expected what `zonesim bench` saved" in capsys.readouterr().err
+
+
+def test_a_table_says_how_it_was_measured_then_each_row_and_the_notes(report):
+    measured = Measured("first", report.rows[:2], ["nobody else is installed"])
+    text = "\n".join([*head(report), *section(measured, report), *foot(report)])
+    assert "zonesim bench made-up" in text
+    assert "first (5 launches of 4 rounds)" in text
+    assert "at most 3: pass" in text
+    assert "theirs: 4.00  0.50 x" in text
+    assert "  nobody else is installed" in text
+    assert "goals: 1 pass" in text
+
+
+def test_changes_are_told_line_by_line(report):
+    lines = list(changes_text(compare(report, report)))
+    assert len(lines) == 2 + len(report.rows)
+    assert lines[-1] == "3 no difference"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (12345.6, "12,346"), (12.34, "12.3"), (1.234, "1.23"), (0.01234, "0.0123")],
+)
+def test_figures_keep_the_digits_that_count(value, text):
+    assert figure_text(value) == text
+
+
+def test_the_direction_that_is_better_follows_from_the_goal():
+    goal = Goal("at least", 1.2)
+    found = Comparison("g", "n", "a", "ms", times_as_fast, "x", goal).row(OURS, THEIRS)
+    assert (found.better, found.verdict) == ("higher", "pass")
