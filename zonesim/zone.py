@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+
+import msgspec
 
 import corororo as cr
 from corororo.abc import TransferSource
+from zonesim.checkpoint import Checkpoint, CheckpointError, save
 from zonesim.control import WorkerTotals
 from zonesim.ticks import TickRow
 from zonesim.workloads import make_world
-from zonesim.workloads.base import ZoneSpec
+from zonesim.workloads.base import World, ZoneSpec
 
 
 class Zone:
-    """Ticks one world. ``garbage`` is the process's SlackCollector."""
+    """Ticks one world. ``garbage`` is the process's SlackCollector.
 
-    def __init__(self, spec: ZoneSpec, pool: TransferSource, garbage: cr.SlackCollector) -> None:
+    With ``resume`` the world is the one of that checkpoint, and the next tick the one after it.
+    Raises CheckpointError where it is not a checkpoint of this zone.
+    """
+
+    def __init__(
+        self,
+        spec: ZoneSpec,
+        pool: TransferSource,
+        garbage: cr.SlackCollector,
+        resume: Checkpoint | None = None,
+    ) -> None:
         self.spec = spec
         self.world = make_world(spec)
-        self._scheduler = cr.Scheduler(pool, garbage=garbage)
+        self.ticking = False  # between two ticks the world is whole: it may be saved and changed
         self._number = 0
+        if resume is not None:
+            _go_on(self.world, spec.zone, resume)
+            self._number = resume.tick + 1
+        self._scheduler = cr.Scheduler(pool, garbage=garbage)
         self._tasks = 0
 
     async def tick(self, scheduled_ns: int, period_ns: int | None, end_ns: int | None) -> TickRow:
@@ -33,11 +51,13 @@ class Zone:
         number = self._number
         self._number += 1
         self._tasks = 0
+        self.ticking = True
         self._scheduler.schedule(self._run_world(number))
         carry = self.spec.late == "carry"
         report = await self._scheduler.run_tick(
             self.spec.period_s if carry else None, "carry" if carry else "wait"
         )
+        self.ticking = False
         world_hash = self.world.world_hash()
         finished_ns = time.monotonic_ns()
         return TickRow(
@@ -67,6 +87,19 @@ class Zone:
             world_hash=world_hash,
         )
 
+    def checkpoint(self, path: Path) -> None:
+        """Write the state after the latest tick to a file; only between two ticks.
+
+        Answers that are still out, as ``late = "carry"`` leaves them, are not part of it: who
+        waits for one asks again, or goes on without. Raises OSError where there is no room.
+        """
+        if self.ticking:
+            raise RuntimeError(
+                f"a checkpoint is written between two ticks, zone {self.spec.zone} is inside tick "
+                f"{self._number - 1}; write it when the tick has ended"
+            )
+        save(path, self._number - 1, self.world.world_hash(), self.world.snapshot())
+
     def worker_totals(self) -> list[WorkerTotals]:
         """What each worker has done for this zone so far."""
         return [WorkerTotals(*use) for use in self._scheduler.worker_use()]
@@ -78,6 +111,21 @@ class Zone:
     async def _run_world(self, number: int) -> None:
         # Counted when it ends: a tick that is carried over counts in the tick that ends it.
         self._tasks += await self.world.tick(number)
+
+
+def _go_on(world: World, zone: int, checkpoint: Checkpoint) -> None:
+    """Make a new world the one of a checkpoint."""
+    try:
+        world.restore(checkpoint.snapshot)
+    except (ValueError, msgspec.DecodeError) as error:
+        raise CheckpointError(
+            f"zone {zone} cannot go on from its checkpoint of tick {checkpoint.tick}: {error}"
+        ) from error
+    if (found := world.world_hash()) != checkpoint.world_hash:
+        raise CheckpointError(
+            f"zone {zone} cannot go on from its checkpoint of tick {checkpoint.tick}: expected a "
+            f"world of hash {checkpoint.world_hash:016x}, found {found:016x}; start it anew"
+        )
 
 
 def missed_ticks(

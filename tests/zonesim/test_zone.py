@@ -5,7 +5,10 @@ import time
 import pytest
 
 import corororo as cr
+from zonesim.checkpoint import Checkpoint, CheckpointError, load
 from zonesim.workloads.base import ZoneSpec
+from zonesim.world.graph import write_graph
+from zonesim.world.make import make_map
 from zonesim.zone import Zone, missed_ticks
 
 PERIOD_NS = 400
@@ -45,9 +48,10 @@ def make_zone():
     zones = []
     with cr.WorkerPool(0) as pool, cr.SlackCollector() as garbage:
 
-        def make(**changes: object) -> Zone:
+        def make(resume: Checkpoint | None = None, **changes: object) -> Zone:
             plain = {"zone": 5, "seed": 1, "period_s": 0.4, "workload": "chains", "graph": ""}
-            zones.append(Zone(ZoneSpec(**{**plain, "chains": 3, **changes}), pool, garbage))
+            spec = ZoneSpec(**{**plain, "chains": 3, **changes})
+            zones.append(Zone(spec, pool, garbage, resume))
             return zones[-1]
 
         yield make
@@ -113,3 +117,81 @@ async def test_zones_of_the_same_spec_go_the_same_way_and_others_do_not(make_zon
 def test_a_workload_that_nobody_knows_is_refused(make_zone):
     with pytest.raises((ValueError, LookupError), match="tournament"):
         make_zone(workload="tournament")
+
+
+@pytest.fixture(params=["chains", "field"])
+def workload(request, tmp_path):
+    """What a ZoneSpec says of a small zone of each workload."""
+    if request.param == "chains":
+        return {"workload": "chains", "chains": 20}
+    write_graph(make_map("caves", 32, 32, 3), tmp_path / "map.graph")
+    ground = str(tmp_path / "map.graph")
+    return {"workload": "field", "graph": ground, "mobs": 40, "players": 6}
+
+
+async def run(zone: Zone, ticks: int) -> list[tuple[int, int]]:
+    """Run ticks; the number and the hash of each."""
+    rows = [await zone.tick(0, None, None) for _ in range(ticks)]
+    return [(row.tick, row.world_hash) for row in rows]
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("every", [1, 7])
+async def test_a_zone_made_anew_from_its_checkpoint_again_and_again_goes_as_if_undisturbed(
+    make_zone, workload, tmp_path, every
+):
+    expected = await run(make_zone(**workload), 42)
+
+    path = tmp_path / "zone-5.checkpoint"
+    rows = []
+    for _ in range(42 // every):
+        zone = make_zone(load(path), **workload)
+        rows += await run(zone, every)
+        zone.checkpoint(path)
+
+    assert rows == expected
+
+
+@pytest.mark.trio
+async def test_a_zone_goes_on_from_a_checkpoint_written_before_its_first_tick(
+    make_zone, workload, tmp_path
+):
+    make_zone(**workload).checkpoint(tmp_path / "zone")
+    resumed = make_zone(load(tmp_path / "zone"), **workload)
+    assert await run(resumed, 3) == await run(make_zone(**workload), 3)
+
+
+@pytest.mark.trio
+async def test_a_checkpoint_whose_hash_is_not_that_of_its_world_is_refused(make_zone):
+    zone = make_zone()
+    hash_then = (await run(zone, 3))[-1][1]
+    checkpoint = Checkpoint(2, hash_then ^ 1, zone.world.snapshot())
+    with pytest.raises(CheckpointError, match="tick 2: expected a world of hash") as refused:
+        make_zone(checkpoint)
+    assert f"{hash_then:016x}" in str(refused.value)
+
+
+@pytest.mark.parametrize("snapshot", [b"", b"nonsense"])
+def test_a_checkpoint_that_holds_something_else_is_refused(make_zone, snapshot):
+    with pytest.raises(CheckpointError, match="zone 5 cannot go on from its checkpoint of tick 4"):
+        make_zone(Checkpoint(4, 0, snapshot))
+
+
+def test_a_checkpoint_of_another_spec_is_refused(make_zone):
+    other = make_zone(chains=4)
+    checkpoint = Checkpoint(4, other.world.world_hash(), other.world.snapshot())
+    with pytest.raises(CheckpointError, match="a snapshot of 3 chains is needed, got one of 4"):
+        make_zone(checkpoint)
+
+
+@pytest.mark.trio
+async def test_no_checkpoint_is_written_inside_a_tick(make_zone, tmp_path, monkeypatch):
+    zone = make_zone(chains=1)
+
+    async def meddle(seed, tick, chain):
+        zone.checkpoint(tmp_path / "zone")
+
+    monkeypatch.setattr("zonesim.workloads.chains.answer", meddle)
+    with pytest.raises(RuntimeError, match="zone 5 is inside tick 0; write it when the tick has"):
+        await zone.tick(0, None, None)
+    assert load(tmp_path / "zone") is None

@@ -138,11 +138,12 @@ class Behaviour:
             return entities.home[i]
         if distance <= REACH_UNITS * REACH_UNITS:
             return _NO_GOAL
+        lost = entities.paths[i] is None  # restored from a snapshot taken before the path came
         moved = _squared(player_x - entities.aim_x[i], player_y - entities.aim_y[i])
-        if moved > REPATH_UNITS * REPATH_UNITS:
+        if lost or moved > REPATH_UNITS * REPATH_UNITS:
             entities.aim_x[i], entities.aim_y[i] = player_x, player_y
             goal = self._cell_at(player_x, player_y)
-            if goal != entities.goal[i]:
+            if lost or goal != entities.goal[i]:
                 return goal
         self._walk(i)
         return _NO_GOAL

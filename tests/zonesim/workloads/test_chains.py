@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 import corororo as cr
+from corororo.testing import MockClock
 from zonesim.workloads import make_world
 from zonesim.workloads.base import ZoneSpec
 from zonesim.workloads.chains import answer, answer_after_work
@@ -76,6 +77,24 @@ def test_a_restored_world_goes_on_with_the_same_hashes():
     run(before, 2, first=3)
     run(after, 2, first=3)
     assert after.world_hash() == before.world_hash()
+
+
+def test_a_world_restored_while_answers_were_out_goes_on_without_them(monkeypatch):
+    async def answer_later(seed, tick, chain):
+        if (tick, chain) == (1, 2):
+            await cr.sleep(3600)
+        return answer.call_inline(seed, tick, chain)
+
+    monkeypatch.setattr("zonesim.workloads.chains.answer", answer_later)
+    spec = msgspec.structs.replace(SPEC, chains=5, late="carry")
+    before, after = make_world(spec), make_world(spec)
+    with cr.Scheduler(clock=MockClock()) as scheduler:
+        for number in range(2):
+            scheduler.schedule(before.tick(number))
+            scheduler.tick(deadline=0, late="carry")
+        after.restore(before.snapshot())
+    assert after.world_hash() == before.world_hash()
+    assert run(after, 3, first=2) == [20] * 3
 
 
 def test_a_snapshot_of_another_number_of_chains_is_refused():

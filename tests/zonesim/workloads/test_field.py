@@ -8,10 +8,13 @@ import msgspec
 import pytest
 
 import corororo as cr
+from corororo.testing import MockClock
 from zonesim.workloads import make_world
 from zonesim.workloads.base import ZoneSpec
+from zonesim.world import behaviour
 from zonesim.world.graph import write_graph
 from zonesim.world.make import make_map
+from zonesim.world.paths import find_path
 
 RUN_IN_ANOTHER_PROCESS = """
 import sys
@@ -97,6 +100,46 @@ def test_a_restored_world_goes_on_with_the_same_hashes(spec, ticks):
     after = make_world(spec)
     after.restore(snapshot)
     assert run(after, 30, first=ticks) == expected
+
+
+@pytest.fixture
+def run_carrying(monkeypatch):
+    """Run ticks whose paths take five of them; where each entity is after each tick."""
+
+    async def find_path_later(graph, start, goal):
+        await cr.sleep(2.0)
+        return find_path.call_inline(graph, start, goal)
+
+    monkeypatch.setattr(behaviour, "find_path", find_path_later)
+
+    schedulers = []
+
+    def run_carrying(world, ticks, first=0):
+        scheduler = cr.Scheduler(clock=(clock := MockClock()))
+        schedulers.append(scheduler)  # the paths that are out stay out until the test is over
+        places = []
+        for number in range(first, first + ticks):
+            scheduler.schedule(world.tick(number))
+            scheduler.tick(deadline=0, late="carry")
+            clock.jump(0.4)
+            places.append(list(zip(world._entities.x, world._entities.y, strict=True)))
+        return places
+
+    yield run_carrying
+    for scheduler in schedulers:
+        scheduler.close()
+
+
+def test_a_world_restored_while_paths_were_out_goes_on_with_all_its_entities(spec, run_carrying):
+    before, after = make_world(spec), make_world(spec)
+    run_carrying(before, 30)
+    waiting = [i for i, waits in enumerate(before._behaviour.waiting) if waits]
+    after.restore(before.snapshot())
+    assert after.world_hash() == before.world_hash()
+    places = run_carrying(after, 200, first=30)
+    assert waiting
+    for i in waiting:  # and nobody waits for ever for a path that is never coming
+        assert len({of_tick[i] for of_tick in places}) > 1
 
 
 def test_a_snapshot_of_another_number_of_entities_is_refused(spec):

@@ -175,6 +175,14 @@ def test_a_mob_that_lost_its_path_on_the_way_home_asks_again(duel):
     run_until(hand, REST)
 
 
+def test_a_mob_that_lost_its_path_in_a_chase_asks_again(duel):
+    hand = duel((18, 10))
+    run_until(hand, CHASE)
+    hand.entities.paths[0] = None
+    assert [goal for _, goal in hand.tick()] == [10 * 40 + 18]
+    assert hand.tick() == []
+
+
 def test_an_entity_is_marked_as_waiting_while_its_path_is_found(duel):
     hand = duel((38, 38))
     hand.entities.wake[0] = 0
