@@ -8,7 +8,11 @@ import msgspec
 
 
 class World(Protocol):
-    """The state of one zone and how it advances; nothing in it reads a clock."""
+    """The state of one zone and how it advances; nothing in it reads a clock.
+
+    Saved and changed from outside only between two ticks. Same ZoneSpec, and the same players
+    adopted and released after the same ticks in the same order: same hashes.
+    """
 
     entities: int  # mobs and players
     players: int
@@ -26,7 +30,18 @@ class World(Protocol):
         ...
 
     def restore(self, state: bytes) -> None:
-        """Go on from a snapshot of a world that was made from the same ZoneSpec."""
+        """Go on from a snapshot of a world that was made from the same ZoneSpec.
+
+        Its players are those of the snapshot, also where some were adopted or released.
+        """
+        ...
+
+    def release_players(self) -> bytes:
+        """Be left without players; return what another zone's world needs to adopt them."""
+        ...
+
+    def adopt_players(self, players: bytes) -> None:
+        """Take in the players that another zone's world has released."""
         ...
 
 

@@ -88,6 +88,18 @@ class ChainsWorld:
             )
         self._slots = array("Q", slots)
 
+    def release_players(self) -> bytes:
+        """Return nothing: chains know no players."""
+        return b""
+
+    def adopt_players(self, players: bytes) -> None:
+        """Take in nobody; raise ValueError where there is somebody."""
+        if players:
+            raise ValueError(
+                f"a zone of chains has no players, got {len(players)} bytes of them; hand them "
+                "to a zone of the workload that they come from"
+            )
+
     async def _first(self, tick: int, chain: int) -> None:
         value = await self._second(tick, chain)
         slots = self._slots

@@ -10,21 +10,29 @@ import corororo as cr
 from zonesim.workloads.base import ZoneSpec
 from zonesim.world.behaviour import Behaviour
 from zonesim.world.entities import Entities, SavedEntities
+from zonesim.world.handover import Player, place_players, take_players
 from zonesim.world.hash import hash_state
 from zonesim.world.random import derive
 from zonesim.world.zone_graph import ZoneGraph
+
+
+class _State(msgspec.Struct, frozen=True):
+    """What a snapshot of the field holds."""
+
+    next_tick: int
+    entities: SavedEntities
 
 
 class FieldWorld:
     """One zone: every mob and every player is a Task in every tick, those at rest included."""
 
     def __init__(self, spec: ZoneSpec) -> None:
-        self.entities = spec.mobs + spec.players
-        self.players = spec.players
+        self._next_tick = 0
         self._entities = Entities(spec.mobs, spec.players)
-        graph = ZoneGraph(spec.graph)
-        self._behaviour = Behaviour(self._entities, graph, spec.graph, spec.period_s)
+        self._graph = ZoneGraph(spec.graph)
+        self._behaviour = Behaviour(self._entities, self._graph, spec.graph, spec.period_s)
         self._behaviour.populate(derive(spec.seed, spec.zone))
+        self._recount()
 
     async def tick(self, number: int) -> int:
         """Run every entity once; return the Tasks of the entities.
@@ -32,6 +40,7 @@ class FieldWorld:
         An entity whose path is still out, as happens when late answers are carried over, is
         left alone until it comes. This coroutine itself is not counted: it drives the others.
         """
+        self._next_tick = number + 1
         behaviour = self._behaviour
         behaviour.begin_tick(number)
         think = behaviour.think
@@ -48,8 +57,28 @@ class FieldWorld:
 
     def snapshot(self) -> bytes:
         """Return the state of all entities, encoded; native-endian, for this machine."""
-        return msgspec.msgpack.encode(self._entities.save())
+        return msgspec.msgpack.encode(_State(self._next_tick, self._entities.save()))
 
     def restore(self, state: bytes) -> None:
-        """Take over a snapshot; raise ValueError where it is of another number of entities."""
-        self._entities.load(msgspec.msgpack.decode(state, type=SavedEntities))
+        """Take over a snapshot; raise ValueError where it is of another number of mobs."""
+        saved = msgspec.msgpack.decode(state, type=_State)
+        self._entities.load(saved.entities)
+        self._next_tick = saved.next_tick
+        self._recount()
+
+    def release_players(self) -> bytes:
+        """Give all players away: mobs that chased one walk home."""
+        players = take_players(self._entities, self._next_tick)
+        self._recount()
+        return msgspec.msgpack.encode(players)
+
+    def adopt_players(self, players: bytes) -> None:
+        """Take players in: each comes to a place that its own random stream draws."""
+        arrived = msgspec.msgpack.decode(players, type=list[Player])
+        place_players(self._entities, self._graph, arrived, self._next_tick)
+        self._recount()
+
+    def _recount(self) -> None:
+        self._behaviour.fit()
+        self.entities = len(self._entities)
+        self.players = self._entities.players

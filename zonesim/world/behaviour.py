@@ -6,7 +6,6 @@ the outcome is the same in whatever order the paths come back.
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import Final
 
 from zonesim.world.entities import (
@@ -21,6 +20,7 @@ from zonesim.world.entities import (
 from zonesim.world.grid import NOBODY, Grid
 from zonesim.world.paths import find_path
 from zonesim.world.random import Random, advance, derive, mix
+from zonesim.world.walking import walk
 from zonesim.world.zone_graph import ZoneGraph
 
 MOB_SPEED: Final = 5.0  # units a second
@@ -63,6 +63,7 @@ class Behaviour:
         self._player_x = entities.x[:0]
         self._player_y = entities.y[:0]
         self.waiting = bytearray(len(entities))  # 1 while an entity's path is being found
+        self._departures = 0  # how often the players have gone
 
     def populate(self, seed: int) -> None:
         """Place all entities by the seed, resting, all within reach of each other."""
@@ -70,9 +71,7 @@ class Behaviour:
         random = Random(derive(seed, _PLACES))
         for i in range(len(entities)):
             cell = graph.main_cell(random.bits())
-            y, x = divmod(cell, graph.width)
-            entities.x[i] = (x + 0.5) * CELL_UNITS
-            entities.y[i] = (y + 0.5) * CELL_UNITS
+            entities.place(i, cell, graph.width)
             entities.home[i] = cell
             entities.draws[i] = derive(seed, _ENTITY, i)
             entities.aggressive[i] = i < entities.mobs and random.percent(AGGRESSIVE_PERCENT)
@@ -87,6 +86,13 @@ class Behaviour:
         self._player_y = entities.y[entities.mobs :]
         self._grid.rebuild(self._player_x, self._player_y)
 
+    def fit(self) -> None:
+        """Follow the entities, whose players have become more or fewer between two ticks."""
+        count = len(self.entities)
+        self._departures += count < len(self.waiting)
+        del self.waiting[count:]
+        self.waiting.extend(bytes(count - len(self.waiting)))
+
     async def think(self, i: int) -> None:
         """Run one entity's tick; wait for a path only where its state asks for a new one."""
         entities = self.entities
@@ -96,10 +102,15 @@ class Behaviour:
         entities.goal[i] = goal
         entities.paths[i] = None
         self.waiting[i] = 1
+        departures = self._departures
         try:
             path = await find_path(self._graph_path, self._cell(i), goal)
         finally:
-            self.waiting[i] = 0
+            gone = i >= entities.mobs and departures != self._departures
+            if not gone:
+                self.waiting[i] = 0
+        if gone:
+            return  # handed over while its path was out: somebody else may have its number now
         # The first cell is the one stood in. Walking on to the second from anywhere within the
         # first stays on cells that the rules of movement keep free.
         entities.paths[i] = memoryview(path).cast("I") if path else None
@@ -129,13 +140,14 @@ class Behaviour:
 
     def _chase(self, i: int) -> int:
         entities = self.entities
-        x, y = entities.x[i], entities.y[i]
         player = entities.target[i]
+        if player == NOBODY or self._far_from_home(i):  # nobody: its player was handed over
+            return self._give_up(i)
+        x, y = entities.x[i], entities.y[i]
         player_x, player_y = self._player_x[player], self._player_y[player]
         distance = _squared(player_x - x, player_y - y)
-        if distance > SIGHT_UNITS * SIGHT_UNITS or self._far_from_home(i):
-            self._enter(i, RETURN)
-            return entities.home[i]
+        if distance > SIGHT_UNITS * SIGHT_UNITS:
+            return self._give_up(i)
         if distance <= REACH_UNITS * REACH_UNITS:
             return _NO_GOAL
         lost = entities.paths[i] is None  # restored from a snapshot taken before the path came
@@ -176,6 +188,10 @@ class Behaviour:
         entities.aim_x[i], entities.aim_y[i] = self._player_x[player], self._player_y[player]
         return self._cell_at(entities.aim_x[i], entities.aim_y[i])
 
+    def _give_up(self, i: int) -> int:
+        self._enter(i, RETURN)
+        return self.entities.home[i]
+
     def _enter(self, i: int, state: int) -> None:
         before = self.entities.state[i]
         if state not in TRANSITIONS[before]:
@@ -198,31 +214,8 @@ class Behaviour:
 
     def _walk(self, i: int) -> bool:
         """Follow the path for a tick; tell whether its end is reached."""
-        entities = self.entities
-        path = entities.paths[i]
-        at = entities.at[i]
-        if path is None or at >= len(path):
-            return True
-        # The hot loop of a tick: about one cell each time.
-        x, y, width = entities.x[i], entities.y[i], self._graph.width
-        step = self._steps[i >= entities.mobs]
-        while True:
-            row, column = divmod(path[at], width)
-            next_x, next_y = (column + 0.5) * CELL_UNITS, (row + 0.5) * CELL_UNITS
-            dx, dy = next_x - x, next_y - y
-            distance = sqrt(dx * dx + dy * dy)
-            if distance > step:
-                share = step / distance
-                x += dx * share
-                y += dy * share
-                break
-            x, y = next_x, next_y
-            step -= distance
-            at += 1
-            if at == len(path):
-                break
-        entities.x[i], entities.y[i], entities.at[i] = x, y, at
-        return at == len(path)
+        step = self._steps[i >= self.entities.mobs]
+        return walk(self.entities, i, step, self._graph.width)
 
     def _far_from_home(self, i: int) -> bool:
         row, column = divmod(self.entities.home[i], self._graph.width)

@@ -45,6 +45,7 @@ _CHANGING: Final = {
 class SavedEntities(msgspec.Struct, frozen=True):
     """The changing state of all entities; arrays as their bytes, native-endian."""
 
+    mobs: int
     arrays: list[bytes]
     paths: list[bytes]  # packed uint32 cells; empty when the entity follows none
 
@@ -67,19 +68,36 @@ class Entities:
 
     def __init__(self, mobs: int, players: int) -> None:
         self.mobs = mobs
-        self.players = players
-        count = mobs + players
         for name, kind in _CHANGING.items():
-            zeros = array(kind)
-            zeros.frombytes(bytes(zeros.itemsize * count))
-            setattr(self, name, zeros)
+            setattr(self, name, array(kind))
         # Made from the seed, never changed after: neither hashed nor saved.
-        self.home = array("q", bytes(8 * count))  # cell; of mobs only
-        self.aggressive = bytearray(count)
-        self.paths: list[memoryview[int] | None] = [None] * count
+        self.home = array("q")  # cell; of mobs only
+        self.aggressive = bytearray()
+        self.paths: list[memoryview[int] | None] = []
+        self.set_players(players)
 
     def __len__(self) -> int:
         return self.mobs + self.players
+
+    def set_players(self, players: int) -> None:
+        """Have so many players: the last ones go, or new ones come, all zeros.
+
+        The arrays stay the same objects: whoever holds one goes on seeing the state.
+        """
+        self.players = players
+        count = len(self)
+        for values in (*self.changing(), self.home):
+            del values[count:]
+            values.frombytes(bytes(values.itemsize * (count - len(values))))
+        del self.aggressive[count:], self.paths[count:]
+        self.aggressive.extend(bytes(count - len(self.aggressive)))
+        self.paths.extend([None] * (count - len(self.paths)))
+
+    def place(self, i: int, cell: int, columns: int) -> None:
+        """Stand an entity in the middle of a cell of a map that is so many columns wide."""
+        y, x = divmod(cell, columns)
+        self.x[i] = (x + 0.5) * CELL_UNITS
+        self.y[i] = (y + 0.5) * CELL_UNITS
 
     def changing(self) -> Iterator[array[Any]]:
         """Yield the arrays that make up the state, always in the same order."""
@@ -89,19 +107,27 @@ class Entities:
     def save(self) -> SavedEntities:
         """Return a copy of the changing state."""
         paths = [b"" if path is None else bytes(path) for path in self.paths]
-        return SavedEntities([values.tobytes() for values in self.changing()], paths)
+        arrays = [values.tobytes() for values in self.changing()]
+        return SavedEntities(self.mobs, arrays, paths)
 
     def load(self, saved: SavedEntities) -> None:
-        """Take over a saved state; raise ValueError where it has another number of entities.
+        """Take over a saved state with its players, however many they are.
 
-        The arrays stay the same objects: whoever holds one goes on seeing the state.
+        Raises ValueError where it has another number of mobs, whose homes follow from the seed.
         """
-        sizes = [values.itemsize * len(values) for values in self.changing()]
-        if sizes != [len(data) for data in saved.arrays] or len(saved.paths) != len(self):
+        if saved.mobs != self.mobs:
             raise ValueError(
-                f"a snapshot of {len(self)} entities is needed, got one of {len(saved.paths)}; "
+                f"a snapshot of {self.mobs} mobs is needed, got one of {saved.mobs}; "
                 "restore with the ZoneSpec that it was made from"
             )
+        count = len(saved.paths)
+        sizes = [values.itemsize * count for values in self.changing()]
+        if count < self.mobs or sizes != [len(data) for data in saved.arrays]:
+            raise ValueError(
+                f"a snapshot with {len(sizes)} properties of each entity is needed, got one with "
+                f"{count} paths and {sum(map(len, saved.arrays))} bytes; restore another one"
+            )
+        self.set_players(count - self.mobs)
         for values, data in zip(self.changing(), saved.arrays, strict=True):
             values[:] = array(values.typecode, data)
         self.paths[:] = [memoryview(path).cast("I") if path else None for path in saved.paths]

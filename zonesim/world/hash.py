@@ -17,7 +17,7 @@ from typing import Any
 def hash_state(parts: Iterable[bytes | bytearray | array[Any]]) -> int:
     """Return the 64-bit hash of the parts' bytes, one after another, little-endian.
 
-    The parts' lengths are not hashed: callers give the same number of entities each tick.
+    The parts' lengths are not hashed: callers give parts whose lengths follow from their sum.
     """
     digest = blake2b(digest_size=8)
     for part in parts:

@@ -106,3 +106,12 @@ def test_a_snapshot_of_another_number_of_chains_is_refused():
 def test_work_that_is_not_known_is_refused_when_the_world_is_made():
     with pytest.raises(ValueError, match="got 'nap:5ms'"):
         make_world(msgspec.structs.replace(SPEC, work="nap:5ms"))
+
+
+def test_chains_hand_over_nobody_and_take_in_nobody():
+    world = make_world(SPEC)
+    before = world.world_hash()
+    world.adopt_players(world.release_players())
+    assert (world.world_hash(), world.players) == (before, 0)
+    with pytest.raises(ValueError, match="a zone of chains has no players, got 3 bytes"):
+        world.adopt_players(b"bob")

@@ -142,9 +142,9 @@ def test_a_world_restored_while_paths_were_out_goes_on_with_all_its_entities(spe
         assert len({of_tick[i] for of_tick in places}) > 1
 
 
-def test_a_snapshot_of_another_number_of_entities_is_refused(spec):
+def test_a_snapshot_of_another_number_of_mobs_is_refused(spec):
     few = make_world(msgspec.structs.replace(spec, mobs=5))
-    with pytest.raises(ValueError, match="a snapshot of 340 entities is needed, got one of 15"):
+    with pytest.raises(ValueError, match="a snapshot of 330 mobs is needed, got one of 5"):
         make_world(spec).restore(few.snapshot())
 
 

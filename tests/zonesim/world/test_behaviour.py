@@ -9,6 +9,7 @@ import pytest
 from zonesim.world import behaviour as behaviour_module
 from zonesim.world.behaviour import MOB_SPEED, PLAYER_SPEED, Behaviour
 from zonesim.world.entities import CELL_UNITS, CHASE, REST, RETURN, ROAM, TRANSITIONS, Entities
+from zonesim.world.handover import place_players, take_players
 from zonesim.world.hash import hash_state
 from zonesim.world.make import make_map
 from zonesim.world.search import search_path
@@ -181,6 +182,33 @@ def test_a_mob_that_lost_its_path_in_a_chase_asks_again(duel):
     hand.entities.paths[0] = None
     assert [goal for _, goal in hand.tick()] == [10 * 40 + 18]
     assert hand.tick() == []
+
+
+def test_a_mob_whose_player_was_handed_over_walks_home(duel):
+    hand = duel((18, 10))
+    run_until(hand, CHASE)
+    take_players(hand.entities, hand.number + 1)
+    hand.behaviour.fit()
+    assert [goal for _, goal in hand.tick()] == [10 * 40 + 10]
+    assert hand.entities.state[0] == RETURN
+    run_until(hand, REST)
+
+
+def test_a_path_that_comes_for_a_player_that_was_handed_over_is_dropped(duel):
+    hand = duel((38, 38))
+    hand.entities.wake[1] = 0
+    hand.behaviour.begin_tick(1)
+    thought = hand.behaviour.think(1)
+    asked = thought.send(None)
+    players = take_players(hand.entities, 2)
+    hand.behaviour.fit()
+    place_players(hand.entities, hand.behaviour._graph, [*players, *players], 2)
+    hand.behaviour.fit()
+    before = hand.entities.save()
+    with pytest.raises(StopIteration):
+        thought.send(search_path(*asked))
+    assert hand.entities.save() == before
+    assert list(hand.behaviour.waiting) == [0, 0, 0]
 
 
 def test_an_entity_is_marked_as_waiting_while_its_path_is_found(duel):
