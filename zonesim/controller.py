@@ -167,6 +167,7 @@ class Controller:
             chains=scenario.chains.chains,
             work=scenario.chains.work,
             late=scenario.late,
+            missed=scenario.missed,
         )
 
     def _leg(self, number: int, zones: int) -> Leg:

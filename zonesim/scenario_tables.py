@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from zonesim.schedule import Missed
+
 DEFAULT_DURATION_S = 10.0
 ZONES_MAX = 1000
 
@@ -174,6 +176,15 @@ class Scenario(_Table, frozen=True):
         Literal["wait", "carry"],
         Meta(description="A tick waits for its AsyncTasks, or carries them into the next one."),
     ] = "wait"
+    missed: Annotated[
+        Missed,
+        Meta(
+            description=(
+                "After a late tick: skip those overdue by whole periods, run all overdue ones in "
+                "a burst, or delay the next one to a period after the late one's end."
+            )
+        ),
+    ] = "skip"
     transfer: Annotated[
         Literal["ring", "inline"], Meta(description="How AsyncTasks reach the workers.")
     ] = "ring"

@@ -18,7 +18,7 @@ class TickRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     started_ns: int
     finished_ns: int
     late: bool  # finished after the next tick was due
-    missed: int  # due ticks that never ran, because this one took their time
+    missed: int  # due ticks that never ran, because this one or those before took their time
     busy_ns: int  # main thread: finished - started - waiting
     waiting_ns: int
     step_ns: int

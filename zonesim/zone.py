@@ -1,4 +1,4 @@
-"""One zone: a world, the scheduler that runs it, and what each tick cost. Knows no schedule."""
+"""One zone: a world, the scheduler that runs it, and what each tick cost. Waits for no due time."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import corororo as cr
 from corororo.abc import TransferSource
 from zonesim.checkpoint import Checkpoint, CheckpointError, save
 from zonesim.control import WorkerTotals
+from zonesim.schedule import Schedule
 from zonesim.ticks import TickRow
 from zonesim.workloads import make_world
 from zonesim.workloads.base import World, ZoneSpec
@@ -40,11 +41,11 @@ class Zone:
         self._scheduler = cr.Scheduler(pool, garbage=garbage)
         self._tasks = 0
 
-    async def tick(self, scheduled_ns: int, period_ns: int | None, end_ns: int | None) -> TickRow:
-        """Run the next tick of the world; what it raises ends the zone.
+    async def tick(self, schedule: Schedule | None) -> TickRow:
+        """Run the next tick of the world, and take it off the schedule.
 
-        The tick after it is due a period later, and so on until ``end_ns`` where there is one;
-        without a period nothing is ever due.
+        Without a schedule the tick is due when it starts, and nothing is due after it. What the
+        tick raises ends the zone.
         """
         started_ns = time.monotonic_ns()
         cpu_ns = time.process_time_ns()
@@ -60,14 +61,16 @@ class Zone:
         self.ticking = False
         world_hash = self.world.world_hash()
         finished_ns = time.monotonic_ns()
+        scheduled_ns = started_ns if schedule is None else schedule.due_ns
+        late, missed = (False, 0) if schedule is None else schedule.finish(finished_ns)
         return TickRow(
             zone=self.spec.zone,
             tick=number,
             scheduled_ns=scheduled_ns,
             started_ns=started_ns,
             finished_ns=finished_ns,
-            late=period_ns is not None and finished_ns > scheduled_ns + period_ns,
-            missed=missed_ticks(scheduled_ns, finished_ns, period_ns, end_ns),
+            late=late,
+            missed=missed,
             busy_ns=finished_ns - started_ns - report.wait_ns,
             waiting_ns=report.wait_ns,
             step_ns=report.step_ns,
@@ -126,19 +129,3 @@ def _go_on(world: World, zone: int, checkpoint: Checkpoint) -> None:
             f"zone {zone} cannot go on from its checkpoint of tick {checkpoint.tick}: expected a "
             f"world of hash {checkpoint.world_hash:016x}, found {found:016x}; start it anew"
         )
-
-
-def missed_ticks(
-    scheduled_ns: int, finished_ns: int, period_ns: int | None, end_ns: int | None
-) -> int:
-    """Ticks that this one leaves no time for: a whole period has passed since they were due.
-
-    The tick that is overdue by less runs at once, late.
-    """
-    if period_ns is None:
-        return 0
-    next_ns = scheduled_ns + period_ns
-    missed = max(0, (finished_ns - next_ns) // period_ns)
-    if end_ns is None:
-        return missed
-    return min(missed, max(0, -((next_ns - end_ns) // period_ns)))

@@ -30,6 +30,7 @@ from zonesim.control import (
     Ticks,
     WorkerTotals,
 )
+from zonesim.schedule import Schedule
 from zonesim.system import set_title
 from zonesim.ticks import TickRow
 from zonesim.worker_ledger import add_by_worker, done_since
@@ -77,7 +78,7 @@ class ZoneProcess:
         self._garbage = garbage
         self._zones: list[Zone] = []
         self._ticking = 0  # zones that are inside a tick now
-        self._due_ns: dict[int, float] = {}  # when the next tick of each zone is due
+        self._due_ns: dict[int, int] = {}  # when the next tick of each zone is due
         self._halted = False
         self._rows: list[TickRow] = []
         self._work: dict[int, WorkerTotals] = {}  # of workers for all zones here, as told so far
@@ -140,42 +141,44 @@ class ZoneProcess:
         await self._channel.send(LegDone(leg.step))
 
     async def _tick_zone(self, zone: Zone, leg: Leg) -> None:
-        """Tick until the leg is over. A zone that is late by whole periods skips those ticks."""
+        """Tick until the leg is over; what follows a late tick is the schedule's to say."""
         name = zone.spec.zone
-        due_ns = leg.start_ns + leg.phases_ns[name]
-        period_ns = leg.period_ns if leg.realtime else None
-        if not leg.realtime:
+        schedule = self._schedule(zone.spec, leg) if leg.realtime else None
+        if schedule is None:
             await sleep_until_ns(leg.start_ns)
         ticks = 0
-        while not self._is_over(leg, ticks, due_ns):
-            self._due_ns[name] = due_ns
-            if leg.realtime:
-                await sleep_until_ns(due_ns)
-            else:
-                due_ns = time.monotonic_ns()
+        while not self._is_over(leg, ticks, schedule):
+            if schedule is None:
                 await trio.lowlevel.checkpoint()
+            else:
+                self._due_ns[name] = schedule.due_ns
+                await sleep_until_ns(schedule.due_ns)
             if self._halted:
                 break
             self._ticking += 1
-            end_ns = due_ns + leg.period_ns if ticks + 1 == leg.ticks else leg.end_ns
-            row = await zone.tick(due_ns, period_ns, end_ns)
+            row = await zone.tick(schedule)
             self._ticking -= 1
             self._rows.append(row)
             ticks += 1
-            due_ns += leg.period_ns * (1 + row.missed)
-            self._due_ns[name] = due_ns
-            if leg.realtime:
+            if schedule is not None:
+                self._due_ns[name] = schedule.due_ns
                 await self._report()
             self._collect_garbage(leg)
         self._due_ns.pop(name, None)
 
-    def _is_over(self, leg: Leg, ticks: int, due_ns: int) -> bool:
+    def _schedule(self, spec: ZoneSpec, leg: Leg) -> Schedule:
+        first_ns = leg.start_ns + leg.phases_ns[spec.zone]
+        return Schedule(first_ns, leg.period_ns, spec.missed, end_ns=leg.end_ns, ticks=leg.ticks)
+
+    def _is_over(self, leg: Leg, ticks: int, schedule: Schedule | None) -> bool:
         if self._halted:
             return True
+        if schedule is not None:
+            return schedule.is_over
         if leg.ticks is not None:
             return ticks >= leg.ticks
         assert leg.end_ns is not None
-        return (due_ns if leg.realtime else time.monotonic_ns()) >= leg.end_ns
+        return time.monotonic_ns() >= leg.end_ns
 
     def _collect_garbage(self, leg: Leg) -> None:
         """Collect in the time until the next tick of any zone here; never inside a tick."""

@@ -6,41 +6,11 @@ import pytest
 
 import corororo as cr
 from zonesim.checkpoint import Checkpoint, CheckpointError, load
+from zonesim.schedule import Schedule
 from zonesim.workloads.base import ZoneSpec
 from zonesim.world.graph import write_graph
 from zonesim.world.make import make_map
-from zonesim.zone import Zone, missed_ticks
-
-PERIOD_NS = 400
-
-
-@pytest.mark.parametrize(
-    ("finished_ns", "missed"),
-    [
-        (1000, 0),  # at once
-        (1400, 0),  # when the next one is due
-        (1401, 0),  # late: the next one runs late
-        (1799, 0),
-        (1800, 1),  # a whole period after the next one was due: that one never runs
-        (2199, 1),
-        (2200, 2),
-        (9000, 19),
-    ],
-)
-def test_a_tick_is_missed_when_a_whole_period_has_passed_since_it_was_due(finished_ns, missed):
-    assert missed_ticks(1000, finished_ns, PERIOD_NS, None) == missed
-
-
-@pytest.mark.parametrize(
-    ("end_ns", "missed"),
-    [(1400, 0), (1401, 1), (1800, 1), (1801, 2), (2200, 2), (10**6, 19)],
-)
-def test_nothing_is_missed_that_is_due_at_the_end_or_later(end_ns, missed):
-    assert missed_ticks(1000, 9000, PERIOD_NS, end_ns) == missed
-
-
-def test_nothing_is_missed_where_nothing_is_due():
-    assert missed_ticks(1000, 10**9, None, None) == 0
+from zonesim.zone import Zone
 
 
 @pytest.fixture
@@ -64,7 +34,7 @@ async def test_a_row_tells_what_the_tick_did_and_when(make_zone):
     zone = make_zone()
     before_ns = time.monotonic_ns()
 
-    row = await zone.tick(before_ns, 10**15, None)
+    row = await zone.tick(Schedule(before_ns, 10**15))
 
     after_ns = time.monotonic_ns()
     assert (row.zone, row.tick, row.scheduled_ns) == (5, 0, before_ns)
@@ -81,7 +51,7 @@ async def test_a_row_tells_what_the_tick_did_and_when(make_zone):
 async def test_ticks_are_numbered_and_each_changes_the_world(make_zone):
     zone = make_zone()
 
-    rows = [await zone.tick(0, None, None) for _ in range(3)]
+    rows = [await zone.tick(None) for _ in range(3)]
 
     assert [row.tick for row in rows] == [0, 1, 2]
     assert len({row.world_hash for row in rows}) == 3
@@ -90,18 +60,19 @@ async def test_ticks_are_numbered_and_each_changes_the_world(make_zone):
 @pytest.mark.trio
 async def test_a_tick_that_ends_after_the_next_one_was_due_is_late(make_zone):
     zone = make_zone()
-    long_ago_ns = time.monotonic_ns() - 10_000
+    schedule = Schedule(time.monotonic_ns() - 35_000_000_000, 10_000_000_000)
 
-    row = await zone.tick(long_ago_ns, 10_000, None)
+    row = await zone.tick(schedule)
 
-    assert row.late
-    assert row.missed >= 0
+    assert (row.late, row.missed) == (True, 2)
+    assert schedule.due_ns == row.scheduled_ns + 30_000_000_000
 
 
 @pytest.mark.trio
-async def test_without_a_period_no_tick_is_late(make_zone):
-    row = await make_zone().tick(0, None, None)
+async def test_without_a_schedule_a_tick_is_due_when_it_starts_and_never_late(make_zone):
+    row = await make_zone().tick(None)
 
+    assert row.scheduled_ns == row.started_ns
     assert (row.late, row.missed) == (False, 0)
 
 
@@ -109,7 +80,7 @@ async def test_without_a_period_no_tick_is_late(make_zone):
 async def test_zones_of_the_same_spec_go_the_same_way_and_others_do_not(make_zone):
     first, same, other = make_zone(), make_zone(), make_zone(zone=6)
 
-    hashes = [(await zone.tick(0, None, None)).world_hash for zone in (first, same, other)]
+    hashes = [(await zone.tick(None)).world_hash for zone in (first, same, other)]
 
     assert hashes[0] == hashes[1] != hashes[2]
 
@@ -131,7 +102,7 @@ def workload(request, tmp_path):
 
 async def run(zone: Zone, ticks: int) -> list[tuple[int, int]]:
     """Run ticks; the number and the hash of each."""
-    rows = [await zone.tick(0, None, None) for _ in range(ticks)]
+    rows = [await zone.tick(None) for _ in range(ticks)]
     return [(row.tick, row.world_hash) for row in rows]
 
 
@@ -193,5 +164,5 @@ async def test_no_checkpoint_is_written_inside_a_tick(make_zone, tmp_path, monke
 
     monkeypatch.setattr("zonesim.workloads.chains.answer", meddle)
     with pytest.raises(RuntimeError, match="zone 5 is inside tick 0; write it when the tick has"):
-        await zone.tick(0, None, None)
+        await zone.tick(None)
     assert load(tmp_path / "zone") is None

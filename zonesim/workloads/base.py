@@ -6,6 +6,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from zonesim.schedule import Missed
+
 
 class World(Protocol):
     """The state of one zone and how it advances; nothing in it reads a clock.
@@ -58,3 +60,4 @@ class ZoneSpec(msgspec.Struct, frozen=True):
     chains: int = 396
     work: str = "none"  # what an AsyncTask of chains does: none, sleep:5ms, spin:200us
     late: Literal["wait", "carry"] = "wait"
+    missed: Missed = "skip"  # decides when ticks run, not how they go
