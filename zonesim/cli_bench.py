@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zonesim.cli_options import JsonOption
+from zonesim.cli_options import JsonOption, OutOption
 from zonesim.cli_run import BadInput, bad_input, run_folder
 from zonesim.cli_say import as_json_text, say, tell
 
@@ -74,6 +74,27 @@ def compare(
     with bad_input(BenchError):
         changes = compare_reports(load(earlier), load(later))
     say(as_json_text(changes) if as_json else "\n".join(changes_text(changes)))
+
+
+@bench.command()
+def spectrum(
+    quick: QuickOption = False,
+    only: OnlyOption = None,
+    workers: BenchWorkersOption = 2,
+    launches: LaunchesOption = None,
+    rounds: RoundsOption = None,
+    pin: PinOption = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the scheduler against Coro-Roro's own performance plan: patterns, storms, targets.
+
+    \b
+    Examples:
+      zonesim bench spectrum
+      zonesim bench spectrum --quick --only patterns,impact
+    """
+    run_suite("spectrum", quick, only, workers, launches, rounds, pin, out, as_json)
 
 
 def run_suite(

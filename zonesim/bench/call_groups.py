@@ -11,9 +11,9 @@ import corororo as cr
 
 from .chains import tick_zones
 from .contestants import Contestants
-from .core import COROUTINES
+from .core import COROUTINES, timed_us
 from .empty_work import fourth, number, plain_number
-from .rounds import timed_us
+
 from .rows import Comparison, Goal, Row, floor
 from .turns import in_turn, own_median, ratio, take_turns, times_as_fast
 

@@ -56,3 +56,9 @@ async def fourth(leaf: Leaf, chain: int) -> object:
 
 async def empty() -> None:
     """Do nothing."""
+
+
+async def await_often(awaits: int) -> None:
+    """Await so many of those that do nothing, one after another."""
+    for _ in range(awaits):
+        await empty()

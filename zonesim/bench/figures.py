@@ -77,6 +77,13 @@ def alone(
     )
 
 
+def beside(row: Row, against: str, theirs: float) -> Row:
+    """The same row with a figure beside it that others have published; its own stays its own."""
+    times = theirs / row.figure if row.figure > 0 else 0.0
+    note = f"theirs is {times:,.{0 if times >= 10 else 2}f}x" if times else ""
+    return msgspec.structs.replace(row, against=against, theirs=theirs, note=row.note or note)
+
+
 class Comparison(msgspec.Struct, frozen=True):
     """A row of two things whose samples are yet to be measured."""
 

@@ -15,18 +15,20 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from statistics import median
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 COLLECTOR = "on, and run before each timed block"  # the state of the garbage collector
 RESAMPLES = 1_000
 Z = 1.96  # of 95 %
 
-Candidate: TypeAlias = Callable[[], float]
-Open: TypeAlias = Callable[[], AbstractContextManager[Mapping[str, Candidate]]]
+Open: TypeAlias = Callable[[], AbstractContextManager[Mapping[str, Callable[[], T]]]]
 Rounds: TypeAlias = list[list[float]]  # by launch, then by round
 Samples: TypeAlias = dict[str, Rounds]
+Figures: TypeAlias = Mapping[str, float]  # of a candidate that gives several at once
 Statistic: TypeAlias = Callable[[Sequence[float], Sequence[float]], float]
 
 
@@ -50,9 +52,9 @@ def in_turn(rounds: int, names: Sequence[str], first: int = 0) -> Iterator[str]:
             yield name
 
 
-def take_turns(amount: Amount, open_candidates: Open) -> Samples:
+def take_turns(amount: Amount, open_candidates: Open[T]) -> dict[str, list[list[T]]]:
     """What each candidate measured, by launch and round; the first of a launch does not count."""
-    samples: Samples = {}
+    samples: dict[str, list[list[T]]] = {}
     for launch in range(amount.launches):
         with open_candidates() as candidates:
             for name, candidate in candidates.items():
@@ -64,6 +66,16 @@ def take_turns(amount: Amount, open_candidates: Open) -> Samples:
 
 
 # -- figures
+
+
+def one_of(rounds: Sequence[Sequence[Figures]], name: str) -> Rounds:
+    """One figure of a candidate that gives several at once."""
+    return [[figures[name] for figures in launch] for launch in rounds]
+
+
+def each(change: Callable[[float], float], rounds: Rounds) -> Rounds:
+    """The same rounds in another unit, or with something taken off."""
+    return [[change(value) for value in launch] for launch in rounds]
 
 
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:

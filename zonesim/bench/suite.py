@@ -8,7 +8,7 @@ opens its processes in each of its launches, and has ended them when it is done.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -49,12 +49,13 @@ class Group(NamedTuple):
 class Suite(NamedTuple):
     """All groups of a command, in order; ``conclude`` makes rows of the rows of a complete run.
 
-    ``draw`` writes pictures of a report into a folder and gives their paths.
+    What it says as text belongs to the group of the row before. ``draw`` writes pictures of a
+    report into a folder and gives their paths.
     """
 
     name: str
     groups: dict[str, Group]
-    conclude: Callable[[list[Row]], Iterable[Row]] = lambda rows: ()
+    conclude: Callable[[list[Row]], Iterable[Row | str]] = lambda rows: ()
     draw: Callable[[Report, Path], list[Path]] = lambda report, folder: []
 
 
@@ -119,20 +120,11 @@ def measure(suite: Suite, report: Report) -> Iterator[Measured]:
         report.looks.append(found)
         setting = Setting(report.amounts[name], options.workers, options.quick)
         parts = list(suite.groups[name].measure(setting))
-        rows = [part for part in parts if isinstance(part, Row)]
-        if found.disturbs:
-            rows = [_unclear(row) for row in rows]
-        notes = [part for part in parts if isinstance(part, str)]
-        report.rows += rows
-        report.notes += notes
-        yield Measured(name, rows, notes)
+        yield _noted(report, name, parts, disturbed=found.disturbs)
     report.looks.append(noise.look("the end"))
-    concluded: dict[str, list[Row]] = {}
-    for row in suite.conclude(list(report.rows)):
-        concluded.setdefault(row.group, []).append(row)
-    for name, rows in concluded.items():
-        report.rows += rows
-        yield Measured(name, rows, [])
+    disturbed = any(found.disturbs for found in report.looks)
+    for name, parts in _by_group(suite.conclude(list(report.rows))).items():
+        yield _noted(report, name, parts, disturbed=disturbed)
     report.complete = True
 
 
@@ -174,6 +166,27 @@ def _check(suite: Suite, options: Options) -> None:
 def _amount(group: Group, options: Options) -> Amount:
     preset = group.quick if options.quick else group.full
     return Amount(options.launches or preset.launches, options.rounds or preset.rounds)
+
+
+def _noted(
+    report: Report, group: str, parts: Sequence[Row | str], *, disturbed: bool
+) -> Measured:
+    rows = [part for part in parts if isinstance(part, Row)]
+    if disturbed:
+        rows = [_unclear(row) for row in rows]
+    notes = [part for part in parts if isinstance(part, str)]
+    report.rows += rows
+    report.notes += notes
+    return Measured(group, rows, notes)
+
+
+def _by_group(parts: Iterable[Row | str]) -> dict[str, list[Row | str]]:
+    found: dict[str, list[Row | str]] = {}
+    group = ""
+    for part in parts:
+        group = part.group if isinstance(part, Row) else group
+        found.setdefault(group, []).append(part)
+    return found
 
 
 def _unclear(row: Row) -> Row:

@@ -69,12 +69,13 @@ def figure_text(value: float) -> str:
 
 def _cells(row: Row) -> list[str]:
     against = f"{row.against}: {figure_text(row.theirs)}" if row.theirs is not None else row.against
+    made = row.figure_unit != row.unit or row.figure != row.ours  # of both sides
     low, high = row.interval
     return [
         row.name,
         f">{figure_text(row.ours)} {row.unit}",
         against,
-        f">{figure_text(row.figure)} {row.figure_unit}" if row.theirs is not None else "",
+        f">{figure_text(row.figure)} {row.figure_unit}" if made else "",
         f"[{figure_text(low)}, {figure_text(high)}]",
         f"{row.goal.kind} {row.goal.bound:g}: {row.verdict}" if row.goal else "",
         row.note,

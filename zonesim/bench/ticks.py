@@ -9,10 +9,10 @@ from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 from .contestants import Contestants
-from .core import COROUTINES
+from .core import COROUTINES, timed_us
 from .empty_work import Leaf, number, path, plain_number, plain_path
 from .peers_by_hand import HandPool
-from .rounds import timed_us
+
 
 Tick = Callable[[], object]
 AsyncTick = Callable[[], Awaitable[object]]

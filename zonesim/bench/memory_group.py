@@ -1,0 +1,130 @@
+"""Memory under pressure: large results, and ticks beside a heap that the collector has to look at.
+
+A heap of objects that only lie there is looked at once. One that changes is not: each tick puts as
+many new objects there as it has coroutines, which is what sets a full collection off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from statistics import fmean
+
+import corororo as cr
+
+from .core import COROUTINES, mean_us, open_zone, tick_chains, timed_us
+from .empty_work import number
+from .figures import Comparison, Row, alone
+from .known_work import BLOB, blob, blob_in_place
+from .launches import Figures, each, one_of, ratio, take_turns
+from .pattern_group import calls_in_a_tick
+from .suite import Setting
+
+RESULTS = 500
+LARGE = f"{RESULTS} results of {len(BLOB) // 1_000} KB"
+IN_PLACE = f"{LARGE}, read in place"
+SMALL = f"{RESULTS} results that are numbers"
+
+OBJECTS = 220_000  # with what is in them some 100 MB
+TICKS = 100
+SLACK_S = 0.02  # what a tick is said to leave
+MEAN, WORST = "mean tick", "worst tick"
+COLLECTION = "mean collection"
+INSIDE, BETWEEN, NO_HEAP = "collected inside ticks", "collected between ticks", "no heap"
+
+
+class Thing:
+    """Something that a game keeps: an object, a list and a dict."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.at = [float(number), 0.0]
+        self.seen = {"when": number}
+
+
+class Heap:
+    """So many live objects, of which the oldest make way for new ones."""
+
+    def __init__(self, objects: int) -> None:
+        self._things = [Thing(number) for number in range(objects)]
+        self._oldest = 0
+
+    def renew(self, objects: int) -> None:
+        """Put new ones in the place of the oldest."""
+        for number in range(objects):
+            self._things[self._oldest] = Thing(number)
+            self._oldest = (self._oldest + 1) % len(self._things)
+
+
+def measure_results(setting: Setting) -> Iterator[Row | str]:
+    """Results of 40 KB, copied and in place, beside numbers."""
+    samples = take_turns(setting.amount, partial(_open_results, setting.workers))
+    small = samples[SMALL]
+    yield alone("results", SMALL, "ms", small)
+    for name in (LARGE, IN_PLACE):
+        comparison = Comparison("results", name, "numbers", "ms", ratio)
+        yield comparison.row(samples[name], small)
+
+
+def measure_heap(setting: Setting) -> Iterator[Row | str]:
+    """The mean and the worst tick, by who collects when."""
+    samples = take_turns(setting.amount, partial(_open_heap, setting.workers))
+    for figure in (MEAN, WORST):
+        yield alone("heap", f"{figure}, {NO_HEAP}", "ms", one_of(samples[NO_HEAP], figure))
+        inside = one_of(samples[INSIDE], figure)
+        yield alone("heap", f"{figure}, {INSIDE}", "ms", inside)
+        comparison = Comparison("heap", f"{figure}, {BETWEEN}", INSIDE, "ms", ratio)
+        yield comparison.row(one_of(samples[BETWEEN], figure), inside)
+    yield alone("heap", COLLECTION, "ms", one_of(samples[BETWEEN], COLLECTION))
+    yield (
+        f"{TICKS} ticks beside {OBJECTS:,} objects, some 100 MB; {COROUTINES:,} of them are new in "
+        "each tick"
+    )
+
+
+@contextmanager
+def _open_results(workers: int) -> Iterator[dict[str, Callable[[], float]]]:
+    with open_zone(workers) as zone:
+        yield {
+            name: partial(_results_ms, zone, leaf)
+            for name, leaf in ((SMALL, number), (LARGE, blob), (IN_PLACE, blob_in_place))
+        }
+
+
+def _results_ms(zone: cr.Scheduler, leaf: Callable[[int], object]) -> float:
+    return mean_us(2, lambda: calls_in_a_tick(leaf, RESULTS, zone)) / 1_000
+
+
+@contextmanager
+def _open_heap(workers: int) -> Iterator[dict[str, Callable[[], Figures]]]:
+    with open_zone(workers) as zone:
+        yield {
+            NO_HEAP: lambda: ticks_beside(zone, Heap(COROUTINES), None),
+            INSIDE: lambda: ticks_beside(zone, Heap(OBJECTS), None),
+            BETWEEN: lambda: _collected_between(zone, Heap(OBJECTS)),
+        }
+
+
+def _collected_between(zone: cr.Scheduler, heap: Heap) -> Figures:
+    with cr.SlackCollector() as collector:
+        return ticks_beside(zone, heap, collector)
+
+
+def ticks_beside(zone: cr.Scheduler, heap: Heap, collector: cr.SlackCollector | None) -> Figures:
+    """Milliseconds of ticks in which the heap changes, and of the collections between them."""
+    ticks_us, collections_us = [], []
+
+    def tick() -> None:
+        heap.renew(COROUTINES)
+        tick_chains(zone, number)
+
+    for _ in range(TICKS):
+        ticks_us.append(timed_us(tick))
+        if collector is not None:
+            collections_us.append(timed_us(lambda: collector.collect(SLACK_S)))
+    return {
+        MEAN: fmean(ticks_us) / 1_000,
+        WORST: max(ticks_us) / 1_000,
+        COLLECTION: fmean(collections_us or [0.0]) / 1_000,
+    }

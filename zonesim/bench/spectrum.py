@@ -1,0 +1,40 @@
+"""`zonesim bench spectrum`."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from .batch_group import measure_batching
+from .burst_group import measure_bursts
+from .core_group import measure_core
+from .idle_group import APART, CROWDED, FREE, measure_idle
+from .impact_group import measure_impact
+from .launches import Amount
+from .memory_group import measure_heap, measure_results
+from .pattern_group import measure_patterns, measure_work
+from .storm_group import measure_queue, measure_storms
+from .suite import Group, Suite
+from .targets import conclude
+from .zones_group import measure_zones
+
+SUITE = Suite(
+    "spectrum",
+    {
+        "patterns": Group(measure_patterns, Amount(8, 11), Amount(3, 2)),
+        "work": Group(measure_work, Amount(4, 3), Amount(2, 1)),
+        "impact": Group(measure_impact, Amount(6, 6), Amount(3, 2)),
+        "zones": Group(measure_zones, Amount(4, 5), Amount(2, 2)),
+        "storms": Group(measure_storms, Amount(5, 9), Amount(3, 2)),
+        "queue": Group(measure_queue, Amount(5, 7), Amount(3, 2)),
+        "bursts": Group(measure_bursts, Amount(1, 9), Amount(1, 2)),
+        **{
+            name: Group(partial(measure_idle, name), Amount(1, 9), Amount(1, 2))
+            for name in (FREE, APART, CROWDED)
+        },
+        "batching": Group(measure_batching, Amount(6, 9), Amount(3, 2)),
+        "results": Group(measure_results, Amount(5, 7), Amount(3, 2)),
+        "heap": Group(measure_heap, Amount(4, 4), Amount(2, 1)),
+        "core": Group(measure_core, Amount(5, 9), Amount(3, 3)),
+    },
+    conclude,
+)

@@ -1,0 +1,88 @@
+"""The idle strategies of workers, each measured on workers of its own. Knows no situations.
+
+Workers that spin disturb everybody, so no two strategies have workers at the same time: every
+round of each starts its own, and ends them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+import corororo as cr
+from corororo.abc import IdleStrategy
+from zonesim.system import cpus_to_hold, hold_to_cpus
+
+from .core import open_zone
+from .empty_work import fourth, number
+from .figures import Comparison, Goal, Row, alone
+from .launches import Amount, Figures, one_of, ratio, take_turns
+
+PARK = "Park"
+ADAPTIVE = "AdaptiveSpin"
+STRATEGIES: dict[str, Callable[[], IdleStrategy]] = {
+    PARK: cr.Park,
+    "Park again": cr.Park,  # what a ratio of equals looks like
+    ADAPTIVE: cr.AdaptiveSpin,
+    "Backoff": cr.Backoff,
+    "Yielding": cr.Yielding,
+    "BusySpin": cr.BusySpin,
+}
+WARM_UP_CALLS = 50
+
+
+def take_turns_by_strategy(
+    amount: Amount,
+    measure: Callable[[cr.Scheduler], Figures],
+    workers: int,
+    zone_cpu: int | None = None,
+    worker_cpu: int | None = None,
+) -> dict[str, list[list[Figures]]]:
+    """What ``measure`` finds with workers of each strategy."""
+
+    def one(strategy: Callable[[], IdleStrategy]) -> Figures:
+        pin = None if worker_cpu is None else [worker_cpu]
+        # Pinned last: what is started from a pinned thread is pinned, too.
+        with open_zone(workers, strategy(), pin) as zone, pinned(zone_cpu):
+            for _ in range(WARM_UP_CALLS):  # every import is done, and every strategy at home
+                zone.run(fourth(number, 1))
+            return measure(zone)
+
+    @contextmanager
+    def opened() -> Iterator[dict[str, Callable[[], Figures]]]:
+        yield {name: partial(one, strategy) for name, strategy in STRATEGIES.items()}
+
+    return take_turns(amount, opened)
+
+
+def rows(
+    group: str,
+    figure: str,
+    samples: Mapping[str, list[list[Figures]]],
+    goal: Goal | None = None,
+) -> Iterator[Row]:
+    """One figure of all strategies: Park's own, and the others over Park's; AdaptiveSpin's goal."""
+    park = one_of(samples[PARK], figure)
+    yield alone(group, f"{figure}: {PARK}", "us", park)
+    for name, rounds in samples.items():
+        if name != PARK:
+            its_goal = goal if name == ADAPTIVE else None
+            comparison = Comparison(
+                group, f"{figure}: {name}", PARK, "us", ratio, goal=its_goal
+            )
+            yield comparison.row(one_of(rounds, figure), park)
+
+
+@contextmanager
+def pinned(cpu: int | None) -> Iterator[None]:
+    """Hold this thread on one CPU, if one is given."""
+    if cpu is None:
+        yield
+        return
+    usable = cpus_to_hold()
+    hold_to_cpus([cpu])
+    try:
+        yield
+    finally:
+        hold_to_cpus(usable)
