@@ -165,7 +165,8 @@ def _save(suite: Suite, report: Report, folder: Path) -> list[Path]:
     try:
         return [save(report, folder), *(suite.draw(report, folder) if report.complete else ())]
     except OSError as error:
-        raise BadInput(f"{folder}: the figures cannot be written: {error.strerror}") from None
+        reason = error.strerror or error  # a figure's error says all of it
+        raise BadInput(f"{folder}: the figures cannot be written: {reason}") from None
 
 
 def _cpus(text: str | None) -> list[int] | None:

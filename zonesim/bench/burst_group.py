@@ -16,18 +16,27 @@ from .figures import Row
 from .launches import Figures
 from .pattern_group import calls_in_a_tick
 from .plan import SPINNING_SAVES
-from .strategies import rows, take_turns_by_strategy
+from .strategies import (
+    ADAPTIVE,
+    BACKOFF,
+    BUSY_SPIN,
+    PARK,
+    PARK_AGAIN,
+    rows,
+    take_turns_by_strategy,
+)
 from .suite import Setting
 
 BURSTS = 20
 CALLS = 10  # in each
 GAPS_MS = (0, 5, 10)
+COMPARED = (PARK, PARK_AGAIN, ADAPTIVE, BACKOFF, BUSY_SPIN)
 
 
 def measure_bursts(setting: Setting) -> Iterator[Row | str]:
     """A burst after each gap, with workers of each strategy."""
     workers = min(setting.workers, max(1, usable_cpus() - 1))
-    samples = take_turns_by_strategy(setting.amount, measure_round, workers)
+    samples = take_turns_by_strategy(COMPARED, setting.amount, measure_round, workers)
     for gap_ms in GAPS_MS:
         yield from rows("bursts", figure_name(gap_ms), samples)
     yield (

@@ -13,7 +13,6 @@ from .chains import tick_zones
 from .contestants import Contestants
 from .core import COROUTINES, timed_us
 from .empty_work import fourth, number, plain_number
-
 from .rows import Comparison, Goal, Row, floor
 from .turns import in_turn, own_median, ratio, take_turns, times_as_fast
 

@@ -21,7 +21,7 @@ from .crowd import Waiting, crowd
 from .empty_work import fourth, number
 from .figures import Goal, Row
 from .launches import Figures
-from .strategies import rows, take_turns_by_strategy
+from .strategies import STRATEGIES, rows, take_turns_by_strategy
 from .suite import Setting
 
 GAP_S = 0.005  # between two ticks: what zones leave their workers
@@ -74,7 +74,12 @@ def measure_idle(name: str, setting: Setting) -> Iterator[Row | str]:
     measure = partial(measure_round, QUICK if setting.quick else FULL)
     with crowd(situation.busy), Waiting() as waiting:
         samples = take_turns_by_strategy(
-            setting.amount, measure, situation.workers, situation.zone_cpu, situation.worker_cpu
+            STRATEGIES,
+            setting.amount,
+            measure,
+            situation.workers,
+            situation.zone_cpu,
+            situation.worker_cpu,
         )
     for figure in (ALONE, TICK, MEAN):
         yield from rows(name, figure, samples, situation.goals.get(figure))
@@ -84,9 +89,7 @@ def measure_idle(name: str, setting: Setting) -> Iterator[Row | str]:
 
 def measure_round(sizes: Sizes, zone: cr.Scheduler) -> Figures:
     """AsyncTasks one by one, and paced ticks."""
-    alone_us = median(
-        timed_us(lambda: zone.run(fourth(number, 1))) for _ in range(sizes.calls)
-    )
+    alone_us = median(timed_us(lambda: zone.run(fourth(number, 1))) for _ in range(sizes.calls))
     ticks_us = []
     for _ in range(sizes.ticks):
         time.sleep(GAP_S)

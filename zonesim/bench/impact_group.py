@@ -21,7 +21,7 @@ from .empty_work import number
 from .figures import Comparison, Row, alone, beside
 from .impact_parts import COMPONENTS, Component, open_components
 from .launches import Figures, each, flat, one_of, ratio, take_turns
-from .plan import ORIGINAL, ORIGINAL_PACED_MS, ORIGINAL_TICK_MS
+from .plan import MIXED, ORIGINAL, ORIGINAL_PACED_MS, ORIGINAL_TICK_MS, PLAN, PLAN_IMPACT_MS
 from .suite import Setting
 from .tick_parts import BATCHES, LAPS, MAIN, WALL, back_to_back, sampled
 
@@ -56,7 +56,9 @@ def summed(samples: Mapping[str, Parts], workers: int) -> Parts:
     """Ticks as their components would have them, round by round."""
     return [
         [
-            sum_of({c.name: samples[c.name][launch][place]["us"] for c in COMPONENTS}, tick, workers)
+            sum_of(
+                {c.name: samples[c.name][launch][place]["us"] for c in COMPONENTS}, tick, workers
+            )
             for place, tick in enumerate(rounds)
         ]
         for launch, rounds in enumerate(samples[DIRECT])
@@ -98,6 +100,8 @@ def _methods(ticks: Mapping[str, Parts]) -> Iterator[Row]:
     for method in (DIRECT, SUMMED, SAMPLED):
         row = alone(GROUP, f"{method}: {TICK}", "ms", _ms(ticks[method], WALL))
         yield beside(row, ORIGINAL, published_ms[method]) if method in published_ms else row
+        if method is DIRECT:
+            yield beside(row, PLAN, PLAN_IMPACT_MS[MIXED])
         yield alone(GROUP, f"{method}: {OWN_THREAD}", "ms", _ms(ticks[method], MAIN))
 
 

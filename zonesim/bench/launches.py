@@ -104,7 +104,8 @@ def interval(statistic: Statistic, ours: Rounds, theirs: Rounds) -> tuple[float,
     A bootstrap over launches, then over the rounds of each; a round is drawn with both of its
     sides, since what disturbs one disturbs the other. The spread is widened by Student's t for
     the number of launches, and by the root of two, as the other run scatters no less than this
-    one. Of a single launch the rounds stand for launches. The draws are the same each time.
+    one. It does not reach below zero where no draw does. Of a single launch the rounds stand for
+    launches. The draws are the same each time.
     """
     if len(ours) == 1:
         ours, theirs = [[v] for v in ours[0]], [[v] for v in theirs[0]]
@@ -112,7 +113,8 @@ def interval(statistic: Statistic, ours: Rounds, theirs: Rounds) -> tuple[float,
     here = statistic(flat(ours), flat(theirs))
     low, high = found[RESAMPLES * 25 // 1_000], found[RESAMPLES * 975 // 1_000 - 1]
     wider = _widening(len(ours))
-    return here - wider * max(here - low, 0.0), here + wider * max(high - here, 0.0)
+    low, high = here - wider * max(here - low, 0.0), here + wider * max(high - here, 0.0)
+    return max(low, 0.0) if found[0] >= 0 else low, high
 
 
 def _resampled(statistic: Statistic, ours: Rounds, theirs: Rounds) -> Iterator[float]:

@@ -14,10 +14,10 @@ from statistics import fmean
 import corororo as cr
 
 from .core import COROUTINES, mean_us, open_zone, tick_chains, timed_us
-from .empty_work import number
+from .empty_work import Leaf, number
 from .figures import Comparison, Row, alone
 from .known_work import BLOB, blob, blob_in_place
-from .launches import Figures, each, one_of, ratio, take_turns
+from .launches import Figures, one_of, ratio, take_turns
 from .pattern_group import calls_in_a_tick
 from .suite import Setting
 
@@ -31,29 +31,29 @@ TICKS = 100
 SLACK_S = 0.02  # what a tick is said to leave
 MEAN, WORST = "mean tick", "worst tick"
 COLLECTION = "mean collection"
-INSIDE, BETWEEN, NO_HEAP = "collected inside ticks", "collected between ticks", "no heap"
+INSIDE, BETWEEN, NO_HEAP = "collected inside ticks", "collected between ticks", "nothing else alive"
 
 
 class Thing:
     """Something that a game keeps: an object, a list and a dict."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.at = [float(number), 0.0]
-        self.seen = {"when": number}
+    def __init__(self, name: int) -> None:
+        self.name = name
+        self.at = [float(name), 0.0]
+        self.seen = {"when": name}
 
 
 class Heap:
     """So many live objects, of which the oldest make way for new ones."""
 
     def __init__(self, objects: int) -> None:
-        self._things = [Thing(number) for number in range(objects)]
+        self._things = [Thing(name) for name in range(objects)]
         self._oldest = 0
 
     def renew(self, objects: int) -> None:
         """Put new ones in the place of the oldest."""
-        for number in range(objects):
-            self._things[self._oldest] = Thing(number)
+        for name in range(objects):
+            self._things[self._oldest] = Thing(name)
             self._oldest = (self._oldest + 1) % len(self._things)
 
 
@@ -69,14 +69,15 @@ def measure_results(setting: Setting) -> Iterator[Row | str]:
 
 def measure_heap(setting: Setting) -> Iterator[Row | str]:
     """The mean and the worst tick, by who collects when."""
+    without = take_turns(setting.amount, partial(_open_no_heap, setting.workers))[NO_HEAP]
     samples = take_turns(setting.amount, partial(_open_heap, setting.workers))
+    inside, between = samples[INSIDE], samples[BETWEEN]
     for figure in (MEAN, WORST):
-        yield alone("heap", f"{figure}, {NO_HEAP}", "ms", one_of(samples[NO_HEAP], figure))
-        inside = one_of(samples[INSIDE], figure)
-        yield alone("heap", f"{figure}, {INSIDE}", "ms", inside)
+        yield alone("heap", f"{figure}, {NO_HEAP}", "ms", one_of(without, figure))
+        yield alone("heap", f"{figure}, {INSIDE}", "ms", one_of(inside, figure))
         comparison = Comparison("heap", f"{figure}, {BETWEEN}", INSIDE, "ms", ratio)
-        yield comparison.row(one_of(samples[BETWEEN], figure), inside)
-    yield alone("heap", COLLECTION, "ms", one_of(samples[BETWEEN], COLLECTION))
+        yield comparison.row(one_of(between, figure), one_of(inside, figure))
+    yield alone("heap", COLLECTION, "ms", one_of(between, COLLECTION))
     yield (
         f"{TICKS} ticks beside {OBJECTS:,} objects, some 100 MB; {COROUTINES:,} of them are new in "
         "each tick"
@@ -92,17 +93,24 @@ def _open_results(workers: int) -> Iterator[dict[str, Callable[[], float]]]:
         }
 
 
-def _results_ms(zone: cr.Scheduler, leaf: Callable[[int], object]) -> float:
+def _results_ms(zone: cr.Scheduler, leaf: Leaf) -> float:
     return mean_us(2, lambda: calls_in_a_tick(leaf, RESULTS, zone)) / 1_000
+
+
+@contextmanager
+def _open_no_heap(workers: int) -> Iterator[dict[str, Callable[[], Figures]]]:
+    with open_zone(workers) as zone:
+        few = Heap(COROUTINES)
+        yield {NO_HEAP: lambda: ticks_beside(zone, few, None)}
 
 
 @contextmanager
 def _open_heap(workers: int) -> Iterator[dict[str, Callable[[], Figures]]]:
     with open_zone(workers) as zone:
+        heap = Heap(OBJECTS)
         yield {
-            NO_HEAP: lambda: ticks_beside(zone, Heap(COROUTINES), None),
-            INSIDE: lambda: ticks_beside(zone, Heap(OBJECTS), None),
-            BETWEEN: lambda: _collected_between(zone, Heap(OBJECTS)),
+            INSIDE: lambda: ticks_beside(zone, heap, None),
+            BETWEEN: lambda: _collected_between(zone, heap),
         }
 
 

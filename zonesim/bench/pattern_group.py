@@ -14,13 +14,24 @@ from typing import NamedTuple
 
 import corororo as cr
 
-from .core import CHAINS, COROUTINES, mean_us, open_zone, tick_chains
+from .core import CHAINS, COROUTINES, mean_us, open_zone, tick_chains, timed_us
 from .empty_work import Leaf, await_often, fourth, number
 from .figures import Row, alone, beside
-from .known_work import one_after_another, relay, relay_often, relay_spin_100us, spin_5ms, spin_100us
+from .known_work import (
+    one_after_another,
+    relay,
+    relay_often,
+    relay_spin_100us,
+    spin_5ms,
+    spin_100us,
+)
 from .launches import Rounds, each, take_turns
 from .plan import (
     MIXED,
+    ORIGINAL,
+    ORIGINAL_ALONE_US,
+    ORIGINAL_TASK_US,
+    ORIGINAL_TICK_MS,
     PLAN,
     PLAN_IMPACT_MS,
     PLAN_US,
@@ -48,13 +59,15 @@ class Pattern(NamedTuple):
     operations: int
     run: Callable[[cr.Scheduler], object]
     expected_us: Callable[[int], float] = lambda workers: 0.0  # of a run, by the number of workers
-    times: int = TICKS
+    times: int = TICKS  # in a round; before more than one stands another that does not count
+    original_us: float | None = None
 
 
 def measure_patterns(setting: Setting) -> Iterator[Row | str]:
     """With empty work: all that is measured is overhead."""
     yield from _measure("patterns", setting, EMPTY)
     yield "the work is empty and expected to take nothing: all of the time is overhead"
+    yield "an operation is an await; in the chains it is a coroutine"
     yield f"an impact is overhead x {COROUTINES:,} / 1,000, the plan's formula"
 
 
@@ -87,7 +100,7 @@ def _measure(group: str, setting: Setting, patterns: list[Pattern]) -> Iterator[
     @contextmanager
     def opened() -> Iterator[dict[str, Callable[[], float]]]:
         with open_zone(setting.workers) as scheduler:
-            yield {p.name: partial(mean_us, p.times, partial(p.run, scheduler)) for p in patterns}
+            yield {p.name: partial(_took_us, p, scheduler) for p in patterns}
 
     samples = take_turns(setting.amount, opened)
     for pattern in patterns:
@@ -95,9 +108,16 @@ def _measure(group: str, setting: Setting, patterns: list[Pattern]) -> Iterator[
         yield from _rows(group, pattern, overhead)
 
 
+def _took_us(pattern: Pattern, scheduler: cr.Scheduler) -> float:
+    run = partial(pattern.run, scheduler)
+    return mean_us(pattern.times, run) if pattern.times > 1 else timed_us(run)
+
+
 def _rows(group: str, pattern: Pattern, overhead: Rounds) -> Iterator[Row]:
     row = alone(group, pattern.name, "us", overhead)
     yield beside(row, PLAN, PLAN_US[pattern.kind])
+    if pattern.original_us is not None:
+        yield beside(row, ORIGINAL, pattern.original_us)
     row = alone(group, f"{pattern.name}: impact", "ms", each(impact_ms, overhead))
     yield beside(row, PLAN, PLAN_IMPACT_MS[pattern.kind])
 
@@ -108,10 +128,21 @@ def _shared(calls: int, work_us: float) -> Callable[[int], float]:
 
 
 EMPTY = [
-    Pattern(SYMMETRIC, SYMMETRIC, AWAITS, lambda zone: zone.run(await_often(AWAITS)), times=1),
+    Pattern(
+        SYMMETRIC,
+        SYMMETRIC,
+        AWAITS,
+        lambda zone: zone.run(await_often(AWAITS)),
+        times=1,
+        original_us=ORIGINAL_TASK_US,
+    ),
     Pattern(AT_ONCE, SWITCH, COROUTINES, partial(calls_in_a_tick, number, COROUTINES)),
     Pattern(
-        IN_SEQUENCE, SWITCH, SEQUENCE, lambda zone: zone.run(one_after_another(number, SEQUENCE))
+        IN_SEQUENCE,
+        SWITCH,
+        SEQUENCE,
+        lambda zone: zone.run(one_after_another(number, SEQUENCE)),
+        original_us=ORIGINAL_ALONE_US,
     ),
     Pattern(
         f"{WORKER_SWITCH}, inside a worker",
@@ -125,7 +156,13 @@ EMPTY = [
         COROUTINES,
         partial(calls_in_a_tick, relay, PAIRS),
     ),
-    Pattern(CHAINED, MIXED, COROUTINES, lambda zone: tick_chains(zone, number)),
+    Pattern(
+        CHAINED,
+        MIXED,
+        COROUTINES,
+        lambda zone: tick_chains(zone, number),
+        original_us=ORIGINAL_TICK_MS * 1_000 / COROUTINES,
+    ),
 ]
 
 WORKING = [

@@ -31,7 +31,7 @@ CALLS_AFTER_PAUSE = 8
 PAUSE_S = 0.02
 
 ALLOCATIONS = f"{COROUTINES:,} Tasks, {AWAITS} empty awaits in each"
-ALLOCATION = "one of these awaits"
+ALLOCATION = f"one of {AWAITS * COROUTINES:,} empty awaits in a tick"
 DELAYED = f"schedule_delayed and its run, {COROUTINES:,} due in one tick"
 SLEEP = f"sleep and what follows it, {COROUTINES:,} due in one tick"
 CANCEL = f"cancel, {CANCELS} of {COROUTINES:,} delayed"

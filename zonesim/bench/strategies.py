@@ -6,7 +6,7 @@ round of each starts its own, and ends them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -19,27 +19,28 @@ from .empty_work import fourth, number
 from .figures import Comparison, Goal, Row, alone
 from .launches import Amount, Figures, one_of, ratio, take_turns
 
-PARK = "Park"
-ADAPTIVE = "AdaptiveSpin"
+PARK, PARK_AGAIN, ADAPTIVE, BACKOFF = "Park", "Park again", "AdaptiveSpin", "Backoff"
+YIELDING, BUSY_SPIN = "Yielding", "BusySpin"
 STRATEGIES: dict[str, Callable[[], IdleStrategy]] = {
     PARK: cr.Park,
-    "Park again": cr.Park,  # what a ratio of equals looks like
+    PARK_AGAIN: cr.Park,  # what a ratio of equals looks like
     ADAPTIVE: cr.AdaptiveSpin,
-    "Backoff": cr.Backoff,
-    "Yielding": cr.Yielding,
-    "BusySpin": cr.BusySpin,
+    BACKOFF: cr.Backoff,
+    YIELDING: cr.Yielding,
+    BUSY_SPIN: cr.BusySpin,
 }
 WARM_UP_CALLS = 50
 
 
 def take_turns_by_strategy(
+    names: Iterable[str],
     amount: Amount,
     measure: Callable[[cr.Scheduler], Figures],
     workers: int,
     zone_cpu: int | None = None,
     worker_cpu: int | None = None,
 ) -> dict[str, list[list[Figures]]]:
-    """What ``measure`` finds with workers of each strategy."""
+    """What ``measure`` finds with workers of each of these strategies."""
 
     def one(strategy: Callable[[], IdleStrategy]) -> Figures:
         pin = None if worker_cpu is None else [worker_cpu]
@@ -51,7 +52,7 @@ def take_turns_by_strategy(
 
     @contextmanager
     def opened() -> Iterator[dict[str, Callable[[], Figures]]]:
-        yield {name: partial(one, strategy) for name, strategy in STRATEGIES.items()}
+        yield {name: partial(one, STRATEGIES[name]) for name in names}
 
     return take_turns(amount, opened)
 
@@ -68,9 +69,7 @@ def rows(
     for name, rounds in samples.items():
         if name != PARK:
             its_goal = goal if name == ADAPTIVE else None
-            comparison = Comparison(
-                group, f"{figure}: {name}", PARK, "us", ratio, goal=its_goal
-            )
+            comparison = Comparison(group, f"{figure}: {name}", PARK, "us", ratio, goal=its_goal)
             yield comparison.row(one_of(rounds, figure), park)
 
 

@@ -168,9 +168,7 @@ def _amount(group: Group, options: Options) -> Amount:
     return Amount(options.launches or preset.launches, options.rounds or preset.rounds)
 
 
-def _noted(
-    report: Report, group: str, parts: Sequence[Row | str], *, disturbed: bool
-) -> Measured:
+def _noted(report: Report, group: str, parts: Sequence[Row | str], *, disturbed: bool) -> Measured:
     rows = [part for part in parts if isinstance(part, Row)]
     if disturbed:
         rows = [_unclear(row) for row in rows]

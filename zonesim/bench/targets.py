@@ -24,10 +24,10 @@ from .table import figure_text
 
 OTHER_CRITERIA = (
     "5 all tests pass: no timing; the test suite says it",
-    "6 no changes to existing code: the same coroutines ran on every row: on workers, on none, in "
-    "a bare loop of send",
-    "7 coroutines and scheduler may be coupled: not needed; any coroutine is a Task",
-    "8 the scheduler is injected: no row hands a coroutine its scheduler; whoever drives it answers",
+    "6 no changes to existing code: the same chains of coroutines ran on workers, without any, and "
+    "in a bare loop of send",
+    "7 coroutines and scheduler may know each other: not needed; any coroutine is a Task",
+    "8 the scheduler is injected: no coroutine here was handed one; whoever drives it answers",
     "9 Tasks need a scheduler: an AsyncTask awaited without one fails, and says how to run it",
 )
 

@@ -13,7 +13,6 @@ from .core import COROUTINES, timed_us
 from .empty_work import Leaf, number, path, plain_number, plain_path
 from .peers_by_hand import HandPool
 
-
 Tick = Callable[[], object]
 AsyncTick = Callable[[], Awaitable[object]]
 

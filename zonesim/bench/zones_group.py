@@ -19,7 +19,7 @@ from .suite import Setting
 
 ZONES = 100
 ROUND = f"a tick of {ZONES} zones of {COROUTINES:,}"
-ONE_ZONE = "of it one zone"
+ONE_ZONE = f"one of {ZONES} zones, in a tick of all"
 
 
 def measure_zones(setting: Setting) -> Iterator[Row | str]:

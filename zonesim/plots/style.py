@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,28 @@ _LOOK: dict[Any, Any] = {
 @contextmanager
 def page(run: Run, title: str, path: Path) -> Iterator[Axes]:
     """Give the axes of a figure that names its run, and save it when it is drawn."""
-    with mpl.rc_context(_LOOK):
-        below_titles = ConstrainedLayoutEngine(rect=(0.005, 0.01, 0.985, 0.87))
-        figure = Figure(figsize=(9.6, 5.6), dpi=110, layout=below_titles)
-        FigureCanvasAgg(figure)
-        figure.text(0.012, 0.965, title, size=15, weight="bold", color=BLACK, va="top")
-        figure.text(0.012, 0.912, _origin(run), size=9.5, color="#555555", va="top")
+    first = (_shortened(run.info.scenario, 32), f"seed {run.info.seed}")
+    origin = origin_of(first, run.info.machine, run.info.versions)
+    with sheet(title, origin, path) as figure:
         yield figure.add_subplot()
+
+
+@contextmanager
+def sheet(
+    title: str, origin: str, path: Path, size: tuple[float, float] = (9.6, 5.6)
+) -> Iterator[Figure]:
+    """Give an empty figure of so many inches below its titles, and save it when it is drawn."""
+    width, height = size
+    with mpl.rc_context(_LOOK):
+        titles = 0.672 / height
+        below_titles = ConstrainedLayoutEngine(rect=(0.005, 0.01, 0.985, 0.99 - titles))
+        figure = Figure(figsize=(width, height), dpi=110, layout=below_titles)
+        FigureCanvasAgg(figure)
+        top = 1 - 0.196 / height
+        figure.text(0.012, top, title, size=15, weight="bold", color=BLACK, va="top")
+        below = 1 - 0.49 / height
+        figure.text(0.012, below, origin, size=9.5, color="#555555", va="top")
+        yield figure
         try:
             figure.savefig(path, metadata={"Title": title})
         except OSError as error:
@@ -121,16 +136,16 @@ def say_empty(axes: Axes) -> None:
     axes.set_axis_off()
 
 
-def _origin(run: Run) -> str:
-    info = run.info
-    cpu = str(info.machine.get("cpu", "unknown machine"))
-    cpus = info.machine.get("cpus_usable", "?")
+def origin_of(
+    first: Sequence[str], machine: Mapping[str, str | int], versions: Mapping[str, str]
+) -> str:
+    """Tell in one line what is drawn, and which machine and versions it was measured with."""
+    cpu = str(machine.get("cpu", "unknown machine"))
     parts = [
-        _shortened(info.scenario, 32),
-        f"seed {info.seed}",
-        f"{_shortened(cpu, 48)}, {cpus} CPUs",
-        f"Python {info.versions.get('python', '?')}",
-        f"zonesim {info.versions.get('zonesim', '?')}",
+        *first,
+        f"{_shortened(cpu, 48)}, {machine.get('cpus_usable', '?')} CPUs",
+        f"Python {versions.get('python', '?')}",
+        f"zonesim {versions.get('zonesim', '?')}",
     ]
     return "  ·  ".join(parts)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from zonesim.bench.idle import ALONE, APART, CROWDED, FREE, TICK, Estimate, Row
 
 from zonesim.bench import crowd, idle
-from zonesim.bench.idle import ALONE, APART, CROWDED, FREE, TICK, Estimate, Row
 from zonesim.system import cpus_to_hold
 
 pytestmark = pytest.mark.timeout(60)
