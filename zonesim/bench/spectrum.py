@@ -29,15 +29,15 @@ def draw(report: Report, folder: Path) -> list[Path]:
 SUITE = Suite(
     "spectrum",
     {
-        "patterns": Group(measure_patterns, Amount(8, 11), Amount(3, 2)),
-        "work": Group(measure_work, Amount(4, 3), Amount(1, 2)),
-        "impact": Group(measure_impact, Amount(6, 6), Amount(1, 4)),
+        "patterns": Group(measure_patterns, Amount(8, 8), Amount(3, 2)),
+        "work": Group(measure_work, Amount(3, 3), Amount(1, 2)),
+        "impact": Group(measure_impact, Amount(6, 5), Amount(1, 4)),
         "zones": Group(measure_zones, Amount(4, 5), Amount(1, 4)),
         "storms": Group(measure_storms, Amount(5, 9), Amount(3, 2)),
         "queue": Group(measure_queue, Amount(5, 7), Amount(3, 2)),
-        "bursts": Group(measure_bursts, Amount(1, 9), Amount(1, 2)),
+        "bursts": Group(measure_bursts, Amount(1, 7), Amount(1, 2)),
         **{
-            name: Group(partial(measure_idle, name), Amount(1, 9), Amount(1, 2))
+            name: Group(partial(measure_idle, name), Amount(1, 7), Amount(1, 2))
             for name in (FREE, APART, CROWDED)
         },
         "batching": Group(measure_batching, Amount(6, 9), Amount(3, 2)),

@@ -23,7 +23,7 @@ from . import style
 GROUPS = ("patterns", "impact", "zones", "storms", "queue")
 PANELS = {"us": "us per operation (log)", "ms": "ms per tick (log)"}
 LEFT_OUT = (": impact", "component:", "own thread", "disagreement")  # the same once more, or parts
-LEVELS = dict(zip(Levels._fields, ("#C8C8C8", "#888888", style.BLACK), strict=True))
+LEVELS = dict(zip(Levels._fields, ("#BBBBBB", "#777777", style.BLACK), strict=True))
 ROW_INCH = 0.33
 OURS = "ours, and where another run would find it"
 MARKS = {  # marker, colour, size
@@ -42,8 +42,9 @@ class Line(NamedTuple):
     levels: Levels | None
 
     def values(self) -> list[float]:
-        """All that has a place on the axis."""
-        return [self.row.ours, *self.published.values(), *(self.levels or ())]
+        """All that has a place on the axis; below, an interval may reach its edge, down to zero."""
+        points = [self.row.ours, *self.published.values(), *(self.levels or ())]
+        return [*points, max(self.row.interval[1], self.row.ours)]
 
 
 def draw(report: Report, path: Path) -> Path:
@@ -55,7 +56,7 @@ def draw(report: Report, path: Path) -> Path:
     size = (11.0, 1.4 + sum(heights) + 0.25 * len(heights))
     with style.sheet("What an operation costs, and a tick", origin, path, size) as figure:
         if not panels:
-            style.say_empty(figure.add_subplot())
+            style.say_empty(figure.add_subplot(), "nothing was measured")
             return path
         all_axes = figure.subplots(len(panels), height_ratios=heights, squeeze=False)[:, 0]
         for axes, (unit, lines) in zip(all_axes, panels.items(), strict=True):

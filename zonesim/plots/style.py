@@ -130,9 +130,9 @@ def labelled(steps: int, most: int = MOST_LABELS) -> range:
     return range(0, steps, -(-steps // most) or 1)
 
 
-def say_empty(axes: Axes) -> None:
+def say_empty(axes: Axes, reason: str = "no tick was measured") -> None:
     """Say that there is nothing to draw, in place of an empty frame."""
-    axes.text(0.5, 0.5, "no tick was measured", transform=axes.transAxes, ha="center", size=13)
+    axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", size=13)
     axes.set_axis_off()
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from zonesim.bench.launches import (
     Amount,
+    each,
     flat,
     in_turn,
     interval,
+    one_of,
     own_median,
     ratio,
     take_turns,
@@ -58,6 +60,21 @@ def test_what_was_opened_is_closed_when_a_candidate_fails():
     assert closed == [True]
 
 
+def test_candidates_may_give_several_figures_at_once():
+    @contextmanager
+    def open_candidates() -> Iterator[dict[str, object]]:
+        counts = iter(range(100))
+        yield {"both": lambda: {"up": float(next(counts)), "same": 7.0}}
+
+    samples = take_turns(Amount(launches=2, rounds=2), open_candidates)
+    assert one_of(samples["both"], "up") == [[1.0, 2.0], [1.0, 2.0]]
+    assert one_of(samples["both"], "same") == [[7.0, 7.0], [7.0, 7.0]]
+
+
+def test_rounds_are_told_in_another_unit_one_by_one():
+    assert each(lambda us: us / 1_000, [[1_000.0, 2_000.0], [500.0]]) == [[1.0, 2.0], [0.5]]
+
+
 def test_statistics_are_of_medians():
     assert ratio([1, 2, 90], [4, 4, 4]) == 0.5
     assert times_as_fast([1, 2, 90], [4, 4, 4]) == 2.0
@@ -71,6 +88,13 @@ def test_figures_that_are_all_alike_have_an_interval_of_no_width():
 
 def test_a_single_figure_has_no_spread():
     assert interval(own_median, [[3.0]], [[3.0]]) == (3.0, 3.0)
+
+
+def test_an_interval_goes_below_zero_only_where_figures_do():
+    scattered = [[1.0, 9.0], [0.1, 20.0]]
+    assert interval(own_median, scattered, scattered)[0] == 0.0
+    below = [[value - 5.0 for value in launch] for launch in scattered]
+    assert interval(own_median, below, below)[0] < min(flat(below))
 
 
 def test_an_interval_is_about_its_figure_and_the_same_each_time():

@@ -7,7 +7,7 @@ import pytest
 
 from zonesim.bench import noise, suite
 from zonesim.bench.compare import compare
-from zonesim.bench.figures import Comparison, Goal, Row, alone
+from zonesim.bench.figures import Comparison, Goal, Row, alone, beside
 from zonesim.bench.launches import Amount, ratio, times_as_fast
 from zonesim.bench.suite import BenchError, Group, Measured, Options, Report, Suite, begin
 from zonesim.bench.table import changes_text, figure_text, foot, head, section
@@ -52,6 +52,16 @@ def test_groups_are_measured_and_then_concluded_from(quiet):
     ]
     assert report.complete
     assert [row.figure for row in report.rows] == [2.0, 0.5, 2.0]
+
+
+def test_what_is_concluded_in_words_belongs_to_the_row_before_it(quiet):
+    sums, others = (alone(name, "rows", "", [[2.0]]) for name in ("sums", "others"))
+    parts = [sums, "of all groups", others, "of the rest"]
+    report = begin(MADE_UP, Options(["first"]))
+    *_, first, second = suite.measure(MADE_UP._replace(conclude=lambda rows: parts), report)
+    assert (first.group, first.rows, first.notes) == ("sums", [sums], ["of all groups"])
+    assert (second.group, second.rows, second.notes) == ("others", [others], ["of the rest"])
+    assert report.notes[-2:] == ["of all groups", "of the rest"]
 
 
 @pytest.mark.parametrize(
@@ -178,6 +188,18 @@ def test_a_table_says_how_it_was_measured_then_each_row_and_the_notes(report):
     assert "theirs: 4.00  0.50 x" in text
     assert "  nobody else is installed" in text
     assert "goals: 1 pass" in text
+
+
+@pytest.mark.parametrize(
+    ("published", "note"), [(125.0, "theirs is 62x"), (1.0, "theirs is 0.50x")]
+)
+def test_a_published_figure_stands_beside_ours_and_changes_nothing(report, published, note):
+    ours = alone("first", "a thing", "us", OURS)
+    row = beside(ours, "others", published)
+    assert (row.figure, row.interval, row.samples) == (ours.figure, ours.interval, ours.samples)
+    assert (row.theirs, row.note) == (published, note)
+    line = list(section(Measured("first", [row], []), report))[-1]
+    assert line.count("2.00 us") == 1  # not once more as what is made of both
 
 
 def test_changes_are_told_line_by_line(report):
