@@ -134,7 +134,7 @@ class RingMemory:
         """A copy of some bytes."""
         return self._map[offset : offset + length]
 
-    def write(self, offset: int, data: bytes) -> None:
+    def write(self, offset: int, data: bytes | bytearray) -> None:
         """Overwrite some bytes."""
         self._map[offset : offset + len(data)] = data
 

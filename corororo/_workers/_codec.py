@@ -98,7 +98,7 @@ class Codec:
                     )
         return ENCODER.encode((busy_ns, good, told))
 
-    def decode_reply(self, data: bytes) -> Reply:
+    def decode_reply(self, data: bytes | memoryview) -> Reply:
         """Raises msgspec.DecodeError where the bytes are not a reply at all."""
         try:
             busy_ns, good, told = self._reply.decode(data)
