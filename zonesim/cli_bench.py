@@ -97,6 +97,27 @@ def spectrum(
     run_suite("spectrum", quick, only, workers, launches, rounds, pin, out, as_json)
 
 
+@bench.command()
+def ladder(
+    quick: QuickOption = False,
+    only: OnlyOption = None,
+    workers: BenchWorkersOption = 2,
+    launches: LaunchesOption = None,
+    rounds: RoundsOption = None,
+    pin: PinOption = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Retrace the phases of Coro-Roro's performance plan, from whole contexts to the ring.
+
+    \b
+    Examples:
+      zonesim bench ladder --quick
+      zonesim bench ladder --only paths --launches 8
+    """
+    run_suite("ladder", quick, only, workers, launches, rounds, pin, out, as_json)
+
+
 def run_suite(
     name: str,
     quick: bool,

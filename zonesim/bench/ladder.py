@@ -1,0 +1,55 @@
+"""`zonesim bench ladder`: the plan's phases retraced, one rung above the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from .core import CHAINS
+from .empty_work import number, path
+from .figures import Row
+from .ladder_rows import rows
+from .ladder_steps import SWITCHES, TICK_US, Function, open_steps
+from .launches import Amount, one_of, take_turns
+from .milestones import BEFORE, PERIOD_MS
+from .suite import Group, Report, Setting, Suite
+
+HEAP = 100_000  # lists that live on, as those of a game do: the collector looks at them
+WORK: dict[str, Function] = {"numbers": number, "paths": path}
+NOTES = (
+    f"a switch: {CHAINS} of them are what a tick takes longer than one with plain Tasks in place "
+    f"of its AsyncTasks",
+    f"zones: {PERIOD_MS:g} ms by the ms of a tick, as the plan reckons what one main thread "
+    f"holds; that the thread waits for workers in a part of them is not taken off",
+    f"garbage is collected inside of ticks, beside {HEAP:,} lists that live on, as users have it; "
+    f"rungs 4 and 5 collect it between ticks, in time that no figure counts",
+    f"goals are the plan's milestones; before them the plan had {BEFORE.switch_us:,.0f} us a "
+    f"switch, {BEFORE.tick_ms:,.0f} ms a tick, {BEFORE.zones} zones",
+)
+
+
+def measure(group: str, setting: Setting) -> Iterator[Row | str]:
+    """All rungs on one workload, in turns."""
+    heap: list[list[int]] = [[] for _ in range(HEAP)]
+    samples = take_turns(setting.amount, partial(open_steps, setting.workers, WORK[group]))
+    del heap
+    ticks_us = {name: one_of(rounds, TICK_US) for name, rounds in samples.items()}
+    switches = {name: one_of(rounds, SWITCHES) for name, rounds in samples.items()}
+    yield from rows(group, ticks_us, switches)
+    yield from NOTES
+
+
+def draw(report: Report, folder: Path) -> list[Path]:
+    """A picture of each workload."""
+    from zonesim.plots import waterfall  # matplotlib, which nothing that measures needs
+
+    groups = dict.fromkeys(row.group for row in report.rows)
+    return [waterfall.draw(report, group, folder / f"waterfall_{group}.png") for group in groups]
+
+
+SUITE = Suite(
+    "ladder",
+    {name: Group(partial(measure, name), Amount(6, 8), Amount(3, 2)) for name in WORK},
+    draw=draw,
+)
