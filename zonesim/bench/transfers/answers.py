@@ -52,16 +52,17 @@ class Sent:
     def lost(self) -> Completion:
         """Their worker died with them."""
         name = self.codec.function.name
-        error = cr.WorkerDied(
+        told = (
             f"{name}: expected an answer, and a worker died that had this call or might have had "
             f"it; this transfer runs no call again, WorkerPool does"
         )
-        return failed(self.ticket, self.start, self.calls, error)
+        errors = [cr.WorkerDied(told) for _ in range(self.calls)]
+        return Completion(self.ticket, self.start, [None] * self.calls, dict(enumerate(errors)))
 
 
-def failed(ticket: object, start: int, calls: int, error: BaseException) -> Completion:
-    """All calls of a message fail."""
-    return Completion(ticket, start, [None] * calls, dict.fromkeys(range(calls), error))
+def failed(ticket: object, place: int, error: BaseException) -> Completion:
+    """One call fails."""
+    return Completion(ticket, place, [None], {0: error})
 
 
 # -- at home

@@ -136,11 +136,11 @@ def _completion(sent: Sent, pickled: bytes) -> Completion:
     try:
         _, value, failure = pickle.loads(pickled)
     except Exception as error:  # the result's class may raise anything
-        return failed(sent.ticket, sent.start, 1, error)
+        return failed(sent.ticket, sent.start, error)
     if failure is None:
         return Completion(sent.ticket, sent.start, [value], None)
     told = rebuild_failure(failure, sent.codec.function.name)
-    return failed(sent.ticket, sent.start, 1, told)
+    return failed(sent.ticket, sent.start, told)
 
 
 def _open_queue(parts: ExitStack) -> BytesQueue:

@@ -64,8 +64,6 @@ class Lines:
     def take(self) -> list[Completion]:
         """What has come back, from those that broke as well."""
         ready: list[Completion] = []
-        if not any(line.out for line in self._lines):
-            return ready  # that spares a system call, and who broke meanwhile is met later
         broken = set()
         for key, events in self._selector.select(0):
             line: Line = key.data

@@ -151,4 +151,4 @@ class RungTransfer:
             self._waiting.appendleft(Pile.of_singles(pile, start, calls))
             return
         told = refusal(pile.function, calls[0], error)
-        self._ready.append(failed(pile.ticket, start, 1, told))
+        self._ready.append(failed(pile.ticket, start, told))
