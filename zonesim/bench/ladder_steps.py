@@ -15,11 +15,10 @@ import corororo as cr
 
 from . import milestones
 from .chains import plain_task
-from .core import CHAINS, tick_chains
+from .core import CHAINS, tick_chains, timed_us
 from .empty_work import first
 from .launches import Figures
 from .milestones import Milestone
-from .rounds import timed_us
 from .transfers.batched import Batched
 from .transfers.context import Context
 from .transfers.direct import Direct
