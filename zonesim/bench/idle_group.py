@@ -40,7 +40,7 @@ class Sizes(NamedTuple):
     ticks: int = 24  # GAP_S apart
 
 
-FULL, QUICK = Sizes(), Sizes(calls=50, ticks=8)
+FULL, QUICK = Sizes(), Sizes(calls=30, ticks=8)
 
 
 class Situation(NamedTuple):

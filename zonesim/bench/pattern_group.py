@@ -67,7 +67,10 @@ def measure_patterns(setting: Setting) -> Iterator[Row | str]:
     """With empty work: all that is measured is overhead."""
     yield from _measure("patterns", setting, EMPTY)
     yield "the work is empty and expected to take nothing: all of the time is overhead"
-    yield "an operation is an await; in the chains it is a coroutine"
+    yield (
+        f"an operation is an await; in {CHAINED!r}, the plan's mixed workload "
+        "Task->Task->Task->Task->AsyncTask, it is a coroutine"
+    )
     yield f"an impact is overhead x {COROUTINES:,} / 1,000, the plan's formula"
 
 
@@ -76,11 +79,11 @@ def measure_work(setting: Setting) -> Iterator[Row | str]:
     yield from _measure("work", setting, WORKING)
     yield (
         f"overhead is the time less calls x work / {setting.workers} workers; of calls one after "
-        f"another, less calls x work"
+        "another, less calls x work"
     )
     yield (
         f"the zone's thread and {setting.workers} busy workers share the CPUs: "
-        f"what they take from each other counts as overhead"
+        "what they take from each other counts as overhead"
     )
 
 

@@ -29,7 +29,7 @@ STRATEGIES: dict[str, Callable[[], IdleStrategy]] = {
     YIELDING: cr.Yielding,
     BUSY_SPIN: cr.BusySpin,
 }
-WARM_UP_CALLS = 50
+WARM_UP_CALLS = 30
 
 
 def take_turns_by_strategy(
