@@ -16,10 +16,13 @@ from ._layout import reply_offset as reply_offset
 from ._limits import explaining_open_files as explaining_open_files
 from ._limits import is_out_of_files as is_out_of_files
 from ._memory import RingMemory as RingMemory
+from ._places import FoundSession as FoundSession
+from ._places import candidate_bases as candidate_bases
+from ._places import find_sessions as find_sessions
+from ._places import free_bytes as free_bytes
+from ._places import remove_session as remove_session
+from ._places import remove_stale_sessions as remove_stale_sessions
+from ._places import stale_sessions as stale_sessions
 from ._ring import Ring as Ring
 from ._ring import RingStatistics as RingStatistics
 from ._session import Session as Session
-from ._session import candidate_bases as candidate_bases
-from ._session import free_bytes as free_bytes
-from ._session import remove_stale_sessions as remove_stale_sessions
-from ._session import stale_sessions as stale_sessions

@@ -1,4 +1,4 @@
-"""The session directory of a pool: made, locked, found stale, removed. Knows no workers.
+"""The session directory of a pool: made, locked, entered, removed. Knows no workers.
 
 Its files: ``lock`` (held with flock while the owner lives), ``pool.json``, the FIFOs ``calls``
 (zones to workers; one more for each worker that is somebody's home, ``calls.<place>``), ``status``
@@ -13,18 +13,22 @@ import fcntl
 import os
 import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from corororo._exceptions import PoolClosed, SessionError
-from corororo._platform import HAS_MEMORY_FILES
 
 from ._fifo import FifoReader, FifoWriter, make_fifo, remove_file
 from ._forks import told_after_fork
-
-PREFIX = "corororo-"
-UNFINISHED_PREFIX = ".corororo-"  # until its lock is held; never taken for stale by its name
+from ._places import (
+    LOCK,
+    PREFIX,
+    UNFINISHED_PREFIX,
+    candidate_bases,
+    free_bytes,
+    is_unlocked,
+    remove_session,
+    remove_stale_sessions,
+)
 
 
 class Session:
@@ -33,6 +37,7 @@ class Session:
     def __init__(self, directory: Path, lock_fd: int | None) -> None:
         self.directory = directory
         self._lock_fd = lock_fd
+        self._owned = lock_fd is not None
         told_after_fork(self)
 
     @classmethod
@@ -51,7 +56,7 @@ class Session:
         lock_fd = None
         try:
             unfinished.mkdir(mode=0o700)
-            lock_fd = _make_locked_file(unfinished / "lock")
+            lock_fd = _make_locked_file(unfinished / LOCK)
             for fifo in ("calls", "status", "lifeline"):
                 make_fifo(unfinished / fifo)
             directory = place / f"{PREFIX}{name}"
@@ -83,7 +88,7 @@ class Session:
     def check_owner_lives(self) -> None:
         """Raise PoolClosed unless the owner holds its lock."""
         try:
-            gone = _is_unlocked(self.directory)
+            gone = is_unlocked(self.directory)
         except FileNotFoundError:
             gone = True
         if gone:
@@ -175,62 +180,23 @@ class Session:
                 self.remove_ring(int(replies.stem, 16))
 
     def remove(self) -> None:
-        """Remove the directory and give up its lock; for the owner. Idempotent."""
-        if self._lock_fd is not None:
-            shutil.rmtree(self.directory, ignore_errors=True)
-            self._give_up_lock()
-            if self.directory.exists():
-                _remove_with_one_file(self.directory)
+        """Give up the lock and remove the directory; for the owner. Idempotent."""
+        if self._owned:
+            self._give_up_lock()  # first: it may be the last file that could be had
+            # Whoever writes there still has missed the end; the next start removes what is left.
+            with contextlib.suppress(OSError):
+                remove_session(self.directory)
+            self._owned = False
 
     def after_fork(self) -> None:
         """In a forked process, which owns nothing: the lock ends with its parent."""
+        self._owned = False
         self._give_up_lock()
 
     def _give_up_lock(self) -> None:
         if self._lock_fd is not None:
             os.close(self._lock_fd)
             self._lock_fd = None
-
-
-def candidate_bases() -> list[Path]:
-    """Where a session directory may stand, best first."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    places = [
-        Path("/dev/shm") if HAS_MEMORY_FILES else None,
-        Path(runtime) if runtime else None,
-        Path(tempfile.gettempdir()),
-    ]
-    return [p for p in places if p is not None and p.is_dir() and os.access(p, os.W_OK | os.X_OK)]
-
-
-def stale_sessions(base: Path) -> Iterator[Path]:
-    """Session directories of this user below ``base`` whose owner does not live any more."""
-    for prefix in (PREFIX, UNFINISHED_PREFIX):
-        for directory in base.glob(f"{prefix}{os.getuid()}-*"):
-            if _is_stale(directory):
-                yield directory
-
-
-def remove_stale_sessions(base: Path) -> list[Path]:
-    """Remove what killed owners left below ``base``, and return it."""
-    stale = list(stale_sessions(base))
-    for directory in stale:
-        shutil.rmtree(directory, ignore_errors=True)  # another start may be removing it as well
-    return stale
-
-
-def free_bytes(directory: Path) -> int:
-    """Room left for this user on the file system of a directory."""
-    status = os.statvfs(directory)
-    return status.f_bavail * status.f_frsize
-
-
-def _remove_with_one_file(directory: Path) -> None:
-    """rmtree takes two open files, and failed if the lock was the last that could be had."""
-    with contextlib.suppress(FileNotFoundError):  # another start found it unlocked
-        for name in os.listdir(directory):
-            remove_file(directory / name)
-        directory.rmdir()
 
 
 def _make_locked_file(path: Path) -> int:
@@ -252,22 +218,3 @@ def _choose_base(room_bytes: int) -> Path:
         f"the rings need {(room_bytes + (1 << 20) - 1) >> 20} MB, found: {found or 'no place'}; "
         f"free some there, or ask for smaller rings"
     )
-
-
-def _is_stale(directory: Path) -> bool:
-    try:
-        return directory.lstat().st_uid == os.getuid() and _is_unlocked(directory)
-    except OSError:  # gone in the meantime, or being made: without a lock file it is not ours
-        return False
-
-
-def _is_unlocked(directory: Path) -> bool:
-    """Whether nobody holds the lock of a session; raises OSError where there is none to look at."""
-    fd = os.open(directory / "lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(fd)
-    return True

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 import pytest
 
 from corororo._platform import HAS_PROC, HAS_TITLES
-from corororo._ring._session import candidate_bases
+from corororo._ring import candidate_bases
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 30.0  # for what has to happen some time; nothing is measured by it

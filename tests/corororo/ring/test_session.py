@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
 from corororo._exceptions import PoolClosed, SessionError
-from corororo._ring import Session, _session, remove_stale_sessions, stale_sessions
+from corororo._ring import (
+    Session,
+    _session,
+    candidate_bases,
+    find_sessions,
+    remove_session,
+    remove_stale_sessions,
+    stale_sessions,
+)
 
 
 def abandon(session: Session) -> Path:
@@ -70,6 +81,60 @@ def test_a_start_that_was_killed_half_way_is_removed_too(tmp_path: Path) -> None
     directory.rename(tmp_path / f".{directory.name}")
     assert len(remove_stale_sessions(tmp_path)) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_removed_stays_stale_and_the_rest_goes(tmp_path: Path) -> None:
+    directory = abandon(Session.create(base=tmp_path))
+    (directory / "kept").mkdir()
+    (directory / "kept" / "file").touch()
+    remove = shutil.rmtree
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda path: None)  # as where the files are another's
+        with pytest.raises(OSError, match="not empty"):
+            remove_session(directory)
+        assert remove_stale_sessions(tmp_path) == []
+
+    assert {path.name for path in directory.iterdir()} == {"lock", "kept"}
+    assert [found.state for found in find_sessions(tmp_path)] == ["stale"]
+    remove(directory / "kept")
+    assert remove_stale_sessions(tmp_path) == [directory]
+
+
+def test_several_that_remove_one_session_at_once_do_not_hinder_each_other(tmp_path: Path) -> None:
+    stale = abandon(Session.create(base=tmp_path))
+    for number in range(400):
+        (stale / f"{number}.ring").touch()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(remove_session, [stale] * 4))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sessions_are_found_with_their_owners_and_who_lives(tmp_path: Path) -> None:
+    living, made = Session.create(base=tmp_path), Session.create(base=tmp_path)
+    dead = abandon(Session.create(base=tmp_path))
+    (made.directory / "lock").unlink()  # as before a start has its lock
+    (tmp_path / f"corororo-{os.getuid() + 1}-{os.getpid()}-01234567").mkdir()  # not that user's
+    (tmp_path / "corororo-of-somebody").mkdir()
+
+    found = {session.directory: session for session in find_sessions(tmp_path)}
+
+    assert {path: session.state for path, session in found.items()} == {
+        living.directory: "live",
+        dead: "stale",
+        made.directory: "unknown",
+    }
+    assert {(s.uid, s.pid) for s in found.values()} == {(os.getuid(), os.getpid())}
+    for session in (living, made):
+        session.remove()
+
+
+def test_a_place_that_two_names_lead_to_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert candidate_bases().count(tmp_path) == 1
 
 
 def test_a_start_that_fails_leaves_neither_files_nor_descriptors(tmp_path: Path) -> None:
