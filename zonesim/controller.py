@@ -24,6 +24,7 @@ from zonesim.open_files import raise_open_file_limit
 from zonesim.progress import OnProgress
 from zonesim.results import OutputError, RunWriter, Summary
 from zonesim.scenario import Scenario
+from zonesim.sessions import CONTROL
 from zonesim.statistics import StepInfo
 from zonesim.supervisor import PRELOAD
 from zonesim.ticks import TickRow
@@ -95,7 +96,7 @@ class Controller:
         self._on_notice = on_notice
         session = Path(pool.address)
         self._maps = MapStore(scenario, session)
-        self._fleet = Fleet(session / "control", pool.address, self._take_ticks)
+        self._fleet = Fleet(session / CONTROL, pool.address, self._take_ticks)
         self._gauge = Gauge(scenario)
         self._step = 0
         self._hashes: dict[int, int] = {}  # by zone, after its latest tick

@@ -178,6 +178,11 @@ class AttachedPool:
         self._session = Session.attach(address)
         self._config = read_config(self._session)
 
+    @property
+    def workers(self) -> int:
+        """How many workers it keeps."""
+        return self._config.workers
+
     def open_transfer(self) -> Transfer:
         """The way to the workers for one Scheduler."""
         return open_transfer(self._session, self._config)
