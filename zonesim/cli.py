@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from zonesim.cli_bench import bench
+from zonesim.cli_doctor import doctor
 from zonesim.cli_options import (
     DurationOption,
     JsonOption,
@@ -31,7 +32,7 @@ from zonesim.cli_options import (
 )
 from zonesim.cli_run import BadInput, bad_input, check_map, draw, measure, run_folder
 from zonesim.cli_say import as_json_text, say, tell
-from zonesim.cli_texts import paths_text, scenario_text, summary_text
+from zonesim.cli_texts import paths_text, scenario_text, summary_text, usage_problem
 from zonesim.scenario import (
     Scenario,
     ScenarioError,
@@ -228,14 +229,16 @@ def check(
     say(as_json_text(loaded) if as_json else scenario_text(loaded))
 
 
+app.command()(doctor)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; `arguments` are those of the process."""
     try:
         with _ends_as_by_ctrl_c():
             return app(args=arguments, prog_name="zonesim", standalone_mode=False) or DONE
     except UsageError as error:
-        message: str = error.format_message()  # type: ignore[attr-defined]
-        return _complain(f"{message.rstrip('.')}; see zonesim --help")
+        return _complain(usage_problem(error))
     except (ScenarioError, BadInput) as error:
         return _complain(str(error))
     except (KeyboardInterrupt, typer.Abort):

@@ -1,7 +1,8 @@
-"""Results as text for people. Prints nothing."""
+"""Results and refusals as text for people. Prints nothing."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from zonesim.scenario import Scenario
@@ -10,6 +11,8 @@ from zonesim.step_table import step_table
 if TYPE_CHECKING:  # they bring more along than a command needs that only prints
     from zonesim.path_check import PathReport
     from zonesim.results import Summary
+
+_EXTRA = re.compile(r"Got unexpected extra argument\S* \((?P<found>.*)\)")
 
 
 def summary_text(summary: Summary) -> str:
@@ -26,6 +29,14 @@ def scenario_text(scenario: Scenario) -> str:
         f"{scenario.name}: can be run; workload {scenario.workload}, zones {steps}, {bound} "
         f"each, {scenario.worker_count} workers, seed {scenario.seed}"
     )
+
+
+def usage_problem(error: Exception) -> str:
+    """A usage error of typer's in our words, with the command whose help tells more."""
+    message: str = error.format_message()  # type: ignore[attr-defined]
+    message = _EXTRA.sub(r"expected no further argument, found \g<found>", message.rstrip("."))
+    context = getattr(error, "ctx", None)
+    return f"{message}; see {context.command_path if context else 'zonesim'} --help"
 
 
 def paths_text(report: PathReport) -> str:

@@ -26,7 +26,15 @@ def describe_machine() -> dict[str, str | int]:
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that a run's figures depend on."""
-    return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def version(package: str) -> str:
+    """The version of an installed package; "not installed" for any other."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def pss_mb(pid: int) -> float | None:
@@ -38,13 +46,6 @@ def pss_mb(pid: int) -> float | None:
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1_024 / 1_000_000
     return None
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def _cpu_model() -> str:

@@ -11,6 +11,7 @@ from zonesim.schedule import Missed
 
 DEFAULT_DURATION_S = 10.0
 ZONES_MAX = 1000
+WORKERS_MAX = 256
 
 MapKind = Literal["caves", "fields", "towns"]
 MADE_KINDS: tuple[MapKind, ...] = ("caves", "fields", "towns")
@@ -133,7 +134,7 @@ class Scenario(_Table, frozen=True):
         Meta(description="Number of zones, or a list of them: one step each."),
     ] = 1
     workers: Annotated[
-        Annotated[int, Meta(ge=0, le=256)] | Literal["auto"],
+        Annotated[int, Meta(ge=0, le=WORKERS_MAX)] | Literal["auto"],
         Meta(description="Worker processes; 0 runs AsyncTasks inline, auto takes all usable CPUs."),
     ] = "auto"
     zones_per_process: Annotated[

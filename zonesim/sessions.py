@@ -32,6 +32,7 @@ class SessionReport(msgspec.Struct, frozen=True):
     directory: str
     state: Literal["live", "stale", "unknown"]  # unknown: another user's, or just being made
     user: str
+    own: bool  # of the user who asks
     pid: int  # of its owner
     age_s: float
     size_bytes: int | None  # None where it cannot be looked into
@@ -113,6 +114,7 @@ def _describe(session: FoundSession, age_s: float) -> SessionReport:
         directory=str(session.directory),
         state=session.state,
         user=_user(session.uid),
+        own=session.uid == os.getuid(),
         pid=session.pid,
         age_s=max(0.0, age_s),  # somebody may have set the clock back
         size_bytes=size_bytes,

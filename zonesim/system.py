@@ -6,6 +6,7 @@ Whether something is there at all says ``corororo._platform``, which tests can h
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import struct
 import sys
@@ -14,9 +15,31 @@ from pathlib import Path
 import setproctitle
 import trio
 
-from corororo._platform import HAS_AFFINITY, HAS_PROC, HAS_TITLES
+from corororo._platform import (
+    HAS_AFFINITY,
+    HAS_FALLOCATE,
+    HAS_PROC,
+    HAS_SCHED_YIELD,
+    HAS_SIGIO,
+    HAS_TITLES,
+)
+from corororo._platform import (
+    HAS_MEMORY_FILES as HAS_MEMORY_FILES,
+)
 
 PROC = Path("/proc")
+SYS = Path("/sys")
+
+# What only some systems have, and what is done without it.
+FALLBACKS = (
+    (HAS_MEMORY_FILES, "rings are files on a disk"),
+    (HAS_PROC, "memory and CPU time of single processes are not known"),
+    (HAS_AFFINITY, "processes cannot be held on CPUs"),
+    (HAS_TITLES, "processes are not named"),
+    (HAS_SIGIO, "a worker inside a long C call outlives its owner by that call"),
+    (HAS_FALLOCATE, "rings are reserved by writing zeros"),
+    (HAS_SCHED_YIELD, "spinning workers sleep for no time instead of yielding"),
+)
 
 UCRED = struct.Struct("iII")  # of Linux: pid, uid, gid
 LOCAL_PEERCRED = (0, 1)  # of macOS: the level, SOL_LOCAL, and the option; Python knows neither
@@ -51,6 +74,47 @@ def read_proc(*parts: str) -> str:
         return PROC.joinpath(*parts).read_text() if HAS_PROC else ""
     except OSError:
         return ""
+
+
+def read_sys(*parts: str) -> str:
+    """A file below /sys; "" where there is none of that name, or it cannot be read."""
+    try:
+        return SYS.joinpath(*parts).read_text().strip() if HAS_PROC else ""  # they come together
+    except OSError:
+        return ""
+
+
+def cpu_ns(pid: int) -> int | None:
+    """The CPU time that a process has used; None where the system does not tell."""
+    spent = read_proc(str(pid), "schedstat").split()
+    return int(spent[0]) if spent else None
+
+
+def process_limit() -> int | None:
+    """How many processes and threads this user may have; None where nothing limits them."""
+    limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+    if limit == resource.RLIM_INFINITY or (os.getuid() == 0 and sys.platform == "linux"):
+        return None  # Linux does not hold root to it
+    return limit
+
+
+def processes_in_use() -> int | None:
+    """The processes and threads of this user; None where the system does not tell."""
+    if not HAS_PROC:
+        return None
+    found = 0
+    for process in PROC.glob("[0-9]*"):
+        try:
+            if process.stat().st_uid == os.getuid():
+                found += len(os.listdir(process / "task"))
+        except OSError:  # it has ended
+            continue
+    return found
+
+
+def instead() -> list[str]:
+    """What is done on this system without what only others have."""
+    return [text for there, text in FALLBACKS if not there]
 
 
 def peer_uid(connection: trio.socket.SocketType) -> int:

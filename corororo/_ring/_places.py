@@ -42,7 +42,7 @@ def candidate_bases() -> list[Path]:
     places = [
         Path("/dev/shm") if HAS_MEMORY_FILES else None,
         Path(runtime) if runtime else None,
-        Path(tempfile.gettempdir()),
+        _temporary_directory(),
     ]
     there = [place for place in dict.fromkeys(places) if place is not None and place.is_dir()]
     return [place for place in there if os.access(place, os.W_OK | os.X_OK)]
@@ -134,3 +134,10 @@ def _remove_entry(path: Path) -> None:
             shutil.rmtree(path)
     else:
         remove_file(path)
+
+
+def _temporary_directory() -> Path | None:
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:  # nothing can be written in any of them
+        return None

@@ -16,7 +16,7 @@ from zonesim.results import RunWriter, StepInfo
 from zonesim.scenario import scenario_schema
 
 CHECKOUT = Path(__file__).parents[2]
-COMMANDS = ["run", "scale", "paths", "report", "scenarios", "check", "bench"]
+COMMANDS = ["run", "scale", "paths", "report", "scenarios", "check", "doctor", "bench"]
 HEAVY = ["matplotlib", "numpy", "scipy", "trio", "rich.live", "sqlite3"]
 
 
@@ -92,6 +92,8 @@ def test_the_version_is_one_line(capsys):
         (["scale", "nothing"], '"nothing": no built-in scenario of this name'),
         (["paths", "a.map", "a.scen", "--workers", "x"], "$.workers: expected"),
         (["report", "nowhere"], "nowhere"),
+        (["doctor", "a", "b"], "expected no further argument, found a b; see zonesim doctor --h"),
+        (["doctor", "--clea"], "No such option: --clea (Possible options: --clean); see zonesim d"),
         (["check"], "expected SCENARIO or --schema"),
     ],
 )

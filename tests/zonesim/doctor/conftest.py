@@ -1,0 +1,48 @@
+"""A machine on paper: enough of everything, until a test takes something away."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from zonesim.doctor.cgroup import GroupLimits
+from zonesim.doctor.facts import Facts, Memory, OpenFiles, Place, Processes, SystemClock
+from zonesim.scenario import load_scenario
+
+GIGABYTE = 10**9
+GOOD = Facts(
+    machine={
+        "cpu": "Some CPU",
+        "cpus": 8,
+        "cpus_usable": 8,
+        "memory_mb": 64_000,
+        "system": "Linux 6.1",
+        "architecture": "x86_64",
+        "python": "CPython 3.12.1",
+    },
+    group=GroupLimits(),
+    memory=Memory(64 * GIGABYTE, 60 * GIGABYTE),
+    places=[
+        Place("/dev/shm", 32 * GIGABYTE, 30 * GIGABYTE),
+        Place("/tmp", 500 * GIGABYTE, 400 * GIGABYTE),
+    ],
+    in_memory=True,
+    open_files=OpenFiles(1024, 1_048_576),
+    processes=Processes(30_000, 500),
+    clock=SystemClock("tsc", ["tsc", "hpet"], 1.0, 40.0),
+    versions={"python": "3.12.1", "zonesim": "0.1.0", "setproctitle": "1.3.3"},
+    memory_files=True,
+    instead=[],
+)
+
+
+@pytest.fixture
+def facts():
+    """The facts of a good machine, with what a test changes about them."""
+    return lambda **changes: msgspec.structs.replace(GOOD, **changes)
+
+
+@pytest.fixture
+def scenario():
+    """The scenario whose zones are counted."""
+    return load_scenario("scale")

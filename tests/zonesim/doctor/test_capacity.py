@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from zonesim.doctor.capacity import ZONE_MB, work_out
+from zonesim.doctor.cgroup import GroupLimits
+from zonesim.doctor.facts import Memory, OpenFiles, Place, Processes
+from zonesim.doctor.trial import Trial
+from zonesim.open_files import files_for
+
+TRIAL = Trial(ticks=30, zone_ns=3_000_000, worker_ns=1_000_000, worker_mb=50.0)
+
+
+def bounds(capacity) -> dict:
+    return {bound.what: (bound.zones, bound.workers) for bound in capacity.bounds}
+
+
+def test_a_good_machine_is_bound_by_its_cpus(facts, scenario):
+    found = work_out(facts(), TRIAL, scenario)
+
+    # 8 CPUs, of which 80 % are used, and 400 ms for ticks of 4 ms.
+    assert (found.zones, found.zones_bound) == (640, "CPU")
+    assert (found.workers, found.workers_bound) == (8, "CPU")
+    assert "4.0 ms of CPU a tick" in found.bounds[0].assumes
+
+
+def test_a_quota_counts_as_so_many_cpus(facts, scenario):
+    found = work_out(facts(group=GroupLimits(cpus=1.5)), TRIAL, scenario)
+    assert (found.zones, found.workers) == (120, 1)
+    found = work_out(facts(group=GroupLimits(cpus=0.5)), TRIAL, scenario)
+    assert (found.zones, found.workers) == (40, 1)
+
+
+def test_without_a_measurement_the_cpus_bound_no_zones(facts, scenario):
+    found = work_out(facts(), None, scenario)
+    assert bounds(found)["CPU"] == (None, 8)
+    assert (found.zones, found.zones_bound) == (1000, "scenario")
+
+
+def test_memory_bounds_zones_and_workers(facts, scenario):
+    found = work_out(facts(memory=Memory(10**9, 600_000_000)), TRIAL, scenario)
+    ring_mb = 2**20 / 1e6
+    zones = int((600 - 120 - 8 * 50) / (ZONE_MB + ring_mb))
+    assert bounds(found)["memory"] == (zones, 9)
+    assert (found.zones, found.zones_bound) == (zones, "memory")
+    assert "50 MB a worker as measured" in found.bounds[1].assumes
+
+
+@pytest.mark.parametrize("left", [0, 10_000_000])
+def test_a_group_without_memory_holds_nothing(facts, scenario, left):
+    group = GroupLimits(memory_bytes=100_000_000, memory_left_bytes=left)
+    assert bounds(work_out(facts(group=group), TRIAL, scenario))["memory"] == (0, 0)
+
+
+def test_a_small_place_for_sessions_bounds_the_rings(facts, scenario):
+    places = [Place("/dev/shm", 64 << 20, 40 << 20)]
+    assert bounds(work_out(facts(places=places), TRIAL, scenario))["session place"] == (40, None)
+    smaller = msgspec.structs.replace(scenario, ring_mb=0.25)
+    assert bounds(work_out(facts(places=places), TRIAL, smaller))["session place"] == (160, None)
+    assert bounds(work_out(facts(places=[]), TRIAL, scenario))["session place"] == (0, 0)
+
+
+def test_open_files_bound_zones_by_the_hard_limit(facts, scenario):
+    for zones in (0, 1, 17):
+        limits = OpenFiles(64, files_for(zones) + 3)
+        assert bounds(work_out(facts(open_files=limits), TRIAL, scenario))["open files"][0] == zones
+    endless = facts(open_files=OpenFiles(64, None))
+    assert bounds(work_out(endless, TRIAL, scenario))["open files"] == (None, None)
+
+
+def test_processes_bound_zones_and_workers_by_what_is_left(facts, scenario):
+    both = facts(processes=Processes(200, 100), group=GroupLimits(processes_left=50))
+    assert bounds(work_out(both, TRIAL, scenario))["processes"] == (38, 45)
+    none = facts(processes=Processes(None, 100))
+    assert bounds(work_out(none, TRIAL, scenario))["processes"] == (None, None)
+    full = facts(processes=Processes(100, 300))
+    assert bounds(work_out(full, TRIAL, scenario))["processes"] == (0, 0)

@@ -1,0 +1,37 @@
+"""`zonesim doctor`: its options, and its exit code. Examines nothing itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zonesim.cli_options import JsonOption
+from zonesim.cli_say import as_json_text, say
+
+# What examines is imported by the command, so that `zonesim --help` answers at once.
+
+DONE = 0
+NOT_CLEAN = 1
+
+CleanOption = Annotated[
+    bool, typer.Option("--clean", help="Remove what killed runs of yours left behind.")
+]
+
+
+def doctor(clean: CleanOption = False, as_json: JsonOption = False) -> None:
+    """Say what this machine can hold, and what was left behind.
+
+    Takes three seconds: one zone ticks for a moment, for what it costs here.
+
+    \b
+    Examples:
+      zonesim doctor
+      zonesim doctor --clean
+    """
+    from zonesim.doctor.examine import examine
+    from zonesim.doctor.text import doctor_text
+
+    diagnosis = examine(clean)
+    say(as_json_text(diagnosis) if as_json else doctor_text(diagnosis))
+    raise typer.Exit(NOT_CLEAN if diagnosis.kept else DONE)

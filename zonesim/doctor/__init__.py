@@ -1,0 +1,1 @@
+"""What this machine can hold, and what is wrong with it. Prints nothing."""

@@ -1,0 +1,113 @@
+"""How many zones and workers fit, by each bound. Asks nobody: the figures come in."""
+
+from __future__ import annotations
+
+import msgspec
+
+from zonesim.doctor.facts import Facts
+from zonesim.doctor.trial import Trial
+from zonesim.open_files import zones_for
+from zonesim.scenario import Scenario
+from zonesim.scenario_tables import WORKERS_MAX, ZONES_MAX
+
+UTILISATION = 0.8  # of all CPUs: what is above it comes late now and then
+ZONE_MB = 8.0  # of memory, beside the ring
+WORKER_MB = 60.0  # where nobody could measure it
+CONTROLLER_MB = 120.0  # with the server that all processes are forked from
+OTHER_PROCESSES = 4  # of a run beside zones and workers, and threads of them
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """What one thing leaves room for; None where it does not bound them."""
+
+    what: str
+    zones: int | None
+    workers: int | None
+    assumes: str
+
+
+class Capacity(msgspec.Struct, frozen=True):
+    """What fits."""
+
+    zones: int
+    zones_bound: str  # the bound that leaves room for the fewest
+    workers: int
+    workers_bound: str
+    bounds: list[Bound]
+
+
+def work_out(facts: Facts, trial: Trial | None, scenario: Scenario) -> Capacity:
+    """All bounds, for zones and workers like those of a scenario; without a trial not by CPU."""
+    bounds = [
+        _by_cpus(facts, trial, scenario),
+        _by_memory(facts, trial, scenario),
+        _by_place(facts, scenario),
+        _by_open_files(facts),
+        _by_processes(facts),
+        Bound("scenario", ZONES_MAX, WORKERS_MAX, "the most that one may ask for"),
+    ]
+    zones, zones_bound = min((b.zones, b.what) for b in bounds if b.zones is not None)
+    workers, workers_bound = min((b.workers, b.what) for b in bounds if b.workers is not None)
+    return Capacity(zones, zones_bound, workers, workers_bound, bounds)
+
+
+def whole_cpus(facts: Facts) -> int:
+    """Workers that have a CPU of their own."""
+    return max(1, int(facts.cpus))
+
+
+def needed_mb(zones: int, facts: Facts, scenario: Scenario) -> float:
+    """Memory that a run takes, with a worker for each CPU."""
+    rings_mb = scenario.ring_mb * 2**20 / 1e6
+    return CONTROLLER_MB + whole_cpus(facts) * WORKER_MB + zones * (ZONE_MB + rings_mb)
+
+
+def _by_cpus(facts: Facts, trial: Trial | None, scenario: Scenario) -> Bound:
+    if trial is None:
+        return Bound("CPU", None, whole_cpus(facts), "a worker for each CPU; no tick was measured")
+    tick_ms = trial.tick_ns / 1e6
+    zones = int(facts.cpus * UTILISATION * scenario.period_ms / tick_ms)
+    assumes = (
+        f"{tick_ms:.1f} ms of CPU a tick, one each {scenario.period_ms:.0f} ms, "
+        f"CPUs used to {UTILISATION:.0%}; a worker for each CPU"
+    )
+    return Bound("CPU", zones, whole_cpus(facts), assumes)
+
+
+def _by_memory(facts: Facts, trial: Trial | None, scenario: Scenario) -> Bound:
+    measured_mb = trial.worker_mb if trial else None
+    worker_mb = measured_mb or WORKER_MB
+    ring_mb = scenario.ring_mb * 2**20 / 1e6
+    free_mb = facts.memory_bytes / 1e6 - CONTROLLER_MB
+    zones = int((free_mb - whole_cpus(facts) * worker_mb) / (ZONE_MB + ring_mb))
+    assumes = (
+        f"{ZONE_MB:.0f} MB and a ring of {ring_mb:.1f} MB a zone, {worker_mb:.0f} MB a worker"
+        f"{' as measured' if measured_mb else ''}"
+    )
+    return Bound("memory", max(0, zones), max(0, int(free_mb / worker_mb)), assumes)
+
+
+def _by_place(facts: Facts, scenario: Scenario) -> Bound:
+    ring_bytes = scenario.ring_mb * 2**20
+    if not facts.places:
+        return Bound("session place", 0, 0, "nowhere to write them")
+    place = facts.places[0]
+    zones = int(place.free_bytes / ring_bytes)
+    return Bound(
+        "session place", zones, None, f"a ring of {ring_bytes / 1e6:.1f} MB in {place.path}"
+    )
+
+
+def _by_open_files(facts: Facts) -> Bound:
+    hard = facts.open_files.hard
+    zones = None if hard is None else zones_for(hard)
+    return Bound("open files", zones, None, "zonesim raises the soft limit itself")
+
+
+def _by_processes(facts: Facts) -> Bound:
+    left = facts.processes_left
+    if left is None:
+        return Bound("processes", None, None, "nothing limits them")
+    free = left - OTHER_PROCESSES
+    zones, workers = max(0, free - whole_cpus(facts)), max(0, free - 1)
+    return Bound("processes", zones, workers, "each zone is a process of its own")

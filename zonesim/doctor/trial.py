@@ -1,0 +1,103 @@
+"""A short measurement: what one tick of a zone costs this machine. Judges nothing.
+
+A zone like those of `zonesim scale` ticks in this process, with one worker, in a session of its
+own that no other start meets. What happens between ticks is paced, as in a run: caches cool down
+and the worker has to wake up.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import msgspec
+
+import corororo as cr
+from zonesim.errors import RunFailed
+from zonesim.machine import pss_mb
+from zonesim.maps import MapStore
+from zonesim.scenario import Scenario, load_scenario
+from zonesim.system import cpu_ns
+from zonesim.workloads import make_world
+from zonesim.workloads.base import World, ZoneSpec
+
+PACE_S = 0.05
+KINDS = 3  # of made maps; a zone on each in turn
+WORLD_IMPORTS = ("zonesim.world.search",)
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """What ticks cost on average."""
+
+    ticks: int
+    zone_ns: int  # CPU time of the zone's process
+    worker_ns: int  # CPU time of the worker
+    worker_mb: float | None  # memory of a worker; None where the system does not tell
+
+    @property
+    def tick_ns(self) -> int:
+        """CPU time of one tick, wherever it is spent."""
+        return self.zone_ns + self.worker_ns
+
+
+def measure_tick(seconds: float) -> Trial:
+    """Tick for so long; raises RunFailed where not even that can be done here."""
+    scenario = load_scenario("scale")
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="zonesim-doctor-") as folder,
+            cr.WorkerPool(1, name="zonesim", imports=WORLD_IMPORTS, directory=folder) as pool,
+            cr.Scheduler(pool) as scheduler,
+        ):
+            worlds = _make_worlds(scenario, Path(folder))
+            return _tick(pool, scheduler, worlds, seconds)
+    except (cr.SessionError, cr.PoolClosed) as error:
+        raise RunFailed(str(error)) from None
+    except OSError as error:
+        raise RunFailed(f"{error.filename or 'the system'}: {error.strerror}") from None
+
+
+def _make_worlds(scenario: Scenario, folder: Path) -> list[World]:
+    maps = MapStore(scenario, folder)
+    return [
+        make_world(
+            ZoneSpec(
+                zone=zone,
+                seed=scenario.seed,
+                period_s=scenario.period_ms / 1000,
+                workload=scenario.workload,
+                graph=maps.graph_for(zone),
+                mobs=scenario.field.mobs,
+                players=scenario.field.players,
+            )
+        )
+        for zone in range(KINDS)
+    ]
+
+
+def _tick(
+    pool: cr.WorkerPool, scheduler: cr.Scheduler, worlds: list[World], seconds: float
+) -> Trial:
+    [worker] = pool.statistics().workers
+    for world in worlds:  # all mobs look for their first path at once
+        scheduler.run(world.tick(0))
+    zone_ns, worker_ns = time.process_time_ns(), _worker_ns(scheduler, worker.pid)
+    end = time.monotonic() + seconds
+    ticks = 0
+    while not ticks or time.monotonic() < end:
+        time.sleep(PACE_S)
+        scheduler.run(worlds[ticks % KINDS].tick(1 + ticks // KINDS))
+        ticks += 1
+    return Trial(
+        ticks=ticks,
+        zone_ns=(time.process_time_ns() - zone_ns) // ticks,
+        worker_ns=(_worker_ns(scheduler, worker.pid) - worker_ns) // ticks,
+        worker_mb=pss_mb(worker.pid),
+    )
+
+
+def _worker_ns(scheduler: cr.Scheduler, pid: int) -> int:
+    """The CPU time of a worker, or where that is not known the time that its calls took."""
+    used = cpu_ns(pid)
+    return sum(use.busy_ns for use in scheduler.worker_use()) if used is None else used
