@@ -2,8 +2,9 @@
 
 from ._fifo import FifoReader as FifoReader
 from ._fifo import FifoWriter as FifoWriter
-from ._fifo import make_fifo as make_fifo
-from ._fifo import remove_file as remove_file
+from ._files import make_fifo as make_fifo
+from ._files import remove_file as remove_file
+from ._files import write_file as write_file
 from ._forks import told_after_fork as told_after_fork
 from ._layout import ATTEMPTS as ATTEMPTS
 from ._layout import CALLS_MAX as CALLS_MAX

@@ -10,7 +10,6 @@ Whatever else somebody writes there is passed over: a descriptor begins with a k
 from __future__ import annotations
 
 import array
-import contextlib
 import errno
 import fcntl
 import os
@@ -139,14 +138,3 @@ class FifoWriter(_Fifo):
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
         poll.poll(timeout_s * 1000)
-
-
-def make_fifo(path: Path) -> None:
-    """A new FIFO that only this user can open; raises FileExistsError where one stands."""
-    os.mkfifo(path, 0o600)
-
-
-def remove_file(path: Path) -> None:
-    """Unlink a FIFO or a file that may be gone already."""
-    with contextlib.suppress(FileNotFoundError):  # its owner, or the owner's heir, was faster
-        path.unlink()

@@ -21,6 +21,7 @@ from pathlib import Path
 from corororo._exceptions import SessionError
 from corororo._platform import HAS_FALLOCATE
 
+from ._files import PRIVATE
 from ._forks import told_after_fork
 from ._layout import (
     CONTENT,
@@ -49,7 +50,7 @@ class RingMemory:
     @classmethod
     def create(cls, path: Path, size_bytes: int) -> RingMemory:
         """Make the file with all its room; raises SessionError where the room is not there."""
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
         try:
             _allocate(fd, size_bytes)
             return cls(fd, size_bytes)

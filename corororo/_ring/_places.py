@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from corororo._platform import HAS_MEMORY_FILES
 
-from ._fifo import remove_file
+from ._files import remove_file
 
 PREFIX = "corororo-"
 UNFINISHED_PREFIX = ".corororo-"  # until its lock is held

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from corororo._exceptions import PoolClosed, SessionError
 
-from ._fifo import FifoReader, FifoWriter, make_fifo, remove_file
+from ._fifo import FifoReader, FifoWriter
+from ._files import PRIVATE, make_fifo, remove_file
 from ._forks import told_after_fork
 from ._places import (
     LOCK,
@@ -202,7 +203,7 @@ class Session:
 def _make_locked_file(path: Path) -> int:
     # Locked before it bears its name: nobody ever sees the lock file of a living owner unlocked.
     unnamed = path.with_suffix(".unlocked")
-    fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
     fcntl.flock(fd, fcntl.LOCK_EX)
     unnamed.rename(path)
     return fd

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from corororo._exceptions import PoolClosed, SessionError
-from corororo._ring import Session
+from corororo._ring import Session, write_file
 
 from ._placement import Placement
 
@@ -36,7 +36,7 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def write_config(session: Session, config: PoolConfig) -> None:
     """Publish the figures; before anybody can attach."""
-    session.config.write_bytes(msgspec.json.encode(config))
+    write_file(session.config, msgspec.json.encode(config))
 
 
 def read_config(session: Session) -> PoolConfig:

@@ -30,6 +30,7 @@ from corororo._ring import (
     explaining_open_files,
     is_out_of_files,
     make_fifo,
+    write_file,
 )
 from corororo.abc import IdleStrategy
 
@@ -286,7 +287,7 @@ class Staff:
     def _fail(self, why: str) -> None:
         self._status.close()  # nobody reads it any more; and a file less may be what it takes
         with contextlib.suppress(OSError):  # the zones get to hear less
-            self.session.failure.write_text(why)
+            write_file(self.session.failure, why.encode(errors="backslashreplace"))
         self._lifeline.close()
         with self._changed:
             self._failure = why

@@ -23,6 +23,7 @@ from corororo._ring import (
     Session,
     is_out_of_files,
     remove_file,
+    write_file,
 )
 from corororo.abc import IdleStrategy
 
@@ -176,7 +177,7 @@ class Worker:
         """Put a reply that does not fit its extent into a file, or a failure in its place."""
         path = self._session.spill(descriptor.ring, descriptor.sequence)
         try:
-            path.write_bytes(reply)
+            write_file(path, reply)
         except OSError as error:
             remove_file(path)
             # Without the path: it is told three times over, and the extent may hold 512 bytes.

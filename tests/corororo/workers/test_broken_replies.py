@@ -15,6 +15,7 @@ from office import Office, Onlooker, double, fragile, ran, swell
 import corororo as cr
 from corororo._ring import Descriptor, Kind
 from corororo._ring._layout import CONTENT_OFFSET, RECORD_HEADER_BYTES
+from corororo._workers import _worker
 from corororo._workers._codec import Codec
 from corororo._workers._functions import ENCODER
 
@@ -164,12 +165,12 @@ def test_an_answer_before_the_true_one_costs_a_second_run_and_nothing_else(
 def test_a_failure_that_is_too_long_for_a_crowded_extent_reaches_each_call(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_room(path: Path, _data: bytes) -> int:
+    def no_room(path: Path, _data: bytes) -> None:
         path.touch()
         raise OSError(28, "No space left on device")
 
     office.zone.send_nowait(swell, "a", [(40_000,)] * 8)
-    monkeypatch.setattr(Path, "write_bytes", no_room)
+    monkeypatch.setattr(_worker, "write_file", no_room)
     outcomes = office.take_all()
     assert len(outcomes) == 8
     assert all(isinstance(error, cr.ReplyTooLarge) for error in outcomes.values())
@@ -180,11 +181,11 @@ def test_a_failure_that_is_too_long_for_a_crowded_extent_reaches_each_call(
 def test_a_failure_to_open_a_file_for_a_reply_fits_the_smallest_extent(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_file(path: Path, _data: bytes) -> int:
+    def no_file(path: Path, _data: bytes) -> None:
         raise OSError(24, "Too many open files", f"{path}{'x' * 200}")
 
     office.zone.send_nowait(swell, "a", [(40_000,)])
-    monkeypatch.setattr(Path, "write_bytes", no_file)
+    monkeypatch.setattr(_worker, "write_file", no_file)
     outcomes = office.take_all()
     assert isinstance(outcomes["a", 0], cr.ReplyTooLarge)
     assert "Too many open files" in str(outcomes["a", 0])
