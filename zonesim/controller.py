@@ -22,6 +22,7 @@ from zonesim.machine import describe_machine, pss_mb, versions
 from zonesim.maps import MapStore
 from zonesim.open_files import raise_open_file_limit
 from zonesim.progress import OnProgress
+from zonesim.refusals import Refusals
 from zonesim.results import OutputError, RunWriter, Summary
 from zonesim.scenario import Scenario
 from zonesim.sessions import CONTROL
@@ -96,7 +97,8 @@ class Controller:
         self._on_notice = on_notice
         session = Path(pool.address)
         self._maps = MapStore(scenario, session)
-        self._fleet = Fleet(session / CONTROL, pool.address, self._take_ticks)
+        self._refusals = Refusals(self._tell_refusal)
+        self._fleet = Fleet(session / CONTROL, pool.address, self._take_ticks, self._refusals.note)
         self._gauge = Gauge(scenario)
         self._step = 0
         self._hashes: dict[int, int] = {}  # by zone, after its latest tick
@@ -116,6 +118,7 @@ class Controller:
                 finally:
                     with trio.CancelScope(shield=True):
                         await self._fleet.stop()
+                    self._refusals.close()
             nursery.cancel_scope.cancel()
 
     def world_hash(self) -> str:
@@ -214,6 +217,12 @@ class Controller:
                 self._step, time.monotonic_ns(), "worker-died", worker.title, f"pid {worker.pid}"
             )
             self._on_notice(f"{worker.title} (pid {worker.pid}) died and was replaced")
+
+    def _tell_refusal(self, subject: str, reason: str) -> None:
+        self._writer.add_event(
+            self._step, time.monotonic_ns(), "connection-refused", subject, reason
+        )
+        self._on_notice(f"connection refused: {subject}: {reason}")
 
     async def _show_progress(self) -> None:
         while True:

@@ -6,22 +6,17 @@ Knows what a zone process answers, and nothing of steps or results.
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
 import trio
 
+from zonesim.channel import Channel, ControlError, CutOff
 from zonesim.control import (
-    VERSION,
     Assign,
-    Channel,
-    ControlError,
     Failed,
-    FromZones,
     Halt,
-    Hello,
     Leg,
     LegDone,
     Ready,
@@ -29,6 +24,7 @@ from zonesim.control import (
     Ticks,
     WorkerTotals,
 )
+from zonesim.door import Door, OnRefused
 from zonesim.errors import RunFailed
 from zonesim.supervisor import ZoneProcessHandle
 from zonesim.ticks import TickRow
@@ -53,17 +49,26 @@ class Host:
 class Fleet:
     """All zone processes. ``serve`` runs beside everything else, and is cancelled in the end.
 
-    ``on_ticks`` gets the rows that arrive. Raises RunFailed where a process ends or fails.
+    ``on_ticks`` gets the rows that arrive, ``on_refused`` hears of connections that were closed:
+    whose, and why. Raises RunFailed where a process ends or fails.
     """
 
     def __init__(
-        self, socket_path: Path, pool_address: str, on_ticks: Callable[[list[TickRow]], None]
+        self,
+        socket_path: Path,
+        pool_address: str,
+        on_ticks: Callable[[list[TickRow]], None],
+        on_refused: OnRefused,
     ) -> None:
         self.hosts: list[Host] = []
         self._socket_path = socket_path
         self._pool_address = pool_address
         self.work: dict[int, WorkerTotals] = {}  # by number: what workers have done for all
         self._on_ticks = on_ticks
+        self._on_refused = on_refused
+        self._door = Door(
+            socket_path, lambda pid: self._awaited(pid) is not None, self._hear, on_refused
+        )
         self._changed = trio.Event()
         self._stopping = False
         self._halting = False
@@ -74,16 +79,11 @@ class Fleet:
         return sum(host.zones_ready for host in self.hosts)
 
     async def serve(self, task_status: trio.TaskStatus[None]) -> None:
-        """Accept and hear the processes, and notice their ends."""
-        with trio.socket.socket(socket.AF_UNIX) as listening:
-            await listening.bind(str(self._socket_path))
-            listening.listen(socket.SOMAXCONN)
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                task_status.started()
-                while True:
-                    connection, _ = await listening.accept()
-                    nursery.start_soon(self._hear, trio.SocketStream(connection))
+        """Let the processes in and hear them, and notice their ends."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            await nursery.start(self._door.serve)
+            task_status.started()
 
     async def grow(self, specs: Iterable[ZoneSpec], zones_per_process: int) -> None:
         """Make these zones, in new processes where the last is full; wait until they can tick."""
@@ -152,38 +152,26 @@ class Fleet:
         except ControlError as error:
             raise RunFailed(f"{host.handle.title}: {error}") from None
 
-    async def _hear(self, stream: trio.SocketStream) -> None:
-        try:
-            channel = Channel(stream, FromZones)
-        except ControlError:
-            await stream.aclose()  # somebody else's process: nothing is said to it
-            return
-        async with channel:
-            host = await self._greet(channel)
-            if host is None:
-                return
-            try:
-                while (message := await channel.receive()) is not None:
-                    self._take(host, message)
-            except ControlError as error:
-                raise RunFailed(f"{host.handle.title}: {error}") from None
+    def _awaited(self, pid: int) -> Host | None:
+        """The process of this id, if it is one of ours that has not said hello."""
+        hosts = (host for host in self.hosts if host.channel is None)
+        return next((host for host in hosts if host.handle.pid == pid), None)
 
-    async def _greet(self, channel: Channel) -> Host | None:
-        """The process that says hello; None for a stranger, who is not heard any further."""
-        try:
-            hello = await channel.receive()
-        except ControlError:
-            return None
-        if not isinstance(hello, Hello) or hello.version != VERSION:
-            return None
-        host = next((h for h in self.hosts if h.handle.pid == hello.pid), None)
-        if host is None or host.channel is not None:
-            return None
+    async def _hear(self, pid: int, channel: Channel) -> None:
+        host = self._awaited(pid)
+        assert host is not None  # the door expects nobody else
         host.channel = channel
         self._notify()
         if self._stopping:
             await self._tell(host, Stop())
-        return host
+        try:
+            while (message := await channel.receive()) is not None:
+                self._take(host, message)
+        except CutOff:
+            pass  # it ended in the middle of a message, and whoever watches it tells how
+        except ControlError as error:
+            self._on_refused(host.handle.title, str(error))
+            raise RunFailed(f"{host.handle.title}: {error}") from None
 
     async def _watch(self, host: Host) -> None:
         code = await host.handle.wait_until_ended()

@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import setproctitle
 import trio
@@ -42,9 +43,10 @@ FALLBACKS = (
 )
 
 UCRED = struct.Struct("iII")  # of Linux: pid, uid, gid
-LOCAL_PEERCRED = (0, 1)  # of macOS: the level, SOL_LOCAL, and the option; Python knows neither
+SOL_LOCAL, LOCAL_PEERCRED, LOCAL_PEERPID = 0, 1, 2  # of macOS; Python knows none of them
 XUCRED = struct.Struct("II")  # of macOS: version, uid; then a count, and 16 groups
 XUCRED_BYTES = 76
+PID = struct.Struct("i")
 
 
 def usable_cpus() -> int:
@@ -117,13 +119,21 @@ def instead() -> list[str]:
     return [text for there, text in FALLBACKS if not there]
 
 
-def peer_uid(connection: trio.socket.SocketType) -> int:
-    """The user whose process connected the other end of a Unix socket; the kernel's word."""
+class Peer(NamedTuple):
+    """The process that connected the other end of a Unix socket, or listens there."""
+
+    pid: int
+    uid: int
+
+
+def peer_of(connection: trio.socket.SocketType) -> Peer:
+    """Who sits at the other end of a Unix socket; the kernel's word."""
     # Each system has a way of its own, and none is portable: no flag turns these off.
     if sys.platform == "linux":
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size)
-        uid = UCRED.unpack(credentials)[1]
+        pid, uid, _ = UCRED.unpack(credentials)
     else:
-        credentials = connection.getsockopt(*LOCAL_PEERCRED, XUCRED_BYTES)
-        uid = XUCRED.unpack_from(credentials)[1]
-    return int(uid)
+        credentials = connection.getsockopt(SOL_LOCAL, LOCAL_PEERCRED, XUCRED_BYTES)
+        _, uid = XUCRED.unpack_from(credentials)
+        (pid,) = PID.unpack(connection.getsockopt(SOL_LOCAL, LOCAL_PEERPID, PID.size))
+    return Peer(pid, uid)

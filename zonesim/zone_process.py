@@ -14,12 +14,9 @@ from collections.abc import Awaitable
 import trio
 
 import corororo as cr
+from zonesim.channel import Channel, ControlError
 from zonesim.control import (
-    VERSION,
     Assign,
-    Channel,
-    ControlError,
-    Failed,
     FromController,
     Halt,
     Hello,
@@ -29,6 +26,7 @@ from zonesim.control import (
     Stop,
     Ticks,
     WorkerTotals,
+    failed,
 )
 from zonesim.schedule import Schedule
 from zonesim.system import set_title
@@ -85,7 +83,7 @@ class ZoneProcess:
 
     async def serve(self, host: int) -> None:
         """Do what the controller says until it says stop, or is gone."""
-        await self._channel.send(Hello(VERSION, host, os.getpid()))
+        await self._channel.send(Hello(host, os.getpid()))
         async with trio.open_nursery() as nursery:
             while True:
                 match await self._channel.receive():
@@ -118,7 +116,7 @@ class ZoneProcess:
                 error = cr.SessionError(f"{error} {SMALLER_RINGS}")
             reason = " ".join(f"{'' if known else f'{type(error).__name__}: '}{error}".split())
             detail = "" if known else "".join(traceback.format_exception(error))
-            await self._channel.send(Failed(reason, detail))
+            await self._channel.send(failed(reason, detail))
 
     async def _assign(self, specs: list[ZoneSpec]) -> None:
         for spec in specs:

@@ -1,61 +1,109 @@
-"""The controller's end of the control socket, without zone processes: strangers knock at it."""
+"""A fleet without zone processes: strangers knock, and this process may play one that is due."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
 
-import msgspec
 import pytest
 import trio
 
-from zonesim.control import LENGTH, VERSION, Hello
-from zonesim.fleet import Fleet, told
+from zonesim.channel import HEAD, VERSION, Channel, frame
+from zonesim.control import FromController, Hello, Ready, Stop
+from zonesim.errors import RunFailed
+from zonesim.fleet import Fleet, Host, told
 
 pytestmark = pytest.mark.trio
 
+TITLE = "zonesim zone 7"
+
 
 @asynccontextmanager
-async def listening(folder):
-    fleet = Fleet(folder / "control", str(folder), lambda rows: None)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(fleet.serve)
-        yield fleet
-        nursery.cancel_scope.cancel()
+async def listening(*, awaited: bool = False):
+    """A fleet, and those whom it refused. ``awaited``: this process is one of it."""
+    refused = []
+    with tempfile.TemporaryDirectory() as folder, trio.fail_after(60):
+        fleet = Fleet(
+            Path(folder) / "control",
+            folder,
+            lambda rows: None,
+            lambda subject, reason: refused.append((subject, reason)),
+        )
+        if awaited:
+            fleet.hosts.append(Host(SimpleNamespace(pid=os.getpid(), title=TITLE)))
+        async with trio.open_nursery() as nursery:
+            await nursery.start(fleet.serve)
+            yield fleet, refused, f"{folder}/control"
+            nursery.cancel_scope.cancel()
 
 
-def framed(message: object) -> bytes:
-    data = msgspec.msgpack.encode(message)
-    return LENGTH.pack(len(data)) + data
+async def knock(path: str, *said: bytes) -> None:
+    async with await trio.open_unix_socket(path) as stream:
+        for part in said:
+            await stream.send_all(part)
+        await stream.send_eof()
+        assert await stream.receive_some() == b""
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n\r\n", frame(Hello(0, os.getpid()))])
+async def test_a_stranger_is_refused_and_the_run_goes_on(said):
+    async with listening() as (fleet, refused, path):
+        await knock(path, said)
+
+        assert (fleet.zones_ready, fleet.hosts) == (0, [])
+        assert [subject for subject, _ in refused] == [
+            f"process {os.getpid()} of user {os.getuid()}"
+        ]
 
 
 @pytest.mark.parametrize(
-    "said",
+    ("said", "reason"),
     [
-        b"",
-        b"\x03",
-        b"GET / HTTP/1.1\r\n\r\n",
-        LENGTH.pack(2**32 - 1),
-        framed({"type": "Explode"}),
-        framed(Hello(VERSION + 1, 0, os.getpid())),
-        framed(Hello(VERSION, 0, os.getpid())),
-        framed(Hello(VERSION, -1, os.getpid())),
+        (HEAD.pack(VERSION, 4, 2**32 - 1), "expected at most 4194304 bytes of Ticks"),
+        (HEAD.pack(VERSION + 1, 1, 1), "expected a message of version"),
+        (b"\x02\xff" * 20, "expected Ready or Ticks"),
+        (HEAD.pack(VERSION, 1, 2) + b"\xff\xff", "2 bytes are no Ready"),
+        (frame(Hello(0, os.getpid())), "expected Ready or Ticks"),
     ],
 )
-async def test_a_stranger_is_shown_the_door_and_the_run_goes_on(tmp_path, said):
-    async with listening(tmp_path) as fleet:
-        for _ in range(2):
-            async with await trio.open_unix_socket(str(tmp_path / "control")) as stream:
-                await stream.send_all(said)
-                await stream.send_eof()
-                with trio.fail_after(30):
-                    assert await stream.receive_some() == b""
+async def test_a_zone_process_that_speaks_another_language_counts_as_failed(said, reason):
+    refused = []
 
-        assert (fleet.zones_ready, fleet.hosts) == (0, [])
+    async def break_off() -> None:
+        async with listening(awaited=True) as (_, told, path):
+            refused.append(told)
+            await knock(path, frame(Hello(0, os.getpid())), frame(Ready(1)), said)
+            await trio.sleep_forever()
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await break_off()
+    assert caught.group_contains(RunFailed, match=f"{TITLE}: {reason}")
+    [[(subject, why)]] = refused
+    assert (subject, why.startswith(reason)) == (TITLE, True)
 
 
-async def test_orders_to_a_fleet_of_nobody_are_done_at_once(tmp_path):
-    async with listening(tmp_path) as fleet:
+@pytest.mark.parametrize("kept", range(len(frame(Ready(1))) + 1))
+async def test_a_zone_process_that_ends_inside_a_message_has_ended_and_no_more(kept):
+    async with listening(awaited=True) as (fleet, refused, path):
+        await knock(path, frame(Hello(0, os.getpid())), frame(Ready(3)), frame(Ready(5))[:kept])
+        assert fleet.zones_ready == (5 if kept == len(frame(Ready(5))) else 3)
+        assert refused == []
+
+
+async def test_a_zone_process_that_comes_when_all_end_is_told_to_stop():
+    async with listening(awaited=True) as (fleet, _, path):
+        fleet.hosts[0].handle.stop = trio.lowlevel.checkpoint
+        await fleet.stop()
+        async with Channel(await trio.open_unix_socket(path), FromController) as channel:
+            await channel.send(Hello(0, os.getpid()))
+            assert await channel.receive() == Stop()
+
+
+async def test_orders_to_a_fleet_of_nobody_are_done_at_once():
+    async with listening() as (fleet, _, _):
         with trio.fail_after(30):
             await fleet.grow([], 1)
             await fleet.halt()

@@ -17,14 +17,16 @@ XUCRED = struct.Struct("=IIhxx16I")  # as <sys/ucred.h> of macOS has it
 
 
 class MacSocket:
-    """A connected Unix socket as macOS has it, whose peer belongs to ``uid``."""
+    """A connected Unix socket as macOS has it, whose peer is ``pid`` and belongs to ``uid``."""
 
-    def __init__(self, uid: int) -> None:
-        self._credentials = XUCRED.pack(0, uid, 1, 20, *[0] * 15)
+    def __init__(self, pid: int, uid: int) -> None:
+        self._options = {
+            (0, 1): XUCRED.pack(0, uid, 1, 20, *[0] * 15),  # SOL_LOCAL, LOCAL_PEERCRED
+            (0, 2): struct.pack("=i", pid),  # SOL_LOCAL, LOCAL_PEERPID
+        }
 
     def getsockopt(self, level: int, option: int, length: int) -> bytes:
-        assert (level, option) == (0, 1)  # SOL_LOCAL, LOCAL_PEERCRED
-        return self._credentials[:length]
+        return self._options[level, option][:length]
 
 
 def test_usable_cpus_are_those_of_this_process_where_that_can_be_asked(monkeypatch):
@@ -63,15 +65,15 @@ def test_a_file_that_proc_does_not_have_reads_as_nothing(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("uid", [0, 501, 1_843_629_394])
-def test_macos_tells_the_user_at_the_other_end(monkeypatch, uid):
+def test_macos_tells_who_is_at_the_other_end(monkeypatch, uid):
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert system.peer_uid(MacSocket(uid)) == uid
+    assert system.peer_of(MacSocket(4711, uid)) == (4711, uid)
 
 
-def test_the_user_at_the_other_end_is_told():
+def test_who_is_at_the_other_end_is_told():
     near, far = socket.socketpair()
     with near, far:
-        assert system.peer_uid(near) == os.getuid()
+        assert system.peer_of(near) == (os.getpid(), os.getuid())
 
 
 def test_help_is_shown_without_what_only_a_run_needs(source_environment):

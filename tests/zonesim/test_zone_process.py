@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from contextlib import asynccontextmanager
@@ -12,11 +13,9 @@ import trio
 import trio.testing
 
 import corororo as cr
+from zonesim.channel import Channel, frame
 from zonesim.control import (
-    LENGTH,
-    VERSION,
     Assign,
-    Channel,
     Failed,
     FromController,
     FromZones,
@@ -56,15 +55,14 @@ async def serving():
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     with cr.WorkerPool(0) as pool, cr.SlackCollector() as garbage:
         async with (
-            Channel(trio.SocketStream(near), FromZones) as wire,
+            Channel(trio.SocketStream(near), Hello | FromZones) as wire,
             Channel(trio.SocketStream(far), FromController) as its_end,
             trio.open_nursery() as nursery,
         ):
             process = ZoneProcess(its_end, pool, garbage)
             nursery.start_soon(process.serve, 7)
             hello = await wire.receive()
-            assert isinstance(hello, Hello)
-            assert (hello.version, hello.host) == (VERSION, 7)
+            assert hello == Hello(7, os.getpid())
             yield wire
             await wire.send(Stop())
         process.close()
@@ -109,11 +107,8 @@ async def test_a_halt_that_comes_right_behind_its_leg_ends_it():
     async with serving() as wire:
         await wire.send(Assign([spec(0)]))
         await wire.receive()
-        together = [
-            msgspec.msgpack.encode(order) for order in (leg(None, 0, realtime=True), Halt())
-        ]
         # Both at once, so that the process finds the second with the first.
-        await wire._stream.send_all(b"".join(LENGTH.pack(len(data)) + data for data in together))
+        await wire._stream.send_all(frame(leg(None, 0, realtime=True)) + frame(Halt()))
         rows = await rows_until_done(wire)
 
     assert len(rows) <= 1
@@ -168,7 +163,7 @@ async def test_a_process_ends_when_its_controller_is_gone():
             process = ZoneProcess(its_end, pool, garbage)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(process.serve, 0)
-                async with Channel(trio.SocketStream(near), FromZones) as wire:
+                async with Channel(trio.SocketStream(near), Hello | FromZones) as wire:
                     assert isinstance(await wire.receive(), Hello)
                     await wire.send(Assign([spec(0)]))
                     assert await wire.receive() == Ready(1)
