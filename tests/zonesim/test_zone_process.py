@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 import corororo as cr
-from zonesim.channel import Channel, frame
+from zonesim.channel import Channel, ControlError, frame
 from zonesim.control import (
     Assign,
     Failed,
@@ -170,3 +170,18 @@ async def test_a_process_ends_when_its_controller_is_gone():
                     await wire.send(leg(None, 0))
             assert not nursery.cancel_scope.cancelled_caught
         process.close()
+
+
+async def test_a_process_ends_when_its_controller_speaks_another_language():
+    near, far = trio.socket.socketpair()
+    with cr.WorkerPool(0) as pool, cr.SlackCollector() as garbage, trio.fail_after(30):
+        async with (
+            Channel(trio.SocketStream(far), FromController) as its_end,
+            trio.SocketStream(near) as stream,
+        ):
+            process = ZoneProcess(its_end, pool, garbage)
+            await stream.send_all(frame(Ready(1)))  # which is for controllers
+            with pytest.raises(BaseExceptionGroup) as caught:
+                await process.serve(0)
+        process.close()
+    assert caught.group_contains(ControlError, match="expected Assign or Leg or Halt or Stop")
