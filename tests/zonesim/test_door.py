@@ -111,6 +111,18 @@ async def come_in(path: str, visitors: Visitors) -> None:
         (frame(Hello(0, ME + 1)), f"it says that it is process {ME + 1}"),
         (HELLO, "no zone process of this run that is waited for"),
     ],
+    ids=[
+        "nothing",
+        "a byte",
+        "a hello cut short",
+        "http",
+        "another version",
+        "another message",
+        "an oversized hello",
+        "no hello inside",
+        "another process",
+        "nobody awaited",
+    ],
 )
 async def test_a_stranger_is_shown_out_with_a_reason_and_the_door_stays_open(said, reason):
     async with open_door() as (path, visitors):

@@ -48,7 +48,11 @@ async def knock(path: str, *said: bytes) -> None:
         assert await stream.receive_some() == b""
 
 
-@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n\r\n", frame(Hello(0, os.getpid()))])
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"GET / HTTP/1.1\r\n\r\n", frame(Hello(0, os.getpid()))],
+    ids=["nothing", "http", "hello"],
+)
 async def test_a_stranger_is_refused_and_the_run_goes_on(said):
     async with listening() as (fleet, refused, path):
         await knock(path, said)
@@ -68,6 +72,7 @@ async def test_a_stranger_is_refused_and_the_run_goes_on(said):
         (HEAD.pack(VERSION, 1, 2) + b"\xff\xff", "2 bytes are no Ready"),
         (frame(Hello(0, os.getpid())), "expected Ready or Ticks"),
     ],
+    ids=["oversized", "another version", "noise", "no message inside", "a second hello"],
 )
 async def test_a_zone_process_that_speaks_another_language_counts_as_failed(said, reason):
     refused = []
