@@ -33,6 +33,10 @@ LaunchesOption = Annotated[
 RoundsOption = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Rounds of each candidate in each launch.")
 ]
+PyperfOption = Annotated[
+    Path | None,
+    typer.Option("--pyperf", metavar="FILE", help="Write the samples for pyperf as well."),
+]
 PinOption = Annotated[
     str | None,
     typer.Option(
@@ -85,6 +89,7 @@ def spectrum(
     rounds: RoundsOption = None,
     pin: PinOption = None,
     out: OutOption = None,
+    pyperf: PyperfOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Hold the scheduler against Coro-Roro's own performance plan: patterns, storms, targets.
@@ -94,7 +99,7 @@ def spectrum(
       zonesim bench spectrum
       zonesim bench spectrum --quick --only patterns,impact
     """
-    run_suite("spectrum", quick, only, workers, launches, rounds, pin, out, as_json)
+    run_suite("spectrum", quick, only, workers, launches, rounds, pin, out, pyperf, as_json)
 
 
 @bench.command()
@@ -106,6 +111,7 @@ def ladder(
     rounds: RoundsOption = None,
     pin: PinOption = None,
     out: OutOption = None,
+    pyperf: PyperfOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Retrace the phases of Coro-Roro's performance plan, from whole contexts to the ring.
@@ -115,7 +121,51 @@ def ladder(
       zonesim bench ladder --quick
       zonesim bench ladder --only paths --launches 8
     """
-    run_suite("ladder", quick, only, workers, launches, rounds, pin, out, as_json)
+    run_suite("ladder", quick, only, workers, launches, rounds, pin, out, pyperf, as_json)
+
+
+@bench.command()
+def peers(
+    quick: QuickOption = False,
+    only: OnlyOption = None,
+    workers: BenchWorkersOption = 2,
+    launches: LaunchesOption = None,
+    rounds: RoundsOption = None,
+    pin: PinOption = None,
+    out: OutOption = None,
+    pyperf: PyperfOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold calls to workers against other ways to make them, and against their goals.
+
+    \b
+    Examples:
+      zonesim bench peers --quick
+      zonesim bench peers --only b2b,alone --launches 8 --pyperf samples.json
+    """
+    run_suite("peers", quick, only, workers, launches, rounds, pin, out, pyperf, as_json)
+
+
+@bench.command()
+def memory(
+    quick: QuickOption = False,
+    only: OnlyOption = None,
+    workers: BenchWorkersOption = 2,
+    launches: LaunchesOption = None,
+    rounds: RoundsOption = None,
+    pin: PinOption = None,
+    out: OutOption = None,
+    pyperf: PyperfOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what Tasks, processes and rings take, and what very many calls leave behind.
+
+    \b
+    Examples:
+      zonesim bench memory --quick
+      zonesim bench memory --only processes --workers 4
+    """
+    run_suite("memory", quick, only, workers, launches, rounds, pin, out, pyperf, as_json)
 
 
 def run_suite(
@@ -127,21 +177,25 @@ def run_suite(
     rounds: int | None,
     pin: str | None,
     out: Path | None,
+    pyperf: Path | None,
     as_json: bool,
 ) -> None:
     """Measure a command's groups, print each when it is there, save and draw all."""
+    from zonesim.bench.pyperf_file import check
     from zonesim.bench.suite import BenchError, Options, begin
 
     suite: Suite = importlib.import_module(f"zonesim.bench.{name}").SUITE
-    groups = list(suite.groups) if only is None else only.split(",")
+    groups = list(suite.groups if only is None else dict.fromkeys(only.split(",")))
     options = Options(groups, quick, workers, launches, rounds, _cpus(pin))
     with bad_input(BenchError):
         report = begin(suite, options)
+        if pyperf is not None:
+            check(pyperf)
     with run_folder(out, f"bench-{name}") as folder:
         try:
             _measure(suite, report, as_json)
         finally:
-            files = _save(suite, report, folder)
+            files = _save(suite, report, folder, pyperf)
     if as_json:
         say(as_json_text(report))
     for file in files:
@@ -177,17 +231,23 @@ def _tell_progress(suite: Suite, report: Report) -> None:
         tell(f"zonesim bench {suite.name}: {names[done]} ({done + 1} of {len(names)}) ...")
 
 
-def _save(suite: Suite, report: Report, folder: Path) -> list[Path]:
+def _save(suite: Suite, report: Report, folder: Path, pyperf: Path | None) -> list[Path]:
     """What an interrupted run has measured is saved as well, if it is anything."""
+    from zonesim.bench.pyperf_file import write
     from zonesim.bench.suite import save
 
     if not report.rows:
         return []
     try:
-        return [save(report, folder), *(suite.draw(report, folder) if report.complete else ())]
+        files = [save(report, folder)]
+        if pyperf is not None and (file := write(report, pyperf)):
+            files.append(file)
+        return [*files, *(suite.draw(report, folder) if report.complete else ())]
     except OSError as error:
         reason = error.strerror or error  # a figure's error says all of it
-        raise BadInput(f"{folder}: the figures cannot be written: {reason}") from None
+        raise BadInput(
+            f"{error.filename or folder}: the figures cannot be written: {reason}"
+        ) from None
 
 
 def _cpus(text: str | None) -> list[int] | None:

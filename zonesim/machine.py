@@ -6,7 +6,7 @@ import os
 import platform
 from importlib import metadata
 
-from zonesim.system import read_proc, usable_cpus
+from zonesim.system import peak_memory_bytes, read_proc, usable_cpus
 
 PACKAGES = ("zonesim", "trio", "msgspec", "scipy", "matplotlib")
 
@@ -46,6 +46,12 @@ def pss_mb(pid: int) -> float | None:
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1_024 / 1_000_000
     return None
+
+
+def own_memory_mb() -> float:
+    """Memory of this process in MB: proportional, or its peak where nothing else is told."""
+    now_mb = pss_mb(os.getpid())
+    return peak_memory_bytes() / 1_000_000 if now_mb is None else now_mb
 
 
 def _cpu_model() -> str:

@@ -70,6 +70,12 @@ def set_title(title: str) -> None:
         setproctitle.setproctitle(title)
 
 
+def peak_memory_bytes() -> int:
+    """The most that this process has ever had in memory."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1_024  # which counts in other units
+
+
 def read_proc(*parts: str) -> str:
     """A file below /proc; "" where there is none of that name, or no longer."""
     try:
@@ -112,6 +118,22 @@ def processes_in_use() -> int | None:
         except OSError:  # it has ended
             continue
     return found
+
+
+def session_processes(session: int) -> dict[int, str] | None:
+    """What the living processes of a session call themselves; None where nobody can tell."""
+    if not HAS_PROC:
+        return None
+    pids = [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()]
+    return {
+        pid: read_proc(str(pid), "cmdline").rstrip("\0") for pid in pids if _is_of(session, pid)
+    }
+
+
+def _is_of(session: int, pid: int) -> bool:
+    """Whether a process is of a session, and has not died."""
+    words = read_proc(str(pid), "stat").rpartition(")")[2].split()
+    return bool(words) and int(words[3]) == session and words[0] != "Z"
 
 
 def instead() -> list[str]:

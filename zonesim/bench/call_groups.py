@@ -1,110 +1,123 @@
-"""Comparisons of other transfers than a tick: one call alone, very many, very many zones."""
+"""Comparisons of other transfers than a tick: one call alone, and very many."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from time import perf_counter_ns
 
-import trio
+from .core import timed_us
+from .empty_work import fourth, number
+from .figures import Comparison, Goal, Row, alone
+from .launches import ratio, take_turns, times_as_fast
+from .peer_pools.by_hand import BY_HAND
+from .peer_pools.executors import STANDARD
+from .peer_pools.kinds import companies
+from .peer_pools.ours import open_ours, open_schedulers
+from .peer_pools.peer import Kind, Peer
+from .peer_pools.pipes import Echo
+from .plain_work import plain_number
+from .suite import Setting
 
-import corororo as cr
-
-from .chains import tick_zones
-from .contestants import Contestants
-from .core import COROUTINES, timed_us
-from .empty_work import fourth, number, plain_number
-from .rows import Comparison, Goal, Row, floor
-from .turns import in_turn, own_median, ratio, take_turns, times_as_fast
-
-ALONE = 50  # calls after one another, in a block
+OURS = "corororo"
+ECHO = "echo"
+CALLS_ALONE = 50  # after one another, in a block
 CALLS = 100_000
-CHUNKS = (1_000, 5_000, 20_000, 50_000)  # the peers have the best of them
-ZONES = 100
+ARGUMENTS = list(range(CALLS))
+CHUNKS = (1_000, 5_000, 20_000, 50_000)  # each peer has the best of them
+TRIES = 2  # of each chunk
+NO_DECODING = "32 bytes, pipes, nothing decoded"
 
 
-def measure_alone(contestants: Contestants, rounds: int) -> Iterator[Row]:
+def measure_alone(setting: Setting) -> Iterator[Row | str]:
     """One call there and back, and what that takes at least."""
-    scheduler, executor = contestants.scheduler, contestants.executor
-    hand, echo = contestants.numbers_by_hand, contestants.echo
-    samples = take_turns(
-        rounds,
-        {
-            "ours": lambda: _one_us(lambda: scheduler.run(fourth(number, 1))),
-            "submit": lambda: _one_us(lambda: executor.submit(plain_number, 1).result()),
-            "hand": lambda: _one_us(lambda: hand.call(1)),
-            "echo": lambda: _one_us(echo.call),
-        },
-    )
-    name, against = "one AsyncTask, there and back", "ProcessPoolExecutor.submit().result()"
-    comparison = Comparison("alone", name, against, "us", ratio, Goal("at most", 0.1))
-    yield comparison.row(samples["ours"], samples["submit"])
-    yield floor("alone", "one call, hand-made pipes and msgspec", "us", samples["hand"])
-    yield floor("alone", "32 bytes, pipes, nothing decoded", "us", samples["echo"])
+    name = "one AsyncTask, there and back"
+    for kinds in companies():
+        samples = take_turns(setting.amount, partial(_open_alone, setting.workers, kinds))
+        for kind in kinds:
+            goal = Goal("at most", 0.1) if kind is STANDARD else None
+            comparison = Comparison("alone", name, kind.one, "us", ratio, goal=goal)
+            yield comparison.row(samples[OURS], samples[kind.name])
+        if ECHO in samples:
+            yield alone("alone", NO_DECODING, "us", samples[ECHO])
 
 
-def measure_map(contestants: Contestants, rounds: int) -> Iterator[Row]:
+def measure_map(setting: Setting) -> Iterator[Row | str]:
     """Very many calls at once."""
-    scheduler, executor = contestants.scheduler, contestants.executor
-    hand, arguments = contestants.numbers_by_hand, list(range(CALLS))
-
-    def map_executor(chunk: int) -> float:
-        return _ms(lambda: list(executor.map(plain_number, arguments, chunksize=chunk)))
-
-    def map_by_hand(chunk: int) -> float:
-        return _ms(lambda: hand.map(arguments, chunk))
-
-    executor_chunk, hand_chunk = _best_chunk(map_executor), _best_chunk(map_by_hand)
-    samples = take_turns(
-        rounds,
-        {
-            "ours": lambda: _ms(lambda: scheduler.run(_map_all(arguments))),
-            "executor": lambda: map_executor(executor_chunk),
-            "hand": lambda: map_by_hand(hand_chunk),
-        },
-    )
-    name, goal = f"{CALLS:,} empty calls by .map", Goal("at least", 1.2, "times as fast")
-    for peer, against in (
-        ("executor", f"ProcessPoolExecutor.map, chunks of {executor_chunk:,}"),
-        ("hand", f"hand-made pipes, batches of {hand_chunk:,}"),
-    ):
-        comparison = Comparison("map", name, against, "ms", times_as_fast, goal)
-        yield comparison.row(samples["ours"], samples[peer])
+    name, goal = f"{CALLS:,} empty calls by .map", Goal("at least", 1.2)
+    for kinds in companies():
+        chunks = _best_chunks(setting.workers, kinds)
+        samples = take_turns(setting.amount, partial(_open_map, setting.workers, chunks))
+        for kind, chunk in chunks.items():
+            who = kind.batched.format(chunk=f"{chunk:,}")
+            comparison = Comparison("map", name, who, "ms", times_as_fast, "times as fast", goal)
+            yield comparison.row(samples[OURS], samples[kind.name])
 
 
-def measure_zones(contestants: Contestants, rounds: int) -> Iterator[Row]:
-    """Very many zones on one thread."""
-    found = trio.run(_time_zones, contestants.open_schedulers(ZONES), rounds)
-    name = f"a round of {ZONES} zones of {COROUTINES:,}, trio"
-    comparison = Comparison("zones", name, "", "ms", own_median, Goal("at most", 100.0, "ms"))
-    yield comparison.row(found, found)
+# -- the candidates
 
 
-async def _time_zones(zones: list[cr.Scheduler], rounds: int) -> list[float]:
-    await tick_zones(zones)
-    found = []
-    for _ in in_turn(rounds, ["zones"]):
+@contextmanager
+def _open_alone(workers: int, kinds: Sequence[Kind]) -> Iterator[dict[str, Callable[[], float]]]:
+    with ExitStack() as stack:
+        (scheduler,) = stack.enter_context(open_schedulers(workers, 1))
+        found: dict[str, Callable[[], float]] = {
+            OURS: lambda: _block_us(lambda: scheduler.run(fourth(number, 1)))
+        }
+        for kind in kinds:
+            peer = stack.enter_context(kind.open(workers))
+            call = partial(peer.call, plain_number, 1)
+            found[kind.name] = partial(peer.run, partial(_block_of_peer_us, call, kind.calls_alone))
+        if BY_HAND in kinds:
+            echo = stack.enter_context(Echo())
+            found[ECHO] = lambda: _block_us(echo.call)
+        yield found
+
+
+@contextmanager
+def _open_map(workers: int, chunks: dict[Kind, int]) -> Iterator[dict[str, Callable[[], float]]]:
+    with ExitStack() as stack:
+        ours = stack.enter_context(open_ours(workers))
+        found: dict[str, Callable[[], float]] = {OURS: partial(_map_ms, ours, 0)}
+        for kind, chunk in chunks.items():
+            peer = stack.enter_context(kind.open(workers))
+            found[kind.name] = partial(_map_ms, peer, chunk)
+        yield found
+
+
+def _best_chunks(workers: int, kinds: Sequence[Kind]) -> dict[Kind, int]:
+    """For each peer by itself, the chunk with the best time of some."""
+    best: dict[Kind, int] = {}
+    for kind in kinds:
+        with kind.open(workers) as peer:
+            best[kind] = min(CHUNKS, key=partial(_best_ms, peer))
+    return best
+
+
+def _best_ms(peer: Peer, chunk: int) -> float:
+    return min(_map_ms(peer, chunk) for _ in range(TRIES))
+
+
+def _map_ms(peer: Peer, chunk: int) -> float:
+    async def timed_ms() -> float:
         began_ns = perf_counter_ns()
-        await tick_zones(zones)
-        found.append((perf_counter_ns() - began_ns) / 1e6)
-    return found
+        await peer.batched(plain_number, ARGUMENTS, chunk)
+        return (perf_counter_ns() - began_ns) / 1e6
+
+    return peer.run(timed_ms)
 
 
-async def _map_all(arguments: list[int]) -> list[int]:
-    return await number.map(arguments)
-
-
-def _one_us(call: Callable[[], object]) -> float:
+def _block_us(call: Callable[[], object]) -> float:
     def calls() -> None:
-        for _ in range(ALONE):
+        for _ in range(CALLS_ALONE):
             call()
 
-    return timed_us(calls) / ALONE
+    return timed_us(calls) / CALLS_ALONE
 
 
-def _ms(work: Callable[[], object]) -> float:
-    return timed_us(work) / 1_000
-
-
-def _best_chunk(measure: Callable[[int], float]) -> int:
-    """The chunk with the best of three times."""
-    return min(CHUNKS, key=lambda chunk: min(measure(chunk) for _ in range(3)))
+async def _block_of_peer_us(call: Callable[[], Awaitable[object]], calls: int) -> float:
+    began_ns = perf_counter_ns()
+    for _ in range(calls):
+        await call()
+    return (perf_counter_ns() - began_ns) / 1_000 / calls

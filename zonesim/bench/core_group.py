@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter_ns
 
@@ -10,7 +10,7 @@ import trio
 
 import corororo as cr
 
-from .core import CHAINS, COROUTINES, mean_us, tick_chains, timed_us
+from .core import CHAINS, COROUTINES, drive, mean_us, tick_chains, timed_us
 from .empty_work import await_often, empty, first, number
 from .figures import Comparison, Goal, Row
 from .instant import InstantSource
@@ -32,15 +32,6 @@ def measure_core(setting: Setting) -> Iterator[Row | str]:
     for name, peer, unit, bound in COMPARED:
         comparison = Comparison("core", name, peer, unit, ratio, goal=Goal("at most", bound))
         yield comparison.row(samples[name], samples[peer])
-
-
-def drive(coroutine: Coroutine[object, None, object]) -> object:
-    """Run a coroutine that never waits, as bare Python can."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return stop.value
-    raise AssertionError("the coroutine waits for something")
 
 
 def send_chains() -> list[object]:

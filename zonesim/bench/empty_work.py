@@ -7,19 +7,11 @@ from typing import TypeAlias
 
 import corororo as cr
 
-Path: TypeAlias = list[tuple[float, float]]
+from .plain_work import Path as Path
+from .plain_work import plain_number as plain_number
+from .plain_work import plain_path as plain_path
+
 Leaf: TypeAlias = Callable[[int], Awaitable[object]]
-
-
-def plain_number(chain: int) -> int:
-    """Return what it was given."""
-    return chain
-
-
-def plain_path(chain: int) -> Path:
-    """Return a path of five waypoints."""
-    x = chain + 0.5
-    return [(x, 0.0), (x, 1.0), (x, 2.0), (x, 3.0), (x, 4.0)]
 
 
 @cr.async_task

@@ -31,7 +31,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One thing measured, alone or against another; ``goal`` and ``interval`` are about ``figure``.
 
     ``ours`` and ``theirs`` are medians over all rounds, in ``unit``. ``figure`` is what is made of
-    them, in ``figure_unit``: their ratio, say; of a thing that is measured alone it is ``ours``.
+    them, in ``figure_unit``: their ratio, say. Of a thing that is measured alone it is ``ours``,
+    the median or another statistic of it.
     """
 
     group: str
@@ -57,10 +58,17 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def alone(
-    group: str, name: str, unit: str, samples: Rounds, *, goal: Goal | None = None, note: str = ""
+    group: str,
+    name: str,
+    unit: str,
+    samples: Rounds,
+    *,
+    goal: Goal | None = None,
+    note: str = "",
+    statistic: Statistic = own_median,
 ) -> Row:
     """The row of something that is compared with nothing."""
-    figure = median(flat(samples))
+    figure = statistic(flat(samples), flat(samples))
     return Row(
         group=group,
         name=name,
@@ -68,7 +76,7 @@ def alone(
         ours=figure,
         figure=figure,
         figure_unit=unit,
-        interval=interval(own_median, samples, samples),
+        interval=interval(statistic, samples, samples),
         goal=goal,
         verdict=_verdict(goal, figure),
         better=_better(goal),

@@ -20,7 +20,7 @@ import corororo as cr
 from .core import CHAINS, mean_us, timed_us
 from .empty_work import await_often, empty, fourth, number, plain_number
 from .instant import InstantSource
-from .peers_by_hand import PipeProcess, echo
+from .peer_pools.pipes import PipeProcess, echo
 
 TIMES = 5
 SENT = 50

@@ -50,13 +50,15 @@ class Suite(NamedTuple):
     """All groups of a command, in order; ``conclude`` makes rows of the rows of a complete run.
 
     What it says as text belongs to the group of the row before. ``draw`` writes pictures of a
-    report into a folder and gives their paths.
+    report into a folder and gives their paths. ``remarks`` is what the reader should know before
+    the first round.
     """
 
     name: str
     groups: dict[str, Group]
     conclude: Callable[[list[Row]], Iterable[Row | str]] = lambda rows: ()
     draw: Callable[[Report, Path], list[Path]] = lambda report, folder: []
+    remarks: Callable[[], Iterable[str]] = lambda: ()
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -107,6 +109,7 @@ def begin(suite: Suite, options: Options) -> Report:
         options=options,
         amounts={name: _amount(suite.groups[name], options) for name in options.groups},
         load=os.getloadavg(),
+        notes=list(suite.remarks()),
     )
 
 

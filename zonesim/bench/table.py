@@ -23,6 +23,7 @@ def head(report: Report) -> Iterator[str]:
         yield f"this program and all that it starts are held to CPU {held}"
     yield f"garbage collector {report.collector}; medians of rounds, in launches of new processes"
     yield "[a, b] is where another run would find the figure, 95 times in 100"
+    yield from report.notes
 
 
 def section(measured: Measured, report: Report) -> Iterator[str]:
@@ -40,7 +41,7 @@ def foot(report: Report) -> Iterator[str]:
     """What else the machine did, and how many goals hold."""
     yield ""
     yield from noise.told(report.looks)
-    verdicts = [row.verdict for row in report.rows if row.verdict]
+    verdicts = [row.verdict for row in _judged(report)]
     if verdicts:
         counted = (
             f"{verdicts.count(word)} {word}"
@@ -48,6 +49,12 @@ def foot(report: Report) -> Iterator[str]:
             if word in verdicts
         )
         yield f"goals: {', '.join(counted)}"
+
+
+def _judged(report: Report) -> list[Row]:
+    """The rows with a verdict; where rows were made of rows, only those count."""
+    judged = [row for row in report.rows if row.verdict]
+    return [row for row in judged if row.group not in report.amounts] or judged
 
 
 def changes_text(changes: Changes) -> Iterator[str]:

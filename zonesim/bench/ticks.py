@@ -6,12 +6,12 @@ import time
 from collections.abc import Awaitable, Callable
 from statistics import fmean
 from time import perf_counter_ns
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from .contestants import Contestants
 from .core import COROUTINES, timed_us
-from .empty_work import Leaf, number, path, plain_number, plain_path
-from .peers_by_hand import HandPool
+from .empty_work import Leaf, number, path
+from .peer_pools.peer import Function
+from .plain_work import plain_number, plain_path
 
 Tick = Callable[[], object]
 AsyncTick = Callable[[], Awaitable[object]]
@@ -29,18 +29,17 @@ class Pace(NamedTuple):
 
 
 class Results(NamedTuple):
-    """What the calls of a tick give, and who gives it."""
+    """What the calls of a tick give."""
 
     name: str
     leaf: Leaf
-    function: Callable[[int], object]
-    by_hand: Callable[[Contestants], HandPool[Any]]
+    function: Function
 
 
 BACK_TO_BACK = Pace("back to back", 10, 0.0)
 PACED = Pace("20 ms between", 5, 0.02)
-NUMBERS = Results("numbers", number, plain_number, lambda contestants: contestants.numbers_by_hand)
-PATHS = Results("paths", path, plain_path, lambda contestants: contestants.paths_by_hand)
+NUMBERS = Results("numbers", number, plain_number)
+PATHS = Results("paths", path, plain_path)
 
 
 def tick_name(results: Results, pace: Pace) -> str:
@@ -59,8 +58,8 @@ def block_us(pace: Pace, tick: Tick) -> float:
     return fmean(found)
 
 
-async def block_in_trio_us(pace: Pace, tick: AsyncTick) -> float:
-    """The same for a tick that trio runs."""
+async def block_of_peer_us(pace: Pace, tick: AsyncTick) -> float:
+    """The same of a tick that has to be awaited."""
     found = []
     if not pace.pause_s:
         await tick()

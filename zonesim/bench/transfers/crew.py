@@ -9,7 +9,7 @@ from multiprocessing.context import ForkServerContext
 from typing import Any, TypeAlias
 
 import corororo as cr
-from zonesim.bench.peers_pooled import end_with_parent
+from zonesim.bench.peer_pools.children import end_with_parent
 from zonesim.system import set_title
 
 End: TypeAlias = "Connection[Any, Any]"

@@ -1,4 +1,4 @@
-"""Peers made by hand: processes at the ends of pipes, with and without msgspec. Measures nothing.
+"""Pipes made by hand: what carries a message, and the processes at their ends. Measures nothing.
 
 Every message is read whole before it is answered, and a worker has one message at a time, so
 nobody waits for room in a pipe while the other end does so as well.
@@ -6,20 +6,18 @@ nobody waits for room in a pipe while the other end does so as well.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
-import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any, Generic, Self, TypeAlias, TypeVar
+from typing import Any, Self, TypeAlias
 
 import msgspec
 
-R = TypeVar("R")
+from .peer import server
+
 End: TypeAlias = "Connection[Any, Any]"
 
-FORKSERVER = multiprocessing.get_context("forkserver")
 ANY_SIZE = 1 << 16  # what a pipe holds
 LENGTH_BYTES = 4
 
@@ -59,9 +57,10 @@ class PipeProcess:
     """A child process between two pipes; it ends with them, or with ``close``."""
 
     def __init__(self, target: Callable[..., None], *args: object) -> None:
-        child_reader, self._writer = FORKSERVER.Pipe(duplex=False)
-        self._reader, child_writer = FORKSERVER.Pipe(duplex=False)
-        self._process = FORKSERVER.Process(
+        context = server()
+        child_reader, self._writer = context.Pipe(duplex=False)
+        self._reader, child_writer = context.Pipe(duplex=False)
+        self._process = context.Process(
             target=target, args=(child_reader, child_writer, *args), daemon=True
         )
         self._process.start()
@@ -76,53 +75,6 @@ class PipeProcess:
         self._process.join()
         self._reader.close()
         self._writer.close()
-
-
-class HandPool(Generic[R]):
-    """One function in some processes: batches go to all of them before any answer is read."""
-
-    def __init__(self, workers: int, function: Callable[[int], R], result: object) -> None:
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode: Callable[[memoryview], list[R]] = msgspec.msgpack.Decoder(
-            types.GenericAlias(list, (result,))
-        ).decode
-        self._processes: list[PipeProcess] = []
-        try:
-            for _ in range(workers):
-                self._processes.append(PipeProcess(serve, function))
-        except BaseException:
-            self.close()
-            raise
-        self._ends = [PipeEnd(p.reader, p.writer) for p in self._processes]
-
-    def call(self, argument: int) -> R:
-        """One call, in the first process."""
-        return self.map([argument], 1)[0]
-
-    def map(self, arguments: Sequence[int], chunk: int) -> list[R]:
-        """All results, in order, a chunk for every process at a time."""
-        results: list[R] = []
-        for begin in range(0, len(arguments), chunk * len(self._ends)):
-            asked = []
-            for place, end in enumerate(self._ends):
-                batch = arguments[begin + place * chunk : begin + (place + 1) * chunk]
-                if batch:
-                    end.send(self._encode(batch))
-                    asked.append(end)
-            for end in asked:
-                results += self._decode(end.receive())
-        return results
-
-    def close(self) -> None:
-        """End the processes."""
-        for process in self._processes:
-            process.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
 
 class Echo:

@@ -1,0 +1,154 @@
+"""Goals that take real runs: very many zone processes, and workers that are killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import ceil
+from statistics import fmean
+from typing import Any
+
+from .apart import run_apart
+from .figures import Comparison, Goal, Row, alone
+from .fleet_run import FleetRun, run_fleet
+from .launches import Rounds, ratio
+from .suite import BenchError, Setting
+
+GROUP = "fleet"
+SECONDS = 60
+SECONDS_OF_ONE = 30  # zone: it has nobody to wait for
+START_S = 120.0  # what a run may take beside its duration
+ZONES = 100
+MANY_ZONES = 300
+STRUCK_ZONES = 20
+TICKS = SECONDS * 1_000 // 400  # of each zone whose workers are killed
+WORK = "spin:40us"  # so that kills find workers at work
+
+CROWD = f"{ZONES} zone processes, chains"
+MANY = f"{MANY_ZONES} zone processes, chains"
+FIELD = f"{ZONES} zone processes, field"
+STRUCK = f"{STRUCK_ZONES} zone processes, a worker killed each second"
+LATE = f"late ticks in {SECONDS} s"
+LATE_SHARE = "late ticks, of all"
+RESPONSE = "p99 of the response time"
+SLOWEST = "ticks/s of the slowest zone"
+MAIN_THREAD = "main-thread time of a tick"
+ONE_ZONE = "1 zone process, chains"
+LOST = "AsyncTasks lost"
+DOUBLED = "AsyncTasks answered twice"
+HASHES = "world hashes unlike that of a calm run"
+
+
+def measure_fleet(setting: Setting) -> Iterator[Row | str]:
+    """Some minutes of real runs; nothing of it can be had in a quick one."""
+    if setting.quick:
+        yield f"{GROUP}: its rows take {SECONDS} s each and more; they need the full run"
+        return
+    for measure in (_measure_chains, _measure_many, _measure_field, _measure_struck):
+        try:
+            yield from measure(setting)
+        except BenchError as error:  # a machine that does not hold one run may hold the next
+            yield f"{GROUP}: {error}"
+
+
+def _measure_chains(setting: Setting) -> Iterator[Row | str]:
+    crowd = _runs(setting, "chains", {"zones": ZONES, "duration_s": SECONDS})
+    late = [[float(late) for late in run.late] for run in crowd]
+    yield alone(GROUP, f"{CROWD}: {LATE}", "ticks", late, goal=Goal("at most", 0), statistic=total)
+    responses = [part for run in crowd for part in run.response_ms]
+    yield alone(
+        GROUP, f"{CROWD}: {RESPONSE}", "ms", responses, goal=Goal("at most", 5), statistic=p99
+    )
+    single = _runs(setting, "chains", {"zones": 1, "duration_s": SECONDS_OF_ONE})
+    yield Comparison(
+        GROUP, f"{CROWD}: {MAIN_THREAD}", ONE_ZONE, "ms", ratio, goal=Goal("at most", 1.25)
+    ).row([run.main_ms for run in crowd], [run.main_ms for run in single])
+
+
+def _measure_many(setting: Setting) -> Iterator[Row | str]:
+    runs = _runs(setting, "chains", {"zones": MANY_ZONES, "duration_s": SECONDS})
+    yield from _held(MANY, runs, 0.1)
+
+
+def _measure_field(setting: Setting) -> Iterator[Row | str]:
+    runs = _runs(setting, "field", {"zones": ZONES, "duration_s": SECONDS})
+    yield from _held(FIELD, runs, 0.5)
+
+
+def _held(name: str, runs: list[FleetRun], late_percent: float) -> Iterator[Row]:
+    """Whether every zone ticked on time."""
+    rates: Rounds = [[ticks / SECONDS for ticks in run.ticks_of_zones] for run in runs]
+    goal = Goal("at least", 2.5)
+    yield alone(GROUP, f"{name}: {SLOWEST}", "ticks/s", rates, goal=goal, statistic=slowest)
+    late = [run.late_percent for run in runs]
+    goal = Goal("at most", late_percent)
+    yield alone(GROUP, f"{name}: {LATE_SHARE}", "%", late, goal=goal, statistic=mean)
+
+
+def _measure_struck(setting: Setting) -> Iterator[Row | str]:
+    world = {"zones": STRUCK_ZONES, "ticks": TICKS, "chains.work": WORK}
+    runs = _runs(setting, "chains", world, kills=True)
+    if not all(run.killed for run in runs):
+        yield f"{GROUP}: no worker was killed: this system does not tell which processes they are"
+        return
+    [calm] = _once(setting, "chains", {**world, "pace": "max"}, kills=False)
+    expected = calm.async_tasks.completed
+    answered = [run.async_tasks.completed + run.async_tasks.failed for run in runs]
+    none = Goal("at most", 0)
+    for name, counts in (
+        (LOST, [max(0, expected - run.async_tasks.completed) for run in runs]),
+        (DOUBLED, [max(0, count - expected) for count in answered]),
+        (HASHES, [run.world_hash != calm.world_hash for run in runs]),
+    ):
+        samples = [[float(count)] for count in counts]
+        yield alone(GROUP, f"{STRUCK}: {name}", "", samples, goal=none, statistic=total)
+    killed = sum(run.killed for run in runs)
+    again = sum(run.async_tasks.retried for run in runs)
+    yield f"{GROUP}: {killed} workers were killed; {again:,} of {sum(answered):,} calls ran again"
+
+
+# -- runs
+
+
+def _runs(
+    setting: Setting, scenario: str, overrides: dict[str, Any], kills: bool = False
+) -> list[FleetRun]:
+    return [
+        run
+        for _ in range(setting.amount.launches)
+        for run in _once(setting, scenario, overrides, kills)
+    ]
+
+
+def _once(
+    setting: Setting, scenario: str, overrides: dict[str, Any], kills: bool
+) -> list[FleetRun]:
+    whole = {"workers": setting.workers, "seed": 1, **overrides}
+    timeout_s = START_S + SECONDS
+    found = run_apart(run_fleet, FleetRun, timeout_s, scenario, whole, setting.amount.rounds, kills)
+    if not found:
+        raise BenchError(f"{scenario}, {whole['zones']} zones: not done within {timeout_s:.0f} s")
+    return found
+
+
+# -- statistics of a run as a whole
+
+
+def total(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """How many there were."""
+    return sum(ours)
+
+
+def mean(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Of parts that weigh the same."""
+    return fmean(ours)
+
+
+def slowest(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The least of all."""
+    return min(ours)
+
+
+def p99(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """As a run's summary has it."""
+    ordered = sorted(ours)
+    return ordered[ceil(0.99 * (len(ordered) - 1))]

@@ -1,0 +1,52 @@
+"""A worker is killed under its calls: what each peer makes of it, in a process of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from .apart import run_apart
+from .figures import Row, alone
+from .peer_pools.kinds import KINDS
+from .peer_pools.ours import OURS
+from .struck import CALLS, Struck, strike
+from .suite import Setting
+
+GROUP = "killed"
+TIMEOUT_S = 3.0  # what has not come by then never comes
+QUICK_TIMEOUT_S = 1.0
+PATIENCE_S = 30.0  # with one peer
+NAMES = (
+    f"SIGKILL of a worker in one of {CALLS} calls",
+    f"one of {CALLS} calls kills every worker it meets",
+)
+
+
+def measure_killed(setting: Setting) -> Iterator[Row | str]:
+    """For each peer the time until all was known that ever came, and what became of the calls."""
+    timeout_s = QUICK_TIMEOUT_S if setting.quick else TIMEOUT_S
+    yield f"killed: what has not come back within {timeout_s:g} s is held never to"
+    launches = {
+        kind.name: [
+            run_apart(strike, Struck, PATIENCE_S, kind.name, setting.workers, timeout_s)
+            for _ in range(setting.amount.launches)
+        ]
+        for kind in (OURS, *KINDS)
+        if kind.is_there
+    }
+    for place, name in enumerate(NAMES):
+        for peer, found in launches.items():
+            yield from _told(name, peer, [parts[place] for parts in found if len(parts) > place])
+
+
+def _told(name: str, peer: str, found: list[Struck]) -> Iterator[Row | str]:
+    if not found:
+        yield f"{name}: {peer} gave no answer at all in {PATIENCE_S:.0f} s, and was ended"
+        return
+    counted = Counter(one.told() for one in found).most_common()
+    note = counted[0][0]
+    if len(counted) > 1:
+        note += f" (in {counted[0][1]} of {len(found)} launches)"
+    yield alone(
+        GROUP, f"{name}, {peer}", "ms", [[one.known_after_s * 1_000] for one in found], note=note
+    )

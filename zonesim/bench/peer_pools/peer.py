@@ -1,0 +1,129 @@
+"""What every peer can be asked for, and what is told of it before it is opened.
+
+Methods are async since one peer lives in trio's loop; those of the others never wait.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from multiprocessing.context import ForkServerContext
+from time import monotonic
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+
+import corororo as cr
+from zonesim.bench.core import drive
+
+T = TypeVar("T")
+Function: TypeAlias = Callable[[int], Any]
+
+PRELOAD = (  # what processes need before they can leave Ctrl-C to their parent
+    "zonesim.bench.peer_pools.by_hand",
+    "zonesim.bench.peer_pools.children",
+    "zonesim.bench.peer_pools.zmq_by_hand",
+)
+
+
+def server() -> ForkServerContext:
+    """The one that all of our processes come from, and those of peers that can be told to."""
+    return cr.forkserver(PRELOAD)
+
+
+@contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes and threads that start in here do not hear it; this thread does so afterwards."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+class Peer(Protocol):
+    """Processes that make calls. Who opens it closes it: see ``Kind.open``."""
+
+    def run(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Await ``work``, which calls the methods below, where this peer lives."""
+        return drive(_begin(work))
+
+    async def call(self, function: Function, argument: int) -> object:
+        """One call, there and back."""
+
+    async def each(self, function: Function, arguments: Sequence[int]) -> Sequence[object]:
+        """Calls handed over one by one; the results in order."""
+
+    async def batched(
+        self, function: Function, arguments: Sequence[int], chunk: int
+    ) -> Sequence[object]:
+        """Calls handed over in chunks that the caller has chosen; the results in order."""
+
+    async def attempt(
+        self, function: Function, arguments: Sequence[int], timeout_s: float
+    ) -> Outcomes:
+        """Calls that may come to grief; returns when all have, or when the time is up."""
+
+
+class Kind(NamedTuple):
+    """A peer before it is opened. A way to make calls that it does not have has no name."""
+
+    name: str
+    open: Callable[[int], AbstractContextManager[Peer]]  # with so many workers
+    one: str  # how one call is made
+    each: str = ""
+    batched: str = ""  # with {chunk} where the size of a chunk belongs
+    library: str = ""  # what has to be installed
+    calls_alone: int = 50  # in a block; fewer of the slow ones
+    apart: bool = False  # its processes are busy without work: it is measured without the others
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it can be opened."""
+        return not self.library or importlib.util.find_spec(self.library) is not None
+
+
+class Outcome(NamedTuple):
+    """What became of one call, and when."""
+
+    what: Literal["came back", "failed", "never came back"]
+    after_s: float
+    error: str = ""  # the class of it
+
+
+class Outcomes:
+    """What became of calls made at the same time; may be told from any thread."""
+
+    def __init__(self, count: int) -> None:
+        self._began_s = monotonic()
+        self._waiting = set(range(count))
+        self._all_known = threading.Event()
+        self.calls = [Outcome("never came back", 0.0)] * count
+
+    def note(self, place: int, error: BaseException | None = None) -> None:
+        """One call came back, or failed; whoever is told twice of it counts the first."""
+        if place not in self._waiting:
+            return
+        after_s = monotonic() - self._began_s
+        self.calls[place] = (
+            Outcome("came back", after_s)
+            if error is None
+            else Outcome("failed", after_s, type(error).__name__)
+        )
+        self._waiting.discard(place)
+        if not self._waiting:
+            self._all_known.set()
+
+    def note_rest(self, error: BaseException | None = None) -> None:
+        """The same of all calls of which nothing is known yet."""
+        for place in sorted(self._waiting):
+            self.note(place, error)
+
+    def wait(self, timeout_s: float) -> None:
+        """Until every call is known of."""
+        self._all_known.wait(timeout_s)
+
+
+async def _begin(work: Callable[[], Awaitable[T]]) -> T:
+    return await work()
