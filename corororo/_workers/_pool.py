@@ -58,7 +58,7 @@ class WorkerPool:
         workers: int | None = None,
         *,
         ring_bytes: int = 1 << 20,
-        max_batch: int = 512,
+        max_batch: int = 2_048,
         max_reply_bytes: int | None = None,
         max_pending: int = 100_000,
         placement: Placement = "shared",
