@@ -14,7 +14,10 @@ ScenarioArgument = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A scenario file, or a built-in one's name.")
 ]
 ZonesOption = Annotated[
-    str | None, typer.Option(metavar="N,N,...", help="Number of zones, or one for each step.")
+    str | None,
+    typer.Option(
+        metavar="N,N,...", help='Zones of each step; also "1..100:+10 every 15s", or -10 down.'
+    ),
 ]
 WorkersOption = Annotated[
     str | None, typer.Option(metavar="W|auto", help="Worker processes; 0 runs all work inline.")
@@ -76,11 +79,8 @@ def flags(
 
 
 def _zones_flag(text: str | None) -> dict[str, object]:
-    """`5` is a number of zones, `1,2,5` are steps; the scenario's own rules judge the rest."""
-    if text is None:
-        return {}
-    steps = [_number_or_text(step) for step in text.split(",")]
-    return {"zones": steps if len(steps) > 1 else steps[0]}
+    """`5` is a number of zones, all else is text: the scenario's own rules judge it."""
+    return {} if text is None else {"zones": _number_or_text(text)}
 
 
 def worker_flag(text: str | None) -> dict[str, object]:

@@ -55,9 +55,10 @@ def run_folder(out: Path | None, scenario_name: str) -> Iterator[Path]:
 
 def measure(scenario: Scenario, folder: Path) -> tuple[Summary, bool]:
     """Run the scenario; its summary, and whether Ctrl-C ended it early. Raises BadInput."""
-    from zonesim.controller import RunFailed, run_scenario
+    from zonesim.errors import RunFailed
     from zonesim.live import LiveView
     from zonesim.results import RUN_FILE, OutputError, RunError, load_run, summarise
+    from zonesim.run import run_scenario
 
     with bad_input(RunFailed, OutputError, RunError):
         try:

@@ -24,10 +24,9 @@ def summary_text(summary: Summary) -> str:
 def scenario_text(scenario: Scenario) -> str:
     """A scenario that can be run, in one line."""
     steps = ", ".join(map(str, scenario.steps))
-    bound = f"{scenario.ticks} ticks" if scenario.ticks else f"{scenario.duration_s:g} s"
     return (
-        f"{scenario.name}: can be run; workload {scenario.workload}, zones {steps}, {bound} "
-        f"each, {scenario.worker_count} workers, seed {scenario.seed}"
+        f"{scenario.name}: can be run; workload {scenario.workload}, zones {steps}, "
+        f"{_bounds_text(scenario)} each, {scenario.worker_count} workers, seed {scenario.seed}"
     )
 
 
@@ -37,6 +36,15 @@ def usage_problem(error: Exception) -> str:
     message = _EXTRA.sub(r"expected no further argument, found \g<found>", message.rstrip("."))
     context = getattr(error, "ctx", None)
     return f"{message}; see {context.command_path if context else 'zonesim'} --help"
+
+
+def _bounds_text(scenario: Scenario) -> str:
+    """How long steps last; from the shortest to the longest where they differ."""
+    durations_s = [step.duration_s for step in scenario.plan if step.duration_s is not None]
+    if not durations_s:
+        return f"{scenario.ticks} ticks"
+    shortest, longest = f"{min(durations_s):g} s", f"{max(durations_s):g} s"
+    return shortest if shortest == longest else f"{shortest} to {longest}"
 
 
 def paths_text(report: PathReport) -> str:

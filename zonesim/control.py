@@ -34,14 +34,18 @@ class Ready(_Message, frozen=True):
 
 
 class Leg(_Message, frozen=True):
-    """Tick all zones for a while: until ``ticks`` have run, or until ``end_ns``."""
+    """Tick these zones until a bound.
+
+    Zones that tick already go on, with the bounds of this leg; those that it does not name end
+    at its ``start_ns``.
+    """
 
     step: int
-    start_ns: int  # monotonic; zone ``i`` begins at ``start_ns + phases_ns[i]``
+    origin_ns: int  # monotonic; with the phase of each zone, this makes its schedule
+    start_ns: int  # nothing that was due before runs
     period_ns: int
-    phases_ns: dict[int, int]
-    ticks: int | None
-    end_ns: int | None
+    until: dict[int, int | None]  # by zone: the number of the first tick that it runs no more
+    end_ns: int | None  # nothing runs that is due then or later
     realtime: bool
 
 

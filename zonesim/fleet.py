@@ -6,7 +6,7 @@ Knows what a zone process answers, and nothing of steps or results.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -31,6 +31,7 @@ from zonesim.ticks import TickRow
 from zonesim.worker_ledger import add_by_worker
 from zonesim.workloads.base import ZoneSpec
 from zonesim.zone_process import process_title
+from zonesim.zone_states import TICKING, ZoneState, ZoneStates
 
 READY_S = 60.0  # what zone processes get to come up
 
@@ -42,7 +43,6 @@ class Host:
         self.handle = handle
         self.channel: Channel | None = None
         self.zones: list[int] = []
-        self.zones_ready = 0
         self.step_done = 0
 
 
@@ -69,14 +69,19 @@ class Fleet:
         self._door = Door(
             socket_path, lambda pid: self._awaited(pid) is not None, self._hear, on_refused
         )
+        self._states = ZoneStates()
+        self._leg: Leg | None = None
         self._changed = trio.Event()
         self._stopping = False
         self._halting = False
 
-    @property
-    def zones_ready(self) -> int:
-        """Zones that can tick."""
-        return sum(host.zones_ready for host in self.hosts)
+    def zone_states(self) -> dict[int, ZoneState]:
+        """The state of each zone that there is, by zone."""
+        return self._states.all()
+
+    def hosts_of(self, leg: Leg) -> list[Host]:
+        """The processes that hold zones of a leg."""
+        return [host for host in self.hosts if not leg.until.keys().isdisjoint(host.zones)]
 
     async def serve(self, task_status: trio.TaskStatus[None]) -> None:
         """Let the processes in and hear them, and notice their ends."""
@@ -85,12 +90,16 @@ class Fleet:
             await nursery.start(self._door.serve)
             task_status.started()
 
-    async def grow(self, specs: Iterable[ZoneSpec], zones_per_process: int) -> None:
-        """Make these zones, in new processes where the last is full; wait until they can tick."""
+    async def grow(self, specs: Sequence[ZoneSpec], zones_per_process: int) -> None:
+        """Make those of these zones that are not there; wait until all of them can tick.
+
+        New ones go to new processes where the last is full.
+        """
         orders: dict[int, list[ZoneSpec]] = {}
         for spec in specs:
-            number = spec.zone // zones_per_process
-            orders.setdefault(number, []).append(spec)
+            if spec.zone not in self._states.all():
+                self._states.create(spec.zone)
+                orders.setdefault(spec.zone // zones_per_process, []).append(spec)
         for number in orders:
             if number == len(self.hosts):
                 first = number * zones_per_process
@@ -100,27 +109,27 @@ class Fleet:
                 await trio.lowlevel.checkpoint()
         with trio.move_on_after(READY_S) as scope:
             for number, zones in orders.items():
-                host = self.hosts[number]
-                await self._until(lambda host=host: host.channel is not None)  # type: ignore[misc]
-                host.zones += [spec.zone for spec in zones]
-                host.handle.title = process_title(host.zones)
-                await self._send(host, Assign(zones))
-            await self._until(lambda: all(h.zones_ready == len(h.zones) for h in self.hosts))
+                await self._assign(self.hosts[number], zones)
+            await self._until(lambda: all(self._can_tick(spec.zone) for spec in specs))
         if scope.cancelled_caught:
-            missing = sum(
-                host.zones_ready < len(host.zones) or not host.zones for host in self.hosts
-            )
+            missing = sum(not all(map(self._can_tick, host.zones)) for host in self.hosts)
             raise RunFailed(f"{missing} zone processes did not come up within {READY_S:.0f} s")
 
-    async def run_leg(self, leg: Leg) -> None:
-        """Have the zones of a leg tick it, and wait until all of them have."""
-        hosts = [host for host in self.hosts if not leg.phases_ns.keys().isdisjoint(host.zones)]
-        for host in hosts:
-            mine = {zone: leg.phases_ns[zone] for zone in host.zones if zone in leg.phases_ns}
-            await self._send(host, msgspec.structs.replace(leg, phases_ns=mine))
+    async def order(self, leg: Leg) -> None:
+        """Have zones tick as a leg says, and those that it does not name end."""
+        self._leg = leg
+        for host in self.hosts:
+            mine = {zone: leg.until[zone] for zone in host.zones if zone in leg.until}
+            await self._send(host, msgspec.structs.replace(leg, until=mine))
         if self._halting:  # it came while the orders went out, and some got theirs the wrong way
             await self._tell_all(Halt())
-        await self._until(lambda: all(host.step_done == leg.step for host in hosts))
+
+    async def until_done(self) -> None:
+        """Wait until all zones have come to the end of the leg that was ordered last."""
+        leg = self._leg
+        if leg is not None:
+            hosts = self.hosts_of(leg)
+            await self._until(lambda: all(host.step_done == leg.step for host in hosts))
 
     async def halt(self) -> None:
         """End the leg that runs, and all that are ordered later."""
@@ -134,6 +143,17 @@ class Fleet:
         async with trio.open_nursery() as nursery:
             for host in self.hosts:
                 nursery.start_soon(host.handle.stop)
+
+    async def _assign(self, host: Host, specs: list[ZoneSpec]) -> None:
+        await self._until(lambda: host.channel is not None)
+        host.zones += [spec.zone for spec in specs]
+        host.handle.title = process_title(host.zones)
+        for spec in specs:
+            self._states.move(spec.zone, ZoneState.STARTING)
+        await self._send(host, Assign(specs))
+
+    def _can_tick(self, zone: int) -> bool:
+        return self._states.of(zone) in TICKING
 
     async def _tell_all(self, order: Halt | Stop) -> None:
         for host in self.hosts:
@@ -182,9 +202,12 @@ class Fleet:
         match message:
             case Ticks(rows, workers):
                 add_by_worker(self.work, workers)
+                self._note_players(rows)
                 self._on_ticks(rows)
             case Ready(zones):
-                host.zones_ready = zones
+                for zone in host.zones[:zones]:
+                    if self._states.of(zone) is ZoneState.STARTING:
+                        self._states.move(zone, ZoneState.READY)
             case LegDone(step):
                 host.step_done = step
             case Failed(reason, detail):
@@ -193,6 +216,13 @@ class Fleet:
                     error.add_note(detail)
                 raise error
         self._notify()
+
+    def _note_players(self, rows: list[TickRow]) -> None:
+        """A zone that can tick is allocated while it has players."""
+        for row in rows:
+            if self._can_tick(row.zone):
+                state = ZoneState.ALLOCATED if row.players else ZoneState.READY
+                self._states.move(row.zone, state)
 
     def _notify(self) -> None:
         changed, self._changed = self._changed, trio.Event()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import corororo as cr
 from zonesim.control import WorkerTotals
@@ -12,6 +12,7 @@ from zonesim.progress import Progress, WorkerLine
 from zonesim.scenario import Scenario
 from zonesim.statistics import percentile, response_ns
 from zonesim.ticks import TickRow
+from zonesim.zone_states import TICKING, ZoneState
 
 RECENT_S = 5.0  # how far back the percentiles look
 
@@ -21,6 +22,7 @@ class Gauge:
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
+        self._plan = scenario.plan
         self._recent: deque[tuple[int, int]] = deque()  # finished, response
         self._carried: dict[int, int] = {}  # by zone
         self._step = self._zones = 0
@@ -57,9 +59,12 @@ class Gauge:
         self._ticks += len(rows)
 
     def progress(
-        self, zones_ready: int, totals: Iterable[WorkerTotals], pool: cr.PoolStatistics
+        self,
+        states: Mapping[int, ZoneState],
+        totals: Iterable[WorkerTotals],
+        pool: cr.PoolStatistics,
     ) -> Progress:
-        """How it stands now."""
+        """How it stands now; ``states`` are those of all zones, by zone."""
         now_ns = time.monotonic_ns()
         while self._recent and self._recent[0][0] < now_ns - RECENT_S * 1e9:
             self._recent.popleft()
@@ -69,11 +74,13 @@ class Gauge:
         return Progress(
             phase=self._phase,
             step=self._step,
-            steps=len(self._scenario.steps),
+            steps=len(self._plan),
             zones=self._zones,
-            zones_ready=min(zones_ready, self._zones),  # more may have been made for other steps
+            # More may have been made, for the step after this one.
+            zones_ready=sum(s in TICKING for zone, s in states.items() if zone < self._zones),
+            zones_by_state=dict(Counter(states.values())),
             elapsed_s=(now_ns - self._began_ns) / 1e9,
-            duration_s=self._scenario.duration_s,
+            duration_s=self._plan[max(0, self._step - 1)].duration_s,
             ticks_wanted=None if ticks is None else ticks * self._zones,
             ticks=self._ticks,
             late=self._late,

@@ -34,6 +34,7 @@ class Progress(msgspec.Struct, frozen=True):
     async_in_flight: int
     workers: tuple[WorkerLine, ...]
     worker_restarts: int
+    zones_by_state: dict[str, int] = {}  # in Agones' words; also those of no step any more
 
 
 OnProgress = Callable[[Progress], None]

@@ -190,13 +190,15 @@ class RunWriter:
         """Save something that happened to a process."""
         self._insert("events", [(step, at_ns, kind, subject, detail)])
 
-    def end_step(self, step: int, duration_s: float, pss_mb_per_zone: float | None) -> None:
-        """Close a step."""
+    def end_step(
+        self, step: int, duration_s: float, pss_mb_per_zone: float | None, end_ns: int = 0
+    ) -> None:
+        """Close a step; ticks that are late may still follow."""
         self._flush()
         with _writing(self._path), self._database:
             self._database.execute(
-                "UPDATE steps SET duration_s = ?, pss_mb_per_zone = ? WHERE step = ?",
-                (duration_s, pss_mb_per_zone, step),
+                "UPDATE steps SET duration_s = ?, pss_mb_per_zone = ?, end_ns = ? WHERE step = ?",
+                (duration_s, pss_mb_per_zone, end_ns, step),
             )
 
     def finish(self, world_hash: str, limits: Mapping[str, float]) -> Summary:
@@ -302,13 +304,14 @@ def _read_run(database: sqlite3.Connection) -> Run:
 
 
 def _read_steps(database: sqlite3.Connection) -> list[StepData]:
-    found = database.execute("SELECT * FROM steps ORDER BY step").fetchall()
-    return [_read_step(database, StepInfo(*row[:-1]), row[-1]) for row in found]
+    found = database.execute("SELECT * FROM steps ORDER BY step")
+    names = [column[0] for column in found.description]  # fewer in files of older versions
+    return [_read_step(database, dict(zip(names, row, strict=True))) for row in found.fetchall()]
 
 
-def _read_step(
-    database: sqlite3.Connection, info: StepInfo, pss_mb_per_zone: float | None
-) -> StepData:
+def _read_step(database: sqlite3.Connection, columns: dict[str, Any]) -> StepData:
+    pss_mb_per_zone = columns.pop("pss_mb_per_zone")
+    info = StepInfo(**columns)
     workers = database.execute("SELECT * FROM workers WHERE step = ?", (info.step,))
     ticks = database.execute("SELECT * FROM ticks WHERE step = ? ORDER BY rowid", (info.step,))
     return StepData(

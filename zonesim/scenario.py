@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from zonesim.ramp import says_how_long
 from zonesim.scenario_errors import ScenarioError as ScenarioError
 from zonesim.scenario_errors import explain, is_utf8, nearest, scenario_error, shown
 from zonesim.scenario_tables import ChainsTable as ChainsTable
@@ -127,8 +128,8 @@ def _toml_problem(message: str) -> str:
 
 
 def _override(data: dict[str, Any], overrides: Mapping[str, object]) -> None:
-    for key in overrides:
-        for rival in _RIVALS.get(key, ()):
+    for key, value in overrides.items():
+        for rival in _rivals(key, value):
             if rival not in overrides:
                 _remove(data, rival.split("."))
     for key, value in overrides.items():
@@ -141,6 +142,13 @@ def _override(data: dict[str, Any], overrides: Mapping[str, object]) -> None:
                     COMMAND_LINE, f"$.{key}: expected a table, found {shown(table)}"
                 )
         table[last] = value
+
+
+def _rivals(key: str, value: object) -> tuple[str, ...]:
+    """The keys in whose stead an override stands."""
+    if key == "zones" and isinstance(value, str) and says_how_long(value):
+        return ("ticks", "duration_s")
+    return _RIVALS.get(key, ())
 
 
 def _remove(data: dict[str, Any], keys: list[str]) -> None:
@@ -192,8 +200,8 @@ def _with_map_file(path: Path, scenario: Scenario, overrides: Mapping[str, objec
 
 def _where(path: Path, inside: str, overrides: Mapping[str, object]) -> str:
     """The file, or the command line when the key came from there."""
-    if inside == "$":  # ticks beside duration_s: an override would have displaced the file's
-        by_override = "ticks" in overrides
+    if inside == "$":  # one bound of steps beside another: an override displaces what it can
+        by_override = "ticks" in overrides or "duration_s" in overrides
     else:
         by_override = any(f"{inside}.".startswith((f"$.{key}.", f"$.{key}[")) for key in overrides)
     return f"{COMMAND_LINE if by_override else path}: {inside}"

@@ -39,8 +39,8 @@ def explain(
     """Path (`$.field.mobs`) and problem ("expected …, found …") of a refused document."""
     found = _WITH_PATH.match(str(error))
     what, path = (found["what"], found["path"] or "$") if found else (str(error), "$")
-    if isinstance(error.__cause__, ValueError):  # a rule over several keys says it all itself
-        return path, what
+    if isinstance(error.__cause__, ValueError):  # a rule of its own says it all itself
+        return path + getattr(error.__cause__, "inside", ""), what
     kind, value = _walk(mi.type_info(model), data, path)
     if isinstance(kind, mi.StructType) and isinstance(value, Mapping):
         return _unknown_key(path, value, [field.encode_name for field in kind.fields])

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from zonesim.ramp import EXAMPLES, ZONES_MAX, Step, parse_steps
 from zonesim.schedule import Missed
 
 DEFAULT_DURATION_S = 10.0
-ZONES_MAX = 1000
 WORKERS_MAX = 256
 
 MapKind = Literal["caves", "fields", "towns"]
@@ -130,8 +130,10 @@ class Scenario(_Table, frozen=True):
         Literal["chains", "field"], Meta(description="What a tick of a zone does.")
     ] = "field"
     zones: Annotated[
-        _ZoneCount | Annotated[list[_ZoneCount], Meta(min_length=1, max_length=100)],
-        Meta(description="Number of zones, or a list of them: one step each."),
+        _ZoneCount
+        | Annotated[list[_ZoneCount], Meta(min_length=1, max_length=100)]
+        | Annotated[str, Meta(examples=list(EXAMPLES))],
+        Meta(description="Number of zones, a list of them, or ramps: one step for each number."),
     ] = 1
     workers: Annotated[
         Annotated[int, Meta(ge=0, le=WORKERS_MAX)] | Literal["auto"],
@@ -140,7 +142,7 @@ class Scenario(_Table, frozen=True):
     zones_per_process: Annotated[
         int, Meta(ge=1, le=ZONES_MAX, description="Zones that share one process and main thread.")
     ] = 1
-    # Exactly one of duration_s and ticks is not None; both count for each step.
+    # At most one of duration_s and ticks is not None, and none where a ramp says how long.
     duration_s: (
         Annotated[
             float,
@@ -199,19 +201,42 @@ class Scenario(_Table, frozen=True):
     limits: Limits = msgspec.field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        """Have exactly one of ticks and duration_s in force."""
+        """Have one of ticks, duration_s and ramps say how long steps are."""
         if self.ticks is not None and self.duration_s is not None:
             raise ValueError(
                 f"expected ticks or duration_s, found both ({self.ticks} and "
                 f"{self.duration_s:g}); remove one"
             )
-        if self.ticks is None and self.duration_s is None:
+        every_s = next((step.duration_s for step in self._written if step.duration_s), None)
+        bounds = {"ticks": self.ticks, "duration_s": self.duration_s}
+        bound = next((name for name, value in bounds.items() if value is not None), None)
+        if every_s is not None and bound is not None:
+            raise ValueError(
+                f"expected {bound} or ramps with `every`, found both ({bounds[bound]:g} and "
+                f"every {every_s:g}s); remove one"
+            )
+        if every_s is None and bound is None:
             msgspec.structs.force_setattr(self, "duration_s", DEFAULT_DURATION_S)
+
+    @property
+    def plan(self) -> tuple[Step, ...]:
+        """The steps in order; their durations are None where ticks bound them."""
+        default_s = None if self.ticks is not None else self.duration_s or DEFAULT_DURATION_S
+        return tuple(Step(step.zones, step.duration_s or default_s) for step in self._written)
 
     @property
     def steps(self) -> tuple[int, ...]:
         """Number of zones of each step, in order."""
-        return (self.zones,) if isinstance(self.zones, int) else tuple(self.zones)
+        return tuple(step.zones for step in self._written)
+
+    @property
+    def _written(self) -> tuple[Step, ...]:
+        """The steps as ``zones`` has them."""
+        if isinstance(self.zones, str):
+            return parse_steps(self.zones)
+        return tuple(
+            Step(n, None) for n in ([self.zones] if isinstance(self.zones, int) else self.zones)
+        )
 
     @property
     def worker_count(self) -> int:

@@ -52,6 +52,10 @@ class Schedule:
         self._end_ns = end_ns
         self._ticks = ticks
 
+    def end_at(self, end_ns: int | None) -> None:
+        """Move the end; None takes it away."""
+        self._end_ns = end_ns
+
     @property
     def is_over(self) -> bool:
         """Whether no tick is due any more."""

@@ -9,6 +9,7 @@ from math import ceil
 
 import msgspec
 
+from .phases import times_due
 from .ticks import TickRow
 
 NS_PER_MS = 1_000_000
@@ -24,6 +25,10 @@ class StepInfo(msgspec.Struct, frozen=True):
     period_ms: float
     pace: str  # "realtime", or "max": ticks back to back, with no schedule to be late for
     duration_s: float = 0.0  # measured; 0 until the step has ended
+    # Moments of the monotonic clock; 0 in runs that saved none.
+    origin_ns: int = 0  # with the phase of each zone, this makes its schedule
+    begin_ns: int = 0  # the first moment at which anything is due
+    end_ns: int = 0  # nothing is due from then on; 0 where the number of ticks bounds the step
 
 
 class Distribution(msgspec.Struct, frozen=True):
@@ -173,6 +178,7 @@ def summarise_step(
     busy_ns = sum(row.busy_ns for row in ordered)
     tasks = sum(row.tasks for row in ordered)
     async_tasks = _count_async_tasks(ordered, carried_in)
+    missed = count_missed(ordered, step) if realtime else 0
     tps, tps_min = _ticks_per_second(ordered, step)
     return StepSummary(
         zones=step.zones,
@@ -182,13 +188,13 @@ def summarise_step(
         duration_s=step.duration_s,
         ticks=len(ordered),
         late=sum(row.late for row in ordered) if realtime else 0,
-        missed=sum(row.missed for row in ordered) if realtime else 0,
+        missed=missed,
         tick_ms=distribution_ms(tick_ns(row) for row in ordered),
         lateness_ms=distribution_ms(lateness_ns(row, step.pace) for row in ordered),
         response_ms=distribution_ms(response_ns(row, step.pace) for row in ordered),
         tps=tps,
         tps_min=tps_min,
-        isr=_step_instability(ordered, step),
+        isr=_step_instability(ordered, step, missed),
         utilisation=_ratio(busy_ns / NS_PER_MS, step.period_ms * len(ordered)),
         main_thread_ms=distribution_ms(row.busy_ns for row in ordered),
         us_per_coroutine=_ratio(busy_ns / 1_000, tasks + async_tasks.submitted),
@@ -199,6 +205,26 @@ def summarise_step(
         pss_mb_per_zone=pss_mb_per_zone,
         breakdown_ms=_break_down(ordered),
     )
+
+
+def count_missed(rows: Sequence[TickRow], step: StepInfo) -> int:
+    """Ticks of a step that were due and never ran.
+
+    Each zone of the step is held against its schedule, also for the time that it was dead, and
+    also where it never came back. What a tick at the end of a step made miss after it counts in
+    the step in which that was due. Zones that the step leaves out owe it nothing.
+    """
+    if not step.begin_ns:
+        return sum(row.missed for row in rows)
+    by_zone = {zone: list(of) for zone, of in groupby(rows, key=lambda row: row.zone)}
+    period_ns = round(step.period_ms * NS_PER_MS)
+    missed = 0
+    for zone in range(step.zones):
+        ran = by_zone.get(zone, [])
+        end_ns = step.end_ns or max((row.scheduled_ns + 1 for row in ran), default=0)
+        due = times_due(step.origin_ns, zone, period_ns, step.begin_ns, end_ns)
+        missed += max(0, due - len(ran))
+    return missed
 
 
 def check_limits(steps: Sequence[StepSummary], limits: Mapping[str, float]) -> LimitsResult:
@@ -270,14 +296,14 @@ def _ticks_per_second(rows: Sequence[TickRow], step: StepInfo) -> tuple[float, f
     )
 
 
-def _step_instability(rows: Sequence[TickRow], step: StepInfo) -> float:
+def _step_instability(rows: Sequence[TickRow], step: StepInfo, missed: int) -> float:
     period_ns = step.period_ms * NS_PER_MS
     zones = [[tick_ns(row) for row in of] for _, of in groupby(rows, key=lambda row: row.zone)]
     if step.pace == "max":
         # No schedule says how many to expect: those that would have fitted into the time.
         expected = sum(max(period_ns, ns) for zone in zones for ns in zone) / period_ns
     else:
-        expected = len(rows) + sum(row.missed for row in rows)
+        expected = len(rows) + missed
     return instability_ratio(zones, period_ns, expected)
 
 

@@ -41,6 +41,11 @@ class Zone:
         self._scheduler = cr.Scheduler(pool, garbage=garbage)
         self._tasks = 0
 
+    @property
+    def next_tick(self) -> int:
+        """The number of the tick that it runs next."""
+        return self._number
+
     async def tick(self, schedule: Schedule | None) -> TickRow:
         """Run the next tick of the world, and take it off the schedule.
 

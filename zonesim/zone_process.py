@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 import traceback
 from collections.abc import Awaitable
+from functools import partial
 
 import trio
 
@@ -28,8 +28,9 @@ from zonesim.control import (
     WorkerTotals,
     failed,
 )
-from zonesim.schedule import Schedule
+from zonesim.slack import Slack
 from zonesim.system import set_title
+from zonesim.ticker import Ticker
 from zonesim.ticks import TickRow
 from zonesim.worker_ledger import add_by_worker, done_since
 from zonesim.workloads.base import ZoneSpec
@@ -74,10 +75,10 @@ class ZoneProcess:
         self._channel = channel
         self._pool = pool
         self._garbage = garbage
+        self._slack = Slack(garbage)
         self._zones: list[Zone] = []
-        self._ticking = 0  # zones that are inside a tick now
-        self._due_ns: dict[int, int] = {}  # when the next tick of each zone is due
-        self._halted = False
+        self._tickers: dict[int, Ticker] = {}  # of the zones that tick now
+        self._step = self._step_told = 0  # of the latest leg, and of the latest that is done
         self._rows: list[TickRow] = []
         self._work: dict[int, WorkerTotals] = {}  # of workers for all zones here, as told so far
 
@@ -90,10 +91,11 @@ class ZoneProcess:
                     case Assign(zones):
                         await self._tell_failures(self._assign(zones))
                     case Leg() as leg:
-                        self._halted = False
-                        nursery.start_soon(self._tell_failures, self._run_leg(leg))
+                        tickers = self._follow(leg)
+                        nursery.start_soon(self._tell_failures, self._run(leg, tickers))
                     case Halt():
-                        self._halted = True
+                        for ticker in self._tickers.values():
+                            ticker.halt()
                     case Stop() | None:
                         nursery.cancel_scope.cancel()
                         return
@@ -124,66 +126,41 @@ class ZoneProcess:
         set_title(process_title([zone.spec.zone for zone in self._zones]))
         await self._channel.send(Ready(len(self._zones)))
 
-    async def _run_leg(self, leg: Leg) -> None:
+    def _follow(self, leg: Leg) -> dict[int, Ticker]:
+        """Have zones that tick already go on; the tickers of those that are to begin."""
+        for ticker in self._tickers.values():
+            ticker.follow(leg)
+        self._step = leg.step
+        fresh = {
+            zone.spec.zone: Ticker(zone, leg, self._slack, partial(self._take, leg))
+            for zone in self._zones
+            if zone.spec.zone in leg.until and zone.spec.zone not in self._tickers
+        }
+        self._tickers |= fresh
+        return fresh
+
+    async def _run(self, leg: Leg, tickers: dict[int, Ticker]) -> None:
         over = trio.Event()
         async with trio.open_nursery() as nursery:
             if not leg.realtime:
                 nursery.start_soon(self._report_in_bundles, over)
             async with trio.open_nursery() as ticking:
-                for zone in self._zones:
-                    if zone.spec.zone not in leg.phases_ns:
-                        continue
-                    ticking.start_soon(self._tick_zone, zone, leg)
+                for zone, ticker in tickers.items():
+                    ticking.start_soon(self._tick, zone, ticker)
             over.set()
         await self._report()
-        await self._channel.send(LegDone(leg.step))
+        if not self._tickers and self._step_told != self._step:
+            self._step_told = self._step
+            await self._channel.send(LegDone(self._step))
 
-    async def _tick_zone(self, zone: Zone, leg: Leg) -> None:
-        """Tick until the leg is over; what follows a late tick is the schedule's to say."""
-        name = zone.spec.zone
-        schedule = self._schedule(zone.spec, leg) if leg.realtime else None
-        if schedule is None:
-            await sleep_until_ns(leg.start_ns)
-        ticks = 0
-        while not self._is_over(leg, ticks, schedule):
-            if schedule is None:
-                await trio.lowlevel.checkpoint()
-            else:
-                self._due_ns[name] = schedule.due_ns
-                await sleep_until_ns(schedule.due_ns)
-            if self._halted:
-                break
-            self._ticking += 1
-            row = await zone.tick(schedule)
-            self._ticking -= 1
-            self._rows.append(row)
-            ticks += 1
-            if schedule is not None:
-                self._due_ns[name] = schedule.due_ns
-                await self._report()
-            self._collect_garbage(leg)
-        self._due_ns.pop(name, None)
+    async def _tick(self, zone: int, ticker: Ticker) -> None:
+        await ticker.run()
+        del self._tickers[zone]
 
-    def _schedule(self, spec: ZoneSpec, leg: Leg) -> Schedule:
-        first_ns = leg.start_ns + leg.phases_ns[spec.zone]
-        return Schedule(first_ns, leg.period_ns, spec.missed, end_ns=leg.end_ns, ticks=leg.ticks)
-
-    def _is_over(self, leg: Leg, ticks: int, schedule: Schedule | None) -> bool:
-        if self._halted:
-            return True
-        if schedule is not None:
-            return schedule.is_over
-        if leg.ticks is not None:
-            return ticks >= leg.ticks
-        assert leg.end_ns is not None
-        return time.monotonic_ns() >= leg.end_ns
-
-    def _collect_garbage(self, leg: Leg) -> None:
-        """Collect in the time until the next tick of any zone here; never inside a tick."""
-        if self._ticking:
-            return
-        slack_ns = min(self._due_ns.values()) - time.monotonic_ns() if leg.realtime else 0
-        self._garbage.collect(max(0.0, slack_ns / 1e9))
+    async def _take(self, leg: Leg, row: TickRow) -> None:
+        self._rows.append(row)
+        if leg.realtime:
+            await self._report()
 
     async def _report_in_bundles(self, over: trio.Event) -> None:
         while not over.is_set():
@@ -204,12 +181,6 @@ class ZoneProcess:
         for zone in self._zones:
             add_by_worker(self._work, zone.worker_totals())
         return done_since(before, self._work)
-
-
-async def sleep_until_ns(moment_ns: int) -> None:
-    """Sleep until a moment of the monotonic clock; a checkpoint where it has passed."""
-    left_s = (moment_ns - time.monotonic_ns()) / 1e9
-    await trio.sleep(left_s if left_s > 0 else 0)
 
 
 def _first(group: BaseException) -> BaseException:

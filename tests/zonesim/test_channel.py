@@ -72,8 +72,8 @@ async def test_what_a_zone_process_says_arrives_as_it_was_said(wire, message):
     "order",
     [
         Assign([SPEC]),
-        Leg(1, 2, 3, {0: 5, 7: 9}, None, 2**62, True),
-        Leg(1, 2, 3, {}, 30, None, False),
+        Leg(1, 2, 3, 4, {0: None, 7: 9}, 2**62, True),
+        Leg(1, 2, 3, 4, {}, None, False),
         Halt(),
         Stop(),
     ],

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from zonesim.channel import HEAD, VERSION, Channel, frame
-from zonesim.control import FromController, Hello, Ready, Stop
+from zonesim.control import FromController, Hello, LegDone, Ready, Stop
 from zonesim.errors import RunFailed
 from zonesim.fleet import Fleet, Host, told
 
@@ -57,7 +57,7 @@ async def test_a_stranger_is_refused_and_the_run_goes_on(said):
     async with listening() as (fleet, refused, path):
         await knock(path, said)
 
-        assert (fleet.zones_ready, fleet.hosts) == (0, [])
+        assert (fleet.zone_states(), fleet.hosts) == ({}, [])
         assert [subject for subject, _ in refused] == [
             f"process {os.getpid()} of user {os.getuid()}"
         ]
@@ -90,11 +90,11 @@ async def test_a_zone_process_that_speaks_another_language_counts_as_failed(said
     assert (subject, why.startswith(reason)) == (TITLE, True)
 
 
-@pytest.mark.parametrize("kept", range(len(frame(Ready(1))) + 1))
+@pytest.mark.parametrize("kept", range(len(frame(LegDone(1))) + 1))
 async def test_a_zone_process_that_ends_inside_a_message_has_ended_and_no_more(kept):
     async with listening(awaited=True) as (fleet, refused, path):
-        await knock(path, frame(Hello(0, os.getpid())), frame(Ready(3)), frame(Ready(5))[:kept])
-        assert fleet.zones_ready == (5 if kept == len(frame(Ready(5))) else 3)
+        await knock(path, frame(Hello(0, os.getpid())), frame(LegDone(3)), frame(LegDone(5))[:kept])
+        assert fleet.hosts[0].step_done == (5 if kept == len(frame(LegDone(5))) else 3)
         assert refused == []
 
 
@@ -111,10 +111,11 @@ async def test_orders_to_a_fleet_of_nobody_are_done_at_once():
     async with listening() as (fleet, _, _):
         with trio.fail_after(30):
             await fleet.grow([], 1)
+            await fleet.until_done()
             await fleet.halt()
             await fleet.stop()
 
-    assert fleet.zones_ready == 0
+    assert fleet.zone_states() == {}
 
 
 @pytest.mark.parametrize(

@@ -291,6 +291,15 @@ def test_a_run_of_another_shape_is_refused_with_what_was_found(tmp_path, damage,
     assert "\n" not in str(refusal.value)
 
 
+def test_a_run_of_an_older_version_has_no_windows_and_is_read(tmp_path):
+    before = write_run(tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "run.sqlite")) as database, database:
+        for column in ("origin_ns", "begin_ns", "end_ns"):
+            database.execute(f"ALTER TABLE steps DROP COLUMN {column}")
+
+    assert summarise(load_run(tmp_path)) == before
+
+
 def test_a_run_folder_is_named_by_time_and_scenario(tmp_path):
     now = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
     assert new_run_directory(tmp_path, "scale", now) == tmp_path / "20261123T101500Z-scale"

@@ -17,6 +17,7 @@ from zonesim.scenario import (
     parse_override,
     scenario_schema,
 )
+from zonesim.scenario_tables import DEFAULT_DURATION_S
 
 WORKS = ["none", "sleep:5ms", "spin:200us", "spin:1us", "sleep:60000ms", "spin:999999us"]
 NOT_WORKS = ["", "spin", "spin:0us", "sleep:60001ms", "spin:5s", "nap:5ms", "none\n", "spin:1.5ms"]
@@ -185,6 +186,48 @@ def test_an_override_displaces_what_the_file_says_in_its_stead(write):
     assert (counted.ticks, counted.duration_s) == (4, None)
 
 
+def test_a_ramp_is_one_step_for_each_number_and_says_how_long_they_are(write):
+    scenario = load_scenario(write('zones = "3,1..21:+10 every 15s"'))
+
+    assert scenario.plan == ((3, DEFAULT_DURATION_S), (1, 15.0), (11, 15.0), (21, 15.0))
+    assert scenario.steps == (3, 1, 11, 21)
+    assert (scenario.ticks, scenario.duration_s) == (None, None)
+    assert load_scenario(write('zones = "1..3:+1"\nticks = 4')).plan == (
+        (1, None),
+        (2, None),
+        (3, None),
+    )
+
+
+def test_a_ramp_that_says_how_long_displaces_what_the_file_says():
+    ramp = "1..100:+50 every 2s"
+
+    assert load_scenario("scale", {"zones": ramp}).plan == ((1, 2.0), (51, 2.0), (100, 2.0))
+    assert load_scenario("scale", {"zones": "1..3:+1"}).plan[0] == (1, 10.0)
+
+
+def test_a_ramp_that_says_how_long_is_refused_beside_another_bound(write):
+    ramp = "1..9:+4 every 2s"
+    in_file = write(f'zones = "{ramp}"\nticks = 5')
+    timed = write(f'zones = "{ramp}"', "timed.toml")
+
+    assert refusal(in_file) == (
+        f"{in_file}: $: expected ticks or ramps with `every`, found both (5 and every 2s); "
+        "remove one"
+    )
+    message = refusal(timed, {"duration_s": 5.0})
+    assert message.startswith("command line: $: expected duration_s or ramps with `every`, found")
+
+
+def test_a_broken_ramp_is_refused_where_it_stands(write):
+    path = write('zones = "1..9:-4"')
+
+    assert refusal(path).startswith(
+        f"{path}: $.zones: expected :+N to go up from 1 to 9, found :-4"
+    )
+    assert refusal("field", {"zones": "1,x"}).startswith("command line: $.zones: expected a number")
+
+
 def test_two_overrides_that_exclude_each_other_are_refused():
     message = refusal("field", {"ticks": 3, "duration_s": 4})
 
@@ -312,4 +355,6 @@ def test_whatever_is_overridden_gives_a_scenario_or_one_line(overrides):
     if refused:
         assert refused.isprintable()
     else:
-        assert (scenario.ticks is None) != (scenario.duration_s is None)
+        assert all(
+            (scenario.ticks is None) == (step.duration_s is not None) for step in scenario.plan
+        )

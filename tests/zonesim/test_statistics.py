@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from zonesim.phases import phase_ns
 from zonesim.statistics import (
     Breakdown,
     StepInfo,
@@ -152,6 +153,44 @@ def test_pace_max_knows_no_lateness():
 def test_late_and_missed_ticks_are_summed_over_zones():
     found = summary([row(late=True), row(zone=1, missed=2), row(zone=2, late=True)], zones=3)
     assert (found.late, found.missed) == (2, 2)
+
+
+ORIGIN_NS = 1_000 * MS  # when zone 0 is due first, as in the rows above
+WINDOW = {"origin_ns": ORIGIN_NS, "begin_ns": ORIGIN_NS, "end_ns": ORIGIN_NS + 4_000 * MS}
+
+
+def rows_of(zone: int, *ticks: int) -> list[TickRow]:
+    phase = phase_ns(zone, 400 * MS)
+    at_phase = [row(zone=zone, tick=tick) for tick in ticks]
+    return [msgspec.structs.replace(r, scheduled_ns=r.scheduled_ns + phase) for r in at_phase]
+
+
+def test_what_was_due_in_a_step_and_never_ran_is_missed_whoever_is_to_blame():
+    dead_for_a_while = rows_of(0, 0, 1, 6, 7, 8, 9)
+    never_back = rows_of(1, 0, 1, 2)
+    assert summary(dead_for_a_while, **WINDOW).missed == 4
+    assert summary([*dead_for_a_while, *never_back], zones=2, **WINDOW).missed == 4 + 7
+    assert summary(rows_of(0, *range(10)), zones=2, **WINDOW).missed == 10
+
+
+def test_a_tick_that_makes_the_next_step_miss_some_is_held_against_that_step():
+    long_one = msgspec.structs.replace(rows_of(0, 9)[0], missed=3)
+    whole = [*rows_of(0, *range(9)), long_one]
+    next_window = {**WINDOW, "begin_ns": WINDOW["end_ns"], "end_ns": WINDOW["end_ns"] + 4_000 * MS}
+    assert summary(whole, **WINDOW).missed == 0
+    assert summary(rows_of(0, *range(13, 20)), **next_window).missed == 3
+
+
+def test_where_ticks_bound_a_step_nothing_is_missed_after_the_last_one_of_a_zone():
+    rows = [*rows_of(0, 0, 1, 4), *rows_of(1, 0, 2)]
+    assert summary(rows, zones=2, **{**WINDOW, "end_ns": 0}).missed == 2 + 1
+
+
+def test_a_zone_that_repeats_ticks_still_missed_those_that_were_due_while_it_was_dead():
+    first, again = rows_of(0, 0, 1, 2), rows_of(0, 5, 6, 7, 8, 9)
+    again = [msgspec.structs.replace(r, tick=n) for n, r in enumerate(again, start=1)]
+    found = summary([*first, *again], **WINDOW)
+    assert (found.ticks, found.missed) == (8, 2)
 
 
 def test_ticks_per_second_are_of_one_zone_and_name_the_slowest():

@@ -27,6 +27,7 @@ from zonesim.control import (
     Stop,
     Ticks,
 )
+from zonesim.phases import times_due
 from zonesim.workloads.base import ZoneSpec
 from zonesim.zone_process import MAX_PACE_REPORT_S, ZoneProcess
 
@@ -41,10 +42,11 @@ def spec(zone: int = 0, **changes: object) -> ZoneSpec:
     return msgspec.structs.replace(plain, **changes)
 
 
-def leg(ticks: int | None, *zones: int, realtime: bool = False, step: int = 1) -> Leg:
+def leg(until: int | None, *zones: int, realtime: bool = False, step: int = 1) -> Leg:
+    """Each zone ticks until the tick of that number, or for an hour."""
     now_ns = time.monotonic_ns()
-    end_ns = now_ns + HOUR_NS if ticks is None else None
-    return Leg(step, now_ns, PERIOD_NS, dict.fromkeys(zones, 0), ticks, end_ns, realtime)
+    end_ns = now_ns + HOUR_NS if until is None else None
+    return Leg(step, now_ns, now_ns, PERIOD_NS, dict.fromkeys(zones, until), end_ns, realtime)
 
 
 @asynccontextmanager
@@ -97,7 +99,8 @@ async def test_zones_that_are_assigned_later_join_those_that_tick_already():
         await rows_until_done(wire)
         await wire.send(Assign([spec(1)]))
         assert await wire.receive() == Ready(2)
-        await wire.send(leg(2, 0, 1, step=2))
+        both = leg(None, 0, 1, step=2)
+        await wire.send(msgspec.structs.replace(both, until={0: 4, 1: 2}, end_ns=None))
         rows = await rows_until_done(wire)
 
     assert sorted((row.zone, row.tick) for row in rows) == [(0, 2), (0, 3), (1, 0), (1, 1)]
@@ -123,13 +126,35 @@ async def test_a_halt_ends_a_leg_and_the_next_leg_runs_again(realtime):
         first = await wire.receive()
         await wire.send(Halt())
         ended = await rows_until_done(wire)
-        await wire.send(leg(3, 0, realtime=realtime, step=2))
+        ran = ended[-1].tick + 1 if ended else first.rows[-1].tick + 1
+        await wire.send(leg(ran + 3, 0, realtime=realtime, step=2))
         rows = await rows_until_done(wire)
 
     assert isinstance(first, Ticks)
     ticks = [row.tick for row in (*first.rows, *ended, *rows)]
     assert ticks == list(range(len(ticks)))
     assert len(rows) == 3
+
+
+async def test_a_later_leg_moves_the_end_of_zones_that_tick_and_ends_those_it_leaves_out():
+    unbounded = leg(None, 0, 1, realtime=True)
+    async with serving() as wire:
+        await wire.send(Assign([spec(0), spec(1)]))
+        await wire.receive()
+        await wire.send(msgspec.structs.replace(unbounded, end_ns=None))
+        first = await wire.receive()
+        start_ns = time.monotonic_ns() + 20 * PERIOD_NS
+        last = msgspec.structs.replace(
+            unbounded, step=2, start_ns=start_ns, until={0: None}, end_ns=start_ns + 10 * PERIOD_NS
+        )
+        await wire.send(last)
+        rows = [*first.rows, *await rows_until_done(wire)]
+
+    for zone, end_ns in {0: last.end_ns, 1: last.start_ns}.items():
+        mine = [row for row in rows if row.zone == zone]
+        due = times_due(unbounded.origin_ns, zone, PERIOD_NS, unbounded.start_ns, end_ns)
+        assert len(mine) + sum(row.missed for row in mine) == due
+        assert all(row.scheduled_ns < end_ns for row in mine)
 
 
 async def test_no_row_is_lost_or_cut_when_a_leg_ends_while_the_wire_is_full():

@@ -19,8 +19,8 @@ from typing import Any
 
 import msgspec
 
-from zonesim.controller import run_scenario
 from zonesim.results import Summary, load_run
+from zonesim.run import run_scenario
 from zonesim.scenario import load_scenario
 from zonesim.statistics import AsyncTaskCounts, response_ns
 from zonesim.system import session_processes

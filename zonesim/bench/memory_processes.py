@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import corororo as cr
-from zonesim.controller import run_scenario
+from zonesim.run import run_scenario
 from zonesim.scenario import load_scenario
 from zonesim.supervisor import PRELOAD
 from zonesim.system import read_proc

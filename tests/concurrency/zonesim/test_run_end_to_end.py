@@ -76,12 +76,12 @@ def test_every_zone_ticks_in_order_and_late_ones_are_counted(measured):
     assert saved(folder, late) == [(ended.document["steps"][0]["late"],)]
 
 
-def test_zones_begin_one_after_another_within_the_first_period(measured):
+def test_each_zone_begins_in_the_first_period_at_the_phase_of_its_number(measured):
     folder, _ = measured
 
     begins = saved(folder, "SELECT scheduled_ns FROM ticks WHERE tick = 0 ORDER BY zone")
     first = begins[0][0]
-    assert [begin - first for (begin,) in begins] == [0, 13_333_333, 26_666_666]
+    assert [begin - first for (begin,) in begins] == [0, 24_721_359, 9_442_719]
 
 
 def test_each_worker_of_the_run_is_saved_by_its_name_with_all_that_it_did(measured):

@@ -1,0 +1,115 @@
+"""What a run writes down and shows of itself: ticks, steps, workers, events. Orders nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import corororo as cr
+from zonesim.control import Leg, WorkerTotals
+from zonesim.gauge import Gauge
+from zonesim.progress import OnProgress
+from zonesim.results import RunWriter
+from zonesim.scenario import Scenario
+from zonesim.statistics import StepInfo
+from zonesim.stepping import Stepping
+from zonesim.ticks import TickRow
+from zonesim.worker_ledger import WorkerLedger
+from zonesim.world.hash import combine
+from zonesim.zone_states import ZoneState
+
+OnNotice = Callable[[str], None]
+
+
+class Logbook:
+    """Takes what happens in a run to its files and its viewer."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        stepping: Stepping,
+        writer: RunWriter,
+        on_progress: OnProgress,
+        on_notice: OnNotice,
+    ) -> None:
+        self.gauge = Gauge(scenario)
+        self._scenario = scenario
+        self._stepping = stepping
+        self._writer = writer
+        self._on_progress = on_progress
+        self._on_notice = on_notice
+        self._ledger = WorkerLedger()
+        self._hashes: dict[int, int] = {}  # by zone, after its latest tick
+        self._step = 0
+
+    def world_hash(self) -> str:
+        """One hash of all zones after their latest ticks, as 16 hex digits."""
+        return f"{combine(self._hashes.items()):016x}"
+
+    def begin_step(self, leg: Leg, zone_processes: int, workers: int) -> None:
+        """A step begins; its ticks, workers and events follow."""
+        self._step = leg.step
+        self._writer.begin_step(
+            StepInfo(
+                step=leg.step,
+                zones=len(leg.until),
+                zone_processes=zone_processes,
+                workers=workers,
+                period_ms=self._scenario.period_ms,
+                pace=self._scenario.pace,
+                origin_ns=leg.origin_ns,
+                begin_ns=leg.start_ns,
+            )
+        )
+        self.gauge.begin("running", leg.step, len(leg.until))
+
+    def end_step(
+        self, end_ns: int, duration_s: float, work: Iterable[WorkerTotals], pss_mb: float | None
+    ) -> None:
+        """The step is over; ticks of it may still arrive. ``pss_mb`` is of a zone."""
+        for record in self._ledger.end_step(work):
+            self._writer.add_worker(
+                self._step,
+                record.title,
+                record.pid,
+                record.calls,
+                record.batches,
+                record.busy_ns,
+                record.restarts,
+            )
+        self._writer.end_step(self._step, duration_s, pss_mb, end_ns)
+
+    def take_ticks(self, rows: list[TickRow]) -> None:
+        """Sort ticks into their steps."""
+        by_step: dict[int, list[TickRow]] = {}
+        for row in rows:
+            by_step.setdefault(self._stepping.step_of(row.scheduled_ns), []).append(row)
+            self._hashes[row.zone] = row.world_hash
+        for step, part in by_step.items():
+            self._writer.add_ticks(step, part)
+        self.gauge.take(by_step.get(self._step, []))
+
+    def note(self, kind: str, subject: str, detail: str, notice: str = "") -> None:
+        """Something has happened to a process; ``notice`` is for those who watch."""
+        self._writer.add_event(self._step, time.monotonic_ns(), kind, subject, detail)
+        if notice:
+            self._on_notice(notice)
+
+    def note_workers(self, pool: cr.PoolStatistics) -> None:
+        """Learn which workers are there, and tell of those that have died."""
+        for worker in self._ledger.note(pool):
+            self.note(
+                "worker-died",
+                worker.title,
+                f"pid {worker.pid}",
+                f"{worker.title} (pid {worker.pid}) died and was replaced",
+            )
+
+    def show(
+        self,
+        states: Mapping[int, ZoneState],
+        work: Iterable[WorkerTotals],
+        pool: cr.PoolStatistics,
+    ) -> None:
+        """Tell the viewer how the run stands."""
+        self._on_progress(self.gauge.progress(states, work, pool))

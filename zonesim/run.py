@@ -1,0 +1,94 @@
+"""A run from its beginning to its end: its workers, its files, and the error that tells most."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import trio
+
+import corororo as cr
+from zonesim.controller import Controller
+from zonesim.errors import RunFailed
+from zonesim.logbook import OnNotice
+from zonesim.machine import describe_machine, versions
+from zonesim.open_files import raise_open_file_limit
+from zonesim.progress import OnProgress
+from zonesim.results import OutputError, RunWriter, Summary
+from zonesim.scenario import Scenario
+from zonesim.supervisor import PRELOAD
+from zonesim.world.map import MapError
+from zonesim.zone_process import SMALLER_RINGS
+
+
+def run_scenario(
+    scenario: Scenario, directory: Path, on_progress: OnProgress, on_notice: OnNotice
+) -> Summary:
+    """Run all steps of a scenario and save them below ``directory``; blocks until it is done.
+
+    Ctrl-C or SIGTERM ends the step that runs; what was measured is saved, and KeyboardInterrupt
+    is raised. Raises RunFailed where the machine does not hold the run or a zone fails, and
+    OutputError where the results cannot be written.
+    """
+    zones = max(scenario.steps)
+    raise_open_file_limit(zones)
+    try:
+        with _pool(scenario, zones) as pool, _writer(scenario, directory) as writer:
+            controller = Controller(scenario, pool, writer, on_progress, on_notice)
+            try:
+                trio.run(controller.run)
+            except BaseExceptionGroup:
+                failure = pool.statistics().failure
+                if failure is not None:  # the pool took the zones along when it gave up
+                    raise RunFailed(failure) from None
+                raise
+            summary = writer.finish(controller.world_hash(), scenario.limits.figures())
+    except cr.SessionError as error:
+        raise RunFailed(f"{error} {SMALLER_RINGS}") from None
+    except (cr.PoolFailed, MapError) as error:
+        raise RunFailed(str(error)) from None
+    except BaseExceptionGroup as group:
+        plainest = _plainest(group)
+        for note in getattr(plainest, "__notes__", ()):
+            on_notice(note)  # the traceback of a zone: too long for the one line of an error
+        raise plainest from None
+    if controller.interrupted:
+        raise KeyboardInterrupt
+    return summary
+
+
+def _pool(scenario: Scenario, zones: int) -> cr.WorkerPool:
+    inline = scenario.transfer == "inline"
+    return cr.WorkerPool(
+        0 if inline else scenario.worker_count,
+        ring_bytes=int(scenario.ring_mb * (1 << 20)),
+        rings=zones,
+        name="zonesim",
+        # Workers import scipy before the first call: that takes longer than a tick.
+        imports=("zonesim.world.search",) if scenario.workload == "field" else (),
+        preload=PRELOAD,
+    )
+
+
+def _writer(scenario: Scenario, directory: Path) -> RunWriter:
+    return RunWriter(
+        directory,
+        scenario=scenario.name,
+        seed=scenario.seed,
+        scenario_toml_or_json=msgspec.json.encode(scenario).decode(),
+        machine=describe_machine(),
+        versions=versions(),
+    )
+
+
+def _plainest(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error of a group that tells the user most."""
+    errors = _flat(group)
+    known = [error for error in errors if isinstance(error, RunFailed | OutputError)]
+    return (known or errors)[0]
+
+
+def _flat(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _flat(inner)]
+    return [error]
