@@ -120,7 +120,9 @@ def speak_nonsense(path: Path) -> int:
 
 async def run_ticks(fleet: Fleet, step: int) -> None:
     now_ns = time.monotonic_ns()
-    await fleet.run_leg(Leg(step, now_ns, 1_000_000, {0: 0, 1: 0}, 10, None, realtime=False))
+    until: dict[int, int | None] = dict.fromkeys((0, 1), 10 * step)
+    await fleet.order(Leg(step, now_ns, now_ns, 1_000_000, until, None, realtime=False))
+    await fleet.until_done()
 
 
 @pytest.mark.trio
