@@ -33,6 +33,7 @@ from zonesim.cli_options import (
 from zonesim.cli_run import BadInput, bad_input, check_map, draw, measure, run_folder
 from zonesim.cli_say import as_json_text, say, tell
 from zonesim.cli_texts import paths_text, scenario_text, summary_text, usage_problem
+from zonesim.cli_top import top
 from zonesim.scenario import (
     Scenario,
     ScenarioError,
@@ -182,6 +183,9 @@ def report(
       zonesim report reports/20261123T101500Z-scale
     """
     say(f"report: {draw(folder)}")
+
+
+app.command()(top)
 
 
 @app.command()

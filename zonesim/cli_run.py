@@ -62,7 +62,7 @@ def measure(scenario: Scenario, folder: Path) -> tuple[Summary, bool]:
 
     with bad_input(RunFailed, OutputError, RunError):
         try:
-            with LiveView(f"zonesim {scenario.name}", scenario.period_ms) as view:
+            with LiveView() as view:
                 return run_scenario(scenario, folder, view.update, view.notice), False
         except KeyboardInterrupt:
             if not (folder / RUN_FILE).exists():

@@ -24,6 +24,7 @@ from zonesim.scenario import Scenario
 from zonesim.sessions import CONTROL
 from zonesim.stepping import Stepping
 from zonesim.ticker import sleep_until_ns
+from zonesim.view import ViewFile
 from zonesim.workloads.base import ZoneSpec
 
 PROGRESS_S = 0.25
@@ -44,8 +45,9 @@ class Controller:
         self._scenario = scenario
         self._pool = pool
         self._stepping = Stepping(scenario)
-        self._log = Logbook(scenario, self._stepping, writer, on_progress, on_notice)
         session = Path(pool.address)
+        view = ViewFile(session, writer.directory)
+        self._log = Logbook(scenario, self._stepping, writer, on_progress, on_notice, view)
         self._maps = MapStore(scenario, session)
         self._refusals = Refusals(self._tell_refusal)
         self._fleet = Fleet(

@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import Self, TextIO
 
@@ -14,11 +13,10 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from zonesim.live_table import bar, count_zones, render
+from zonesim.live_parts import BarLine
+from zonesim.live_plain import PlainLines, Say, log_to
+from zonesim.live_table import LiveTable
 from zonesim.progress import Progress
-from zonesim.step_table import figure
-
-PLAIN_INTERVAL_S = 10.0
 
 
 class LiveView:
@@ -26,17 +24,14 @@ class LiveView:
 
     def __init__(
         self,
-        title: str,
-        period_ms: float,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        say: Say | None = None,
     ) -> None:
+        """``say`` takes the lines instead of ``stream``, where there is no terminal."""
         stream = stream or sys.stderr
-        self._title = title
-        self._period_ms = period_ms
         self._screen = _Screen(stream) if is_terminal(stream) else None
-        self._plain = _PlainLines(stream, clock)
-        self._latest: dict[int, Progress] = {}  # by step
+        self._plain = PlainLines(say or log_to(stream), clock)
 
     def __enter__(self) -> Self:
         if self._screen:
@@ -54,13 +49,16 @@ class LiveView:
         else:
             self._plain.close()
 
-    def update(self, progress: Progress) -> None:
-        """Show a newer state of the run."""
-        self._latest[progress.step] = progress
+    def leave(self) -> None:
+        """Say nothing more of the step that is shown: it goes on unseen."""
+        self._plain.forget()
+
+    def update(self, progress: Progress, note: str = "") -> None:
+        """Show a newer state of the run, and a word about it."""
         if self._screen:
-            self._screen.show(render(self._title, list(self._latest.values()), self._period_ms))
+            self._screen.show(LiveTable(progress, note))
         else:
-            self._plain.update(progress)
+            self._plain.update(progress, note)
 
     def notice(self, text: str) -> None:
         """Say one thing that stays: a worker replaced, a folder cleaned up."""
@@ -82,7 +80,7 @@ class CountView:
         stream = stream or sys.stderr
         self._title = title
         self._screen = _Screen(stream) if is_terminal(stream) else None
-        self._plain = _PlainLines(stream, clock)
+        self._plain = PlainLines(log_to(stream), clock)
 
     def __enter__(self) -> Self:
         if self._screen:
@@ -102,7 +100,9 @@ class CountView:
         """Show how far the work is."""
         text = f"{done} of {total}"
         if self._screen:
-            self._screen.show(Group(Text(self._title), bar(done / total if total else 1.0, text)))
+            self._screen.show(
+                Group(Text(self._title), BarLine(done / total if total else 1.0, text))
+            )
         else:
             self._plain.print_now_and_then(f"{self._title}: {text}")
 
@@ -117,73 +117,47 @@ class _Screen:
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream, highlight=False)
+        self._live = self._region()
+        self._size = self._console.size
+        self._is_gone = False
+
+    def open(self) -> None:
+        self._unless_gone(self._live.start)
+
+    def close(self) -> None:
+        self._unless_gone(self._live.stop)
+
+    def show(self, renderable: RenderableType) -> None:
+        if self._console.size != self._size:
+            self._unless_gone(self._begin_anew)
+        self._unless_gone(lambda: self._live.update(renderable, refresh=True))
+
+    def print(self, text: str) -> None:
+        self._unless_gone(lambda: self._console.print(text, markup=False))
+
+    def _unless_gone(self, draw: Callable[[], None]) -> None:
+        """A terminal that is gone must not end the run that it showed."""
+        if not self._is_gone:
+            try:
+                draw()
+            except OSError:
+                self._is_gone = True
+
+    def _begin_anew(self) -> None:
+        """The terminal has another size, and has moved what was drawn who knows where."""
+        self._live.stop()
+        self._console.clear()
+        self._size = self._console.size
+        self._live = self._region()
+        self._live.start()
+
+    def _region(self) -> Live:
         # No refresh thread: the state is drawn when there is a new one, and the process that
         # supervises everything keeps a single thread.
-        self._live = Live(
+        return Live(
             console=self._console,
             auto_refresh=False,
             transient=True,
             redirect_stdout=False,
             redirect_stderr=False,
         )
-
-    def open(self) -> None:
-        self._live.start()
-
-    def close(self) -> None:
-        self._live.stop()
-
-    def show(self, renderable: RenderableType) -> None:
-        self._live.update(renderable, refresh=True)
-
-    def print(self, text: str) -> None:
-        self._console.print(text, markup=False)
-
-
-class _PlainLines:
-    """A run as lines of a log."""
-
-    def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
-        self._stream = stream
-        self._clock = clock
-        self._present: Progress | None = None
-        self._printed_at = clock()
-
-    def update(self, progress: Progress) -> None:
-        before = self._present
-        if before is None or before.step != progress.step:
-            self.close()
-            self.print(f"{_step(progress)}: {progress.phase}")
-        else:
-            self.print_now_and_then(f"{_step(progress)}: {_state(progress)}")
-        self._present = progress
-
-    def close(self) -> None:
-        """Say how the present step ended, if there is one."""
-        if self._present:
-            self.print(f"{_step(self._present)}: ended after {_state(self._present)}")
-            self._present = None
-
-    def print_now_and_then(self, line: str) -> None:
-        if self._clock() - self._printed_at >= PLAIN_INTERVAL_S:
-            self.print(line)
-
-    def print(self, line: str) -> None:
-        self._printed_at = self._clock()
-        # A log that cannot be written must not end the run that it tells of.
-        with suppress(OSError):
-            self._stream.write(line + "\n")
-            self._stream.flush()
-
-
-def _step(progress: Progress) -> str:
-    return f"step {progress.step} of {progress.steps}, {count_zones(progress.zones)}"
-
-
-def _state(progress: Progress) -> str:
-    return (
-        f"{progress.elapsed_s:.1f} s, {progress.zones_ready} ready, {progress.ticks} ticks, "
-        f"{progress.late} late, {progress.missed} missed, response p50 "
-        f"{figure(progress.response_p50_ms)} p95 {figure(progress.response_p95_ms)} "
-        f"p99 {figure(progress.response_p99_ms)} ms, {progress.async_in_flight} in flight"
-    )

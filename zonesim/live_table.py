@@ -1,55 +1,77 @@
-"""The live table, drawn from a run's states. Knows no stream and no time."""
+"""The live table: where its parts stand, on a terminal of any size. Knows no stream and no time."""
 
 from __future__ import annotations
 
-from rich.console import Group, RenderableType
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from zonesim.progress import Progress, WorkerLine
-from zonesim.step_table import figure
-
-WARNING_SHARE = 0.8  # of the period: yellow from here, red from the whole period on
-STEPS_SHOWN = 10  # with WORKERS_SHOWN, what a terminal of 24 lines holds
-WORKERS_SHOWN = 6
-
-# Two lines each, so that 80 columns hold them all.
-_HEADINGS = (
-    *("step", "zones", "ready", "ticks", "late", "missed"),
-    *("resp.\np50 ms", "\np95 ms", "\np99 ms", "in\nflight", "worker\nuse", "re-\nstarts"),
+from zonesim.live_blocks import (
+    WORKER_ROWS,
+    event_lines,
+    fleet_lines,
+    step_lines,
+    worker_lines,
+    zone_lines,
 )
+from zonesim.live_parts import BarLine, beside, printable, row
+from zonesim.progress import Progress
+from zonesim.step_table import count_zones
+
+TWO_PANES = 160  # columns from which on zones stand on the left and all else on the right
+LEFT_PANE = 82
+ZONES_FIRST = 7  # lines that zones keep while there is something else to show
+EVENTS_SHOWN = 3  # below the zones; on the right there is room for all
+STEPS_SHOWN = 3
 
 
-def render(title: str, latest: list[Progress], period_ms: float) -> RenderableType:
-    """The whole live table: `latest` holds the last state of each step, the present one last."""
-    present = latest[-1]
-    head = Text.assemble(
-        (title, "bold"),
-        f"  step {present.step} of {present.steps}: {count_zones(present.zones)}, {present.phase}",
-    )
-    return Group(
-        head,
-        bar(*_share_done(present)),
-        "",
-        _table(latest[-STEPS_SHOWN:], period_ms),
-        "",
-        _workers(present.workers),
-    )
+class LiveTable:
+    """A run as an operator sees it; ``note`` is added to its first line."""
+
+    def __init__(self, progress: Progress, note: str = "") -> None:
+        self._progress = progress
+        self._note = note
+
+    def lines(self, width: int, height: int) -> list[Text]:
+        """At most so many lines of so many columns."""
+        progress = self._progress
+        share, words = share_done(progress)
+        head = [
+            self._title(width),
+            BarLine(share, words).line(width),
+            row(()),
+            *fleet_lines(progress, width),
+            row(()),
+        ]
+        room = height - len(head)
+        body = _two_panes if width >= TWO_PANES else _one_pane
+        return (head + body(progress, width, room))[: max(0, height)]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        # The last line stays free: a terminal that is full to its end scrolls.
+        lines = self.lines(options.max_width, options.max_height - 1)
+        yield from (printable(line, options) for line in lines)
+
+    def _title(self, width: int) -> Text:
+        progress = self._progress
+        left = row([Text(f"zonesim {progress.scenario}", "bold"), f"   {step_words(progress)}"])
+        right = row(
+            [Text(self._note, "red") if self._note else f"period {progress.period_ms:g} ms"]
+        )
+        gap = width - len(left) - len(right)
+        return row([left, " " * gap, right]) if gap > 0 else left
 
 
-def response_style(value_ms: float, period_ms: float) -> str:
-    """Colour of a response time: yellow from 80 % of the period, red from 100 %."""
-    if value_ms >= period_ms:
-        return "red"
-    return "yellow" if value_ms >= WARNING_SHARE * period_ms else ""
+def step_words(progress: Progress) -> str:
+    """Which step it is, and what is done in it."""
+    zones = count_zones(progress.zones)
+    return f"step {progress.step} of {progress.steps}: {zones}, {progress.phase}"
 
 
-def _share_done(progress: Progress) -> tuple[float, str]:
+def share_done(progress: Progress) -> tuple[float, str]:
     """How much of the step is done, 0 to 1, and the same in words."""
     if progress.phase == "starting":
         ready = f"{progress.zones_ready} of {count_zones(progress.zones)} ready"
-        return progress.zones_ready / progress.zones, ready
+        return min(1.0, progress.zones_ready / max(1, progress.zones)), ready
     if progress.duration_s is not None:
         done = f"{progress.elapsed_s:.1f} of {progress.duration_s:g} s"
         return min(1.0, progress.elapsed_s / progress.duration_s), done
@@ -57,68 +79,32 @@ def _share_done(progress: Progress) -> tuple[float, str]:
     return min(1.0, progress.ticks / wanted), f"{progress.ticks} of {wanted} ticks"
 
 
-def bar(share: float, text: str) -> Table:
-    """A bar over the whole width with its share and a word behind it; share is 0 to 1."""
-    row = Table.grid(padding=(0, 1), expand=True)
-    row.add_column(ratio=1)
-    row.add_column(justify="right", no_wrap=True)
-    row.add_row(ProgressBar(total=1.0, completed=share), f"{share:4.0%}  {text}")
-    return row
+def _one_pane(progress: Progress, width: int, room: int) -> list[Text]:
+    """Zones above; below them, as long as there is room, workers, events and past steps."""
+    spare = room - min(ZONES_FIRST, 1 + len(progress.busiest))
+    below: list[Text] = []
+    for block in (
+        worker_lines(progress, width),
+        event_lines(progress.events[-EVENTS_SHOWN:], width),
+        step_lines(progress.ended[-STEPS_SHOWN:], progress.period_ms),
+    ):
+        if block and len(below) + 1 + len(block) <= spare:
+            below += [row(()), *block]
+    zones = zone_lines(progress.busiest, progress.period_ms, room - len(below))
+    return zones + (below if zones else below[1:])
 
 
-def _table(latest: list[Progress], period_ms: float) -> Table:
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for heading in _HEADINGS:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for progress in latest:
-        style = "" if progress is latest[-1] else "dim"
-        table.add_row(*_cells(progress, period_ms), style=style)
-    return table
-
-
-def _cells(progress: Progress, period_ms: float) -> list[Text | str]:
-    responses_ms = (
-        progress.response_p50_ms,
-        progress.response_p95_ms,
-        progress.response_p99_ms,
-    )
-    return [
-        str(progress.step),
-        str(progress.zones),
-        str(progress.zones_ready),
-        str(progress.ticks),
-        Text(str(progress.late), "yellow" if progress.late else ""),
-        Text(str(progress.missed), "red" if progress.missed else ""),
-        *(Text(figure(ms), response_style(ms, period_ms)) for ms in responses_ms),
-        str(progress.async_in_flight),
-        f"{_mean_utilisation(progress.workers):.0%}" if progress.workers else "-",
-        Text(str(progress.worker_restarts), "yellow" if progress.worker_restarts else ""),
-    ]
-
-
-def _workers(workers: tuple[WorkerLine, ...]) -> RenderableType:
-    """A bar for each of a few workers; only the spread of many."""
-    if not workers:
-        return Text("no workers: AsyncTasks run inline", "dim")
-    if len(workers) > WORKERS_SHOWN:
-        shares = [worker.utilisation for worker in workers]
-        mean = _mean_utilisation(workers)
-        return Text(
-            f"{len(workers)} workers in use: mean {mean:.0%}, "
-            f"{min(shares):.0%} to {max(shares):.0%}"
-        )
-    rows = Table.grid(padding=(0, 1))
-    for worker in workers:
-        share = min(1.0, worker.utilisation)
-        use = ProgressBar(total=1.0, completed=share, width=40, finished_style="bar.complete")
-        rows.add_row(Text(worker.name), use, f"{worker.utilisation:4.0%}")
-    return rows
-
-
-def _mean_utilisation(workers: tuple[WorkerLine, ...]) -> float:
-    return sum(worker.utilisation for worker in workers) / len(workers)
-
-
-def count_zones(zones: int) -> str:
-    """1 zone, 2 zones."""
-    return "1 zone" if zones == 1 else f"{zones} zones"
+def _two_panes(progress: Progress, width: int, room: int) -> list[Text]:
+    right_width = width - LEFT_PANE
+    right: list[Text] = []  # below it go the zones that the left side has no room for
+    for block in (
+        worker_lines(progress, right_width, 2 * WORKER_ROWS),
+        event_lines(progress.events, right_width),
+        step_lines(progress.ended, progress.period_ms),
+    ):
+        if block and len(right) + len(block) < room:
+            right += [*block, row(())]
+    left = zone_lines(progress.busiest, progress.period_ms, room)
+    rest = progress.busiest[max(0, room - 1) :]
+    right += zone_lines(rest, progress.period_ms, room - len(right))
+    return beside(left, right, LEFT_PANE)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+import msgspec
+
 import corororo as cr
 from zonesim.control import Leg, WorkerTotals
 from zonesim.gauge import Gauge
 from zonesim.progress import OnProgress
-from zonesim.results import RunWriter
+from zonesim.results import Event, RunWriter
 from zonesim.scenario import Scenario
 from zonesim.statistics import StepInfo
 from zonesim.stepping import Stepping
 from zonesim.ticks import TickRow
+from zonesim.view import ViewFile
 from zonesim.worker_ledger import WorkerLedger
 from zonesim.world.hash import combine
 from zonesim.zone_states import ZoneState
@@ -31,8 +34,10 @@ class Logbook:
         writer: RunWriter,
         on_progress: OnProgress,
         on_notice: OnNotice,
+        view: ViewFile,
     ) -> None:
         self.gauge = Gauge(scenario)
+        self._view = view
         self._scenario = scenario
         self._stepping = stepping
         self._writer = writer
@@ -91,7 +96,9 @@ class Logbook:
 
     def note(self, kind: str, subject: str, detail: str, notice: str = "") -> None:
         """Something has happened to a process; ``notice`` is for those who watch."""
-        self._writer.add_event(self._step, time.monotonic_ns(), kind, subject, detail)
+        event = Event(self._step, time.monotonic_ns(), kind, subject, detail)
+        self._writer.add_event(*msgspec.structs.astuple(event))
+        self.gauge.note(event)
         if notice:
             self._on_notice(notice)
 
@@ -111,5 +118,8 @@ class Logbook:
         work: Iterable[WorkerTotals],
         pool: cr.PoolStatistics,
     ) -> None:
-        """Tell the viewer how the run stands."""
-        self._on_progress(self.gauge.progress(states, work, pool))
+        """Tell the viewer how the run stands; of the zones, those that its step asks for."""
+        here = {zone: state for zone, state in states.items() if zone < self.gauge.zones}
+        progress = self.gauge.progress(here, work, pool)
+        self._view.publish(progress)
+        self._on_progress(progress)

@@ -134,7 +134,7 @@ class RunWriter:
         machine: Mapping[str, str | int],
         versions: Mapping[str, str],
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self._path = directory / RUN_FILE
         self._ticks: list[Sequence[object]] = []
         with _writing(self._path):
@@ -209,7 +209,7 @@ class RunWriter:
                 "UPDATE runs SET world_hash = ?, limits = ?", (world_hash, _json(limits))
             )
         summary = summarise(_read_run(self._database))
-        write_summary(self._directory, summary)
+        write_summary(self.directory, summary)
         return summary
 
     def _flush(self) -> None:

@@ -42,6 +42,11 @@ def figure(value: float) -> str:
     return f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
 
 
+def count_zones(zones: int) -> str:
+    """1 zone, 2 zones."""
+    return "1 zone" if zones == 1 else f"{zones} zones"
+
+
 def _cells(step: StepSummary) -> tuple[str, ...]:
     response = step.response_ms
     memory_mb = step.pss_mb_per_zone

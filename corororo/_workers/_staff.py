@@ -66,6 +66,7 @@ class PoolStatistics(msgspec.Struct, frozen=True):
     died: tuple[WorkerStatus, ...]  # the latest of those that were replaced, oldest first
     restarts: int  # workers that died and were replaced, all of them
     failure: str | None  # why the pool gave up, if it did
+    queued: int = 0  # batches that wait for a worker to take them
 
 
 class Plan(NamedTuple):
@@ -110,14 +111,15 @@ class Staff:
         self._failure: str | None = None
         self._changed = threading.Condition()
         self._stopping = False
+        self._calls: list[FifoReader] = []  # never read here; they tell what waits
         self._thread = threading.Thread(target=self._mind, name="corororo pool", daemon=True)
         with contextlib.ExitStack() as undo:
             undo.callback(session.remove)
-            self._lifeline = self._keep_open(undo, session.lifeline)
+            _, self._lifeline = self._keep_open(undo, session.lifeline)
             for calls in (session.calls, *map(session.calls_of, range(homes))):
                 if calls != session.calls:
                     make_fifo(calls)
-                self._keep_open(undo, calls)
+                self._calls.append(self._keep_open(undo, calls)[0])
             self._keep_open(undo, session.status)
             self._status = FifoReader(session.status, blocking=False)
             undo.callback(self._status.close)
@@ -146,7 +148,8 @@ class Staff:
     def statistics(self) -> PoolStatistics:
         with self._changed:
             workers = tuple(worker.status() for worker in self._workers)
-            return PoolStatistics(workers, tuple(self._died), self._restarts, self._failure)
+            queued = sum(calls.queued() for calls in self._calls)
+            return PoolStatistics(workers, tuple(self._died), self._restarts, self._failure, queued)
 
     def stop(self) -> None:
         """End the workers and remove the session; may be called again where it was broken off."""
@@ -158,16 +161,18 @@ class Staff:
         while self._workers:
             self._workers[-1].stop(STOP_S)
             self._workers.pop()
+        with self._changed:
+            self._calls.clear()  # whoever asks for statistics in another thread finds none
         self._parts.close()
 
     @staticmethod
-    def _keep_open(undo: contextlib.ExitStack, path: Path) -> FifoWriter:
+    def _keep_open(undo: contextlib.ExitStack, path: Path) -> tuple[FifoReader, FifoWriter]:
         """Hold both ends of a FIFO, so that those who use it come and go without closing it."""
         reader = FifoReader(path, blocking=False)
         undo.callback(reader.close)
         writer = FifoWriter(path)
         undo.callback(writer.close)
-        return writer
+        return reader, writer
 
     # -- the thread
 

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import worker_calls as calls
@@ -25,6 +26,24 @@ def test_calls_run_in_other_processes_and_all_workers_are_ready() -> None:
         assert len({worker.pid for worker in workers}) == 3
         assert all(worker.ready for worker in workers)
         assert finish(scheduler, calls.worker_pid()) in pids(pool)
+
+
+@pytest.mark.parametrize("placement", ["shared", "home"])
+def test_batches_that_no_worker_has_taken_yet_are_counted(
+    placement: Literal["shared", "home"],
+) -> None:
+    with (
+        cr.WorkerPool(1, max_batch=1, placement=placement) as pool,
+        cr.Scheduler(pool) as scheduler,
+    ):
+        assert pool.statistics().queued == 0
+        tokens = [scheduler.schedule(calls.slow_double(n, 0.1)) for n in range(4)]
+        scheduler.tick(deadline=0.0, late="carry")
+        wait_until(lambda: pool.statistics().queued >= 2, "two batches wait")
+        assert tokens
+        finish(scheduler, calls.double(1))
+        wait_until(lambda: pool.statistics().queued == 0, "all batches are taken")
+    assert pool.statistics().queued == 0
 
 
 def test_closing_ends_the_workers_and_removes_the_session() -> None:

@@ -16,7 +16,7 @@ from zonesim.results import RunWriter, StepInfo
 from zonesim.scenario import scenario_schema
 
 CHECKOUT = Path(__file__).parents[2]
-COMMANDS = ["run", "scale", "paths", "report", "scenarios", "check", "doctor", "bench"]
+COMMANDS = ["run", "scale", "paths", "report", "top", "scenarios", "check", "doctor", "bench"]
 HEAVY = ["matplotlib", "numpy", "scipy", "trio", "rich.live", "sqlite3"]
 
 

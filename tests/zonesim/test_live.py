@@ -2,34 +2,10 @@ from __future__ import annotations
 
 import io
 
-import msgspec
 import pytest
-from rich.console import Console
+from live_states import RUNNING, state
 
 from zonesim.live import CountView, LiveView
-from zonesim.live_table import render, response_style
-from zonesim.progress import Progress, WorkerLine
-
-PERIOD_MS = 400.0
-RUNNING = Progress(
-    phase="running",
-    step=2,
-    steps=7,
-    zones=5,
-    zones_ready=5,
-    elapsed_s=4.5,
-    duration_s=10.0,
-    ticks_wanted=None,
-    ticks=56,
-    late=1,
-    missed=0,
-    response_p50_ms=1.93,
-    response_p95_ms=330.0,
-    response_p99_ms=401.0,
-    async_in_flight=12,
-    workers=(WorkerLine("worker 1", 0.41), WorkerLine("worker 2", 0.05)),
-    worker_restarts=3,
-)
 
 
 class Terminal(io.StringIO):
@@ -37,82 +13,12 @@ class Terminal(io.StringIO):
         return True
 
 
-def state(**changes: object) -> Progress:
-    return msgspec.structs.replace(RUNNING, **changes)
-
-
-def drawn(*latest: Progress) -> list[str]:
-    """Lines of the live table as a terminal of 80 columns and 24 lines gets them."""
-    stream = io.StringIO()
-    console = Console(file=stream, width=80, height=24, color_system=None)
-    console.print(render("zonesim scale", list(latest), PERIOD_MS))
-    return stream.getvalue().splitlines()
-
-
 @pytest.fixture
 def plain_view():
     """A view on something that is no terminal, with a clock that the test sets."""
     stream, now_s = io.StringIO(), [0.0]
-    with LiveView("zonesim scale", PERIOD_MS, stream, lambda: now_s[0]) as view:
+    with LiveView(stream, lambda: now_s[0]) as view:
         yield view, stream, now_s
-
-
-def test_the_table_shows_the_step_its_share_and_every_figure():
-    text = "\n".join(drawn(RUNNING))
-
-    for piece in ["step 2 of 7: 5 zones, running", "45%", "4.5 of 10 s"]:
-        assert piece in text
-    row = next(line for line in text.splitlines() if "330" in line)
-    assert " ".join(row.split()) == "2 5 5 56 1 0 1.93 330 401 12 23% 3"
-    assert "worker 1" in text
-    assert "41%" in text
-
-
-@pytest.mark.parametrize("workers", [0, 2, 6, 7, 200])
-def test_the_table_fits_a_terminal_of_80_by_24_however_long_the_run(workers):
-    lines = drawn(
-        *[
-            state(
-                step=step,
-                steps=100,
-                zones=1000,
-                zones_ready=1000,
-                ticks=900_000,
-                response_p99_ms=12_345.6,
-                async_in_flight=99_999,
-                workers=tuple(WorkerLine(f"worker {n}", 1.0) for n in range(workers)),
-            )
-            for step in range(1, 101)
-        ]
-    )
-
-    assert len(lines) <= 24
-    assert max(map(len, lines)) <= 80
-    assert not any("…" in line for line in lines)
-
-
-def test_many_workers_are_shown_by_their_spread():
-    workers = tuple(WorkerLine(f"worker {n}", n / 10) for n in range(11))
-
-    assert "11 workers in use: mean 50%, 0% to 100%" in "\n".join(drawn(state(workers=workers)))
-
-
-def test_a_starting_step_counts_its_ready_zones():
-    assert "2 of 5 zones ready" in "\n".join(drawn(state(phase="starting", zones_ready=2)))
-
-
-def test_a_step_bounded_by_ticks_counts_ticks():
-    text = "\n".join(drawn(state(duration_s=None, ticks_wanted=224)))
-
-    assert "25%" in text
-    assert "56 of 224 ticks" in text
-
-
-@pytest.mark.parametrize(
-    ("value_ms", "style"), [(319.9, ""), (320.0, "yellow"), (399.9, "yellow"), (400.0, "red")]
-)
-def test_a_response_is_yellow_from_80_percent_of_the_period_and_red_from_all_of_it(value_ms, style):
-    assert response_style(value_ms, PERIOD_MS) == style
 
 
 def test_without_a_terminal_each_step_has_a_line_at_its_begin_and_its_end(plain_view):
@@ -130,7 +36,55 @@ def test_without_a_terminal_each_step_has_a_line_at_its_begin_and_its_end(plain_
         "step 2 of 7, 5 zones: running",
         "step 2 of 7, 5 zones: ended after 4.5",
     ]
-    assert "56 ticks, 1 late, 0 missed, response p50 1.93 p95 330 p99 401 ms" in lines[1]
+
+
+def test_without_a_terminal_a_line_tells_what_the_table_tells_of_the_fleet(plain_view):
+    view, stream, _ = plain_view
+
+    view.update(RUNNING)
+    view.__exit__(None, None, None)
+
+    assert (
+        stream.getvalue()
+        .splitlines()[1]
+        .endswith(
+            "ended after 4.5 s, 1 Ready, 4 Allocated, 56 ticks, 1 late, 0 missed, "
+            "TPS lowest 2.31 median 2.50 highest 2.52, utilisation mean 12% highest 34%, "
+            "headroom 0%, response p50 1.93 p95 330 p99 401 ms, workers 23%, 3 batches queued, "
+            "3 restarts"
+        )
+    )
+
+
+def test_before_the_first_tick_a_line_has_no_figures_of_ticks(plain_view):
+    view, stream, now_s = plain_view
+
+    view.update(state(ticks=0, workers=()))
+    now_s[0] = 10.0
+    view.update(state(ticks=0, workers=()))
+
+    assert "TPS" not in stream.getvalue()
+    assert "workers inline" in stream.getvalue()
+
+
+def test_a_word_about_the_run_stands_at_the_end_of_a_line(plain_view):
+    view, stream, now_s = plain_view
+
+    view.update(RUNNING)
+    now_s[0] = 10.0
+    view.update(RUNNING, "no news for 9 s")
+
+    assert stream.getvalue().endswith("3 restarts, no news for 9 s\n")
+
+
+def test_who_leaves_says_nothing_of_a_step_that_goes_on():
+    stream = io.StringIO()
+
+    with LiveView(stream) as view:
+        view.update(RUNNING)
+        view.leave()
+
+    assert stream.getvalue() == "step 2 of 7, 5 zones: running\n"
 
 
 def test_without_a_terminal_a_long_step_has_a_line_every_ten_seconds(plain_view):
@@ -157,7 +111,7 @@ def test_a_log_that_cannot_be_written_does_not_end_the_run():
         def write(self, text: str) -> int:
             raise OSError(28, "No space left on device")
 
-    with LiveView("zonesim scale", PERIOD_MS, Full()) as view:
+    with LiveView(Full()) as view:
         view.update(RUNNING)
         view.notice("still here")
 
@@ -166,7 +120,7 @@ def test_a_terminal_gets_the_table_and_keeps_only_the_notices(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     stream = Terminal()
 
-    with LiveView("zonesim scale", PERIOD_MS, stream) as view:
+    with LiveView(stream) as view:
         view.update(RUNNING)
         view.notice("worker 2 was killed [9] and replaced")
 
@@ -177,11 +131,38 @@ def test_a_terminal_gets_the_table_and_keeps_only_the_notices(monkeypatch):
     assert text.endswith("\x1b[2K")  # the table is wiped
 
 
+def test_a_terminal_of_another_size_is_drawn_anew(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    stream = Terminal()
+
+    with LiveView(stream) as view:
+        view.update(RUNNING)
+        monkeypatch.setenv("COLUMNS", "160")
+        view.update(RUNNING)
+
+    before, after = stream.getvalue().split("\x1b[2J")
+    assert "zonesim scale" in before
+    assert "zonesim scale" in after
+
+
+def test_a_terminal_that_is_gone_does_not_end_the_run(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+    class Gone(Terminal):
+        def write(self, text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+    with LiveView(Gone()) as view:
+        view.update(RUNNING)
+        view.notice("worker 2 was killed [9] and replaced")
+
+
 def test_a_terminal_that_cannot_move_its_cursor_gets_plain_lines(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     stream = Terminal()
 
-    with LiveView("zonesim scale", PERIOD_MS, stream) as view:
+    with LiveView(stream) as view:
         view.update(RUNNING)
 
     assert "\x1b" not in stream.getvalue()

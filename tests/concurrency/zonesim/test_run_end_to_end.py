@@ -42,7 +42,7 @@ def test_the_last_line_of_progress_tells_how_the_step_ended(measured):
     _, ended = measured
 
     last = next(line for line in ended.error.splitlines() if ": ended after" in line)
-    assert f"{ZONES} ready, {ZONES * TICKS} ticks, " in last
+    assert f"{ZONES} Ready, {ZONES * TICKS} ticks, " in last
 
 
 def test_every_call_that_is_sent_comes_back(measured):
