@@ -26,10 +26,10 @@ LEFT_OUT = (": impact", "component:", "own thread", "disagreement")  # the same 
 LEVELS = dict(zip(Levels._fields, ("#BBBBBB", "#777777", style.BLACK), strict=True))
 ROW_INCH = 0.33
 OURS = "ours, and where another run would find it"
-MARKS = {  # marker, colour, size
-    OURS: ("o", style.BLUE, 8),
-    ORIGINAL: ("s", style.GREEN, 7),
-    PLAN: ("D", style.PURPLE, 7),
+MARKS = {  # marker, colour, its inside, size; a frame shows what it stands around
+    OURS: ("o", style.BLUE, style.BLUE, 7),
+    ORIGINAL: ("s", style.GREEN, "none", 11),
+    PLAN: ("D", style.PURPLE, style.PURPLE, 7),
 }
 OF_ROW = {target.row: target.levels for target in TARGETS if target.of == "figure"}
 
@@ -118,15 +118,16 @@ def _draw_line(axes: Axes, place: int, line: Line, lowest: float) -> None:
 
 def _mark(whose: str, value: float | None = None, place: int | None = None) -> Line2D:
     """A point on the axes, or without a value one for the legend."""
-    marker, colour, size = MARKS[whose]
+    marker, colour, inside, size = MARKS[whose]
     return Line2D(
         [] if value is None else [value],
         [] if place is None else [place],
         label=whose,
         marker=marker,
-        color=colour,
         markersize=size,
-        markeredgecolor="white",
+        markeredgecolor=colour,
+        markerfacecolor=inside,
+        markeredgewidth=2,
         linestyle="none",
         zorder=3,
     )
