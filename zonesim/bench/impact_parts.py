@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -30,25 +30,25 @@ DESCRIPTOR = bytes(32)
 
 
 class Component(NamedTuple):
-    """Something that a tick does so often; ``lap`` is where the tick's own report books it."""
+    """Something that a tick does so often; ``lap`` is where the tick's own report books it.
+
+    It is measured with a Scheduler that answers AsyncTasks at once, unless it ``needs`` another:
+    the zone, which has workers, or a process that sends back what it reads.
+    """
 
     name: str
     lap: str
     frequency: Callable[[float, int], float]  # by the batches of a tick, and the workers
-    measure_us: Callable[[cr.Scheduler], float]  # of one
+    measure_us: Callable[[Any], float]  # of one
+    needs: Literal["instant", "zone", "process"] = "instant"
 
 
 @contextmanager
 def open_components(zone: cr.Scheduler) -> Iterator[dict[str, Callable[[], float]]]:
-    """All of them, to be measured by name. ``zone`` has workers; but for the wait nobody is asked.
-
-    The others run on a Scheduler whose AsyncTasks are answered at once.
-    """
-    with cr.Scheduler(InstantSource()) as instant:
-        yield {
-            part.name: partial(part.measure_us, zone if part is WAIT else instant)
-            for part in COMPONENTS
-        }
+    """All of them, to be measured by name."""
+    with cr.Scheduler(InstantSource()) as instant, closing(PipeProcess(echo)) as process:
+        needed = {"instant": instant, "zone": zone, "process": process}
+        yield {part.name: partial(part.measure_us, needed[part.needs]) for part in COMPONENTS}
 
 
 def start_us(scheduler: cr.Scheduler) -> float:
@@ -109,17 +109,13 @@ def work_us(scheduler: cr.Scheduler) -> float:
     return mean_us(TIMES, lambda: encode([plain_number(*call) for call in decode(request)])) / BATCH
 
 
-def send_us(scheduler: cr.Scheduler) -> float:
+def send_us(process: PipeProcess) -> float:
     """Write a descriptor to a process that sleeps until one comes."""
-    process = PipeProcess(echo)
-    try:
-        found = []
-        for _ in range(SENT):
-            found.append(timed_us(lambda: os.write(process.writer, DESCRIPTOR)))
-            os.read(process.reader, len(DESCRIPTOR))
-    finally:
-        process.close()
-    return fmean(found[1:])
+    found = []
+    for _ in range(SENT):
+        found.append(timed_us(lambda: os.write(process.writer, DESCRIPTOR)))
+        os.read(process.reader, len(DESCRIPTOR))
+    return fmean(found)
 
 
 def wait_us(scheduler: cr.Scheduler) -> float:
@@ -152,14 +148,13 @@ def _resume(calls: list[_Call]) -> None:
             continue
 
 
-WAIT = Component("wait for the way there and back", "wait", lambda batches, workers: 1, wait_us)
 COMPONENTS = [
     Component("start a Task", "step", lambda batches, workers: CHAINS, start_us),
     Component("await a Task", "step", lambda batches, workers: AWAITED, await_us),
     Component("submit a call", "step", lambda batches, workers: CHAINS, submit_us),
     Component("encode a call", "encode", lambda batches, workers: CHAINS, encode_us),
-    Component("send a descriptor", "encode", lambda batches, workers: batches, send_us),
-    WAIT,
+    Component("send a descriptor", "encode", lambda batches, workers: batches, send_us, "process"),
+    Component("wait for the way there and back", "wait", lambda *_: 1, wait_us, "zone"),
     Component("work of a call", "wait", lambda batches, workers: CHAINS / workers, work_us),
     Component("decode a result", "resume", lambda batches, workers: CHAINS, decode_us),
     Component("resume a Task", "resume", lambda batches, workers: CHAINS, resume_us),

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import pytest
 
+import corororo as cr
 from corororo._ring import candidate_bases
 from zonesim.bench import noise
 from zonesim.bench.core import COROUTINES
+from zonesim.bench.impact_parts import COMPONENTS, open_components
 from zonesim.bench.plan import ORIGINAL, PLAN, impact_ms
 from zonesim.bench.spectrum import SUITE
 from zonesim.bench.suite import Report, load
@@ -72,6 +74,13 @@ def test_every_pattern_stands_beside_the_plan_s_with_its_impact(run: Run) -> Non
         assert impact.ours == pytest.approx(impact_ms(row.ours))
         assert impact.theirs == pytest.approx(impact_ms(row.theirs or 0), rel=0.003)
     assert sum(row.against == ORIGINAL for row in rows.values()) == 3
+
+
+def test_every_component_of_a_tick_is_measured_by_itself() -> None:
+    with cr.Scheduler() as zone, open_components(zone) as components:
+        costs_us = {name: cost_us() for name, cost_us in components.items()}
+    assert list(costs_us) == [component.name for component in COMPONENTS]
+    assert all(cost_us >= 0 for cost_us in costs_us.values())
 
 
 def test_the_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from zonesim.bench.core import CHAINS
 from zonesim.bench.empty_work import number
 from zonesim.bench.figures import Row
 from zonesim.bench.impact_group import DIRECT, PLAIN, PLAIN_SAMPLED, SAMPLED, measure_impact, sum_of
-from zonesim.bench.impact_parts import AWAITED, COMPONENTS, open_components
+from zonesim.bench.impact_parts import AWAITED, COMPONENTS
 from zonesim.bench.launches import Amount
 from zonesim.bench.suite import Setting
 from zonesim.bench.tick_parts import BATCHES, LAPS, MAIN, WALL, back_to_back, mean_parts
@@ -100,10 +100,3 @@ def test_the_parts_of_a_tick_add_up_to_all_of_it() -> None:
 
 def test_means_are_taken_part_by_part() -> None:
     assert mean_parts([{"a": 1.0, "b": 4.0}, {"a": 3.0, "b": 4.0}]) == {"a": 2.0, "b": 4.0}
-
-
-def test_every_component_but_those_of_workers_is_measured_without_any() -> None:
-    with cr.Scheduler() as zone, open_components(zone) as components:
-        costs_us = {name: cost_us() for name, cost_us in components.items() if "send" not in name}
-    assert all(cost_us >= 0 for cost_us in costs_us.values())
-    assert len(costs_us) == len(COMPONENTS) - 1
