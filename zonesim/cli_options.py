@@ -20,7 +20,11 @@ ZonesOption = Annotated[
     ),
 ]
 WorkersOption = Annotated[
-    str | None, typer.Option(metavar="W|auto", help="Worker processes; 0 runs all work inline.")
+    str | None,
+    typer.Option(
+        metavar="W|auto|MIN..MAX",
+        help="Worker processes; 0 runs all work inline, 1..4 follow the load.",
+    ),
 ]
 ProcessOption = Annotated[
     int | None, typer.Option(metavar="K", help="Zones that share one process and main thread.")
@@ -84,8 +88,13 @@ def _zones_flag(text: str | None) -> dict[str, object]:
 
 
 def worker_flag(text: str | None) -> dict[str, object]:
-    """`--workers` as a key of a scenario."""
-    return {} if text is None else {"workers": _number_or_text(text)}
+    """`--workers` as a key of a scenario; `1..4` is the short form of its table."""
+    if text is None:
+        return {}
+    low, dots, high = text.partition("..")
+    if not dots:
+        return {"workers": _number_or_text(text)}
+    return {"workers": {"min": _number_or_text(low), "max": _number_or_text(high)}}
 
 
 def _number_or_text(text: str) -> int | str:

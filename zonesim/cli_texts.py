@@ -26,7 +26,7 @@ def scenario_text(scenario: Scenario) -> str:
     steps = ", ".join(map(str, scenario.steps))
     return (
         f"{scenario.name}: can be run; workload {scenario.workload}, zones {steps}, "
-        f"{_bounds_text(scenario)} each, {scenario.worker_count} workers, seed {scenario.seed}"
+        f"{_bounds_text(scenario)} each, {_workers(scenario)} workers, seed {scenario.seed}"
     )
 
 
@@ -45,6 +45,13 @@ def _bounds_text(scenario: Scenario) -> str:
         return f"{scenario.ticks} ticks"
     shortest, longest = f"{min(durations_s):g} s", f"{max(durations_s):g} s"
     return shortest if shortest == longest else f"{shortest} to {longest}"
+
+
+def _workers(scenario: Scenario) -> str:
+    bounds = scenario.worker_bounds
+    if bounds is None:
+        return str(scenario.worker_count)
+    return f"{bounds.min} to {bounds.max} (for a utilisation of {bounds.target_utilisation:.0%})"
 
 
 def paths_text(report: PathReport) -> str:

@@ -25,6 +25,7 @@ from zonesim.sessions import CONTROL
 from zonesim.stepping import Stepping
 from zonesim.ticker import sleep_until_ns
 from zonesim.view import ViewFile
+from zonesim.worker_scaler import WorkerScaler
 from zonesim.workloads.base import ZoneSpec
 
 PROGRESS_S = 0.25
@@ -53,6 +54,9 @@ class Controller:
         self._fleet = Fleet(
             session / CONTROL, pool.address, self._log.take_ticks, self._refusals.note
         )
+        self._scaler = WorkerScaler(
+            pool, scenario.worker_bounds, self._worker_busy_ns, self._note_scaling
+        )
         self._leg: Leg | None = None  # of the step that runs
         self._pss_mb: float | None = None  # of a zone, when last measured
         self._interrupted_ns = 0
@@ -65,6 +69,7 @@ class Controller:
                 await nursery.start(self._heed_signals, steps)
                 await nursery.start(self._fleet.serve)
                 nursery.start_soon(self._show_progress)
+                nursery.start_soon(self._scaler.run)
                 try:
                     await self._run_steps()
                 finally:
@@ -108,6 +113,7 @@ class Controller:
                 self._end_step(leg)
             self._leg = leg
             self._log.begin_step(leg, len(self._fleet.hosts_of(leg)), self._pool.workers)
+            self._scaler.begin_step()
         return leg
 
     def _end_step(self, following: Leg | None) -> None:
@@ -126,7 +132,8 @@ class Controller:
             end_ns = leg.end_ns or 0
             ended_ns = max(now_ns, end_ns)
         duration_s = (ended_ns - leg.start_ns) / 1e9
-        self._log.end_step(end_ns, duration_s, self._work(), self._pss_mb)
+        workers = self._scaler.mean_workers()
+        self._log.end_step(end_ns, duration_s, self._work(), self._pss_mb, workers)
 
     def _spec(self, zone: int) -> ZoneSpec:
         scenario = self._scenario
@@ -159,6 +166,12 @@ class Controller:
 
     def _note_deaths(self) -> None:
         self._log.note_workers(self._pool.statistics())
+
+    def _worker_busy_ns(self) -> int:
+        return sum(total.busy_ns for total in self._work())
+
+    def _note_scaling(self, what: str) -> None:
+        self._log.note("workers-scaled", "workers", what, f"workers {what}")
 
     def _tell_refusal(self, subject: str, reason: str) -> None:
         told = f"connection refused: {subject}: {reason}"

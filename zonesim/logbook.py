@@ -69,9 +69,17 @@ class Logbook:
         self.gauge.begin("running", leg.step, len(leg.until))
 
     def end_step(
-        self, end_ns: int, duration_s: float, work: Iterable[WorkerTotals], pss_mb: float | None
+        self,
+        end_ns: int,
+        duration_s: float,
+        work: Iterable[WorkerTotals],
+        pss_mb: float | None,
+        workers: float | None,
     ) -> None:
-        """The step is over; ticks of it may still arrive. ``pss_mb`` is of a zone."""
+        """The step is over; ticks of it may still arrive. ``pss_mb`` is of a zone.
+
+        ``workers`` is how many there were in the mean, where that changed.
+        """
         for record in self._ledger.end_step(work):
             self._writer.add_worker(
                 self._step,
@@ -82,7 +90,7 @@ class Logbook:
                 record.busy_ns,
                 record.restarts,
             )
-        self._writer.end_step(self._step, duration_s, pss_mb, end_ns)
+        self._writer.end_step(self._step, duration_s, pss_mb, end_ns, workers)
 
     def take_ticks(self, rows: list[TickRow]) -> None:
         """Sort ticks into their steps."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from .plots import FIGURES, draw_all
 from .results import OutputError, Run, Summary, load_run, summarise, write_summary
 from .statistics import Distribution, StepSummary
+from .step_table import workers_text
 
 REPORT_FILE = "report.html"
 
@@ -42,7 +43,7 @@ _CAPTIONS = {
 _COLUMNS: list[tuple[str, str, Callable[[StepSummary], str]]] = [
     ("zones", "", lambda step: str(step.zones)),
     ("processes", "", lambda step: str(step.zone_processes)),
-    ("workers", "", lambda step: str(step.workers)),
+    ("workers", "", workers_text),
     ("ticks", "", lambda step: f"{step.ticks:,}"),
     ("late", "", lambda step: f"{step.late:,}"),
     ("missed", "", lambda step: f"{step.missed:,}"),

@@ -191,14 +191,23 @@ class RunWriter:
         self._insert("events", [(step, at_ns, kind, subject, detail)])
 
     def end_step(
-        self, step: int, duration_s: float, pss_mb_per_zone: float | None, end_ns: int = 0
+        self,
+        step: int,
+        duration_s: float,
+        pss_mb_per_zone: float | None,
+        end_ns: int = 0,
+        workers: float | None = None,
     ) -> None:
-        """Close a step; ticks that are late may still follow."""
+        """Close a step; ticks that are late may still follow.
+
+        ``workers`` is how many there were in the mean, where that changed.
+        """
         self._flush()
         with _writing(self._path), self._database:
             self._database.execute(
-                "UPDATE steps SET duration_s = ?, pss_mb_per_zone = ?, end_ns = ? WHERE step = ?",
-                (duration_s, pss_mb_per_zone, end_ns, step),
+                "UPDATE steps SET duration_s = ?, pss_mb_per_zone = ?, end_ns = ?, "
+                "workers = coalesce(?, workers) WHERE step = ?",
+                (duration_s, pss_mb_per_zone, end_ns, workers, step),
             )
 
     def finish(self, world_hash: str, limits: Mapping[str, float]) -> Summary:

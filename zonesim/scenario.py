@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from zonesim.autoscale import WorkerBounds as WorkerBounds
 from zonesim.ramp import says_how_long
 from zonesim.scenario_errors import ScenarioError as ScenarioError
 from zonesim.scenario_errors import explain, is_utf8, nearest, scenario_error, shown
@@ -132,7 +133,8 @@ def _override(data: dict[str, Any], overrides: Mapping[str, object]) -> None:
         for rival in _rivals(key, value):
             if rival not in overrides:
                 _remove(data, rival.split("."))
-    for key, value in overrides.items():
+    # A table as a whole comes before keys inside it, which refine it.
+    for key, value in sorted(overrides.items(), key=lambda item: item[0].count(".")):
         *tables, last = key.split(".")
         table = data
         for name in tables:

@@ -6,9 +6,12 @@ import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 from msgspec import inspect as mi
+
+K = TypeVar("K", bound=mi.Type)
 
 SHOWN_MAX = 60  # characters of a wrong value that a message repeats
 _PATH_PART = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
@@ -42,8 +45,9 @@ def explain(
     if isinstance(error.__cause__, ValueError):  # a rule of its own says it all itself
         return path + getattr(error.__cause__, "inside", ""), what
     kind, value = _walk(mi.type_info(model), data, path)
-    if isinstance(kind, mi.StructType) and isinstance(value, Mapping):
-        return _unknown_key(path, value, [field.encode_name for field in kind.fields])
+    table = _one_of(kind, mi.StructType)
+    if table is not None and isinstance(value, Mapping):
+        return _wrong_keys(path, value, table.fields)
     return path, f"expected {describe(kind)}, found {shown(value)}"
 
 
@@ -97,8 +101,15 @@ def _describe_number(kind: mi.IntType | mi.FloatType) -> str:
     return f"{name}, {' and '.join(bounds)}" if bounds else name
 
 
-def _unknown_key(path: str, table: Mapping[str, object], known: list[str]) -> tuple[str, str]:
-    """The first key that the table may not hold, and what its author may have meant."""
+def _wrong_keys(
+    path: str, table: Mapping[str, object], fields: Sequence[mi.Field]
+) -> tuple[str, str]:
+    """The first key that a table lacks, or may not hold and what its author may have meant."""
+    for field in fields:
+        if field.required and field.encode_name not in table:
+            expected = f"expected {field.encode_name}, {describe(_bare(field.type))}"
+            return path, f"{expected}, found a table without it"
+    known = [field.encode_name for field in fields]
     unknown = next(key for key in table if key not in known)
     return f"{path}.{unknown}", f"unknown key; {nearest(unknown, known)}"
 
@@ -114,16 +125,24 @@ def _walk(kind: mi.Type, value: object, path: str) -> tuple[mi.Type, object]:
 
 
 def _member(kind: mi.Type, value: object, name: str) -> tuple[mi.Type, object]:
-    assert isinstance(kind, mi.StructType)
+    table = _one_of(kind, mi.StructType)
+    assert table is not None
     assert isinstance(value, Mapping)
-    return next(field.type for field in kind.fields if field.encode_name == name), value[name]
+    return next(field.type for field in table.fields if field.encode_name == name), value[name]
 
 
 def _item(kind: mi.Type, value: object, index: int) -> tuple[mi.Type, object]:
+    items = _one_of(kind, mi.ListType)
+    assert items is not None
+    assert isinstance(value, list)
+    return items.item_type, value[index]
+
+
+def _one_of(kind: mi.Type, wanted: type[K]) -> K | None:
+    """The type itself or the one of its choices that is of this kind; None where none is."""
     kind = _bare(kind)
     choices = kind.types if isinstance(kind, mi.UnionType) else (kind,)
-    assert isinstance(value, list)
-    return next(t for t in choices if isinstance(t, mi.ListType)).item_type, value[index]
+    return next((_bare(t) for t in choices if isinstance(_bare(t), wanted)), None)  # type: ignore[return-value]
 
 
 def _bare(kind: mi.Type) -> mi.Type:

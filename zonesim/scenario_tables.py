@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from zonesim.autoscale import WORKERS_MAX, WorkerBounds
 from zonesim.ramp import EXAMPLES, ZONES_MAX, Step, parse_steps
 from zonesim.schedule import Missed
 
 DEFAULT_DURATION_S = 10.0
-WORKERS_MAX = 256
 
 MapKind = Literal["caves", "fields", "towns"]
 MADE_KINDS: tuple[MapKind, ...] = ("caves", "fields", "towns")
@@ -136,8 +136,11 @@ class Scenario(_Table, frozen=True):
         Meta(description="Number of zones, a list of them, or ramps: one step for each number."),
     ] = 1
     workers: Annotated[
-        Annotated[int, Meta(ge=0, le=WORKERS_MAX)] | Literal["auto"],
-        Meta(description="Worker processes; 0 runs AsyncTasks inline, auto takes all usable CPUs."),
+        Annotated[int, Meta(ge=0, le=WORKERS_MAX)] | Literal["auto"] | WorkerBounds,
+        Meta(
+            description="Worker processes; 0 runs AsyncTasks inline, auto takes all usable CPUs, "
+            "a table has their number follow the load."
+        ),
     ] = "auto"
     zones_per_process: Annotated[
         int, Meta(ge=1, le=ZONES_MAX, description="Zones that share one process and main thread.")
@@ -241,8 +244,17 @@ class Scenario(_Table, frozen=True):
     @property
     def worker_count(self) -> int:
         """Workers to start; `auto` is the number of CPUs that this process may use."""
+        if isinstance(self.workers, WorkerBounds):
+            return self.workers.min
         if self.workers != "auto":
             return self.workers
         from zonesim.system import usable_cpus  # with all of corororo, which --help can do without
 
         return usable_cpus()
+
+    @property
+    def worker_bounds(self) -> WorkerBounds | None:
+        """Within which their number follows the load; None where it stays."""
+        if isinstance(self.workers, WorkerBounds) and self.transfer == "ring":
+            return self.workers
+        return None

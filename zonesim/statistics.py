@@ -21,7 +21,7 @@ class StepInfo(msgspec.Struct, frozen=True):
     step: int
     zones: int
     zone_processes: int
-    workers: int
+    workers: float  # in the mean over time
     period_ms: float
     pace: str  # "realtime", or "max": ticks back to back, with no schedule to be late for
     duration_s: float = 0.0  # measured; 0 until the step has ended
@@ -68,7 +68,7 @@ class StepSummary(msgspec.Struct, frozen=True):
 
     zones: int
     zone_processes: int
-    workers: int
+    workers: float  # in the mean over time
     period_ms: float
     duration_s: float
     ticks: int
@@ -86,7 +86,7 @@ class StepSummary(msgspec.Struct, frozen=True):
     tasks: int
     async_tasks: AsyncTaskCounts
     batches: int
-    worker_utilisation: float
+    worker_utilisation: float  # busy time over that of all workers that there were
     pss_mb_per_zone: float | None  # None where the platform does not tell
     breakdown_ms: Breakdown
 

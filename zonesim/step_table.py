@@ -47,12 +47,17 @@ def count_zones(zones: int) -> str:
     return "1 zone" if zones == 1 else f"{zones} zones"
 
 
+def workers_text(step: StepSummary) -> str:
+    """How many workers there were: 2, or 1.43 where their number changed."""
+    return f"{round(step.workers, 2):g}"
+
+
 def _cells(step: StepSummary) -> tuple[str, ...]:
     response = step.response_ms
     memory_mb = step.pss_mb_per_zone
     return (
         str(step.zones),
-        str(step.workers),
+        workers_text(step),
         str(step.ticks),
         str(step.late),
         str(step.missed),

@@ -29,20 +29,23 @@ class WorkerLedger:
 
     def __init__(self) -> None:
         self._seen: dict[int, cr.WorkerStatus] = {}  # by number
+        self._present: set[str] = set()  # titles of those that are there
         self._dead: set[int] = set()
         self._died_in_step: list[int] = []
         self._before: dict[int, WorkerTotals] = {}
 
     def note(self, pool: cr.PoolStatistics) -> list[cr.WorkerStatus]:
         """Learn who is there; returns those that have died since the last time."""
-        self._seen.update((worker.number, worker) for worker in (*pool.died, *pool.workers))
+        gone = (*pool.died, *pool.retired, *pool.retiring)
+        self._seen.update((worker.number, worker) for worker in (*gone, *pool.workers))
+        self._present = {worker.title for worker in (*pool.workers, *pool.retiring)}
         news = [worker for worker in pool.died if worker.number not in self._dead]
         self._dead.update(worker.number for worker in news)
         self._died_in_step += [worker.number for worker in news]
         return news
 
     def end_step(self, totals: Iterable[WorkerTotals]) -> list[WorkerRecord]:
-        """What was done since the last step ended."""
+        """What was done since the last step ended, by those that are there or did anything."""
         now: dict[int, WorkerTotals] = {}
         add_by_worker(now, totals)
         records: dict[str, WorkerRecord] = {}
@@ -57,7 +60,7 @@ class WorkerLedger:
                     record.busy_ns += sign * total.busy_ns
         self._before = now
         self._died_in_step.clear()
-        return list(records.values())
+        return [r for r in records.values() if r.title in self._present or r.batches or r.restarts]
 
 
 def add_by_worker(sums: dict[int, WorkerTotals], parts: Iterable[WorkerTotals]) -> None:

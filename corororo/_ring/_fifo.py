@@ -80,6 +80,10 @@ class FifoReader(_Fifo):
         descriptor = Descriptor._make(DESCRIPTOR.unpack(data))
         return descriptor if descriptor.kind in KINDS else JUNK
 
+    def stop_waiting(self) -> None:
+        """From now on nothing is waited for; for a signal handler, whose read goes on likewise."""
+        os.set_blocking(self._fd, False)
+
     def read_nowait(self) -> list[Descriptor]:
         """The descriptors that are there, at most a page of them. For a sole reader."""
         try:

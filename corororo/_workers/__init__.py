@@ -7,12 +7,12 @@ from ._idle import Backoff as Backoff
 from ._idle import BusySpin as BusySpin
 from ._idle import Park as Park
 from ._idle import Yielding as Yielding
+from ._options import usable_cpus as usable_cpus
 from ._pool import AttachedPool as AttachedPool
 from ._pool import WorkerPool as WorkerPool
-from ._pool import usable_cpus as usable_cpus
 from ._process import WorkerStatus as WorkerStatus
 from ._process import forkserver as forkserver
-from ._staff import PoolStatistics as PoolStatistics
+from ._roster import PoolStatistics as PoolStatistics
 from ._transfer import SharedRing as SharedRing
 from ._transfer import TransferStatistics as TransferStatistics
 from ._views import keep as keep

@@ -18,11 +18,12 @@ NO_HANDLE = Handle(0, 0)
 class Pile:
     """Calls that were sent under one ticket and wait for a batch; cut from the front."""
 
-    __slots__ = ("_arguments", "_next", "function", "kept", "ticket")
+    __slots__ = ("_arguments", "_next", "function", "kept", "number", "ticket")
 
     def __init__(
         self, function: AsyncTaskFunction[..., Any], ticket: Any, arguments: list[tuple[Any, ...]]
     ) -> None:
+        self.number = 0  # which pile of its zone it is
         self.function = function
         self.ticket = ticket
         self._arguments = arguments
@@ -45,6 +46,7 @@ class Pile:
         if start or end < len(arguments):
             arguments = arguments[start:end]
         batch = Batch(self.function, self.ticket, start, arguments)
+        batch.pile = self.number
         batch.kept = self.kept
         return batch
 
@@ -62,11 +64,13 @@ class Batch:
         "attempt",
         "checksum",
         "deaths",
+        "expected_ns",
         "expired",
         "function",
         "handle",
         "kept",
         "offset",
+        "pile",
         "reply_offset",
         "reply_room",
         "request",
@@ -92,6 +96,8 @@ class Batch:
         self.start = start  # the place of the first call among those sent under the ticket
         self.arguments = arguments  # tuples; once they have been sent, as they were encoded
         self.deaths = deaths  # workers that failed while they had this call alone
+        self.pile = 0  # the number of the one that it was cut from
+        self.expected_ns = 0.0  # how long a worker is likely to take for it; while it is sent
         self.kept = False  # the arguments, from what Tasks may do with them
         self.request: bytes | None = None  # encoded, once, until it stands in the ring
         self.offset = 0  # of its record in the ring
@@ -108,6 +114,11 @@ class Batch:
         self.expired: int | None = None  # the call that has run longer than its timeout
 
     @property
+    def turn(self) -> tuple[int, int]:
+        """Smaller than that of a batch whose calls were made later; no two have the same."""
+        return self.pile, self.start
+
+    @property
     def is_placed(self) -> bool:
         """Whether it has a record."""
         return self.sequence != 0
@@ -115,7 +126,6 @@ class Batch:
     def leave_ring(self) -> None:
         """Its record has been given back; it is to be encoded and placed anew."""
         self.sequence = 0
-        self.sent = False
 
     def parts(self, size: int) -> list[Batch]:
         """The same calls in batches of at most ``size``."""
@@ -125,6 +135,7 @@ class Batch:
         """Some of the calls, as a batch of their own."""
         arguments = self.arguments[begin:end]
         part = Batch(self.function, self.ticket, self.start + begin, arguments, self.deaths)
+        part.pile = self.pile
         part.kept = self.kept
         return part
 

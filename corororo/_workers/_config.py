@@ -35,8 +35,13 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def write_config(session: Session, config: PoolConfig) -> None:
-    """Publish the figures; before anybody can attach."""
-    write_file(session.config, msgspec.json.encode(config))
+    """Publish the figures, in place of earlier ones; raises PoolClosed where the pool is gone."""
+    unfinished = session.config.with_suffix(".new")
+    try:
+        write_file(unfinished, msgspec.json.encode(config))
+        unfinished.replace(session.config)  # whoever reads finds all of the old or of the new
+    except FileNotFoundError:
+        raise PoolClosed(f"{session.directory}: the pool is gone") from None
 
 
 def read_config(session: Session) -> PoolConfig:

@@ -35,7 +35,7 @@ class Incoming:
     def batch(self, descriptor: Descriptor) -> Batch | None:
         """The batch that is answered; None where it was given up, or answered already."""
         batch = self._records.find(descriptor.sequence)
-        if batch is not None and batch.attempt == descriptor.attempt:
+        if batch is not None and batch.sent and batch.attempt == descriptor.attempt:
             return batch
         self.stale += 1
         if descriptor.kind == Kind.SPILLED:

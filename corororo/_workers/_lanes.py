@@ -18,6 +18,7 @@ from ._functions import AsyncTaskFunction
 WORTH_NS = 100_000
 LONGEST_NS = 16 * WORTH_NS  # a batch of many calls keeps a worker no longer
 FIRST_EARLY = 64  # calls that are worth sending early, until the function has replied once
+FIRST_CALLS = 4  # in a batch, until then: each may take long, and others wait behind
 FIRST_REPLY_BYTES = 32.0  # a call's share of the extent, until then
 REPLY_HEAD_BYTES = 512  # of a reply without any values; one short failure fits, too
 LEARNING = 0.25  # the weight of the latest reply
@@ -50,7 +51,7 @@ class Lane:
     def next_size(self, calls: int, of: int, workers: int, max_batch: int) -> int:
         """How many of the ``calls`` that are left ``of`` a pile go into the next batch."""
         if not self.service_ns:
-            return min(-(-of // workers), calls, max_batch)  # each worker gets its part
+            return min(-(-of // workers), calls, max_batch, FIRST_CALLS)
         most = min(self.most, max_batch)
         size = min(max(-(-calls // (2 * workers)), self.least), most)
         if calls - size < self.least and calls <= most:

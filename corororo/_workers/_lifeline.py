@@ -65,6 +65,7 @@ def die_with_owner(session: Session) -> None:
 
 
 def _exit_at_end_of_file(fd: int) -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are to wake the other
     # On macOS neither poll nor kqueue tell of the end of a FIFO, only select does, and of several
     # readers perhaps the first alone hears of it. So everybody looks now and then, unasked.
     watched = [fd] if fd < SELECT_MAX else []

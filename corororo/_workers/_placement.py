@@ -87,29 +87,42 @@ class Inbox:
         self._idle = idle
         # One look less, where nothing is to be looked for.
         self._only_waits = isinstance(idle, Park) and not self._others
+        self._retired = False
 
     def next(self) -> Descriptor | None:
         """The next descriptor, waited for as the idle strategy has it; None when none can come."""
-        if self._only_waits:
-            return self._own.read_one()
-        while True:
+        if self._only_waits and not self._retired:
+            return self._wait()
+        while not self._retired:
             try:
                 descriptor = self._own_nowait.read_one()
             except BlockingIOError:
                 descriptor = self._steal_from_the_busiest()
             if descriptor is None and not self._idle.idle(0):
-                descriptor = self._own.read_one()
+                descriptor = self._wait()
                 if descriptor is None:
                     return None
             if descriptor is not None and descriptor.kind == Kind.STEAL:
                 descriptor = self._steal(descriptor.worker)
             if descriptor is not None:
                 return descriptor
+        return None
+
+    def retire(self) -> None:
+        """Have ``next`` give no more than what it has read by now; for a signal handler."""
+        self._retired = True
+        self._own.stop_waiting()
 
     def close(self) -> None:
         """Idempotent."""
         for reader in (self._own, self._own_nowait, *self._others.values()):
             reader.close()
+
+    def _wait(self) -> Descriptor | None:
+        try:
+            return self._own.read_one()
+        except BlockingIOError:  # retired meanwhile: nothing is read, so nothing is lost
+            return None
 
     def _steal_from_the_busiest(self) -> Descriptor | None:
         while True:

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self
 
+import msgspec
+
 from corororo._core import Inline
-from corororo._exceptions import PoolClosed
-from corororo._platform import HAS_AFFINITY
+from corororo._exceptions import PoolClosed, PoolFailed
 from corororo._ring import CALLS_MAX, Session, explaining_open_files, told_after_fork
 from corororo.abc import IdleStrategy, Transfer
 
 from ._config import PoolConfig, read_config, write_config
+from ._hiring import Plan
 from ._idle import Park
 from ._lifeline import die_with_owner
+from ._options import (
+    check_figure,
+    check_idle,
+    check_modules,
+    check_resize,
+    cpus_to_pin,
+    usable_cpus,
+)
 from ._placement import Placement
-from ._staff import Plan, PoolStatistics, Staff
+from ._roster import PoolStatistics
+from ._staff import Staff
 from ._transfer import SharedRing
 
 FORKED = (
@@ -34,6 +46,7 @@ class WorkerPool:
 
     Args:
         workers: processes; as many as there are CPUs to use by default. 0 runs AsyncTasks inline.
+            ``resize`` changes their number later.
         ring_bytes: shared memory for each Scheduler's calls and replies, reserved when it opens.
         max_batch: calls that travel together at most.
         max_reply_bytes: the size up to which one result is accepted; by default ``ring_bytes``.
@@ -71,18 +84,18 @@ class WorkerPool:
         directory: str | os.PathLike[str] | None = None,
     ) -> None:
         count = usable_cpus() if workers is None else workers
-        _check_figure("workers", count, 0)
-        _check_figure("ring_bytes", ring_bytes, 1 << 14, RING_BYTES_MAX)
-        _check_figure("max_batch", max_batch, 1, CALLS_MAX)
+        check_figure("workers", count, 0)
+        check_figure("ring_bytes", ring_bytes, 1 << 14, RING_BYTES_MAX)
+        check_figure("max_batch", max_batch, 1, CALLS_MAX)
         if max_reply_bytes is not None:
-            _check_figure("max_reply_bytes", max_reply_bytes, 1)
-        _check_figure("max_pending", max_pending, 1)
+            check_figure("max_reply_bytes", max_reply_bytes, 1)
+        check_figure("max_pending", max_pending, 1)
         if placement not in ("shared", "home"):
             raise ValueError(f'placement must be "shared" or "home", got {placement!r}')
-        _check_figure("rings", rings, 1)
-        _check_modules("imports", imports)
-        _check_modules("preload", preload)
-        _check_idle(idle)
+        check_figure("rings", rings, 1)
+        check_modules("imports", imports)
+        check_modules("preload", preload)
+        check_idle(idle)
         self._config = PoolConfig(
             count, (ring_bytes + 63) & ~63, max_batch, max_reply_bytes, max_pending, placement
         )
@@ -90,6 +103,7 @@ class WorkerPool:
         self._plan = Plan(name, imports, preload, idle or Park(), cpus_to_pin(pin))
         self._base = None if directory is None else Path(directory)
         self._staff: Staff | None = None
+        self._resizing = threading.Lock()
         self._why_closed = "the pool is not running; use it as `with WorkerPool() as pool:`"
 
     @staticmethod
@@ -99,7 +113,7 @@ class WorkerPool:
 
     @property
     def workers(self) -> int:
-        """How many workers it keeps."""
+        """How many workers it is to have: those given, or those of the latest ``resize``."""
         return self._config.workers
 
     @property
@@ -125,6 +139,28 @@ class WorkerPool:
                 raise
         atexit.register(self.close)
         told_after_fork(self)
+
+    def resize(self, workers: int) -> None:
+        """Have so many workers from now on, while calls run; from any thread.
+
+        To grow it starts workers, and returns when they take calls. To shrink it retires some: each
+        finishes the batch that it has, takes no other, and ends. No call is run twice for that, and
+        none is cut short: who is not done after a second is not waited for, and ends later.
+        Schedulers go on, those of other processes too.
+
+        Raises ValueError for fewer than 1, and for a pool whose number of workers is fixed: one
+        started with 0, or with ``placement="home"``. Raises PoolFailed where no more can be had;
+        the pool goes on with those that it has then. Raises PoolClosed where it is not running.
+        """
+        staff = self._open_staff()
+        check_resize(self._config, workers)
+        with self._resizing:
+            self._note_size(workers)
+            try:
+                staff.resize(workers)
+            except PoolFailed:
+                self._note_size(staff.wanted)
+                raise
 
     def open_transfer(self) -> Transfer:
         """The way to the workers for one Scheduler; raises PoolFailed where none can be had."""
@@ -169,6 +205,13 @@ class WorkerPool:
             raise PoolClosed(self._why_closed)
         return self._staff
 
+    def _note_size(self, workers: int) -> None:
+        """For Schedulers that open from now on; the others are told."""
+        config = msgspec.structs.replace(self._config, workers=workers)
+        with explaining_open_files("a pool of another size"):
+            write_config(self._open_staff().session, config)
+        self._config = config
+
 
 class AttachedPool:
     """A pool that another process owns; good for ``Scheduler(...)``."""
@@ -198,48 +241,3 @@ class AttachedPool:
 def open_transfer(session: Session, config: PoolConfig) -> Transfer:
     """The way from one Scheduler to the workers, or to itself where the pool has none."""
     return SharedRing(session, config) if config.workers else Inline()
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may run on."""
-    return len(os.sched_getaffinity(0)) if HAS_AFFINITY else os.cpu_count() or 1
-
-
-def cpus_to_pin(pin: Literal["spread"] | Sequence[int] | None) -> tuple[int, ...]:
-    """The CPUs that ``pin`` names; raises ValueError for those that cannot be used."""
-    if pin is None:
-        return ()
-    if not HAS_AFFINITY:
-        raise ValueError("this system cannot pin processes to CPUs; leave WorkerPool(pin=...) out")
-    usable = sorted(os.sched_getaffinity(0))
-    cpus = usable if pin == "spread" else list(pin)
-    wrong = [cpu for cpu in cpus if cpu not in usable]
-    if wrong or not cpus:
-        raise ValueError(f"pin must name some of the CPUs {usable}, got {pin!r}")
-    return tuple(cpus)
-
-
-def _check_figure(name: str, value: int, minimum: int, maximum: int | None = None) -> None:
-    option = f"WorkerPool({name}=...)"
-    if type(value) is not int:  # a bool, too, reaches the workers as something else
-        raise TypeError(f"{name} must be an int, got {value!r}; {option}")
-    if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value}; {option}")
-    if maximum is not None and value > maximum:
-        raise ValueError(f"{name} must be at most {maximum}, got {value}; {option}")
-
-
-def _check_modules(name: str, modules: Sequence[str]) -> None:
-    """A text is a sequence of texts, too, but not of the names of modules."""
-    if isinstance(modules, str):
-        raise TypeError(
-            f"{name} must be a list of modules, got {modules!r}; WorkerPool({name}=[{modules!r}])"
-        )
-
-
-def _check_idle(idle: IdleStrategy | None) -> None:
-    if idle is None or (callable(getattr(idle, "idle", None)) and not isinstance(idle, type)):
-        return
-    raise TypeError(
-        f"idle must be an IdleStrategy, got {idle!r}; WorkerPool(idle=AdaptiveSpin()) is one"
-    )

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerContext
@@ -23,12 +24,14 @@ from corororo._exceptions import SessionError
 from corororo._ring import told_after_fork
 from corororo.abc import IdleStrategy
 
-from ._worker import worker_main
+from ._worker_main import worker_main
 
 FILES_TO_START = 16  # open at once while a process starts, those of the server among them
 IMPORT_PATH_VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH")
 SAVED_PREFIX = "CORORORO_SAVED_"
 FORKSERVER_LOST = 255  # the exit code that multiprocessing reports when it cannot know
+
+_starting = threading.Lock()
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
@@ -55,6 +58,7 @@ class WorkerProcess:
         cpu: int | None,
     ) -> None:
         self.number = number
+        self.place = place
         self.title = title
         self.ready = False
         self.killed_on_request = False  # for a call of its batch, which need not be its own fault
@@ -93,8 +97,12 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """SIGKILL; nothing happens where it has ended already."""
+        self.send_signal(signal.SIGKILL)
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal; nothing happens where it has ended already."""
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+            os.kill(self.pid, number)
 
     def after_fork(self) -> None:
         """In a forked process: multiprocessing would end the worker there, as its own child."""
@@ -115,16 +123,17 @@ def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
     ``preload`` counts for the first pool of a program: later ones find the server running.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["corororo", *preload, "corororo._workers._fork_server"])
-    # Ctrl-C at a terminal reaches the server, too, and must not end it while it imports. The
-    # resource tracker comes first: whoever starts it leaves SIGINT unblocked behind.
-    resource_tracker.ensure_running()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        with _import_path_for_children():
-            _ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    with _starting:  # two threads that change the environment would not put it back as it was
+        context.set_forkserver_preload(["corororo", *preload, "corororo._workers._fork_server"])
+        # Ctrl-C at a terminal reaches the server, too, and must not end it while it imports. The
+        # resource tracker comes first: whoever starts it leaves SIGINT unblocked behind.
+        resource_tracker.ensure_running()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            with _import_path_for_children():
+                _ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return context
 
 
@@ -152,6 +161,8 @@ def _must_have_files(count: int) -> None:
 
 def _forget_the_server() -> None:
     """In a forked process: the fork server is its parent's, whom it serves and answers to."""
+    global _starting
+    _starting = threading.Lock()  # one that another thread held would stay held here
     server: Any = _server
     if server._forkserver_alive_fd is not None:
         os.close(server._forkserver_alive_fd)  # or it would outlive its owner with us

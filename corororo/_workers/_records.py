@@ -38,6 +38,8 @@ class Records:
         self._largest = memory.size_bytes // 4
         self._attempts = 0  # so far, of all records
         self.timed = 0  # of them, those whose calls have a timeout
+        self.out = 0  # batches that were sent, and have not come back
+        self.out_ns = 0.0  # what their calls are likely to take together
         self.find = self._out.find  # the batch of a packed handle, or None
 
     def __len__(self) -> int:
@@ -107,6 +109,20 @@ class Records:
             batch.checksum,
         )
 
+    def went_out(self, batch: Batch, now_ns: int) -> None:
+        """Its descriptor was sent."""
+        batch.sent = True
+        batch.sent_ns = now_ns
+        self.out += 1
+        self.out_ns += batch.expected_ns
+
+    def came_back(self, batch: Batch) -> None:
+        """Its descriptor is void, or was answered; nothing happens where none was sent."""
+        if batch.sent:
+            batch.sent = False
+            self.out -= 1
+            self.out_ns = self.out_ns - batch.expected_ns if self.out else 0.0
+
     def header(self, batch: Batch) -> RecordHeader:
         """As it stands there now."""
         return self._memory.header(batch.offset)
@@ -146,6 +162,7 @@ class Records:
 
     def forget(self, batch: Batch) -> None:
         """Give the record back."""
+        self.came_back(batch)
         self._out.release(batch.handle)
         self.timed -= batch.function.timeout is not None
         self._ring.free(batch.offset)

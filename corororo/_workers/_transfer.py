@@ -8,7 +8,6 @@ the death of a worker loses nothing.
 from __future__ import annotations
 
 import contextlib
-import math
 import select
 from collections.abc import Sequence
 from typing import Any
@@ -38,7 +37,7 @@ from corororo._ring import (
 from corororo.abc import Clock, Completion, WorkerUse
 
 from ._batching import Batch, Pile
-from ._config import PoolConfig
+from ._config import PoolConfig, read_config
 from ._functions import AsyncTaskFunction
 from ._help import Help
 from ._idle import AdaptiveSpin
@@ -67,10 +66,11 @@ class TransferStatistics(msgspec.Struct, frozen=True):
     ring: RingStatistics
     calls_in_flight: int
     batches_out: int
-    batches_waiting: int  # for room in the ring or the FIFO
+    batches_waiting: int  # for room in the ring, or for their turn at the workers
     stale_replies: int  # of attempts that were void already: dropped
     broken_replies: int  # not what a worker of ours would send: their batches ran again
     spilled_replies: int  # larger than their extent: came through a file
+    workers: int  # that the pool is to have, as far as is known here
 
 
 class SharedRing:
@@ -78,7 +78,6 @@ class SharedRing:
 
     def __init__(self, session: Session, config: PoolConfig, clock: Clock | None = None) -> None:
         self._session = session
-        self._workers = config.workers
         self.max_pending = config.max_pending
         with contextlib.ExitStack() as undo, explaining_open_files(f"{session.directory}"):
             self._open(undo, config)
@@ -87,7 +86,9 @@ class SharedRing:
         self._poll.register(self._replies.fileno(), select.POLLIN)
         self._poll.register(self._lifeline.fileno(), 0)  # its hang-up, where poll tells of it
         self._now_ns = now_ns = (clock or SystemClock()).now_ns
-        self._outgoing = Outgoing(self._records, self._outbox, config, now_ns, self._fail)
+        self._outgoing = Outgoing(
+            self._records, self._outbox, config, self._workers, now_ns, self._fail
+        )
         self._incoming = Incoming(session, self._number, self._records)
         self._recovery = Recovery(self._records, self, now_ns)
         self._timeouts = Timeouts(self._records, self, now_ns)
@@ -121,6 +122,8 @@ class SharedRing:
         memory = RingMemory.create(session.ring(self._number), config.ring_bytes)
         parts.callback(memory.close)
         self._records = Records(memory, self._number)
+        # Read late: changes are told from the moment on in which our FIFO stood there.
+        self._workers = read_config(session).workers
 
     # -- Transfer
 
@@ -160,7 +163,7 @@ class SharedRing:
         if self._records:
             self._look_after_batches()
         if self._outgoing:
-            self._outgoing.send()
+            self._outgoing.go_on()
         ready, self._ready = self._ready, []
         if not descriptors and not ready:
             self._check_owner()
@@ -203,7 +206,7 @@ class SharedRing:
 
     def likely_wait_s(self) -> float:
         """From what the calls that are out have taken before, with all workers at them."""
-        return math.inf if self._outgoing else self._outgoing.work_ns() / self._workers / 1e9
+        return self._outgoing.likely_ns() / 1e9
 
     @property
     def batches_sent(self) -> int:
@@ -232,11 +235,12 @@ class SharedRing:
         return TransferStatistics(
             ring=self._records.statistics(),
             calls_in_flight=self.in_flight,
-            batches_out=sum(batch.sent for batch in self._records),
+            batches_out=self._records.out,
             batches_waiting=len(self._outgoing),
             stale_replies=self._incoming.stale,
             broken_replies=self._incoming.broken,
             spilled_replies=self._incoming.spilled,
+            workers=self._outgoing.window.workers,
         )
 
     # -- taking
@@ -246,6 +250,9 @@ class SharedRing:
         if kind == Kind.WORKER_DIED or kind == Kind.WORKER_KILLED:
             if descriptor.worker != NO_WORKER:
                 self._recovery.worker_died(descriptor)
+            return
+        if kind == Kind.RESIZED:
+            self._outgoing.window.workers = max(1, descriptor.length)
             return
         batch = self._incoming.batch(descriptor)
         if batch is None:
@@ -274,8 +281,8 @@ class SharedRing:
 
     def send_again(self, batch: Batch) -> None:
         """Its record stands, under another attempt."""
-        batch.sent = False
-        self._outgoing.put_first([batch])
+        self._records.came_back(batch)
+        self._outgoing.put_back(batch)
 
     def write_again(self, batch: Batch) -> None:
         """Its record is replaced by another one; what may still point to this one is void."""

@@ -1,19 +1,14 @@
-"""A worker process: reads descriptors, runs batches, replies. Knows no Tasks."""
+"""A worker: reads descriptors, runs batches, replies. Knows no Tasks, and not its process."""
 
 from __future__ import annotations
 
-import gc
-import importlib
-import os
-import signal
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from corororo._clock import SystemClock
 from corororo._core import run_calls
 from corororo._exceptions import FifoFull, PoolClosed, ReplyTooLarge
-from corororo._platform import raise_open_file_limit
 from corororo._ring import (
     Descriptor,
     FifoWriter,
@@ -28,46 +23,14 @@ from corororo._ring import (
 from corororo.abc import IdleStrategy
 
 from ._codec import Codec, encode_failure_of_all
-from ._config import PoolConfig, read_config
+from ._config import PoolConfig
 from ._functions import resolve
 from ._idle import Park
-from ._lifeline import die_with_owner, set_title
 from ._placement import Inbox
 
 LOCK_TRIES = 500
 LOCK_RETRY_S = 0.001
 FULL_FIFO_WAIT_S = 1.0  # between two looks whether a zone that reads nothing is still there
-
-
-def worker_main(
-    address: str,
-    number: int,
-    place: int,
-    title: str,
-    imports: Sequence[str],
-    idle: IdleStrategy,
-    cpu: int | None,
-) -> None:
-    """The life of worker ``number`` of the pool at ``address``, on one CPU if it is given."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who then stops us
-    set_title(title)
-    if cpu is not None:
-        os.sched_setaffinity(0, {cpu})
-    # A zone costs three descriptors: the usual soft limit would hold 340 of them.
-    raise_open_file_limit()
-    try:
-        session = Session.attach(address)
-        die_with_owner(session)
-    except PoolClosed:
-        return  # the owner went before we came
-    for module in imports:
-        importlib.import_module(module)
-    worker = Worker(session, read_config(session), number, place, idle)
-    gc.collect()
-    gc.freeze()  # what is imported lives as long as we do: collections need not look at it
-    worker.announce()
-    while (work_count := worker.do_work()) is not None:
-        idle.idle(work_count)
 
 
 class Worker:
@@ -90,6 +53,7 @@ class Worker:
         self._functions: dict[bytes, Codec] = {}
         self._clock = SystemClock()
         self._now_ns = self._clock.now_ns
+        self.retired = False  # whether it is to take no more batches
 
     def announce(self) -> None:
         """Tell the pool that calls are read from now on."""
@@ -101,6 +65,11 @@ class Worker:
         """Wait for one batch and run it; returns its calls, or None when no more can come."""
         descriptor = self._inbox.next()
         return None if descriptor is None else self._run_batch(descriptor)
+
+    def retire(self) -> None:
+        """Run what has been taken, and nothing else; for a signal handler."""
+        self.retired = True
+        self._inbox.retire()
 
     def close(self) -> None:
         """Give the files back; idempotent."""

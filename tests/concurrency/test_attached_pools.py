@@ -13,7 +13,7 @@ import worker_calls as calls
 from waiting import finish, wait_until
 
 import corororo as cr
-from corororo._workers import _staff
+from corororo._workers import _minding
 
 pytestmark = pytest.mark.timeout(60)
 Start = Callable[[str, str], subprocess.Popen[str]]
@@ -42,7 +42,7 @@ def test_another_process_uses_the_workers_of_a_pool(start_script: Start) -> None
 def test_a_killed_guest_disturbs_nobody_and_its_ring_is_removed(
     start_script: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_staff, "SWEEP_S", 0.2)
+    monkeypatch.setattr(_minding, "SWEEP_S", 0.2)
     with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         guest = start_script(
             "guest.py",
@@ -74,6 +74,17 @@ def test_two_schedulers_of_one_pool_get_their_own_results() -> None:
         assert wait_until(lambda: other.tick().async_tasks_carried == 0, "the other is done")
         assert one.statistics().async_tasks_taken == sum(range(20)) + 1
         assert other.statistics().async_tasks_taken == 3 * 20 + 1
+
+
+def test_a_zone_with_very_many_calls_leaves_the_workers_to_others_in_between() -> None:
+    with cr.WorkerPool(2, rings=2) as pool, cr.Scheduler(pool) as one, cr.Scheduler(pool) as other:
+        one.schedule(calls.slow_double.map(range(2000), [0.002] * 2000))
+        one.tick(deadline=0.0, late="carry")
+        for i in range(5):
+            assert finish(other, calls.double.map(range(i))) == [2 * x for x in range(i)]
+        assert one.transfer.in_flight == 2000  # its first batches may be back; it has not looked
+        assert one.transfer.statistics().batches_waiting > 0
+        pool.close()
 
 
 def test_both_zones_get_their_calls_back_when_a_worker_dies(tmp_path: Path) -> None:

@@ -150,6 +150,7 @@ def program(points: list[Point]) -> None:
         assert_type(pool.statistics().workers, tuple[cr.WorkerStatus, ...])
         assert_type(pool.address, str)
         assert_type(pool.workers, int)
+        pool.resize(2)
 
 
 def timers(scheduler: cr.Scheduler) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from zonesim.cli import BAD_INPUT, DONE, main
+from zonesim.cli_options import worker_flag
 from zonesim.cli_run import BadInput, run_folder
 from zonesim.cli_say import OUTPUT_CLOSED
 from zonesim.results import RunWriter, StepInfo
@@ -93,6 +94,8 @@ def test_the_version_is_one_line(capsys):
         (["run", "field", "--set", "field.mobs=0"], "command line: $.field.mobs: expected"),
         (["run", "none.toml"], "none.toml: cannot be read: No such file or directory"),
         (["scale", "nothing"], '"nothing": no built-in scenario of this name'),
+        (["run", "field", "--workers", "4..2"], "$.workers: expected min to be at most max"),
+        (["run", "field", "--workers", "1.."], "$.workers.max: expected a whole number from 1"),
         (["paths", "a.map", "a.scen", "--workers", "x"], "$.workers: expected"),
         (["report", "nowhere"], "nowhere"),
         (["doctor", "a", "b"], "expected no further argument, found a b; see zonesim doctor --h"),
@@ -159,6 +162,26 @@ def test_the_built_in_scenarios_are_listed_with_what_they_are(capsys):
     assert [line.split()[0] for line in lines] == ["chains", "field", "scale"]
     assert [entry["name"] for entry in entries] == ["chains", "field", "scale"]
     assert all(Path(entry["file"]).is_file() for entry in entries)
+
+
+def test_checking_a_scenario_tells_the_bounds_of_its_workers(capsys):
+    Path("rush.toml").write_text("workers = {max = 6}")
+
+    assert main(["check", "rush.toml"]) == DONE
+    assert ", 1 to 6 (for a utilisation of 70%) workers, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "workers"),
+    [
+        ("3", 3),
+        ("auto", "auto"),
+        ("1..4", {"min": 1, "max": 4}),
+        ("..4", {"min": "", "max": 4}),
+    ],
+)
+def test_the_workers_option_says_it_as_a_scenario_does(text, workers):
+    assert worker_flag(text) == {"workers": workers}
 
 
 def test_checking_a_good_scenario_says_what_it_would_run(capsys):

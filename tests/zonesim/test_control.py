@@ -5,6 +5,7 @@ import typing
 import msgspec
 import pytest
 
+from zonesim.autoscale import WORKERS_MAX
 from zonesim.control import (
     BYTES_MAX,
     DETAIL_CHARACTERS,
@@ -17,7 +18,6 @@ from zonesim.control import (
     WorkerTotals,
     failed,
 )
-from zonesim.scenario_tables import WORKERS_MAX
 from zonesim.ticks import TickRow
 from zonesim.zone_process import ROWS_IN_A_MESSAGE
 

@@ -136,6 +136,16 @@ def test_a_step_is_summed_up_with_its_workers(tmp_path):
     assert ended.worker_utilisation == pytest.approx(0.2)
 
 
+def test_workers_whose_number_changed_count_for_as_long_as_they_were_there(tmp_path):
+    with writer(tmp_path) as pen:
+        pen.begin_step(step_info(1, 1))
+        pen.add_worker(1, "zonesim worker 0", 4_711, 9_900, 175, 4_000 * MS, 0)
+        pen.end_step(1, 10.0, None, workers=1.25)
+        (ended,) = pen.finish("", {}).steps
+    assert ended.workers == 1.25
+    assert ended.worker_utilisation == pytest.approx(4 / (1.25 * 10))
+
+
 def test_calls_carried_over_a_step_are_accounted_for(tmp_path):
     with writer(tmp_path) as pen:
         for step, (tick, completed, carried) in enumerate([(0, 390, 6), (1, 402, 0)], start=1):

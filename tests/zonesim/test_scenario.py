@@ -12,6 +12,7 @@ from zonesim.scenario import (
     MapTable,
     Scenario,
     ScenarioError,
+    WorkerBounds,
     builtin_scenarios,
     load_scenario,
     parse_override,
@@ -102,6 +103,11 @@ def test_the_built_in_scenarios_are_those_that_the_commands_name():
         ("zones = []", "$.zones: expected a whole number from 1 to 1000 or a list of 1 to 100"),
         ("zones = true", "found true"),
         ('workers = "many"', '$.workers: expected a whole number from 0 to 256 or "auto"'),
+        ("workers = {min = 2}", "$.workers: expected max, a whole number from 1 to 256, found"),
+        ("workers = {max = 0}", "$.workers.max: expected a whole number from 1 to 256, found 0"),
+        ("[workers]\nmax = 3\nmni = 1", "$.workers.mni: unknown key; nearest: min"),
+        ("[workers]\nmax = 3\nmin = 4", "$.workers: expected min to be at most max, found 4"),
+        ("workers = [1]", '$.workers: expected a whole number from 0 to 256 or "auto" or a table'),
         ('late = "drop"', '$.late: expected "carry" or "wait", found "drop"'),
         ("period_ms = nan", "$.period_ms: expected a number from 1 to 60000, found nan"),
         ("duration_s = inf", "$.duration_s: expected a number, above 0 and at most 604800"),
@@ -297,6 +303,25 @@ def test_mixed_ground_gives_each_zone_its_kind_in_turn():
 def test_auto_workers_are_the_usable_cpus_and_a_number_is_itself():
     assert Scenario(workers="auto").worker_count >= 1
     assert Scenario(workers=0).worker_count == 0
+
+
+def test_workers_that_follow_the_load_begin_with_the_fewest(write):
+    file = write("workers = {min = 2, max = 6, target_utilisation = 0.5}")
+
+    scenario = load_scenario(file, {"workers.hold": 5})
+
+    assert scenario.worker_count == 2
+    assert scenario.worker_bounds == WorkerBounds(
+        min=2, max=6, target_utilisation=0.5, buffer=0, sync_s=2.0, hold=5
+    )
+    assert load_scenario(file, {"transfer": "inline"}).worker_bounds is None
+    assert load_scenario(file, {"workers": 3}).worker_bounds is None
+
+
+def test_a_key_inside_refines_a_table_that_was_given_as_a_whole_whichever_came_first():
+    given = {"workers.max": 7, "workers": {"min": 2, "max": 3}}
+
+    assert load_scenario("chains", given).workers == WorkerBounds(min=2, max=7)
 
 
 @pytest.mark.parametrize("work", WORKS)

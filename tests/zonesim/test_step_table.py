@@ -25,10 +25,16 @@ def test_a_step_is_one_line_of_figures_under_two_lines_of_headings():
 
 def test_the_table_of_a_thousand_zones_fits_80_columns():
     large = busy_step(
-        zones=1000, workers=64, ticks=99_999, late=9_999, missed=999, pss_mb_per_zone=123.4
+        zones=1000, workers=63.972, ticks=99_999, late=9_999, missed=999, pss_mb_per_zone=123.4
     )
 
     assert max(map(len, step_table([EMPTY, large]).split("\n"))) <= 80
+
+
+def test_a_number_of_workers_that_changed_is_shown_as_its_mean():
+    lines = step_table([busy_step(workers=2.0), busy_step(workers=1.4285)]).split("\n")
+
+    assert [line.split()[1] for line in lines[2:]] == ["2", "1.43"]
 
 
 def test_columns_are_aligned_whatever_their_figures():

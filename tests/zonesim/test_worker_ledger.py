@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import msgspec
+
 import corororo as cr
 from zonesim.control import WorkerTotals
 from zonesim.worker_ledger import WorkerLedger, WorkerRecord, add_by_worker, done_since
@@ -85,3 +87,20 @@ def test_a_pool_without_workers_has_no_records():
 
     assert ledger.note(pool()) == []
     assert ledger.end_step([]) == []
+
+
+def test_a_worker_that_was_retired_is_no_death_and_its_work_counts_until_it_is_gone():
+    ledger = WorkerLedger()
+    ledger.note(pool(status(1), status(2, 2)))
+    retiring = msgspec.structs.replace(pool(status(1)), retiring=(status(2, 2),))
+    retired = msgspec.structs.replace(pool(status(1)), retired=(status(2, 2), status(3, 3)))
+
+    assert ledger.note(retiring) == ledger.note(retired) == []
+    records = ledger.end_step([WorkerTotals(2, 1, 10, 100), WorkerTotals(3, 2, 20, 200)])
+    assert [(record.title[-1], record.calls, record.restarts) for record in records] == [
+        ("1", 0, 0),
+        ("2", 10, 0),
+        ("3", 20, 0),
+    ]
+    later = ledger.end_step([WorkerTotals(2, 1, 10, 100), WorkerTotals(3, 2, 20, 200)])
+    assert [record.title for record in later] == ["zonesim worker 1"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from zonesim.autoscale import WORKERS_MAX
 from zonesim.doctor.facts import Facts
 from zonesim.doctor.trial import Trial
 from zonesim.open_files import zones_for
 from zonesim.ramp import ZONES_MAX
 from zonesim.scenario import Scenario
-from zonesim.scenario_tables import WORKERS_MAX
 
 UTILISATION = 0.8  # of all CPUs: what is above it comes late now and then
 ZONE_MB = 8.0  # of memory, beside the ring

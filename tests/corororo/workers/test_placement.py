@@ -12,7 +12,7 @@ from office import double
 from corororo._exceptions import FifoFull
 from corororo._ring import Descriptor, FifoReader, FifoWriter, Kind, Session, make_fifo
 from corororo._workers import SharedRing
-from corororo._workers._config import PoolConfig
+from corororo._workers._config import PoolConfig, write_config
 from corororo._workers._idle import BusySpin, Park
 from corororo._workers._placement import Inbox, Outbox
 from corororo.testing import MockClock
@@ -163,6 +163,7 @@ def test_a_batch_that_its_home_does_not_read_is_offered_to_the_others(yard: Yard
     yard.writers += [FifoWriter(path) for path in ends]
     clock = MockClock()
     config = PoolConfig(PLACES, 1 << 16, max_batch=8, placement="home")
+    write_config(yard.session, config)
     with contextlib.closing(SharedRing(yard.session, config, clock)) as zone:
         zone.send_nowait(double, "a", [(1,)])
         home = yard.queued().index(1)

@@ -375,6 +375,7 @@ def sent(office: Office) -> list[int]:
 
 
 def test_what_waits_behind_long_calls_keeps_its_place(single: Office) -> None:
+    single.teach(double, 1_000)
     for i in range(5):
         single.zone.send_nowait(double, "a", [(i,)])
     before = single.zone.batches_sent
@@ -398,6 +399,7 @@ def test_what_may_have_got_lost_among_others_is_sent_again_later(single: Office)
 def test_what_is_sent_again_goes_in_the_order_in_which_it_went_before(
     single: Office, death: bool
 ) -> None:
+    single.teach(double, 1_000)
     for i in range(5):
         single.zone.send_nowait(double, "a", [(i,)])
         single.clock.jump(0.001)

@@ -92,12 +92,14 @@ DEATHS = st.lists(st.sampled_from(["work", "unmarked", "marked", "take", "idle"]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=DEATHS, calls=st.integers(1, 40))
+@given(steps=DEATHS, calls=st.integers(1, 40), service_ns=st.sampled_from([None, 100, 10**6]))
 def test_whoever_dies_when_no_call_is_lost_or_answered_twice(
-    tmp_path: Path, steps: list[str], calls: int
+    tmp_path: Path, steps: list[str], calls: int, service_ns: int | None
 ) -> None:
     with contextlib.closing(Office(tmp_path, ring_bytes=1 << 14, max_batch=5)) as office:
         outcomes: dict[Any, Any] = {}
+        if service_ns is not None:
+            office.teach(double, service_ns)
         office.zone.send_nowait(double, "a", [(i,) for i in range(calls)])
         for step in steps:
             if step == "work" and office.has_calls():

@@ -23,6 +23,7 @@ def test_no_batch_takes_more_than_a_quarter_of_the_ring(office: Office) -> None:
 
 def test_no_more_batches_are_out_than_the_smallest_fifo_holds(tmp_path: Path) -> None:
     with contextlib.closing(Office(tmp_path, ring_bytes=1 << 20, max_batch=1)) as office:
+        office.teach(double, 1_000)
         office.zone.send_nowait(double, "a", [(i,) for i in range(600)])
         assert office.zone.statistics().batches_out == MAX_BATCHES_OUT
         assert office.take_all() == doubles("a", 600)

@@ -1,0 +1,190 @@
+"""A pool grows and shrinks while calls run: none is lost, run twice, or cut short for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import endurance_calls as calls
+import pytest
+from hardships import begin, kill, tick_until, value_of, who_runs
+from waiting import finish, is_alive, pids, wait_until
+
+import corororo as cr
+from corororo._workers import _staff
+
+pytestmark = pytest.mark.timeout(60)
+
+COMES_UP_IF_TOLD = """
+import os, time
+from pathlib import Path
+word = Path({word!r}).read_text()
+if word == "die":
+    os._exit(7)
+while word == "wait" and Path({word!r}).read_text() == word:
+    time.sleep(0.005)
+"""
+
+
+@pytest.fixture
+def word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], object]:
+    """Tells workers that import ``comes_up_if_told`` to come up, to die, or to wait."""
+    path = tmp_path / "word"
+    (tmp_path / "comes_up_if_told.py").write_text(COMES_UP_IF_TOLD.format(word=str(path)))
+    monkeypatch.syspath_prepend(tmp_path)
+    path.write_text("come")
+    return path.write_text
+
+
+def titles(pool: cr.WorkerPool) -> list[str]:
+    return [worker.title for worker in pool.statistics().workers]
+
+
+def test_a_pool_has_as_many_workers_as_it_was_told_to_have_last() -> None:
+    with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
+        first = pids(pool)
+        pool.resize(3)
+        now = pool.statistics()
+        assert (pool.workers, len(now.workers)) == (3, 3)
+        assert all(worker.ready for worker in now.workers)
+        assert titles(pool) == [f"corororo worker {n}" for n in (1, 2, 3)]
+        gone = pids(pool)[1:]
+        pool.resize(1)
+        wait_until(lambda: not any(map(is_alive, gone)), "those retired have ended")
+        now = pool.statistics()
+        assert (pool.workers, pids(pool)) == (1, first)
+        assert sorted(worker.pid for worker in now.retired) == sorted(gone)
+        assert (now.restarts, now.died, now.retiring) == (0, (), ())
+        pool.resize(2)
+        assert titles(pool) == ["corororo worker 1", "corororo worker 2"]
+        assert finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)]
+        assert scheduler.statistics().async_tasks_retried == 0
+
+
+def test_a_retired_worker_finishes_what_it_has_however_long_that_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_staff, "RETIRE_S", 0.1)
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
+        outcome = begin(scheduler, calls.say_and_wait.map([str(tmp_path)] * 2, range(2)))
+        assert sorted(who_runs(scheduler, tmp_path, 2)) == sorted(pids(pool))
+        stays, leaves = pids(pool)
+        pool.resize(1)
+        [leaver] = pool.statistics().retiring
+        assert (leaver.pid, pids(pool)) == (leaves, [stays])
+        assert is_alive(leaves)
+        pool.resize(2)  # while it is still there
+        assert leaves not in pids(pool)
+        (tmp_path / "go").touch()
+        assert value_of(scheduler, outcome) == [0, 2]
+        wait_until(lambda: not pool.statistics().retiring, "it has ended")
+        now = pool.statistics()
+        assert (now.restarts, now.died, len(now.workers)) == (0, (), 2)
+        assert scheduler.statistics().async_tasks_retried == 0
+
+
+def test_a_worker_that_dies_while_it_retires_is_not_replaced_and_its_calls_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_staff, "RETIRE_S", 0.1)
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
+        outcome = begin(scheduler, calls.say_and_wait.map([str(tmp_path)] * 2, range(2)))
+        who_runs(scheduler, tmp_path, 2)
+        stays, leaves = pids(pool)
+        pool.resize(1)
+        kill(leaves)
+        wait_until(lambda: not pool.statistics().retiring, "its end was noticed")
+        (tmp_path / "go").touch()
+        assert value_of(scheduler, outcome) == [0, 2]
+        assert scheduler.statistics().async_tasks_retried == 1
+        assert pids(pool) == [stays]
+        assert pool.statistics().restarts == 0
+
+
+def test_a_worker_that_has_just_died_is_one_less_to_retire() -> None:
+    with cr.WorkerPool(3) as pool, cr.Scheduler(pool) as scheduler:
+        for first_death in (0, 2):
+            kill(pids(pool)[first_death])
+            pool.resize(2)
+            wait_until(
+                lambda: all(worker.ready for worker in pool.statistics().workers), "two go on"
+            )
+            assert len(pids(pool)) == 2
+            assert finish(scheduler, calls.double.map(range(50))) == [2 * i for i in range(50)]
+            pool.resize(3)
+        assert len(pool.statistics().died) == 2
+
+
+def test_workers_that_cannot_come_up_are_told_of_and_the_others_go_on(
+    word: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with cr.WorkerPool(1, imports=["comes_up_if_told"]) as pool, cr.Scheduler(pool) as scheduler:
+        before = pids(pool)
+        word("die")
+        with pytest.raises(cr.PoolFailed, match=r"expected 3 workers.* than 1 .* exit code 7"):
+            pool.resize(3)
+        monkeypatch.setattr(_staff, "START_S", 0.3)
+        word("wait")
+        with pytest.raises(cr.PoolFailed, match=r"expected 2 workers.* did not come up"):
+            pool.resize(2)
+        wait_until(lambda: len(pool.statistics().workers) == 1, "who did not come up is gone")
+        assert (pool.workers, pids(pool)) == (1, before)
+        assert (pool.statistics().failure, pool.statistics().restarts) == (None, 0)
+        assert finish(scheduler, calls.double(4)) == 8
+        word("come")
+        monkeypatch.setattr(_staff, "START_S", 60.0)
+        pool.resize(2)
+        assert len(pids(pool)) == 2
+
+
+def test_a_pool_that_closes_while_it_grows_says_so_and_leaves_nobody(
+    word: Callable[[str], object],
+) -> None:
+    errors: list[Exception] = []
+    pool = cr.WorkerPool(1, imports=["comes_up_if_told"])
+    with pool:
+        word("wait")
+
+        def grow() -> None:
+            with pytest.raises(cr.PoolClosed, match="closed while") as caught:
+                pool.resize(3)
+            errors.append(caught.value)
+
+        thread = threading.Thread(target=grow)
+        thread.start()
+        wait_until(lambda: len(pids(pool)) == 3, "two come up")
+        coming = pids(pool)
+    thread.join(20)
+    assert len(errors) == 1
+    assert not any(map(is_alive, coming))
+    with pytest.raises(cr.PoolClosed, match="not running"):
+        pool.resize(2)
+
+
+def test_schedulers_know_how_many_workers_there_are_whenever_they_came() -> None:
+    with (
+        cr.WorkerPool(1) as pool,
+        cr.Scheduler(pool) as own,
+        cr.Scheduler(attached := cr.WorkerPool.attach(pool.address)) as guest,
+    ):
+        pool.resize(2)
+        with cr.Scheduler(pool) as later, cr.Scheduler(attached) as latest:
+            for scheduler in (own, guest, later, latest):
+                tick_until(
+                    scheduler,
+                    lambda: scheduler.transfer.statistics().workers == 2,  # noqa: B023 - at once
+                    "it has heard of the other worker",
+                )
+
+
+def test_what_cannot_be_resized_is_refused_with_the_rule() -> None:
+    with cr.WorkerPool(1, placement="home") as pool:
+        with pytest.raises(ValueError, match='placement="home" has a queue for each'):
+            pool.resize(2)
+        with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
+            pool.resize(0)
+        with pytest.raises(TypeError, match=r"workers must be an int, got 2\.0"):
+            pool.resize(2.0)  # type: ignore[arg-type]
+    with cr.WorkerPool(0) as inline, pytest.raises(ValueError, match="a pool of 0 workers"):
+        inline.resize(2)
