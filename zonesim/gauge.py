@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import corororo as cr
 from zonesim.control import WorkerTotals
-from zonesim.progress import EventLine, Progress, StepLine, WorkerLine, ZoneLine
+from zonesim.progress import EventLine, Progress, StepLine, ZoneLine
 from zonesim.results import Event
 from zonesim.scenario import Scenario
 from zonesim.statistics import NS_PER_MS, percentile, response_ns
 from zonesim.ticks import TickRow
+from zonesim.worker_gauge import WorkerGauge
 from zonesim.zone_gauge import ZoneGauge
 from zonesim.zone_states import TICKING, TO_TICK, ZoneState
 
@@ -47,8 +48,7 @@ class Gauge:
         self._phase = "starting"
         self._run_began_ns = self._began_ns = time.monotonic_ns()
         self._ended_ns: int | None = None  # when the zones ended the step
-        self._busy_ns: Counter[int] = Counter()  # by worker, when it was last asked for
-        self._busy_at_ns = self._began_ns
+        self._workers = WorkerGauge(self._recent_ns)
         self._ended: deque[StepLine] = deque(maxlen=STEPS_SHOWN)
         self._events: deque[EventLine] = deque(maxlen=EVENTS_SHOWN)
 
@@ -127,7 +127,7 @@ class Gauge:
             busiest=self._busiest(states, loads),
             async_in_flight=sum(zone.carried for zone in self._zone_gauges.values()),
             batches_queued=pool.queued,
-            workers=self._worker_lines(totals, pool),
+            workers=self._workers.lines(totals, pool.workers, time.monotonic_ns()),
             worker_restarts=pool.restarts,
             ended=tuple(self._ended),
             events=tuple(self._events),
@@ -186,24 +186,6 @@ class Gauge:
         return StepLine(
             self._step, self.zones, self._ticks, self._late, self._missed, p50, p95, p99
         )
-
-    def _worker_lines(
-        self, totals: Iterable[WorkerTotals], pool: cr.PoolStatistics
-    ) -> tuple[WorkerLine, ...]:
-        now_ns = time.monotonic_ns()
-        busy_ns: Counter[int] = Counter()
-        for use in totals:
-            busy_ns[use.worker] += use.busy_ns
-        since_ns = max(1, now_ns - self._busy_at_ns)
-        lines = tuple(
-            WorkerLine(
-                worker.title,
-                min(1.0, (busy_ns[worker.number] - self._busy_ns[worker.number]) / since_ns),
-            )
-            for worker in pool.workers
-        )
-        self._busy_ns, self._busy_at_ns = busy_ns, now_ns
-        return lines
 
 
 def headroom(response_p99_share: float, utilisation_highest: float) -> float:

@@ -39,35 +39,13 @@ _STEP_HEADING = (
 
 def fleet_lines(progress: Progress, width: int) -> list[Text]:
     """How the zones stand, all together."""
-    ticked = progress.ticks > 0
     states = [_state(name, count) for name, count in progress.zones_by_state.items()]
-    tps = (progress.tps_lowest, progress.tps_median, progress.tps_highest)
-    p50, p95, p99 = (
-        marked(figure(ms) if ticked else "-", ms / progress.period_ms)
-        for ms in (progress.response_p50_ms, progress.response_p95_ms, progress.response_p99_ms)
-    )
-    lowest, median, highest = (Text(figure(rate) if ticked else "-") for rate in tps)
-    mean_use, highest_use = (
-        marked(_percent(use) if ticked else "-", use)
-        for use in (progress.utilisation_mean, progress.utilisation_highest)
-    )
-    left = marked(f"{progress.headroom:.0%}", 1.0 - progress.headroom) if ticked else Text("-")
-    counts = [_count("late", progress.late), _count("missed", progress.missed, _SERIOUS)]
+    missed = _count("missed", progress.missed, _SERIOUS)
     return [
         *labelled("zones", states, width),
-        *aligned("TPS", {"lowest": lowest, "median": median, "highest": highest}, counts, width),
-        *aligned(
-            "utilisation",
-            {"mean": mean_use, "highest": highest_use},
-            [Text.assemble("headroom ", left)],
-            width,
-        ),
-        *aligned(
-            "response ms",
-            {"p50": p50, "p95": p95, "p99": p99},
-            [Text(f"ticks {progress.ticks}")],
-            width,
-        ),
+        *aligned("TPS", _speeds(progress), row([f"ticks {progress.ticks}"]), width),
+        *aligned("utilisation", _loads(progress), _count("late", progress.late), width),
+        *aligned("response ms", _responses(progress), missed, width),
     ]
 
 
@@ -112,6 +90,31 @@ def step_lines(steps: Sequence[StepLine], period_ms: float) -> list[Text]:
     return [row([_STEP_HEADING], "bold"), *(_step(step, period_ms) for step in steps)]
 
 
+def _speeds(progress: Progress) -> dict[str, Text]:
+    rates = (progress.tps_lowest, progress.tps_median, progress.tps_highest)
+    figures = (marked(_known(figure(rate), progress), 0.0) for rate in rates)
+    return dict(zip(("lowest", "median", "highest"), figures, strict=True))
+
+
+def _loads(progress: Progress) -> dict[str, Text]:
+    uses = {"mean": progress.utilisation_mean, "highest": progress.utilisation_highest}
+    left = round(progress.headroom, 2)
+    return {
+        name: marked(_known(_percent(use), progress), round(use, 2)) for name, use in uses.items()
+    } | {"headroom": marked(_known(f"{left:.0%}", progress), 1.0 - left)}
+
+
+def _responses(progress: Progress) -> dict[str, Text]:
+    times_ms = (progress.response_p50_ms, progress.response_p95_ms, progress.response_p99_ms)
+    figures = (marked(_known(figure(ms), progress), ms / progress.period_ms) for ms in times_ms)
+    return dict(zip(("p50", "p95", "p99"), figures, strict=True))
+
+
+def _known(text: str, progress: Progress) -> str:
+    """A figure of ticks, as soon as there are any."""
+    return text if progress.ticks else "-"
+
+
 def _state(name: str, count: int) -> Text:
     return marked(f"{count} {name}", _SERIOUS if name == "Unhealthy" else 0.0)
 
@@ -135,7 +138,7 @@ def _zone(zone: ZoneLine, period_ms: float) -> Text:
     return row(
         [
             f"{zone.zone:>5}  {zone.state:<9}",
-            marked(f"{zone.utilisation:.0%}", zone.utilisation, 7),
+            marked(f"{zone.utilisation:.0%}", round(zone.utilisation, 2), 7),
             marked(figure(p50_ms), p50_ms / period_ms, 9),
             marked(figure(p95_ms), p95_ms / period_ms, 6),
             f"{figure(zone.tps):>7}{zone.players:>9}{zone.entities:>10}",
@@ -145,7 +148,7 @@ def _zone(zone: ZoneLine, period_ms: float) -> Text:
 
 
 def _worker(worker: WorkerLine) -> Text:
-    share = min(1.0, worker.utilisation)
+    share = round(worker.utilisation, 2)
     return row(
         [
             f"{worker.name.removeprefix('zonesim '):10} ",

@@ -10,9 +10,8 @@ from rich.text import Text
 
 WARNING_SHARE = 0.8  # of the period: yellow from here, red from the whole period on
 LABEL_WIDTH = 13  # of what stands in front of a line
-SECOND_PART = 55  # the column where a line's second figures begin
 GAP = "   "
-_CELL_WIDTH = 14
+_CELL_WIDTH = 16
 _BAR, _ROOM = "━", "─"
 _ASCII = str.maketrans({_BAR: "=", _ROOM: "-"})
 
@@ -54,10 +53,8 @@ def labelled(label: str, pieces: Sequence[str | Text], width: int) -> list[Text]
     return [row(line[:-1]) for line in lines]
 
 
-def aligned(
-    label: str, cells: Mapping[str, Text], second: Sequence[Text], width: int
-) -> list[Text]:
-    """A line of named figures that stand below each other in all such lines, and second ones.
+def aligned(label: str, cells: Mapping[str, Text], last: Text, width: int) -> list[Text]:
+    """A line of named figures that stand below each other in all such lines, and a last one.
 
     Where the line is longer than ``width`` it flows, and nothing is aligned any more.
     """
@@ -65,9 +62,8 @@ def aligned(
     line = row([f"{label:{LABEL_WIDTH}}"])
     for piece in pieces:
         line.append_text(piece).append(" " * max(1, _CELL_WIDTH - len(piece)))
-    line.append(" " * max(0, SECOND_PART - len(line)))
-    line.append_text(row([GAP]).join(second))
-    return [line] if len(line) <= width else labelled(label, [*pieces, *second], width)
+    line.append_text(last)
+    return [line] if len(line) <= width else labelled(label, [*pieces, last], width)
 
 
 def beside(left: Sequence[Text], right: Sequence[Text], width: int) -> list[Text]:

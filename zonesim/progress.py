@@ -27,7 +27,7 @@ class ZoneLine(msgspec.Struct, frozen=True):
 
 
 class WorkerLine(msgspec.Struct, frozen=True):
-    """One worker since the previous progress."""
+    """One worker over the last seconds."""
 
     name: str
     utilisation: float  # 0 to 1
