@@ -33,7 +33,7 @@ NO_DECODING = "32 bytes, pipes, nothing decoded"
 def measure_alone(setting: Setting) -> Iterator[Row | str]:
     """One call there and back, and what that takes at least."""
     name = "one AsyncTask, there and back"
-    for kinds in companies():
+    for kinds in companies(setting.workers):
         samples = take_turns(setting.amount, partial(_open_alone, setting.workers, kinds))
         for kind in kinds:
             goal = Goal("at most", 0.1) if kind is STANDARD else None
@@ -46,7 +46,7 @@ def measure_alone(setting: Setting) -> Iterator[Row | str]:
 def measure_map(setting: Setting) -> Iterator[Row | str]:
     """Very many calls at once."""
     name, goal = f"{CALLS:,} empty calls by .map", Goal("at least", 1.2)
-    for kinds in companies():
+    for kinds in companies(setting.workers):
         chunks = _best_chunks(setting.workers, kinds)
         samples = take_turns(setting.amount, partial(_open_map, setting.workers, chunks))
         for kind, chunk in chunks.items():

@@ -10,7 +10,7 @@ from .figures import Row, alone
 from .peer_pools.kinds import KINDS
 from .peer_pools.ours import OURS
 from .struck import CALLS, Struck, strike
-from .suite import Setting
+from .suite import BenchError, Setting
 
 GROUP = "killed"
 TIMEOUT_S = 3.0  # what has not come by then never comes
@@ -26,14 +26,16 @@ def measure_killed(setting: Setting) -> Iterator[Row | str]:
     """For each peer the time until all was known that ever came, and what became of the calls."""
     timeout_s = QUICK_TIMEOUT_S if setting.quick else TIMEOUT_S
     yield f"killed: what has not come back within {timeout_s:g} s is held never to"
-    launches = {
-        kind.name: [
-            run_apart(strike, Struck, PATIENCE_S, kind.name, setting.workers, timeout_s)
-            for _ in range(setting.amount.launches)
-        ]
-        for kind in (OURS, *KINDS)
-        if kind.is_there
-    }
+    launches: dict[str, list[list[Struck]]] = {}
+    for kind in (OURS, *KINDS):
+        if kind.serves(setting.workers):
+            try:
+                launches[kind.name] = [
+                    run_apart(strike, Struck, PATIENCE_S, kind.name, setting.workers, timeout_s)
+                    for _ in range(setting.amount.launches)
+                ]
+            except BenchError as error:  # the others have their rows
+                yield f"{GROUP}: {kind.name}: {error}"
     for place, name in enumerate(NAMES):
         for peer, found in launches.items():
             yield from _told(name, peer, [parts[place] for parts in found if len(parts) > place])

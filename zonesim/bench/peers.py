@@ -10,7 +10,7 @@ from __future__ import annotations
 from . import fleet_group, goals, killed_group
 from .call_groups import measure_alone, measure_map
 from .launches import Amount
-from .peer_pools.kinds import missing
+from .peer_pools.kinds import missing, packages
 from .suite import Group, Suite
 from .tick_groups import measure_added, measure_b2b, measure_paced, measure_submit
 from .zones_group import measure_zones
@@ -30,4 +30,5 @@ SUITE = Suite(
     },
     conclude=goals.conclude,
     remarks=missing,
+    packages=packages(),
 )

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from zonesim.machine import describe_machine, versions
+from zonesim.machine import describe_machine, version, versions
 from zonesim.system import cpus_to_hold, hold_to_cpus
 
 from . import noise
@@ -51,7 +51,7 @@ class Suite(NamedTuple):
 
     What it says as text belongs to the group of the row before. ``draw`` writes pictures of a
     report into a folder and gives their paths. ``remarks`` is what the reader should know before
-    the first round.
+    the first round, ``packages`` what its figures depend on beside those of every run.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Suite(NamedTuple):
     conclude: Callable[[list[Row]], Iterable[Row | str]] = lambda rows: ()
     draw: Callable[[Report, Path], list[Path]] = lambda report, folder: []
     remarks: Callable[[], Iterable[str]] = lambda: ()
+    packages: Sequence[str] = ()
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -105,7 +106,7 @@ def begin(suite: Suite, options: Options) -> Report:
         bench=suite.name,
         utc=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=describe_machine(),
-        versions=versions(),
+        versions=versions() | {package: version(package) for package in suite.packages},
         options=options,
         amounts={name: _amount(suite.groups[name], options) for name in options.groups},
         load=os.getloadavg(),

@@ -117,7 +117,7 @@ def added_us(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 def _compare(setting: Setting, group: str, way: Way) -> Iterator[Row]:
     chunk = -(-CHAINS // setting.workers)
-    for kinds in companies():
+    for kinds in companies(setting.workers):
         bounds = {way.who(kind, chunk): way.bounds.get(kind.name) for kind in kinds}
         bounds[LOOP_OF_SEND] = 1.0
         samples = take_turns(

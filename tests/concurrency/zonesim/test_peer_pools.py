@@ -59,7 +59,7 @@ def test_a_peer_gives_every_result_in_order_and_leaves_no_process(
 
 
 def test_peers_that_are_busy_without_work_are_measured_alone() -> None:
-    first, *others = companies()
+    first, *others = companies(2)
     assert not any(kind.apart for kind in first)
     assert all(len(kinds) == 1 and kinds[0].apart for kinds in others)
 
@@ -68,7 +68,14 @@ def test_a_peer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) 
     absent = BY_HAND._replace(name="Nobody", library="no_such_library")
     monkeypatch.setattr("zonesim.bench.peer_pools.kinds.KINDS", (BY_HAND, absent))
     assert list(missing()) == ["Nobody is not installed: its rows are skipped"]
-    assert list(companies()) == [[BY_HAND]]
+    assert list(companies(1)) == [[BY_HAND]]
+
+
+def test_a_peer_is_left_out_where_it_would_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = BY_HAND._replace(name="pair", fewest_workers=2)
+    monkeypatch.setattr("zonesim.bench.peer_pools.kinds.KINDS", (BY_HAND, pair))
+    assert list(companies(1)) == [[BY_HAND]]
+    assert list(companies(2)) == [[BY_HAND, pair]]
 
 
 # -- what comes of calls

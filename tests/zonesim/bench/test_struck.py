@@ -11,7 +11,7 @@ from zonesim.bench.figures import Row
 from zonesim.bench.launches import Amount
 from zonesim.bench.struck import CALLS, Struck
 from zonesim.bench.struck_work import note_run, runs_of
-from zonesim.bench.suite import Setting
+from zonesim.bench.suite import BenchError, Setting
 
 ALL_BACK = Struck(8, 0, 0, [], 1, 0.1, "")
 DEAD = Struck(2, 6, 0, ["BrokenProcessPool"], 0, 0.03, "is dead (BrokenProcessPool)")
@@ -60,6 +60,16 @@ def test_a_peer_has_a_row_for_each_way_to_lose_a_worker(monkeypatch: pytest.Monk
         ("us", [[20.0], [20.0]]),
     ]
     assert [row.note for row in rows] == [ALL_BACK.told(), LOST.told()]
+
+
+def test_a_peer_that_fails_is_told_and_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> list[Struck]:
+        raise BenchError("strike: it did not start")
+
+    monkeypatch.setattr(killed_group, "KINDS", [])
+    monkeypatch.setattr(killed_group, "run_apart", fail)
+    notes = list(killed_group.measure_killed(Setting(Amount(1, 1), 2, True)))
+    assert notes[1:] == ["killed: corororo: strike: it did not start"]
 
 
 def test_launches_that_differ_and_peers_that_hang_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import msgspec
 
-from .peer import Function, Kind, Outcomes, Peer
+from .peer import Function, Kind, Outcomes, Peer, deaf_to_ctrl_c
 from .pipes import PipeEnd, PipeProcess, serve
 
 R = TypeVar("R")
@@ -75,8 +75,9 @@ class ByHandPeer(Peer):
         """The processes that answer with this function."""
         if function not in self._by_function:
             result = typing.get_type_hints(function)["return"]
-            pool: HandPool[Any] = HandPool(self._workers, function, result)
-            self._by_function[function] = self._pools.enter_context(pool)
+            with deaf_to_ctrl_c():
+                pool: HandPool[Any] = HandPool(self._workers, function, result)
+                self._by_function[function] = self._pools.enter_context(pool)
         return self._by_function[function]
 
     async def call(self, function: Function, argument: int) -> object:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from .children import end_with_parent
-from .peer import Function, Kind, Outcomes, Peer, deaf_to_ctrl_c, server
+from .peer import Function, Kind, Outcomes, Peer, server
 
 
 class ExecutorPeer(Peer):
@@ -55,6 +55,7 @@ class ExecutorPeer(Peer):
 def open_standard(workers: int) -> Iterator[Peer]:
     """Python's own."""
     with StandardExecutor(workers, mp_context=server(), initializer=end_with_parent) as executor:
+        list(executor.map(int, range(workers)))  # processes and threads start with the first calls
         yield ExecutorPeer(executor)
 
 
@@ -65,8 +66,7 @@ def open_loky(workers: int) -> Iterator[Peer]:
         workers, initializer=end_with_parent
     )
     try:
-        with deaf_to_ctrl_c():
-            executor.submit(int).result()  # all workers start with the first call
+        executor.submit(int).result()  # all of it starts with the first call
         yield ExecutorPeer(executor)
     finally:
         executor.shutdown(wait=True, kill_workers=True)
@@ -86,4 +86,5 @@ LOKY = Kind(
     each="loky submit",
     batched="loky map, chunks of {chunk}",
     library="loky",
+    package="loky",
 )

@@ -9,11 +9,11 @@ from functools import cached_property
 from typing import Any
 
 from .children import end_with_parent
-from .peer import Function, Kind, Outcomes, Peer, deaf_to_ctrl_c
+from .peer import Function, Kind, Outcomes, Peer
 
 
 class JoblibPeer(Peer):
-    """Loops of ``delayed`` calls. One worker is none: joblib then calls in this process."""
+    """Loops of ``delayed`` calls."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
@@ -80,8 +80,7 @@ def open_joblib(workers: int) -> Iterator[Peer]:
     """Its workers, which are there when it has been opened."""
     peer = JoblibPeer(workers)
     try:
-        with deaf_to_ctrl_c():
-            peer.run(lambda: peer.call(int, 0))  # all workers start with the first loop
+        peer.run(lambda: peer.call(int, 0))  # all of it starts with the first loop
         yield peer
     finally:
         peer.close()
@@ -94,5 +93,7 @@ JOBLIB = Kind(
     each="joblib.Parallel, batches of 1",
     batched="joblib.Parallel, batches of {chunk}",
     library="joblib",
+    package="joblib",
+    fewest_workers=2,  # a single one is none: joblib then calls in this process
     calls_alone=5,
 )

@@ -16,9 +16,9 @@ from .zmq_by_hand import ZMQ
 KINDS = (STANDARD, POOL, TRIO_PARALLEL, LOKY, JOBLIB, BY_HAND, ZMQ, RAY)
 
 
-def companies() -> Iterator[list[Kind]]:
-    """Those that are there and are measured in one company; some are in none but ours."""
-    there = [kind for kind in KINDS if kind.is_there]
+def companies(workers: int) -> Iterator[list[Kind]]:
+    """Those that serve with so many, by who is measured in one company; some are in none."""
+    there = [kind for kind in KINDS if kind.serves(workers)]
     yield [kind for kind in there if not kind.apart]
     yield from ([kind] for kind in there if kind.apart)
 
@@ -28,3 +28,8 @@ def missing() -> Iterator[str]:
     for kind in KINDS:
         if not kind.is_there:
             yield f"{kind.name} is not installed: its rows are skipped"
+
+
+def packages() -> tuple[str, ...]:
+    """What peers come from, as it is installed."""
+    return tuple(kind.package for kind in KINDS if kind.package)

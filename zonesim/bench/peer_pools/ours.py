@@ -11,7 +11,7 @@ from zonesim.bench.empty_work import number, path
 from zonesim.bench.plain_work import plain_number, plain_path
 from zonesim.bench.struck_work import struck
 
-from .peer import PRELOAD, Function, Kind, Outcomes, Peer
+from .peer import PRELOAD, Function, Kind, Outcomes, Peer, deaf_to_ctrl_c
 
 
 @cr.async_task
@@ -75,7 +75,9 @@ class OurPeer(Peer):
 @contextmanager
 def open_schedulers(workers: int, count: int) -> Iterator[list[cr.Scheduler]]:
     """So many Schedulers on one new pool."""
-    with cr.WorkerPool(workers, rings=count, preload=PRELOAD) as pool, ExitStack() as stack:
+    with ExitStack() as stack:
+        with deaf_to_ctrl_c():
+            pool = stack.enter_context(cr.WorkerPool(workers, rings=count, preload=PRELOAD))
         yield [stack.enter_context(cr.Scheduler(pool)) for _ in range(count)]
 
 

@@ -9,7 +9,8 @@ import importlib.util
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerContext
 from time import monotonic
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -20,7 +21,8 @@ from zonesim.bench.core import drive
 T = TypeVar("T")
 Function: TypeAlias = Callable[[int], Any]
 
-PRELOAD = (  # what processes need before they can leave Ctrl-C to their parent
+PRELOAD = (
+    "zonesim.bench.peer_pools.deaf_server",
     "zonesim.bench.peer_pools.by_hand",
     "zonesim.bench.peer_pools.children",
     "zonesim.bench.peer_pools.zmq_by_hand",
@@ -34,12 +36,24 @@ def server() -> ForkServerContext:
 
 @contextmanager
 def deaf_to_ctrl_c() -> Iterator[None]:
-    """Processes and threads that start in here do not hear it; this thread does so afterwards."""
+    """Start processes in here: none is left half started, and Ctrl-C is heard afterwards.
+
+    Children and threads inherit a mask, and leave it to this thread for good. This one may be
+    woken by a thread that somebody else has started, and so has another handler meanwhile.
+    """
+    heard: list[int] = []
+    resource_tracker.ensure_running()  # whoever starts it leaves SIGINT unblocked behind
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    ends = (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.signal(end, lambda number, _: heard.append(number)) for end in ends]
     try:
         yield
     finally:
+        for end, handler in zip(ends, handlers, strict=True):
+            signal.signal(end, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if heard:
+            raise KeyboardInterrupt
 
 
 class Peer(Protocol):
@@ -70,18 +84,32 @@ class Kind(NamedTuple):
     """A peer before it is opened. A way to make calls that it does not have has no name."""
 
     name: str
-    open: Callable[[int], AbstractContextManager[Peer]]  # with so many workers
+    opener: Callable[[int], AbstractContextManager[Peer]]  # with so many workers
     one: str  # how one call is made
     each: str = ""
     batched: str = ""  # with {chunk} where the size of a chunk belongs
-    library: str = ""  # what has to be installed
+    library: str = ""  # what has to be there, as it is imported
+    package: str = ""  # the same, as it is installed
+    fewest_workers: int = 1
     calls_alone: int = 50  # in a block; fewer of the slow ones
     apart: bool = False  # its processes are busy without work: it is measured without the others
 
     @property
     def is_there(self) -> bool:
-        """Whether it can be opened."""
+        """Whether it is installed."""
         return not self.library or importlib.util.find_spec(self.library) is not None
+
+    def serves(self, workers: int) -> bool:
+        """Whether it can be opened with so many."""
+        return self.is_there and workers >= self.fewest_workers
+
+    @contextmanager
+    def open(self, workers: int) -> Iterator[Peer]:
+        """Start it; it is closed behind the block."""
+        with ExitStack() as stack:
+            with deaf_to_ctrl_c():
+                peer = stack.enter_context(self.opener(workers))
+            yield peer
 
 
 class Outcome(NamedTuple):

@@ -109,6 +109,7 @@ RAY = Kind(
     each="Ray remote",
     batched="Ray remote, batches of {chunk}",
     library="ray",
+    package="ray",
     calls_alone=5,
     apart=True,
 )

@@ -15,7 +15,7 @@ import trio
 
 from zonesim.bench.plain_work import run_batch
 
-from .peer import Function, Kind, Outcomes, Peer, deaf_to_ctrl_c
+from .peer import Function, Kind, Outcomes, Peer
 
 T = TypeVar("T")
 LIBRARY = "trio_parallel"
@@ -108,18 +108,19 @@ def open_trio_parallel(workers: int) -> Iterator[Peer]:
     """Its loop, and its workers with the first calls."""
     opened: queue.SimpleQueue[TrioParallelPeer | BaseException] = queue.SimpleQueue()
     done = trio.Event()
-    thread = threading.Thread(target=_keep_loop, args=(workers, opened, done))
-    with deaf_to_ctrl_c():
-        thread.start()
-    peer = opened.get()
-    if isinstance(peer, BaseException):
-        thread.join()
-        raise peer
+    thread = threading.Thread(target=_keep_loop, args=(workers, opened, done), daemon=True)
+    peer: TrioParallelPeer | BaseException | None = None
     try:
+        thread.start()
+        peer = opened.get()
+        if isinstance(peer, BaseException):
+            raise peer
         yield peer
     finally:
-        peer.run(partial(_set, done))
-        thread.join()
+        if isinstance(peer, TrioParallelPeer):
+            peer.run(partial(_set, done))
+        if peer is not None:
+            thread.join()
 
 
 def _keep_loop(
@@ -151,4 +152,5 @@ TRIO_PARALLEL = Kind(
     each="trio_parallel.run_sync",
     batched="trio_parallel.run_sync, batches of {chunk}",
     library=LIBRARY,
+    package="trio-parallel",
 )

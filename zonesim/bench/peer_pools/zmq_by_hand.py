@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from .children import end_with_parent
-from .peer import Function, Kind, Outcomes, Peer, server
+from .peer import Function, Kind, Outcomes, Peer, deaf_to_ctrl_c, server
 
 READY = b""
 START_MS = 30_000
@@ -118,7 +118,8 @@ class ZmqPeer(Peer):
             folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
             pool = self._pools[function] = ZmqPool(self._workers, function, folder)
             self._stack.callback(pool.close)
-            pool.start()
+            with deaf_to_ctrl_c():
+                pool.start()
         return self._pools[function]
 
 
@@ -136,6 +137,7 @@ ZMQ = Kind(
     each="pyzmq by hand, batches of 1",
     batched="pyzmq by hand, batches of {chunk}",
     library="zmq",
+    package="pyzmq",
 )
 
 
