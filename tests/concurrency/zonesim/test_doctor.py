@@ -162,5 +162,5 @@ def test_a_system_without_anything_of_linux_is_examined_too(import_path):
     assert (told.returncode, told.stderr) == (0, "")
     words = " ".join(told.stdout.split())
     assert "falls back: rings are files on a disk; memory and CPU time of single" in words
-    assert "warning" not in words
+    assert "ok session place" in words  # a disk is no fault where there is nothing else
     assert max(map(len, told.stdout.splitlines())) <= 80
