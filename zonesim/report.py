@@ -11,6 +11,7 @@ from .plots import FIGURES, draw_all
 from .results import OutputError, Run, Summary, load_run, summarise, write_summary
 from .statistics import Distribution, StepSummary
 from .step_table import workers_text
+from .whole_file import write_whole
 
 REPORT_FILE = "report.html"
 
@@ -98,7 +99,7 @@ def write_report(run_directory: Path) -> Path:
 def _write(directory: Path, run: Run, summary: Summary) -> Path:
     path = directory / REPORT_FILE
     try:
-        path.write_text(_page(directory, run, summary), encoding="utf-8")
+        write_whole(path, _page(directory, run, summary).encode())
     except OSError as error:
         raise OutputError(
             f"{path}: the report must be written, got: {error.strerror}; "

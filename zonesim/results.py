@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import Any
 
 import msgspec
 
+from .run_file import RunFile
 from .statistics import LimitsResult, carried_between, check_limits, summarise_step
 from .statistics import StepInfo as StepInfo
 from .statistics import StepSummary as StepSummary
 from .ticks import TickRow
+from .whole_file import write_whole
 
 FORMAT = 1
 RUN_FILE = "run.sqlite"
@@ -104,10 +107,6 @@ _STEP_FIELDS = (*StepInfo.__struct_fields__, "pss_mb_per_zone")
 _TICK_FIELDS = TickRow.__struct_fields__
 _LATE, _HASH = _TICK_FIELDS.index("late"), _TICK_FIELDS.index("world_hash")
 
-# Figures survive a kill of the process; a power cut may take the run with it. Rows are written one
-# after another and never looked for: a cache of the file's pages would only grow with the run.
-_SETTINGS = "PRAGMA synchronous = OFF; PRAGMA cache_size = -256;"
-
 # Columns are the fields of the structs above, so that the two cannot drift apart.
 _SCHEMA = f"""
 CREATE TABLE runs ({", ".join(_RUN_FIELDS)});
@@ -121,7 +120,9 @@ CREATE TABLE events ({", ".join(Event.__struct_fields__)});
 class RunWriter:
     """The pen that a run's figures are written with; a context manager.
 
-    Every method raises OutputError where the folder cannot be written or the disk is full.
+    Raises OutputError where the run's file cannot be made. A disk that refuses later ends no run:
+    figures are kept in memory, as RunFile says, ``on_unwritable`` gets a line about it, once, and
+    an event says so; at the end, ``saved`` tells whether the disk has taken them all the same.
     """
 
     def __init__(
@@ -133,18 +134,21 @@ class RunWriter:
         scenario_toml_or_json: str,
         machine: Mapping[str, str | int],
         versions: Mapping[str, str],
+        on_unwritable: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.directory = directory
+        self.saved = False
         self._path = directory / RUN_FILE
+        self._on_unwritable = on_unwritable
         self._ticks: list[Sequence[object]] = []
+        self._step = 0
+        origin = (FORMAT, scenario, seed, scenario_toml_or_json, _json(machine), _json(versions))
+        started_utc = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         with _writing(self._path):
             directory.mkdir(parents=True, exist_ok=True)
             self._path.touch(exist_ok=False)  # a run is never written over
-            self._database = sqlite3.connect(self._path)
-            self._database.executescript(_SETTINGS + _SCHEMA)
-        origin = (FORMAT, scenario, seed, scenario_toml_or_json, _json(machine), _json(versions))
-        started_utc = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self._insert("runs", [(*origin, started_utc, "", "{}")])
+            self._file = RunFile(self._path, _SCHEMA, self._note_unwritable)
+            self._file.begin("runs", (*origin, started_utc, "", "{}"))
 
     def __enter__(self) -> RunWriter:
         return self
@@ -161,10 +165,11 @@ class RunWriter:
             if error is None:  # else the first error says more than the one that followed it
                 raise
         finally:
-            self._database.close()
+            self._file.close()
 
     def begin_step(self, info: StepInfo) -> None:
         """Open a step; its ticks, workers and events follow."""
+        self._step = info.step
         self._insert("steps", [(*msgspec.structs.astuple(info), None)])
 
     def add_ticks(self, step: int, rows: Iterable[TickRow]) -> None:
@@ -203,8 +208,8 @@ class RunWriter:
         ``workers`` is how many there were in the mean, where that changed.
         """
         self._flush()
-        with _writing(self._path), self._database:
-            self._database.execute(
+        with _writing(self._path):
+            self._file.update(
                 "UPDATE steps SET duration_s = ?, pss_mb_per_zone = ?, end_ns = ?, "
                 "workers = coalesce(?, workers) WHERE step = ?",
                 (duration_s, pss_mb_per_zone, end_ns, workers, step),
@@ -213,23 +218,36 @@ class RunWriter:
     def finish(self, world_hash: str, limits: Mapping[str, float]) -> Summary:
         """Close the run, write ``summary.json`` and give back what it says."""
         self._flush()
-        with _writing(self._path), self._database:
-            self._database.execute(
+        with _writing(self._path):
+            self._file.update(
                 "UPDATE runs SET world_hash = ?, limits = ?", (world_hash, _json(limits))
             )
-        summary = summarise(_read_run(self._database))
-        write_summary(self.directory, summary)
+            self.saved = self._file.save()
+            summary = summarise(_read_run(self._file.database))
+        try:
+            write_summary(self.directory, summary)
+        except OutputError as error:
+            if self.saved:  # else it has been told
+                self.saved = False
+                self._note_unwritable(str(error))
+                events = _read_events(self._file.database)
+                summary = msgspec.structs.replace(summary, events=events)
         return summary
 
     def _flush(self) -> None:
         rows, self._ticks = self._ticks, []
-        self._insert("ticks", rows)
+        if not self._file.is_full:
+            self._insert("ticks", rows)
 
     def _insert(self, table: str, rows: Sequence[Sequence[object]]) -> None:
-        if rows:
-            marks = ", ".join("?" * len(rows[0]))
-            with _writing(self._path), self._database:
-                self._database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+        with _writing(self._path):
+            self._file.insert(table, rows)
+
+    def _note_unwritable(self, line: str) -> None:
+        self.add_event(
+            self._step, time.monotonic_ns(), "results-unwritable", self._path.name, line
+        )
+        self._on_unwritable(line)
 
 
 def new_run_directory(base: Path, scenario: str, now_utc: datetime) -> Path:
@@ -277,7 +295,7 @@ def write_summary(directory: Path, summary: Summary) -> None:
     """Write ``summary.json``, indented; OutputError where that fails."""
     path = directory / SUMMARY_FILE
     with _writing(path):
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+        write_whole(path, msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
 
 
 def _summarise_steps(steps: Sequence[StepData]) -> list[StepSummary]:
@@ -304,12 +322,16 @@ def _read_run(database: sqlite3.Connection) -> Run:
     info = dict(zip(_RUN_FIELDS, found, strict=True))
     for name in ("machine", "versions", "limits"):
         info[name] = msgspec.json.decode(info[name])
-    events = database.execute("SELECT * FROM events ORDER BY at_ns").fetchall()
     return Run(
         info=msgspec.convert(info, RunInfo),
         steps=_read_steps(database),
-        events=[Event(*event) for event in events],
+        events=_read_events(database),
     )
+
+
+def _read_events(database: sqlite3.Connection) -> list[Event]:
+    found = database.execute("SELECT * FROM events ORDER BY at_ns").fetchall()
+    return [Event(*event) for event in found]
 
 
 def _read_steps(database: sqlite3.Connection) -> list[StepData]:

@@ -3,12 +3,15 @@ from __future__ import annotations
 import contextlib
 import json
 import resource
+import shutil
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from zonesim import run_file
 from zonesim.results import (
     OutputError,
     RunError,
@@ -55,15 +58,20 @@ def row(zone: int, tick: int, *, carried: int = 0, completed: int = 396) -> Tick
     )
 
 
-def writer(directory: Path) -> RunWriter:
+def writer(directory: Path, on_unwritable: Callable[[str], None] = print) -> RunWriter:
     return RunWriter(
         directory,
+        on_unwritable=on_unwritable,
         scenario="scale",
         seed=7,
         scenario_toml_or_json='zones = [1, 2]\nname = "scale"\n',
         machine={"cpu": "Abacus 3", "cpus": 2},
         versions={"python": "3.11.2"},
     )
+
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def step_info(step: int, zones: int) -> StepInfo:
@@ -200,7 +208,7 @@ def test_summary_json_has_the_documented_keys_and_is_indented(tmp_path):
 
 def test_only_one_file_remains_of_the_database(tmp_path):
     write_run(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"run.sqlite", "summary.json"}
+    assert names_in(tmp_path) == {"run.sqlite", "summary.json"}
 
 
 def test_a_run_broken_off_keeps_the_rows_that_it_had(tmp_path):
@@ -243,28 +251,98 @@ def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path):
     assert "\n" not in str(refusal.value)
 
 
-def test_a_full_disk_while_writing_ticks_is_an_output_error(tmp_path):
-    def fill():
-        with writer(tmp_path) as pen:
-            pen.begin_step(step_info(1, 1))
-            with files_of_at_most(100_000):
-                pen.add_ticks(1, [row(0, tick) for tick in range(5_000)])
-
-    with pytest.raises(OutputError, match=r"run\.sqlite: figures of a run must be written"):
-        fill()
+def fill(pen: RunWriter, steps: int, ticks: int) -> None:
+    for step in range(1, steps + 1):
+        pen.begin_step(step_info(step, 1))
+        pen.add_ticks(step, [row(0, tick) for tick in range(ticks)])
+        pen.end_step(step, 1.0, None)
 
 
-def test_a_full_disk_while_writing_the_summary_is_an_output_error(tmp_path):
-    def fill():
-        with writer(tmp_path) as pen:
-            for step in range(300):
-                pen.begin_step(step_info(step, 1))
-            size_bytes = (tmp_path / "run.sqlite").stat().st_size
-            with files_of_at_most(size_bytes + 50_000):
-                pen.finish("", {})
+def test_a_full_disk_ends_no_run_and_its_summary_has_all_figures(tmp_path):
+    lines: list[str] = []
+    with writer(tmp_path, lines.append) as pen, files_of_at_most(200_000):
+        fill(pen, steps=3, ticks=600)
+        summary = pen.finish("0" * 16, {})
 
-    with pytest.raises(OutputError, match=r"summary\.json"):
-        fill()
+    assert not pen.saved
+    assert [step.ticks for step in summary.steps] == [600] * 3
+    assert summary.world_hash == "0" * 16
+    [line] = lines
+    assert line.startswith(f"{tmp_path}/run.sqlite: the figures of the run cannot be written, got")
+    [event] = summary.events
+    assert (event.kind, event.subject) == ("results-unwritable", "run.sqlite")
+    assert event.detail == line
+    assert json.loads((tmp_path / "summary.json").read_text())["steps"][2]["ticks"] == 600
+
+
+def test_what_was_saved_before_the_disk_was_full_is_a_run_that_can_be_read(tmp_path):
+    with writer(tmp_path) as pen, files_of_at_most(200_000):
+        fill(pen, steps=3, ticks=600)
+        pen.finish("", {})
+
+    ticks = [len(step.rows) for step in load_run(tmp_path).steps]
+
+    assert ticks[0] > 0
+    assert sum(ticks) < 3 * 600
+
+
+def test_figures_that_a_full_disk_refused_are_saved_at_the_end_when_it_has_room_again(tmp_path):
+    with writer(tmp_path) as pen:
+        with files_of_at_most(200_000):
+            fill(pen, steps=3, ticks=600)
+        summary = pen.finish("", {})
+
+    assert pen.saved
+    assert [event.kind for event in summary.events] == ["results-unwritable"]
+    assert summarise(load_run(tmp_path)) == summary
+    assert names_in(tmp_path) == {"run.sqlite", "summary.json"}
+
+
+def test_a_summary_that_cannot_be_written_is_told_once_and_leaves_no_half(tmp_path):
+    lines: list[str] = []
+    with writer(tmp_path, lines.append) as pen:
+        for step in range(300):
+            pen.begin_step(step_info(step, 1))
+        size_bytes = (tmp_path / "run.sqlite").stat().st_size
+        with files_of_at_most(size_bytes + 50_000):
+            summary = pen.finish("", {})
+
+    assert not pen.saved
+    assert len(lines) == 1
+    assert "summary.json" in lines[0]
+    assert [event.detail for event in summary.events] == lines
+    assert names_in(tmp_path) == {"run.sqlite"}
+    assert len(load_run(tmp_path).steps) == 300
+
+
+@pytest.mark.parametrize("loss", [shutil.rmtree, lambda folder: folder.rename(f"{folder}-moved")])
+def test_a_folder_that_goes_in_the_middle_of_a_run_ends_no_run(tmp_path, loss):
+    lines: list[str] = []
+    with writer(tmp_path / "run", lines.append) as pen:
+        fill(pen, steps=1, ticks=600)
+        loss(tmp_path / "run")
+        pen.begin_step(step_info(2, 1))
+        pen.add_ticks(2, [row(0, 1000)])
+        summary = pen.finish("", {})
+
+    assert not pen.saved
+    assert [step.ticks for step in summary.steps] == [600, 1]
+    assert len(lines) == 1
+    assert "the file is gone" in lines[0]
+    assert not (tmp_path / "run").exists()
+
+
+def test_memory_for_refused_figures_is_bounded_and_who_fills_it_hears_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_file, "HELD_PAGES_MAX", 64)
+    lines: list[str] = []
+    with writer(tmp_path, lines.append) as pen, files_of_at_most(100_000):
+        fill(pen, steps=4, ticks=1_000)
+        summary = pen.finish("", {})
+
+    assert 0 < sum(step.ticks for step in summary.steps) < 4_000
+    assert len(summary.steps) == 4
+    assert ["cannot be written" in line for line in lines] == [True, True]
+    assert "ticks from here on are not counted" in lines[1]
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
