@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -30,10 +28,19 @@ from zonesim.cli_options import (
     overrides,
     worker_flag,
 )
-from zonesim.cli_run import BadInput, bad_input, check_map, draw, measure, run_folder
+from zonesim.cli_run import (
+    BadInput,
+    bad_input,
+    check_map,
+    draw,
+    draw_outcome,
+    measure,
+    run_folder,
+)
 from zonesim.cli_say import as_json_text, say, tell
 from zonesim.cli_texts import paths_text, scenario_text, summary_text, usage_problem
 from zonesim.cli_top import top
+from zonesim.interrupts import INTERRUPTED, Interrupts, raising_keyboard_interrupt
 from zonesim.scenario import (
     Scenario,
     ScenarioError,
@@ -48,7 +55,6 @@ from zonesim.scenario import (
 DONE = 0
 BROKE_LIMITS = 1
 BAD_INPUT = 2
-INTERRUPTED = 130  # as shells report a SIGINT
 
 # typer takes its usage errors from click or from a copy of its own; this base is both.
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -239,7 +245,7 @@ app.command()(doctor)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; `arguments` are those of the process."""
     try:
-        with _ends_as_by_ctrl_c():
+        with raising_keyboard_interrupt():
             return app(args=arguments, prog_name="zonesim", standalone_mode=False) or DONE
     except UsageError as error:
         return _complain(usage_problem(error))
@@ -252,34 +258,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(scenario: Scenario, out: Path | None, as_json: bool) -> None:
     """Run, draw, tell, and exit with what came of it."""
     check_map(scenario)
-    with run_folder(out, scenario.name) as folder:
-        summary, interrupted = measure(scenario, folder)
-        report_file = draw(folder)
-    say(as_json_text(summary) if as_json else summary_text(summary))
-    if as_json:
-        tell(f"report: {report_file}")
-    else:
-        say(f"report: {report_file}")
-    if interrupted:
+    with Interrupts() as interrupts, run_folder(out, scenario.name) as folder:
+        outcome = measure(scenario, folder, interrupts)
+        report = draw_outcome(outcome, folder, interrupts)
+    say(as_json_text(outcome.summary) if as_json else summary_text(outcome.summary))
+    if report.line:
+        (tell if as_json or report.failed else say)(report.line)
+    if interrupts.count:
         raise typer.Exit(INTERRUPTED)
-    raise typer.Exit(DONE if summary.limits.ok else BROKE_LIMITS)
+    kept = outcome.saved and outcome.summary.limits.ok and not report.failed
+    raise typer.Exit(DONE if kept else BROKE_LIMITS)
 
 
 def _complain(text: str) -> int:
     line = " ".join(text.split("\n"))
     tell(f"zonesim: error: {line}")
     return BAD_INPUT
-
-
-@contextmanager
-def _ends_as_by_ctrl_c() -> Iterator[None]:
-    """Take SIGTERM and SIGHUP for Ctrl-C: end what was started, save what was measured."""
-    before = {}
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-            before[number] = signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

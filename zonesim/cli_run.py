@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from zonesim.interrupts import Interrupts
 from zonesim.scenario import Scenario
 
 if TYPE_CHECKING:
-    from zonesim.results import Summary
+    from zonesim.run import Outcome
 
 # What runs processes or draws is imported by the function that needs it, so that
 # `zonesim --help` answers at once.
@@ -53,33 +54,51 @@ def run_folder(out: Path | None, scenario_name: str) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def measure(scenario: Scenario, folder: Path) -> tuple[Summary, bool]:
-    """Run the scenario; its summary, and whether Ctrl-C ended it early. Raises BadInput."""
+def measure(scenario: Scenario, folder: Path, interrupts: Interrupts) -> Outcome:
+    """Run the scenario, to its end or to the first signal.
+
+    Raises BadInput, and KeyboardInterrupt where signals came before anything was measured.
+    """
     from zonesim.errors import RunFailed
     from zonesim.live import LiveView
-    from zonesim.results import RUN_FILE, OutputError, RunError, load_run, summarise
+    from zonesim.results import OutputError
     from zonesim.run import run_scenario
 
-    with bad_input(RunFailed, OutputError, RunError):
-        try:
-            with LiveView() as view:
-                return run_scenario(scenario, folder, view.update, view.notice), False
-        except KeyboardInterrupt:
-            if not (folder / RUN_FILE).exists():
-                raise
-            try:
-                return summarise(load_run(folder)), True
-            except RunError:  # it came before there was anything to save
-                raise KeyboardInterrupt from None
+    interrupts.check()
+    with bad_input(RunFailed, OutputError), LiveView() as view:
+        return run_scenario(scenario, folder, view.update, view.notice, interrupts)
 
 
-def draw(folder: Path) -> Path:
-    """Draw the figures and the report of a run that was measured. Raises BadInput."""
+class ReportTold(NamedTuple):
+    """What there is to say about the report of a run."""
+
+    line: str  # "" where all has been said
+    failed: bool = False
+
+
+def draw_outcome(outcome: Outcome, folder: Path, interrupts: Interrupts) -> ReportTold:
+    """Draw the report of a run that has just ended, unless two signals have asked for the end."""
+    if not outcome.saved:
+        return ReportTold("")  # what it would be drawn from is not there, as has been told
+    try:
+        with interrupts.breaking():
+            return ReportTold(f"report: {draw(folder, lambda: interrupts.check(2))}")
+    except KeyboardInterrupt:
+        return ReportTold(f"report: not drawn; zonesim report {folder} draws it")
+    except BadInput as error:  # the disk has become full; the figures are there
+        return ReportTold(f"zonesim: error: {error}", failed=True)
+
+
+def draw(folder: Path, on_figure: Callable[[], None] = lambda: None) -> Path:
+    """Draw the figures and the report of a run that was measured. Raises BadInput.
+
+    ``on_figure`` is called before each one, and may break it off.
+    """
     from zonesim.report import redraw
     from zonesim.results import OutputError, RunError
 
     with bad_input(RunError, OutputError):
-        return redraw(folder)
+        return redraw(folder, on_figure)
 
 
 def check_map(scenario: Scenario) -> None:

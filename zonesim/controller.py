@@ -5,7 +5,6 @@ Knows processes, messages and results; draws and prints nothing.
 
 from __future__ import annotations
 
-import signal
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import trio
 import corororo as cr
 from zonesim.control import Leg, WorkerTotals
 from zonesim.fleet import Fleet
+from zonesim.interrupts import Interrupts
 from zonesim.logbook import Logbook, OnNotice
 from zonesim.machine import pss_mb
 from zonesim.maps import MapStore
@@ -41,8 +41,10 @@ class Controller:
         writer: RunWriter,
         on_progress: OnProgress,
         on_notice: OnNotice,
+        interrupts: Interrupts,
     ) -> None:
         self.interrupted = False
+        self._interrupts = interrupts
         self._scenario = scenario
         self._pool = pool
         self._stepping = Stepping(scenario)
@@ -66,7 +68,7 @@ class Controller:
         """Run every step, and end every process whatever happens."""
         async with trio.open_nursery() as nursery:
             with trio.CancelScope() as steps:
-                await nursery.start(self._heed_signals, steps)
+                nursery.start_soon(self._heed_signals, steps)
                 await nursery.start(self._fleet.serve)
                 nursery.start_soon(self._show_progress)
                 nursery.start_soon(self._scaler.run)
@@ -186,19 +188,16 @@ class Controller:
     def _tell_progress(self) -> None:
         self._log.show(self._fleet.zone_states(), self._work(), self._pool.statistics())
 
-    async def _heed_signals(
-        self, steps: trio.CancelScope, task_status: trio.TaskStatus[None]
-    ) -> None:
+    async def _heed_signals(self, steps: trio.CancelScope) -> None:
         """End the step at the first signal, and without waiting for it at the second."""
-        ends = [signal.SIGINT, signal.SIGTERM]
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
-            ends.append(signal.SIGHUP)
-        with trio.open_signal_receiver(*ends) as signals:
-            task_status.started()
-            async for _ in signals:
-                if self.interrupted or not self._log.gauge.running:
-                    steps.cancel()
-                self.interrupted = True
-                self._interrupted_ns = time.monotonic_ns()
-                self._patience.cancel()
-                await self._fleet.halt()
+        await self._interrupts.wait_for(1)
+        if not self._log.gauge.running:
+            steps.cancel()
+        self.interrupted = True
+        self._interrupted_ns = time.monotonic_ns()
+        self._patience.cancel()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._fleet.halt)  # a process that hangs may not take the order
+            await self._interrupts.wait_for(2)
+            steps.cancel()
+            self._fleet.kill()

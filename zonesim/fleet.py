@@ -136,6 +136,12 @@ class Fleet:
         self._halting = True
         await self._tell_all(Halt())
 
+    def kill(self) -> None:
+        """End all processes now, whatever they do."""
+        self._stopping = True
+        for host in self.hosts:
+            host.handle.kill()
+
     async def stop(self) -> None:
         """End all processes, those that do not listen by force."""
         self._stopping = True
@@ -170,7 +176,8 @@ class Fleet:
         try:
             await host.channel.send(order)
         except ControlError as error:
-            raise RunFailed(f"{host.handle.title}: {error}") from None
+            if not self._stopping:
+                raise RunFailed(f"{host.handle.title}: {error}") from None
 
     def _awaited(self, pid: int) -> Host | None:
         """The process of this id, if it is one of ours that has not said hello."""

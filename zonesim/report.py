@@ -75,15 +75,16 @@ _TIMES: list[tuple[str, Callable[[StepSummary], Distribution]]] = [
 ]
 
 
-def redraw(run_directory: Path) -> Path:
+def redraw(run_directory: Path, on_figure: Callable[[], None] = lambda: None) -> Path:
     """Make ``summary.json``, the figures and the report anew from ``run.sqlite``.
 
-    RunError where the folder holds no run, OutputError where it cannot be written.
+    ``on_figure`` is called before each figure is drawn, and may break it off. RunError where the
+    folder holds no run, OutputError where it cannot be written.
     """
     run = load_run(run_directory)
     summary = summarise(run)
     write_summary(run_directory, summary)
-    draw_all(run, run_directory)
+    draw_all(run, run_directory, on_figure)
     return _write(run_directory, run, summary)
 
 

@@ -244,9 +244,7 @@ class RunWriter:
             self._file.insert(table, rows)
 
     def _note_unwritable(self, line: str) -> None:
-        self.add_event(
-            self._step, time.monotonic_ns(), "results-unwritable", self._path.name, line
-        )
+        self.add_event(self._step, time.monotonic_ns(), "results-unwritable", self._path.name, line)
         self._on_unwritable(line)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import trio
@@ -10,6 +13,7 @@ import trio
 import corororo as cr
 from zonesim.controller import Controller
 from zonesim.errors import RunFailed
+from zonesim.interrupts import Interrupts
 from zonesim.logbook import OnNotice
 from zonesim.machine import describe_machine, versions
 from zonesim.open_files import raise_open_file_limit
@@ -21,20 +25,30 @@ from zonesim.world.map import MapError
 from zonesim.zone_process import SMALLER_RINGS
 
 
+class Outcome(NamedTuple):
+    """What came of a run."""
+
+    summary: Summary
+    saved: bool  # whether all of it is on the disk
+
+
 def run_scenario(
-    scenario: Scenario, directory: Path, on_progress: OnProgress, on_notice: OnNotice
-) -> Summary:
+    scenario: Scenario,
+    directory: Path,
+    on_progress: OnProgress,
+    on_notice: OnNotice,
+    interrupts: Interrupts,
+) -> Outcome:
     """Run all steps of a scenario and save them below ``directory``; blocks until it is done.
 
-    Ctrl-C or SIGTERM ends the step that runs; what was measured is saved, and KeyboardInterrupt
-    is raised. Raises RunFailed where the machine does not hold the run or a zone fails, and
-    OutputError where the results cannot be written.
+    The first interrupt ends the step that runs; a second one cuts it. Raises KeyboardInterrupt
+    where one came before the first step, RunFailed where the machine does not hold the run or a
+    zone fails, and OutputError where the run's file cannot be made.
     """
-    zones = max(scenario.steps)
-    raise_open_file_limit(zones)
+    raise_open_file_limit(max(scenario.steps))
     try:
-        with _pool(scenario, zones) as pool, _writer(scenario, directory) as writer:
-            controller = Controller(scenario, pool, writer, on_progress, on_notice)
+        with _pool(scenario, interrupts) as pool, _writer(scenario, directory, on_notice) as writer:
+            controller = Controller(scenario, pool, writer, on_progress, on_notice, interrupts)
             try:
                 trio.run(controller.run)
             except BaseExceptionGroup:
@@ -52,25 +66,37 @@ def run_scenario(
         for note in getattr(plainest, "__notes__", ()):
             on_notice(note)  # the traceback of a zone: too long for the one line of an error
         raise plainest from None
-    if controller.interrupted:
-        raise KeyboardInterrupt
-    return summary
+    return Outcome(summary, writer.saved)
 
 
-def _pool(scenario: Scenario, zones: int) -> cr.WorkerPool:
+def run_for_figures(scenario: Scenario, directory: Path) -> Summary:
+    """Run a scenario that nobody watches; KeyboardInterrupt where a signal ended it."""
+    with Interrupts() as interrupts:
+        outcome = run_scenario(scenario, directory, lambda _: None, lambda _: None, interrupts)
+    interrupts.check()
+    return outcome.summary
+
+
+@contextmanager
+def _pool(scenario: Scenario, interrupts: Interrupts) -> Iterator[cr.WorkerPool]:
     inline = scenario.transfer == "inline"
-    return cr.WorkerPool(
+    pool = cr.WorkerPool(
         0 if inline else scenario.worker_count,
         ring_bytes=int(scenario.ring_mb * (1 << 20)),
-        rings=zones,
+        rings=max(scenario.steps),
         name="zonesim",
         # Workers import scipy before the first call: that takes longer than a tick.
         imports=("zonesim.world.search",) if scenario.workload == "field" else (),
         preload=PRELOAD,
     )
+    with interrupts.breaking():
+        pool.start()
+    with closing(pool):
+        interrupts.check()
+        yield pool
 
 
-def _writer(scenario: Scenario, directory: Path) -> RunWriter:
+def _writer(scenario: Scenario, directory: Path, on_notice: OnNotice) -> RunWriter:
     return RunWriter(
         directory,
         scenario=scenario.name,
@@ -78,6 +104,7 @@ def _writer(scenario: Scenario, directory: Path) -> RunWriter:
         scenario_toml_or_json=msgspec.json.encode(scenario).decode(),
         machine=describe_machine(),
         versions=versions(),
+        on_unwritable=on_notice,
     )
 
 

@@ -48,6 +48,12 @@ class ZoneProcessHandle:
         assert code is not None
         return code
 
+    def kill(self) -> None:
+        """SIGKILL; nothing happens where it has ended already."""
+        if not self._has_ended():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
     async def stop(self) -> None:
         """Give it time to end, then kill it."""
         # Looked at again and again: somebody else may wait on the sentinel, and only one can.
@@ -55,8 +61,7 @@ class ZoneProcessHandle:
             with trio.move_on_after(STOP_S):
                 await self._poll_until_ended()
                 return
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+            self.kill()
             with trio.move_on_after(STOP_S):
                 await self._poll_until_ended()
 

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from zonesim.results import Summary, load_run
-from zonesim.run import run_scenario
+from zonesim.run import run_for_figures
 from zonesim.scenario import load_scenario
 from zonesim.statistics import AsyncTaskCounts, response_ns
 from zonesim.system import session_processes
@@ -50,7 +50,7 @@ def run_fleet(
     scenario = load_scenario(scenario_name, overrides)
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
         killed = stack.enter_context(_killing()) if kills else []
-        summary = run_scenario(scenario, Path(place), lambda _: None, lambda _: None)
+        summary = run_for_figures(scenario, Path(place))
         rows = load_run(Path(place)).steps[0].rows
     yield _sum_up(summary, rows, parts, len(killed))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import corororo as cr
-from zonesim.run import run_scenario
+from zonesim.run import run_for_figures
 from zonesim.scenario import load_scenario
 from zonesim.supervisor import PRELOAD
 from zonesim.system import read_proc
@@ -25,7 +25,7 @@ def zone_process_mb(workload: str, zones: int, workers: int) -> Iterator[dict[st
     """Proportional memory of a zone process among so many."""
     scenario = load_scenario(workload, {"zones": zones, "ticks": TICKS, "workers": workers})
     with tempfile.TemporaryDirectory() as place:
-        summary = run_scenario(scenario, Path(place), lambda _: None, lambda _: None)
+        summary = run_for_figures(scenario, Path(place))
     mb = summary.steps[0].pss_mb_per_zone
     yield {} if mb is None else {f"a zone process of {zones}, {workload}": mb}
 

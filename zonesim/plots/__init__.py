@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from zonesim.results import Run
@@ -16,6 +17,13 @@ FIGURES = {
 }
 
 
-def draw_all(run: Run, directory: Path) -> list[Path]:
-    """Draw every figure of a run into a folder; OutputError where it cannot be written."""
-    return [draw(run, directory / name) for name, draw in FIGURES.items()]
+def draw_all(run: Run, directory: Path, on_figure: Callable[[], None] = lambda: None) -> list[Path]:
+    """Draw every figure of a run into a folder; OutputError where it cannot be written.
+
+    ``on_figure`` is called before each one, and may break it off.
+    """
+    drawn = []
+    for name, draw in FIGURES.items():
+        on_figure()
+        drawn.append(draw(run, directory / name))
+    return drawn
