@@ -19,17 +19,17 @@ def bounds(capacity) -> dict:
 def test_a_good_machine_is_bound_by_its_cpus(facts, scenario):
     found = work_out(facts(), TRIAL, scenario)
 
-    # 8 CPUs, of which 80 % are used, and 400 ms for ticks of 4 ms.
-    assert (found.zones, found.zones_bound) == (640, "CPU")
+    # 8 CPUs, of which 60 % are for ticks, and 400 ms for ticks of 4 ms.
+    assert (found.zones, found.zones_bound) == (480, "CPU")
     assert (found.workers, found.workers_bound) == (8, "CPU")
     assert "4.0 ms of CPU a tick" in found.bounds[0].assumes
 
 
 def test_a_quota_counts_as_so_many_cpus(facts, scenario):
-    found = work_out(facts(group=GroupLimits(cpus=1.5)), TRIAL, scenario)
-    assert (found.zones, found.workers) == (120, 1)
+    found = work_out(facts(group=GroupLimits(cpus=2.5)), TRIAL, scenario)
+    assert (found.zones, found.workers) == (150, 2)
     found = work_out(facts(group=GroupLimits(cpus=0.5)), TRIAL, scenario)
-    assert (found.zones, found.workers) == (40, 1)
+    assert (found.zones, found.workers) == (30, 1)
 
 
 def test_without_a_measurement_the_cpus_bound_no_zones(facts, scenario):
