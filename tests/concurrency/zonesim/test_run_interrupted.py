@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from corororo._ring import NO_WORKER, RingMemory
+from zonesim.cli import main
 
 ENDLESS = ("--duration", "600", "--set", "chains.chains=4", "--json", "--out", "run")
 QUICK = ("run", "chains", "--zones", "3", "--set", "period_ms=5", *ENDLESS)
@@ -73,7 +74,9 @@ def test_a_second_signal_ends_a_run_whose_tick_does_not_end(start, tmp_path):
     command.signal(signal.SIGINT)
     ended = command.finish()
 
-    saved_all(tmp_path / "run", ended)
+    assert ended.code == 130
+    assert "report: not drawn" in ended.error
+    assert main(["report", str(tmp_path / "run")]) == 0
 
 
 def fork_server_of(command):
