@@ -42,7 +42,20 @@ def run_in(folder: Path, command: list[str], timeout_s: float) -> subprocess.Com
     )
 
 
-@pytest.mark.parametrize("command", [c for c in HOW_TO if c != "zonesim scale"])
+BENCHES = [command for command in HOW_TO if command.startswith("zonesim bench")]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("command", BENCHES)
+def test_a_bench_command_ends_well(command: str, tmp_path: Path) -> None:
+    _, *arguments = shlex.split(command)
+    done = run_in(tmp_path, [sys.executable, "-m", "zonesim", *arguments], 180)
+    assert done.returncode == 0, done.stderr
+    assert "written:" in done.stdout
+
+
+@pytest.mark.parametrize("command", [c for c in HOW_TO if c not in ("zonesim scale", *BENCHES)])
 def test_a_how_to_command_ends_well(command: str, tmp_path: Path) -> None:
     program, *arguments = shlex.split(command)
     assert program == "zonesim"
