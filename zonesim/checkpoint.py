@@ -9,6 +9,7 @@ Knows neither zones nor what a snapshot holds.
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 from typing import Final
@@ -31,9 +32,11 @@ class Checkpoint(msgspec.Struct, frozen=True):
     tick: int  # the last one that ran; -1 before the first
     world_hash: int  # of the world after that tick
     snapshot: bytes
+    adopted: tuple[int, ...] = ()  # the latest arrivals of players that are in it, by number
+    released: bytes | None = None  # players that have left it for another zone
 
 
-def save(path: Path, tick: int, world_hash: int, snapshot: bytes) -> None:
+def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint; the one that stood there becomes the one before.
 
     Raises OSError where there is no room, and leaves what stood there. A process that dies at
@@ -41,10 +44,11 @@ def save(path: Path, tick: int, world_hash: int, snapshot: bytes) -> None:
     zone goes on after. A machine that fails takes /dev/shm along; on a disk it may tear the
     latest file, and the checksum tells.
     """
-    body = msgspec.msgpack.encode(Checkpoint(tick, world_hash, snapshot))
+    body = msgspec.msgpack.encode(checkpoint)
     new = path.with_name(f"{path.name}.new")
     try:
-        new.write_bytes(HEADER.pack(MAGIC, VERSION, crc32(body), len(body)) + body)
+        with open(new, "wb", opener=_open_private) as file:
+            file.write(HEADER.pack(MAGIC, VERSION, crc32(body), len(body)) + body)
     except OSError:
         new.unlink(missing_ok=True)  # what is cut short would only hold on to the room
         raise
@@ -80,6 +84,10 @@ def load(path: Path) -> Checkpoint | None:
 def before(path: Path) -> Path:
     """Where the checkpoint before the latest is kept."""
     return path.with_name(f"{path.name}.before")
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)  # whatever umask the run was started with
 
 
 def _unpack(data: bytes) -> Checkpoint:

@@ -21,16 +21,24 @@ class Hello(_Message, frozen=True):
     pid: int
 
 
+class Saving(msgspec.Struct, frozen=True):
+    """Where zones are saved, and how often."""
+
+    directory: str
+    every_ticks: int  # 0: only where players move from zone to zone
+
+
 class Assign(_Message, frozen=True):
-    """Make these zones."""
+    """Make these zones: as they were saved last, or anew where they never were."""
 
     zones: list[ZoneSpec]
+    saving: Saving
 
 
 class Ready(_Message, frozen=True):
     """The zones assigned last are made."""
 
-    zones: int
+    next_ticks: dict[int, int]  # by zone, of all zones of the process
 
 
 class Leg(_Message, frozen=True):
@@ -86,14 +94,61 @@ class Failed(_Message, frozen=True):
     detail: str  # a traceback, or nothing where the reason says it all
 
 
+class Beat(_Message, frozen=True):
+    """The process is well, and has had nothing else to say for a while."""
+
+
+class Drain(_Message, frozen=True):
+    """Hand over the players of these zones as soon as they tick no more, and end them."""
+
+    zones: list[int]
+
+
+class Drained(_Message, frozen=True):
+    """A zone has ended; these are its players. Said again where it may not have been heard."""
+
+    zone: int
+    players: bytes
+
+
+class Adopt(_Message, frozen=True):
+    """Take in the players of another zone; the same number is the same players."""
+
+    number: int
+    zone: int
+    players: bytes
+
+
+class Adopted(_Message, frozen=True):
+    """They are in the zone, and in its checkpoint."""
+
+    number: int
+
+
+class SlowDisk(_Message, frozen=True):
+    """From now on and until then, each write of a checkpoint takes so much longer."""
+
+    delay_s: float
+    until_ns: int  # monotonic
+
+
+class Told(_Message, frozen=True):
+    """Something for the list of events."""
+
+    kind: str
+    subject: str
+    detail: str
+
+
 # What may arrive at either end, once a zone process has said Hello.
-FromZones = Ready | Ticks | LegDone | Failed
-FromController = Assign | Leg | Halt | Stop
+FromZones = Ready | Ticks | LegDone | Failed | Beat | Drained | Adopted | Told
+FromController = Assign | Leg | Halt | Stop | Drain | Adopt | SlowDisk
+Order = FromController
 
 # The bytes that a message may have at most, by its kind. A stranger gets to say Hello and no more.
 BYTES_MAX: Final[dict[type[msgspec.Struct], int]] = {
     Hello: 128,
-    Ready: 128,
+    Ready: 1 << 16,
     LegDone: 128,
     Failed: 1 << 18,
     Ticks: 4 << 20,
@@ -101,6 +156,13 @@ BYTES_MAX: Final[dict[type[msgspec.Struct], int]] = {
     Leg: 1 << 20,
     Halt: 128,
     Stop: 128,
+    Beat: 128,
+    Drain: 1 << 16,
+    Drained: 4 << 20,
+    Adopt: 4 << 20,
+    Adopted: 128,
+    SlowDisk: 128,
+    Told: 1 << 16,
 }
 REASON_CHARACTERS = 2_000
 DETAIL_CHARACTERS = 20_000
@@ -109,6 +171,11 @@ DETAIL_CHARACTERS = 20_000
 def failed(reason: str, detail: str) -> Failed:
     """A Failed that can be sent, whatever its texts hold: the end of a traceback says most."""
     return Failed(_sendable(reason)[:REASON_CHARACTERS], _sendable(detail)[-DETAIL_CHARACTERS:])
+
+
+def told(kind: str, subject: str, detail: str) -> Told:
+    """A Told that can be sent, whatever its texts hold."""
+    return Told(kind, subject, _sendable(detail)[:REASON_CHARACTERS])
 
 
 def _sendable(text: str) -> str:

@@ -12,7 +12,7 @@ import trio
 
 import corororo as cr
 from zonesim.control import Leg, WorkerTotals
-from zonesim.fleet import Fleet
+from zonesim.fleet import Fleet, FleetPlan
 from zonesim.interrupts import Interrupts
 from zonesim.logbook import Logbook, OnNotice
 from zonesim.machine import pss_mb
@@ -29,6 +29,7 @@ from zonesim.worker_scaler import WorkerScaler
 from zonesim.workloads.base import ZoneSpec
 
 PROGRESS_S = 0.25
+NEWLINE = "\n"
 
 
 class Controller:
@@ -54,7 +55,17 @@ class Controller:
         self._maps = MapStore(scenario, session)
         self._refusals = Refusals(self._tell_refusal)
         self._fleet = Fleet(
-            session / CONTROL, pool.address, self._log.take_ticks, self._refusals.note
+            FleetPlan(
+                session / CONTROL,
+                pool.address,
+                scenario.period_ms / 1000,
+                scenario.supervision,
+                inline=pool.workers == 0,
+            ),
+            self._log.take_ticks,
+            self._refusals.note,
+            self._note_event,
+            lambda: pool.statistics().failure,
         )
         self._scaler = WorkerScaler(
             pool, scenario.worker_bounds, self._worker_busy_ns, self._note_scaling
@@ -107,15 +118,21 @@ class Controller:
             self._log.gauge.begin("starting", number, zones)
         specs = [self._spec(zone) for zone in range(zones)]
         await self._fleet.grow(specs, self._scenario.zones_per_process)
+        surplus = [zone for zone in self._fleet.zone_states() if zone >= zones]
+        if self._leg is None:  # nobody ticks: whoever stays has all players before it goes on
+            await self._fleet.drain(surplus, range(zones))
         with trio.CancelScope(shield=True):  # once ordered, it is on record
             leg = self._stepping.begin(time.monotonic_ns())
             await self._fleet.order(leg)
-            if self._leg is not None:
+            goes_on = self._leg is not None
+            if goes_on:
                 await sleep_until_ns(leg.start_ns)
                 self._end_step(leg)
             self._leg = leg
             self._log.begin_step(leg, len(self._fleet.hosts_of(leg)), self._pool.workers)
             self._scaler.begin_step()
+        if goes_on:
+            await self._fleet.drain(surplus, range(zones))
         return leg
 
     def _end_step(self, following: Leg | None) -> None:
@@ -157,8 +174,8 @@ class Controller:
         """Of the zone processes of the step, per zone."""
         assert self._leg is not None
         found_mb = []
-        for host in self._fleet.hosts_of(self._leg):
-            found_mb.append(pss_mb(host.handle.pid))
+        for pid in sorted(set(self._fleet.zone_pids().values())):
+            found_mb.append(pss_mb(pid))
             await trio.lowlevel.checkpoint()  # it takes the system a while for very many
         known_mb = [mb for mb in found_mb if mb is not None]
         self._pss_mb = sum(known_mb) / len(self._leg.until) if known_mb else None
@@ -174,6 +191,10 @@ class Controller:
 
     def _note_scaling(self, what: str) -> None:
         self._log.note("workers-scaled", "workers", what, f"workers {what}")
+
+    def _note_event(self, kind: str, subject: str, detail: str) -> None:
+        said = f"{subject} {kind.partition('-')[2]}: {detail.partition(NEWLINE)[0]}"
+        self._log.note(kind, subject, detail, said)
 
     def _tell_refusal(self, subject: str, reason: str) -> None:
         told = f"connection refused: {subject}: {reason}"

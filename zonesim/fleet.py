@@ -1,93 +1,86 @@
-"""The zone processes of a run and the wires to them: started, ordered about, listened to, ended.
+"""The zone processes of a run and what it has them do: zones made, ticking, drained, ended.
 
-Knows what a zone process answers, and nothing of steps or results.
+Knows nothing of steps or results.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Sequence
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterable, Sequence
 
-import msgspec
 import trio
 
-from zonesim.channel import Channel, ControlError, CutOff
-from zonesim.control import (
-    Assign,
-    Failed,
-    Halt,
-    Leg,
-    LegDone,
-    Ready,
-    Stop,
-    Ticks,
-    WorkerTotals,
-)
-from zonesim.door import Door, OnRefused
+from zonesim.control import Halt, Leg, SlowDisk, Stop
+from zonesim.door import OnRefused
 from zonesim.errors import RunFailed
-from zonesim.supervisor import ZoneProcessHandle
+from zonesim.fleet_answers import FleetAnswers
+from zonesim.fleet_orders import FleetPlan as FleetPlan
+from zonesim.host import Host
+from zonesim.supervisor import OnEvent, Supervisor
 from zonesim.ticks import TickRow
-from zonesim.worker_ledger import add_by_worker
 from zonesim.workloads.base import ZoneSpec
-from zonesim.zone_process import process_title
-from zonesim.zone_states import TICKING, ZoneState, ZoneStates
+from zonesim.zone_handle import ZoneProcessHandle
+from zonesim.zone_states import ZoneState
 
 READY_S = 60.0  # what zone processes get to come up
 
 
-class Host:
-    """One zone process and what is known of it."""
-
-    def __init__(self, handle: ZoneProcessHandle) -> None:
-        self.handle = handle
-        self.channel: Channel | None = None
-        self.zones: list[int] = []
-        self.step_done = 0
-
-
-class Fleet:
-    """All zone processes. ``serve`` runs beside everything else, and is cancelled in the end.
-
-    ``on_ticks`` gets the rows that arrive, ``on_refused`` hears of connections that were closed:
-    whose, and why. Raises RunFailed where a process ends or fails.
-    """
+class Fleet(FleetAnswers):
+    """All zone processes. ``serve`` runs beside everything else, and is cancelled in the end."""
 
     def __init__(
         self,
-        socket_path: Path,
-        pool_address: str,
+        plan: FleetPlan,
         on_ticks: Callable[[list[TickRow]], None],
         on_refused: OnRefused,
+        on_event: OnEvent,
+        pool_failure: Callable[[], str | None] = lambda: None,
     ) -> None:
-        self.hosts: list[Host] = []
-        self._socket_path = socket_path
-        self._pool_address = pool_address
-        self.work: dict[int, WorkerTotals] = {}  # by number: what workers have done for all
-        self._on_ticks = on_ticks
-        self._on_refused = on_refused
-        self._door = Door(
-            socket_path, lambda pid: self._awaited(pid) is not None, self._hear, on_refused
+        super().__init__(plan, on_ticks, on_refused, on_event, pool_failure)
+        self._supervisor = Supervisor(
+            self._start,
+            plan.supervision,
+            plan.period_s,
+            plan.inline,
+            self._note_death,
+            self._note_given_up,
+            on_event,
         )
-        self._states = ZoneStates()
-        self._leg: Leg | None = None
-        self._changed = trio.Event()
-        self._stopping = False
-        self._halting = False
+
+    # -- looking at it
 
     def zone_states(self) -> dict[int, ZoneState]:
         """The state of each zone that there is, by zone."""
         return self._states.all()
 
     def hosts_of(self, leg: Leg) -> list[Host]:
-        """The processes that hold zones of a leg."""
-        return [host for host in self.hosts if not leg.until.keys().isdisjoint(host.zones)]
+        """The places that hold zones of a leg."""
+        return [
+            host for host in self._hosts.values() if not leg.until.keys().isdisjoint(host.specs)
+        ]
+
+    def zone_pids(self) -> dict[int, int]:
+        """The process of each zone that can tick, by zone."""
+        return {
+            zone: host.handle.pid
+            for host in self._hosts.values()
+            if host.is_up and host.handle is not None
+            for zone in host.specs
+            if self._can_tick(zone)
+        }
+
+    def unhealthy(self) -> list[int]:
+        """The zones that are not alive."""
+        return [z for z, state in self._states.all().items() if state is ZoneState.UNHEALTHY]
+
+    # -- what a run does with it
 
     async def serve(self, task_status: trio.TaskStatus[None]) -> None:
-        """Let the processes in and hear them, and notice their ends."""
+        """Let the processes in and hear them, and have every place filled."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             await nursery.start(self._door.serve)
+            nursery.start_soon(self._supervisor.watch, self._hosts.values)
             task_status.started()
 
     async def grow(self, specs: Sequence[ZoneSpec], zones_per_process: int) -> None:
@@ -95,151 +88,127 @@ class Fleet:
 
         New ones go to new processes where the last is full.
         """
-        orders: dict[int, list[ZoneSpec]] = {}
+        wanted: dict[Host, None] = {}
         for spec in specs:
             if spec.zone not in self._states.all():
                 self._states.create(spec.zone)
-                orders.setdefault(spec.zone // zones_per_process, []).append(spec)
-        for number in orders:
-            if number == len(self.hosts):
-                first = number * zones_per_process
-                host = Host(ZoneProcessHandle(number, first, self._socket_path, self._pool_address))
-                self.hosts.append(host)
-                self._nursery.start_soon(self._watch, host)
+                host = self._host_at(spec.zone // zones_per_process)
+                host.specs[spec.zone] = spec
+                wanted[host] = None
+        for host in wanted:
+            if host.handle is None:
+                self._nursery.start_soon(self._supervisor.keep, host)
                 await trio.lowlevel.checkpoint()
         with trio.move_on_after(READY_S) as scope:
-            for number, zones in orders.items():
-                await self._assign(self.hosts[number], zones)
-            await self._until(lambda: all(self._can_tick(spec.zone) for spec in specs))
+            for host in wanted:
+                await self._assign(host)
+            await self._until(lambda: all(self._is_settled(spec.zone) for spec in specs))
         if scope.cancelled_caught:
-            missing = sum(not all(map(self._can_tick, host.zones)) for host in self.hosts)
+            missing = sum(not host.is_up for host in self._hosts.values())
             raise RunFailed(f"{missing} zone processes did not come up within {READY_S:.0f} s")
 
     async def order(self, leg: Leg) -> None:
         """Have zones tick as a leg says, and those that it does not name end."""
         self._leg = leg
-        for host in self.hosts:
-            mine = {zone: leg.until[zone] for zone in host.zones if zone in leg.until}
-            await self._send(host, msgspec.structs.replace(leg, until=mine))
+        for host in list(self._hosts.values()):
+            if host.is_up:  # else it hears of it as soon as it is
+                await self._send_leg(host, leg)
         if self._halting:  # it came while the orders went out, and some got theirs the wrong way
             await self._tell_all(Halt())
+
+    async def drain(self, zones: Sequence[int], heirs: Sequence[int]) -> None:
+        """Have zones end, once they tick no more, and their players go to the heirs in turn.
+
+        Returns when the heirs have them, and the processes that hold nothing more have been told
+        to end. A zone that is given up takes its players with it.
+        """
+        self._draining.update(zones)
+        for host in self._hosts_with(zones):
+            await self._tell_to_drain(host)
+        await self._until(
+            lambda: all(self._handovers.has_released(z) or self._is_given_up(z) for z in zones)
+        )
+        self._draining.difference_update(zones)
+        able = [zone for zone in heirs if not self._is_given_up(zone)]
+        sent = self._handovers.send_on(zones, able)
+        for zone in sorted(zones):
+            where = f"its players go to zone {sent[zone].zone}" if zone in sent else "nobody in it"
+            self._on_event("zone-drained", f"zonesim zone {zone}", where)
+        for adopt in sent.values():
+            for host in self._hosts_with([adopt.zone]):
+                await host.tell(adopt)
+        await self._remove(zones)
+        numbers = [adopt.number for adopt in sent.values()]
+        await self._until(lambda: not self._handovers.are_under_way(numbers))
 
     async def until_done(self) -> None:
         """Wait until all zones have come to the end of the leg that was ordered last."""
         leg = self._leg
         if leg is not None:
             hosts = self.hosts_of(leg)
-            await self._until(lambda: all(host.step_done == leg.step for host in hosts))
+            await self._until(lambda: all(self._is_done(host, leg.step) for host in hosts))
+
+    async def slow_disk(self, delay_s: float, for_s: float) -> None:
+        """Have every write of a checkpoint take so much longer, for a while."""
+        until_ns = time.monotonic_ns() + round(for_s * 1e9)
+        await self._tell_all(SlowDisk(delay_s, until_ns))
 
     async def halt(self) -> None:
-        """End the leg that runs, and all that are ordered later."""
-        self._halting = True
+        """End the leg that runs, and all that are ordered later; nobody is started any more."""
+        self._halting = self._supervisor.ending = True
+        self._notify()
         await self._tell_all(Halt())
 
     def kill(self) -> None:
         """End all processes now, whatever they do."""
-        self._stopping = True
-        for host in self.hosts:
-            host.handle.kill()
+        self._end()
+        for host in self._hosts.values():
+            host.kill("the run ends")
 
     async def stop(self) -> None:
         """End all processes, those that do not listen by force."""
-        self._stopping = True
+        self._end()
         await self._tell_all(Stop())
         async with trio.open_nursery() as nursery:
-            for host in self.hosts:
-                nursery.start_soon(host.handle.stop)
+            for host in self._hosts.values():
+                if host.handle is not None:
+                    nursery.start_soon(host.handle.stop)
 
-    async def _assign(self, host: Host, specs: list[ZoneSpec]) -> None:
-        await self._until(lambda: host.channel is not None)
-        host.zones += [spec.zone for spec in specs]
-        host.handle.title = process_title(host.zones)
-        for spec in specs:
-            self._states.move(spec.zone, ZoneState.STARTING)
-        await self._send(host, Assign(specs))
+    def _end(self) -> None:
+        """From now on the end of a process is what was wanted."""
+        self._stopping = self._supervisor.ending = True
+        for host in self._hosts.values():
+            host.is_leaving = True
 
-    def _can_tick(self, zone: int) -> bool:
-        return self._states.of(zone) in TICKING
-
-    async def _tell_all(self, order: Halt | Stop) -> None:
-        for host in self.hosts:
-            await self._tell(host, order)
-
-    async def _tell(self, host: Host, order: Halt | Stop) -> None:
-        if host.channel is not None:
-            # One that has ended has done more than it was asked for.
-            with contextlib.suppress(ControlError):
-                await host.channel.send(order)
-
-    async def _send(self, host: Host, order: Assign | Leg) -> None:
-        assert host.channel is not None
-        try:
-            await host.channel.send(order)
-        except ControlError as error:
-            if not self._stopping:
-                raise RunFailed(f"{host.handle.title}: {error}") from None
-
-    def _awaited(self, pid: int) -> Host | None:
-        """The process of this id, if it is one of ours that has not said hello."""
-        hosts = (host for host in self.hosts if host.channel is None)
-        return next((host for host in hosts if host.handle.pid == pid), None)
-
-    async def _hear(self, pid: int, channel: Channel) -> None:
-        host = self._awaited(pid)
-        assert host is not None  # the door expects nobody else
-        host.channel = channel
-        self._notify()
-        if self._stopping:
-            await self._tell(host, Stop())
-        try:
-            while (message := await channel.receive()) is not None:
-                self._take(host, message)
-        except CutOff:
-            pass  # it ended in the middle of a message, and whoever watches it tells how
-        except ControlError as error:
-            self._on_refused(host.handle.title, str(error))
-            raise RunFailed(f"{host.handle.title}: {error}") from None
-
-    async def _watch(self, host: Host) -> None:
-        code = await host.handle.wait_until_ended()
-        if not self._stopping:
-            raise RunFailed(f"{host.handle.title} ended in the middle of the run, {told(code)}")
-
-    def _take(self, host: Host, message: msgspec.Struct) -> None:
-        match message:
-            case Ticks(rows, workers):
-                add_by_worker(self.work, workers)
-                self._note_players(rows)
-                self._on_ticks(rows)
-            case Ready(zones):
-                for zone in host.zones[:zones]:
-                    if self._states.of(zone) is ZoneState.STARTING:
-                        self._states.move(zone, ZoneState.READY)
-            case LegDone(step):
-                host.step_done = step
-            case Failed(reason, detail):
-                error = RunFailed(f"{host.handle.title}: {reason}")
-                if detail:
-                    error.add_note(detail)
-                raise error
+    async def _remove(self, zones: Iterable[int]) -> None:
+        """Forget zones that have ended, and the processes that hold no others."""
+        for host in self._hosts_with(zones):
+            for zone in host.specs.keys() & set(zones):
+                self._states.move(zone, ZoneState.SHUTDOWN)
+                del host.specs[zone]
+                host.assigned.discard(zone)
+                host.made.discard(zone)
+            if not host.specs:
+                host.is_leaving = True
+                del self._hosts[host.number]
+                await host.tell(Stop())
+                if host.handle is not None and not self._stopping:
+                    self._nursery.start_soon(host.handle.stop)
         self._notify()
 
-    def _note_players(self, rows: list[TickRow]) -> None:
-        """A zone that can tick is allocated while it has players."""
-        for row in rows:
-            if self._can_tick(row.zone):
-                state = ZoneState.ALLOCATED if row.players else ZoneState.READY
-                self._states.move(row.zone, state)
+    def _start(self, host: Host) -> ZoneProcessHandle:
+        plan = self._plan
+        return ZoneProcessHandle(host.number, host.title, plan.socket_path, plan.pool_address)
 
-    def _notify(self) -> None:
-        changed, self._changed = self._changed, trio.Event()
-        changed.set()
+    def _host_at(self, number: int) -> Host:
+        if number not in self._hosts:
+            self._hosts[number] = Host(number, self._plan.supervision)
+        return self._hosts[number]
 
-    async def _until(self, holds: Callable[[], bool]) -> None:
-        while not holds():
-            await self._changed.wait()
+    def _is_settled(self, zone: int) -> bool:
+        """Whether a zone can tick, or never will."""
+        return self._can_tick(zone) or self._is_given_up(zone)
 
-
-def told(exit_code: int) -> str:
-    """An exit code in words."""
-    return f"by signal {-exit_code}" if exit_code < 0 else f"with exit code {exit_code}"
+    def _is_done(self, host: Host, step: int) -> bool:
+        """Whether nothing more of a step is to be expected from there."""
+        return host.step_done == step or host.given_up or (self._halting and not host.is_up)

@@ -84,7 +84,8 @@ class Gauge:
     def note(self, event: Event) -> None:
         """Remember what happened to a process, for a while."""
         at_s = (event.at_ns - self._run_began_ns) / 1e9
-        self._events.append(EventLine(at_s, event.kind, event.subject, event.detail))
+        first_line = event.detail.partition("\n")[0]
+        self._events.append(EventLine(at_s, event.kind, event.subject, first_line))
 
     def progress(
         self,

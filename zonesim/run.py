@@ -16,13 +16,13 @@ from zonesim.errors import RunFailed
 from zonesim.interrupts import Interrupts
 from zonesim.logbook import OnNotice
 from zonesim.machine import describe_machine, versions
+from zonesim.mouthpiece import SMALLER_RINGS
 from zonesim.open_files import raise_open_file_limit
 from zonesim.progress import OnProgress
 from zonesim.results import OutputError, RunWriter, Summary
 from zonesim.scenario import Scenario
-from zonesim.supervisor import PRELOAD
 from zonesim.world.map import MapError
-from zonesim.zone_process import SMALLER_RINGS
+from zonesim.zone_handle import PRELOAD
 
 
 class Outcome(NamedTuple):

@@ -10,6 +10,7 @@ from msgspec import Meta
 from zonesim.autoscale import WORKERS_MAX, WorkerBounds
 from zonesim.ramp import EXAMPLES, ZONES_MAX, Step, parse_steps
 from zonesim.schedule import Missed
+from zonesim.supervision import Supervision
 
 DEFAULT_DURATION_S = 10.0
 
@@ -201,6 +202,7 @@ class Scenario(_Table, frozen=True):
     map: MapTable = msgspec.field(default_factory=MapTable)
     field: FieldTable = msgspec.field(default_factory=FieldTable)
     chains: ChainsTable = msgspec.field(default_factory=ChainsTable)
+    supervision: Supervision = msgspec.field(default_factory=Supervision)
     limits: Limits = msgspec.field(default_factory=Limits)
 
     def __post_init__(self) -> None:

@@ -152,12 +152,15 @@ def tick_ns(row: TickRow) -> int:
 def carried_between(before: Sequence[TickRow], rows: Sequence[TickRow]) -> int:
     """AsyncTasks that zones took along from the rows `before` into the next step's `rows`.
 
-    A zone started anew (its tick number went back) takes nothing along.
+    A zone that another process has made anew takes nothing along.
     """
     last = _last_rows(before)
     first = _last_rows(reversed(rows))
     return sum(
-        last[zone].carried for zone in first if zone in last and first[zone].tick > last[zone].tick
+        last[zone].carried
+        for zone in first
+        if zone in last
+        and (first[zone].pid, first[zone].tick > last[zone].tick) == (last[zone].pid, True)
     )
 
 

@@ -1,80 +1,127 @@
-"""Zone processes as the controller sees them: started, waited for, ended. Sends no orders."""
+"""Has a zone process stand at each place: starts it, notices its end or that it hangs, starts anew.
+
+Knows nothing of zones, steps and results: it tells what has happened.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterable
 
 import trio
 
-from corororo import forkserver
-from zonesim.zone_process import process_title, zone_process_main
+from zonesim.health import Look, why_it_hangs
+from zonesim.host import Host
+from zonesim.stacks import stacks_of
+from zonesim.supervision import Supervision
+from zonesim.system import cpu_ns, process_state
+from zonesim.zone_handle import ZoneProcessHandle
 
-PRELOAD = (
-    "zonesim.zone_process",
-    "zonesim.fork_server",
-)  # what the server has imported from which zones are forked
-POLL_S = 0.05
-FORK_SERVER_LOST = 255  # the exit code that multiprocessing reports when it cannot know
-STOP_S = 2.0  # what a zone process gets to end by itself
+LOOK_S = 0.1
+OWN_DELAY_S = 0.2  # who looks this much too late has heard nothing meanwhile, either
+
+OnEvent = Callable[[str, str, str], None]  # kind, subject, detail
 
 
-class ZoneProcessHandle:
-    """One zone process."""
+class Supervisor:
+    """For all places of a run.
 
-    def __init__(self, host: int, first_zone: int, socket_path: Path, pool_address: str) -> None:
-        self.title = process_title([first_zone])
-        self._process = forkserver(PRELOAD).Process(
-            target=zone_process_main,
-            args=(str(socket_path), pool_address, host, self.title),
-            daemon=True,
-        )
-        self._process.start()
+    ``start`` gives the place a process, ``on_death`` and ``on_given_up`` hear what has become of
+    one, ``on_event`` all that belongs into the list of events. ``may_be_busy``: what a process
+    runs by itself may take as long as it likes.
+    """
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        assert self._process.pid is not None
-        return self._process.pid
+    def __init__(
+        self,
+        start: Callable[[Host], ZoneProcessHandle],
+        policy: Supervision,
+        period_s: float,
+        may_be_busy: bool,
+        on_death: Callable[[Host], None],
+        on_given_up: Callable[[Host, str], None],
+        on_event: OnEvent,
+    ) -> None:
+        self.ending = False  # from now on nobody is started any more
+        self._start = start
+        self._allowed_s = policy.silence_s(period_s)
+        self._may_be_busy = may_be_busy
+        self._on_death = on_death
+        self._on_given_up = on_given_up
+        self._on_event = on_event
+        self._doubts: dict[Host, int] = {}  # silent for a while: their CPU time then
+        self._examined: set[Host] = set()
 
-    async def wait_until_ended(self) -> int:
-        """Its exit code, once it has ended; a negative signal number where a signal ended it."""
-        if self._process.exitcode is None:
-            await trio.lowlevel.wait_readable(self._process.sentinel)
-        await self._poll_until_ended()
-        code = self._process.exitcode
-        assert code is not None
-        return code
-
-    def kill(self) -> None:
-        """SIGKILL; nothing happens where it has ended already."""
-        if not self._has_ended():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-
-    async def stop(self) -> None:
-        """Give it time to end, then kill it."""
-        # Looked at again and again: somebody else may wait on the sentinel, and only one can.
-        with trio.CancelScope(shield=True):
-            with trio.move_on_after(STOP_S):
-                await self._poll_until_ended()
+    async def keep(self, host: Host) -> None:
+        """Have a process stand there, until the run ends, or the place is given up or left."""
+        while self._may_start():
+            how = await self._one_life(host)
+            if host.is_leaving:
                 return
-            self.kill()
-            with trio.move_on_after(STOP_S):
-                await self._poll_until_ended()
+            self._on_death(host)
+            self._on_event("zone-died", host.title, how)
+            if not self._may_start():
+                return
+            wait_s = host.restarts.after_death(time.monotonic_ns() / 1e9)
+            if wait_s is None:
+                why = f"died {host.restarts.recent} times, the last time {how}"
+                host.given_up = True
+                self._on_event("zone-quarantined", host.title, f"{why}; it is not started again")
+                self._on_given_up(host, why)
+                return
+            await trio.sleep(wait_s)
 
-    async def _poll_until_ended(self) -> None:
-        while not self._has_ended():  # noqa: ASYNC110 - a process sets no trio.Event
-            await trio.sleep(POLL_S)
+    async def watch(self, hosts: Callable[[], Iterable[Host]]) -> None:
+        """For ever, find processes that hang, and have them die."""
+        async with trio.open_nursery() as nursery:
+            while True:
+                began_s = trio.current_time()
+                await trio.sleep(LOOK_S)
+                delayed = trio.current_time() - began_s > LOOK_S + OWN_DELAY_S
+                for host in hosts():
+                    if delayed:
+                        host.heard_ns = max(host.heard_ns, time.monotonic_ns())
+                    elif (why := self._why_it_hangs(host)) and host not in self._examined:
+                        nursery.start_soon(self._replace, host, why)
 
-    def _has_ended(self) -> bool:
-        code = self._process.exitcode
-        if code != FORK_SERVER_LOST:
-            return code is not None
-        try:  # its parent is gone, and could not tell what became of it
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
+    def _may_start(self) -> bool:
+        return not self.ending
+
+    async def _one_life(self, host: Host) -> str:
+        """From the start of a process to its end; returns how it ended."""
+        try:
+            handle = self._start(host)
+        except (OSError, EOFError) as error:
+            host.died_ns = time.monotonic_ns()
+            return f"before it began: {error or type(error).__name__}"
+        host.stands(handle)
+        await handle.wait_until_ended()
+        host.gone()
+        return host.why_killed or handle.told()
+
+    def _why_it_hangs(self, host: Host) -> str | None:
+        """What is wrong with a process that says nothing; None as long as it may be well."""
+        if not host.is_up or host.is_leaving or host.handle is None:
+            return None
+        pid, silent_s = host.handle.pid, (time.monotonic_ns() - host.heard_ns) / 1e9
+        if silent_s < self._allowed_s / 2:
+            self._doubts.pop(host, None)
+            return None
+        spent_ns = cpu_ns(pid) or 0
+        doubted_ns = self._doubts.setdefault(host, spent_ns)
+        look = Look(silent_s, process_state(pid), (spent_ns - doubted_ns) / 1e9)
+        why = why_it_hangs(look, self._allowed_s, may_be_busy=self._may_be_busy)
+        return why and f"silent for {silent_s:.1f} s: {why}"
+
+    async def _replace(self, host: Host, why: str) -> None:
+        """Have it say where it stands, and end it."""
+        self._examined.add(host)
+        try:
+            handle = host.handle
+            assert handle is not None
+            stack = await stacks_of(handle.pid, handle.stack_path)
+            self._on_event("zone-hung", host.title, f"{why}\n{stack}".strip())
+            if handle is host.handle:  # else it has ended by itself meanwhile
+                host.kill(f"killed: {why}")
+        finally:
+            self._examined.discard(host)
+            self._doubts.pop(host, None)

@@ -98,6 +98,12 @@ def cpu_ns(pid: int) -> int | None:
     return int(spent[0]) if spent else None
 
 
+def process_state(pid: int) -> str:
+    """The state of a process as a letter, R for running; "" where the system does not tell."""
+    words = read_proc(str(pid), "stat").rpartition(")")[2].split()
+    return words[0] if words else ""
+
+
 def process_limit() -> int | None:
     """How many processes and threads this user may have; None where nothing limits them."""
     limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]

@@ -15,15 +15,20 @@ from zonesim.ticks import TickRow
 from zonesim.zone import Zone
 
 OnRow = Callable[[TickRow], Awaitable[None]]
+Between = Callable[[Zone], None]
 
 
 class Ticker:
-    """Ticks a zone as legs say: at its own phase, or without a schedule back to back."""
+    """Ticks a zone as legs say: at its own phase, or without a schedule back to back.
 
-    def __init__(self, zone: Zone, leg: Leg, slack: Slack, on_row: OnRow) -> None:
+    ``between`` is called after each tick, once its row is told.
+    """
+
+    def __init__(self, zone: Zone, leg: Leg, slack: Slack, on_row: OnRow, between: Between) -> None:
         self._zone = zone
         self._slack = slack
         self._on_row = on_row
+        self._between = between
         self._until = leg.until[zone.spec.zone]
         self._start_ns, self._end_ns = leg.start_ns, leg.end_ns
         self._schedule = self._make_schedule(leg) if leg.realtime else None
@@ -52,6 +57,7 @@ class Ticker:
             self._slack.tick_ended()
             self._slack.expect(zone, self._due_ns())
             await self._on_row(row)
+            self._between(self._zone)
             self._slack.use()
         self._slack.forget(zone)
 

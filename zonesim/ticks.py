@@ -36,3 +36,4 @@ class TickRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     entities: int
     players: int
     world_hash: int  # 64 bits, unsigned: the zone's state after this tick
+    pid: int = 0  # the process that ran it

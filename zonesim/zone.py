@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
-from pathlib import Path
 
 import msgspec
 
 import corororo as cr
 from corororo.abc import TransferSource
-from zonesim.checkpoint import Checkpoint, CheckpointError, save
+from zonesim.checkpoint import Checkpoint, CheckpointError
 from zonesim.control import WorkerTotals
 from zonesim.schedule import Schedule
 from zonesim.ticks import TickRow
 from zonesim.workloads import make_world
 from zonesim.workloads.base import World, ZoneSpec
+
+ADOPTED_KEPT = 256  # an arrival may be announced again while it is one of so many
 
 
 class Zone:
@@ -35,9 +37,13 @@ class Zone:
         self.world = make_world(spec)
         self.ticking = False  # between two ticks the world is whole: it may be saved and changed
         self._number = 0
+        self._pid = os.getpid()
+        self._adopted: tuple[int, ...] = ()
+        self._released: bytes | None = None
         if resume is not None:
             _go_on(self.world, spec.zone, resume)
             self._number = resume.tick + 1
+            self._adopted, self._released = resume.adopted, resume.released
         self._scheduler = cr.Scheduler(pool, garbage=garbage)
         self._tasks = 0
 
@@ -93,20 +99,44 @@ class Zone:
             entities=self.world.entities,
             players=self.world.players,
             world_hash=world_hash,
+            pid=self._pid,
         )
 
-    def checkpoint(self, path: Path) -> None:
-        """Write the state after the latest tick to a file; only between two ticks.
+    def checkpoint(self) -> Checkpoint:
+        """The state after the latest tick; only between two ticks.
 
         Answers that are still out, as ``late = "carry"`` leaves them, are not part of it: who
-        waits for one asks again, or goes on without. Raises OSError where there is no room.
+        waits for one asks again, or goes on without.
         """
-        if self.ticking:
-            raise RuntimeError(
-                f"a checkpoint is written between two ticks, zone {self.spec.zone} is inside tick "
-                f"{self._number - 1}; write it when the tick has ended"
-            )
-        save(path, self._number - 1, self.world.world_hash(), self.world.snapshot())
+        self._must_be_between_ticks("a checkpoint is taken")
+        return Checkpoint(
+            self._number - 1,
+            self.world.world_hash(),
+            self.world.snapshot(),
+            self._adopted,
+            self._released,
+        )
+
+    def adopt(self, number: int, players: bytes) -> None:
+        """Take players in, between two ticks; those that came under this number are here."""
+        self._must_be_between_ticks("players are taken in")
+        if number not in self._adopted:
+            self.world.adopt_players(players)
+            self._adopted = (*self._adopted, number)[-ADOPTED_KEPT:]
+
+    def release(self) -> bytes:
+        """Give all players away, between two ticks; asked again, the same ones.
+
+        So a checkpoint taken afterwards holds them neither twice nor not at all.
+        """
+        self._must_be_between_ticks("players are given away")
+        if self._released is None:
+            self._released = self.world.release_players()
+        return self._released
+
+    def reopen(self) -> None:
+        """Have forgotten whom it released: the zone is wanted again, and they are elsewhere."""
+        self._released = None
 
     def worker_totals(self) -> list[WorkerTotals]:
         """What each worker has done for this zone so far."""
@@ -115,6 +145,13 @@ class Zone:
     def close(self) -> None:
         """End the scheduler; idempotent."""
         self._scheduler.close()
+
+    def _must_be_between_ticks(self, what: str) -> None:
+        if self.ticking:
+            raise RuntimeError(
+                f"{what} between two ticks, zone {self.spec.zone} is inside tick "
+                f"{self._number - 1}; do it when the tick has ended"
+            )
 
     async def _run_world(self, number: int) -> None:
         # Counted when it ends: a tick that is carried over counts in the tick that ends it.

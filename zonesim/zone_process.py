@@ -5,30 +5,38 @@ Imports neither matplotlib nor scipy nor typer: a hundred of these share one mac
 
 from __future__ import annotations
 
-import os
 import signal
-import traceback
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
+from typing import TypeVarTuple
 
 import trio
 
 import corororo as cr
 from zonesim.channel import Channel, ControlError
+from zonesim.checkpoint import Checkpoint, CheckpointError
 from zonesim.control import (
+    Adopt,
+    Adopted,
     Assign,
+    Drain,
+    Drained,
     FromController,
     Halt,
-    Hello,
     Leg,
     LegDone,
     Ready,
+    Saving,
+    SlowDisk,
     Stop,
     Ticks,
     WorkerTotals,
-    failed,
 )
+from zonesim.mouthpiece import Mouthpiece
+from zonesim.saver import Saver
 from zonesim.slack import Slack
+from zonesim.stacks import answer_with_stacks
 from zonesim.system import set_title
 from zonesim.ticker import Ticker
 from zonesim.ticks import TickRow
@@ -36,28 +44,32 @@ from zonesim.worker_ledger import add_by_worker, done_since
 from zonesim.workloads.base import ZoneSpec
 from zonesim.zone import Zone
 
-SMALLER_RINGS = "(--set ring_mb=0.25 makes them smaller)"  # what a user of a run can do
+Args = TypeVarTuple("Args")
+
 ROWS_IN_A_MESSAGE = 5000  # far below what a message may hold
 MAX_PACE_REPORT_S = 0.1  # ticks that run back to back are told of in bundles
 
 
-def zone_process_main(socket_path: str, pool_address: str, host: int, title: str) -> None:
+def zone_process_main(
+    socket_path: str, pool_address: str, host: int, title: str, stack_path: str
+) -> None:
     """The life of zone process number ``host``."""
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, signal.SIG_IGN)  # they are for the controller, who stops us
     set_title(title)
-    trio.run(_serve, socket_path, pool_address, host)
+    trio.run(_serve, socket_path, pool_address, host, stack_path)
 
 
-async def _serve(socket_path: str, pool_address: str, host: int) -> None:
+async def _serve(socket_path: str, pool_address: str, host: int, stack_path: str) -> None:
     try:
         stream = await trio.open_unix_socket(socket_path)
         pool = cr.WorkerPool.attach(pool_address)
         pool.end_with_owner()
+        stacks = answer_with_stacks(Path(stack_path))
     except (OSError, cr.PoolClosed):
         return  # the controller went before we came
     async with Channel(stream, FromController) as channel:
-        with cr.SlackCollector() as garbage:
+        with stacks, cr.SlackCollector() as garbage:
             process = ZoneProcess(channel, pool, garbage)
             try:
                 await process.serve(host)
@@ -73,58 +85,69 @@ class ZoneProcess:
 
     def __init__(self, channel: Channel, pool: cr.AttachedPool, garbage: cr.SlackCollector) -> None:
         self._channel = channel
+        self._mouth = Mouthpiece(channel)
         self._pool = pool
         self._garbage = garbage
         self._slack = Slack(garbage)
-        self._zones: list[Zone] = []
+        self._zones: dict[int, Zone] = {}
         self._tickers: dict[int, Ticker] = {}  # of the zones that tick now
+        self._arrivals: dict[int, list[Adopt]] = {}  # at zones that are inside a tick
+        self._draining: set[int] = set()
         self._step = self._step_told = 0  # of the latest leg, and of the latest that is done
         self._rows: list[TickRow] = []
         self._work: dict[int, WorkerTotals] = {}  # of workers for all zones here, as told so far
 
     async def serve(self, host: int) -> None:
         """Do what the controller says until it says stop, or is gone."""
-        await self._channel.send(Hello(host, os.getpid()))
-        async with trio.open_nursery() as nursery:
+        await self._mouth.say_hello(host)
+        async with trio.open_nursery() as self._nursery:
+            self._nursery.start_soon(self._mouth.say_what_is_told)
             while True:
                 match await self._channel.receive():
-                    case Assign(zones):
-                        await self._tell_failures(self._assign(zones))
+                    case Assign(zones, saving):
+                        await self._mouth.telling_failures(self._assign, zones, saving)
                     case Leg() as leg:
-                        tickers = self._follow(leg)
-                        nursery.start_soon(self._tell_failures, self._run(leg, tickers))
+                        self._start(self._run, leg, self._follow(leg))
                     case Halt():
                         for ticker in self._tickers.values():
                             ticker.halt()
+                    case Drain(zones):
+                        self._drain(zones)
+                    case Adopt() as players:
+                        self._welcome(players)
+                    case SlowDisk(delay_s, until_ns):
+                        self._saver.slow_down(delay_s, until_ns)
                     case Stop() | None:
-                        nursery.cancel_scope.cancel()
+                        self._nursery.cancel_scope.cancel()
                         return
 
     def close(self) -> None:
         """Give the rings back."""
-        for zone in self._zones:
+        for zone in self._zones.values():
             zone.close()
 
-    async def _tell_failures(self, work: Awaitable[None]) -> None:
-        """Follow an order; what goes wrong is told to the controller, which ends the run."""
-        try:
-            await work
-        except* ControlError:
-            raise
-        except* Exception as group:
-            error = _first(group)
-            known = isinstance(error, cr.CorororoError)
-            if isinstance(error, cr.SessionError):
-                error = cr.SessionError(f"{error} {SMALLER_RINGS}")
-            reason = " ".join(f"{'' if known else f'{type(error).__name__}: '}{error}".split())
-            detail = "" if known else "".join(traceback.format_exception(error))
-            await self._channel.send(failed(reason, detail))
+    # -- zones come
 
-    async def _assign(self, specs: list[ZoneSpec]) -> None:
+    async def _assign(self, specs: list[ZoneSpec], saving: Saving) -> None:
+        if not self._zones:
+            self._saver = Saver(saving, self._mouth.tell)
+            self._nursery.start_soon(self._mouth.beat, specs[0].period_s)
         for spec in specs:
-            self._zones.append(Zone(spec, self._pool, self._garbage))
-        set_title(process_title([zone.spec.zone for zone in self._zones]))
-        await self._channel.send(Ready(len(self._zones)))
+            self._zones[spec.zone] = self._make(spec)
+            await trio.lowlevel.checkpoint()  # a process that makes very many is well all the while
+        self._set_title()
+        next_ticks = {number: zone.next_tick for number, zone in self._zones.items()}
+        await self._mouth.say(Ready(next_ticks))
+
+    def _make(self, spec: ZoneSpec) -> Zone:
+        resume = self._saver.load(spec.zone)
+        try:
+            return Zone(spec, self._pool, self._garbage, resume)
+        except CheckpointError as error:
+            self._saver.tell_unusable(spec.zone, error)
+            return Zone(spec, self._pool, self._garbage)
+
+    # -- zones tick
 
     def _follow(self, leg: Leg) -> dict[int, Ticker]:
         """Have zones that tick already go on; the tickers of those that are to begin."""
@@ -132,10 +155,12 @@ class ZoneProcess:
             ticker.follow(leg)
         self._step = leg.step
         fresh = {
-            zone.spec.zone: Ticker(zone, leg, self._slack, partial(self._take, leg))
-            for zone in self._zones
-            if zone.spec.zone in leg.until and zone.spec.zone not in self._tickers
+            number: Ticker(zone, leg, self._slack, partial(self._take, leg), self._between)
+            for number, zone in self._zones.items()
+            if number in leg.until and number not in self._tickers
         }
+        for number in fresh:
+            self._zones[number].reopen()
         self._tickers |= fresh
         return fresh
 
@@ -151,11 +176,21 @@ class ZoneProcess:
         await self._report()
         if not self._tickers and self._step_told != self._step:
             self._step_told = self._step
-            await self._channel.send(LegDone(self._step))
+            await self._mouth.say(LegDone(self._step))
 
     async def _tick(self, zone: int, ticker: Ticker) -> None:
         await ticker.run()
         del self._tickers[zone]
+        if zone in self._draining:
+            self._start(self._release, zone)
+
+    def _between(self, zone: Zone) -> None:
+        """A zone has run a tick, and the next one has not begun."""
+        for players in self._arrivals.pop(zone.spec.zone, ()):
+            self._adopt(zone, players)
+        if self._saver.is_due(zone):
+            # The state as it is now: when the write begins, the next tick may have begun, too.
+            self._start(self._saver.save, zone.spec.zone, zone.checkpoint())
 
     async def _take(self, leg: Leg, row: TickRow) -> None:
         self._rows.append(row)
@@ -173,20 +208,58 @@ class ZoneProcess:
         for bundle in (
             rows[i : i + ROWS_IN_A_MESSAGE] for i in range(0, len(rows), ROWS_IN_A_MESSAGE)
         ):
-            await self._channel.send(Ticks(bundle, self._work_since()))
+            await self._mouth.say(Ticks(bundle, self._work_since()))
 
     def _work_since(self) -> list[WorkerTotals]:
         """What workers have done since this was asked last."""
         before, self._work = self._work, {}
-        for zone in self._zones:
+        for zone in self._zones.values():
             add_by_worker(self._work, zone.worker_totals())
         return done_since(before, self._work)
 
+    # -- players move, zones go
 
-def _first(group: BaseException) -> BaseException:
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group
+    def _welcome(self, players: Adopt) -> None:
+        zone = self._zones[players.zone]
+        if zone.ticking:
+            self._arrivals.setdefault(players.zone, []).append(players)
+        else:
+            self._adopt(zone, players)
+
+    def _adopt(self, zone: Zone, players: Adopt) -> None:
+        zone.adopt(players.number, players.players)
+        self._start(self._confirm, players, zone.checkpoint())
+
+    async def _confirm(self, players: Adopt, checkpoint: Checkpoint) -> None:
+        # Saved first: whoever hears of it relies on them being there after a death as well.
+        await self._saver.save(players.zone, checkpoint)
+        await self._mouth.say(Adopted(players.number))
+
+    def _drain(self, zones: list[int]) -> None:
+        for zone in zones:
+            if zone in self._zones and zone not in self._draining:
+                self._draining.add(zone)
+                if zone not in self._tickers:
+                    self._start(self._release, zone)
+
+    async def _release(self, number: int) -> None:
+        zone = self._zones[number]
+        players = zone.release()
+        await self._saver.save(number, zone.checkpoint())
+        del self._zones[number]
+        zone.close()
+        self._draining.discard(number)
+        if self._zones:
+            self._set_title()
+        await self._mouth.say(Drained(number, players))
+
+    # -- all of them
+
+    def _start(self, work: Callable[[*Args], Awaitable[None]], *args: *Args) -> None:
+        self._nursery.start_soon(partial(self._mouth.telling_failures, work, *args))
+
+    def _set_title(self) -> None:
+        set_title(process_title(sorted(self._zones)))
 
 
 def process_title(zones: list[int]) -> str:

@@ -19,6 +19,7 @@ from zonesim.control import (
     Leg,
     LegDone,
     Ready,
+    Saving,
     Stop,
     Ticks,
     WorkerTotals,
@@ -29,6 +30,7 @@ from zonesim.workloads.base import ZoneSpec
 pytestmark = pytest.mark.trio
 
 ROW = TickRow(*range(5), False, *range(6, 23), 2**64 - 1)
+SAVING = Saving("/nowhere", 10)
 SPEC = ZoneSpec(zone=3, seed=1, period_s=0.4, workload="chains", graph="")
 
 
@@ -53,7 +55,7 @@ def framed(kind: type, content: object) -> bytes:
 @pytest.mark.parametrize(
     "message",
     [
-        Ready(4),
+        Ready({4: 7}),
         Ticks([ROW], [WorkerTotals(1, 2, 3, 4)]),
         LegDone(1),
         Failed("reason", "detail"),
@@ -71,7 +73,7 @@ async def test_what_a_zone_process_says_arrives_as_it_was_said(wire, message):
 @pytest.mark.parametrize(
     "order",
     [
-        Assign([SPEC]),
+        Assign([SPEC], SAVING),
         Leg(1, 2, 3, 4, {0: None, 7: 9}, 2**62, True),
         Leg(1, 2, 3, 4, {}, None, False),
         Halt(),
@@ -90,7 +92,7 @@ async def test_what_the_controller_orders_arrives_as_it_was_ordered(wire, order)
 
 async def test_messages_that_arrive_byte_by_byte_or_together_are_told_apart(wire):
     end, stream = wire
-    wanted = [Ready(1), LegDone(2), Ready(3)]
+    wanted = [Ready({1: 7}), LegDone(2), Ready({3: 7})]
     data = b"".join(map(frame, wanted))
 
     async with trio.open_nursery() as nursery:
@@ -109,7 +111,7 @@ async def test_messages_that_arrive_byte_by_byte_or_together_are_told_apart(wire
 async def test_two_that_send_at_once_do_not_mix_their_messages(wire):
     end, stream = wire
     zone = Channel(stream, FromController)
-    wide = Assign([SPEC] * 20_000)  # more than the socket takes at once
+    wide = Assign([SPEC] * 20_000, SAVING)  # more than the socket takes at once
 
     async with trio.open_nursery() as nursery:
         for _ in range(2):
@@ -122,20 +124,20 @@ async def test_two_that_send_at_once_do_not_mix_their_messages(wire):
 
 async def test_an_end_of_file_between_messages_is_the_end(wire):
     end, stream = wire
-    await stream.send_all(frame(Ready(1)))
+    await stream.send_all(frame(Ready({1: 7})))
     await stream.send_eof()
 
-    assert await end.receive() == Ready(1)
+    assert await end.receive() == Ready({1: 7})
     assert await end.receive() is None
 
 
 @pytest.mark.parametrize("kept", range(1, len(frame(LegDone(2)))))
 async def test_an_end_of_file_inside_a_message_says_so(wire, kept):
     end, stream = wire
-    await stream.send_all(frame(Ready(1)) + frame(LegDone(2))[:kept])
+    await stream.send_all(frame(Ready({1: 7})) + frame(LegDone(2))[:kept])
     await stream.send_eof()
 
-    assert await end.receive() == Ready(1)
+    assert await end.receive() == Ready({1: 7})
     with pytest.raises(CutOff, match=r"it ended after \d+ of \d+ bytes"):
         await end.receive()
 
@@ -153,7 +155,7 @@ async def test_an_oversized_message_is_refused_before_it_is_read(wire, kind):
 async def test_a_message_that_nobody_would_take_is_not_sent(wire):
     end, _ = wire
     with pytest.raises(ControlError, match="expected at most 16777216 bytes of Assign, found"):
-        await end.send(Assign([SPEC] * 200_000))
+        await end.send(Assign([SPEC] * 200_000, SAVING))
 
 
 async def test_another_version_is_refused_by_its_first_byte(wire):
@@ -169,7 +171,8 @@ async def test_a_kind_that_may_not_arrive_here_is_refused(wire, number):
     end, stream = wire
     await stream.send_all(HEAD.pack(VERSION, number, 3) + bytes(3))
 
-    expected = f"expected Ready or Ticks or LegDone or Failed, found a message of kind {number}"
+    kinds = "Ready or Ticks or LegDone or Failed or Beat or Drained or Adopted or Told"
+    expected = f"expected {kinds}, found a message of kind {number}"
     with pytest.raises(ControlError, match=expected):
         await end.receive()
 
@@ -180,10 +183,10 @@ async def test_what_may_arrive_changes_once_somebody_has_introduced_himself():
         trio.SocketStream(far) as stream,
         Channel(trio.SocketStream(near), Hello) as end,
     ):
-        await stream.send_all(frame(Hello(1, 2)) + frame(Ready(3)))
+        await stream.send_all(frame(Hello(1, 2)) + frame(Ready({3: 7})))
         assert await end.receive() == Hello(1, 2)
         end.expect(FromZones)
-        assert await end.receive() == Ready(3)
+        assert await end.receive() == Ready({3: 7})
         await stream.send_all(frame(Hello(1, 2)))
         with pytest.raises(ControlError, match="found a message of kind 0"):
             await end.receive()

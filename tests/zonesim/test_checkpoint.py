@@ -23,7 +23,7 @@ def path(tmp_path):
 def whole(tmp_path_factory):
     """The bytes of a checkpoint, and a path where there is none."""
     path = tmp_path_factory.mktemp("checkpoint") / "zone"
-    save(path, 7, HASH, STATE)
+    save(path, Checkpoint(7, HASH, STATE))
     data = path.read_bytes()
     path.unlink()
     return data, path
@@ -47,7 +47,7 @@ def assert_refused(path, data):
 
 
 def test_what_was_saved_is_loaded(path):
-    save(path, 7, HASH, STATE)
+    save(path, Checkpoint(7, HASH, STATE))
     assert load(path) == Checkpoint(7, HASH, STATE)
 
 
@@ -57,14 +57,14 @@ def test_where_none_was_written_there_is_none(path):
 
 def test_the_latest_is_loaded_and_the_one_before_is_kept(path):
     for tick in range(3):
-        save(path, tick, tick, b"state")
+        save(path, Checkpoint(tick, tick, b"state"))
     assert load(path) == Checkpoint(2, 2, b"state")
     assert load(before(path)) == Checkpoint(1, 1, b"state")
     assert sorted(os.listdir(path.parent)) == [path.name, before(path).name]
 
 
 def test_a_checkpoint_may_be_empty_and_before_the_first_tick(path):
-    save(path, -1, 0, b"")
+    save(path, Checkpoint(-1, 0, b""))
     assert load(path) == Checkpoint(-1, 0, b"")
 
 
@@ -91,8 +91,8 @@ def test_random_bytes_are_never_taken_for_a_checkpoint(whole, start, rest):
 
 @pytest.mark.parametrize("latest", [b"", b"torn", None])
 def test_where_the_latest_is_torn_or_gone_the_one_before_is_taken(path, latest):
-    save(path, 1, 1, b"first")
-    save(path, 2, 2, b"second")
+    save(path, Checkpoint(1, 1, b"first"))
+    save(path, Checkpoint(2, 2, b"second"))
     if latest is None:
         path.unlink()  # as a death between the two moves of a save leaves it
     else:
@@ -101,8 +101,8 @@ def test_where_the_latest_is_torn_or_gone_the_one_before_is_taken(path, latest):
 
 
 def test_where_the_latest_is_of_another_version_the_one_before_is_taken(path):
-    save(path, 1, 1, b"first")
-    save(path, 2, 2, b"second")
+    save(path, Checkpoint(1, 1, b"first"))
+    save(path, Checkpoint(2, 2, b"second"))
     magic, _, *rest = HEADER.unpack_from(data := path.read_bytes())
     path.write_bytes(HEADER.pack(magic, VERSION + 1, *rest) + data[HEADER.size :])
     assert load(path) == Checkpoint(1, 1, b"first")
@@ -121,8 +121,8 @@ def test_where_neither_can_be_used_the_error_tells_what_is_wrong_with_both(path)
 
 
 def test_a_save_that_finds_no_room_leaves_what_stood_there_and_nothing_else(path):
-    save(path, 1, 1, b"first")
+    save(path, Checkpoint(1, 1, b"first"))
     with no_file_longer_than(HEADER.size + 10), pytest.raises(OSError, match="too large"):
-        save(path, 2, 2, bytes(1000))
+        save(path, Checkpoint(2, 2, bytes(1000)))
     assert load(path) == Checkpoint(1, 1, b"first")
     assert os.listdir(path.parent) == [path.name]

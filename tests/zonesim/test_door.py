@@ -92,8 +92,8 @@ async def come_in(path: str, visitors: Visitors) -> None:
     """One that is awaited comes, speaks and goes."""
     visitors.awaited.add(ME)
     visitors.said.clear()
-    await knock(path, HELLO + frame(Ready(1)))
-    assert visitors.said == [ME, Ready(1)]
+    await knock(path, HELLO + frame(Ready({1: 7})))
+    assert visitors.said == [ME, Ready({1: 7})]
 
 
 @pytest.mark.trio
@@ -104,8 +104,11 @@ async def come_in(path: str, visitors: Visitors) -> None:
         (b"\x02", "it ended after 1 of 6 bytes"),
         (HELLO[:-1], f"it ended after {len(HELLO) - HEAD.size - 1} of"),
         (b"GET / HTTP/1.1\r\n\r\n", f"expected a message of version {VERSION}, found 71"),
-        (bytes([VERSION + 1]) + HELLO[1:], f"expected a message of version {VERSION}, found 3"),
-        (frame(Ready(1)), "expected Hello, found a message of kind 1"),
+        (
+            bytes([VERSION + 1]) + HELLO[1:],
+            f"expected a message of version {VERSION}, found {VERSION + 1}",
+        ),
+        (frame(Ready({1: 7})), "expected Hello, found a message of kind 1"),
         (HEAD.pack(VERSION, 0, 2**32 - 1), f"expected at most {BYTES_MAX[Hello]} bytes of Hello"),
         (HEAD.pack(VERSION, 0, 1) + b"\xc0", "1 bytes are no Hello: Expected `object`"),
         (frame(Hello(0, ME + 1)), f"it says that it is process {ME + 1}"),

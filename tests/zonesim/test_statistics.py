@@ -244,6 +244,8 @@ def test_calls_carried_into_a_step_do_not_hide_lost_ones():
 def test_a_zone_started_anew_carries_nothing_along():
     before = [row(tick=9, carried=6)]
     assert carried_between(before, [row(tick=0), row(tick=1)]) == 0
+    assert carried_between(before, [row(tick=10, pid=4711)]) == 0
+    assert carried_between(before, [row(tick=10)]) == 6
 
 
 def test_the_breakdown_adds_up_to_the_mean_tick_time():

@@ -5,7 +5,7 @@ import time
 import pytest
 
 import corororo as cr
-from zonesim.checkpoint import Checkpoint, CheckpointError, load
+from zonesim.checkpoint import Checkpoint, CheckpointError, load, save
 from zonesim.schedule import Schedule
 from zonesim.workloads.base import ZoneSpec
 from zonesim.world.graph import write_graph
@@ -118,7 +118,7 @@ async def test_a_zone_made_anew_from_its_checkpoint_again_and_again_goes_as_if_u
     for _ in range(42 // every):
         zone = make_zone(load(path), **workload)
         rows += await run(zone, every)
-        zone.checkpoint(path)
+        save(path, zone.checkpoint())
 
     assert rows == expected
 
@@ -127,7 +127,7 @@ async def test_a_zone_made_anew_from_its_checkpoint_again_and_again_goes_as_if_u
 async def test_a_zone_goes_on_from_a_checkpoint_written_before_its_first_tick(
     make_zone, workload, tmp_path
 ):
-    make_zone(**workload).checkpoint(tmp_path / "zone")
+    save(tmp_path / "zone", make_zone(**workload).checkpoint())
     resumed = make_zone(load(tmp_path / "zone"), **workload)
     assert await run(resumed, 3) == await run(make_zone(**workload), 3)
 
@@ -156,13 +156,45 @@ def test_a_checkpoint_of_another_spec_is_refused(make_zone):
 
 
 @pytest.mark.trio
-async def test_no_checkpoint_is_written_inside_a_tick(make_zone, tmp_path, monkeypatch):
+async def test_no_checkpoint_is_taken_inside_a_tick(make_zone, monkeypatch):
     zone = make_zone(chains=1)
 
     async def meddle(seed, tick, chain):
-        zone.checkpoint(tmp_path / "zone")
+        zone.checkpoint()
 
     monkeypatch.setattr("zonesim.workloads.chains.answer", meddle)
-    with pytest.raises(RuntimeError, match="zone 5 is inside tick 0; write it when the tick has"):
+    with pytest.raises(RuntimeError, match="zone 5 is inside tick 0; do it when the tick has"):
         await zone.tick(None)
-    assert load(tmp_path / "zone") is None
+
+
+@pytest.mark.trio
+async def test_players_are_taken_in_once_however_often_they_are_announced(make_zone, tmp_path):
+    write_graph(make_map("caves", 32, 32, 3), tmp_path / "map.graph")
+    field = {"workload": "field", "graph": str(tmp_path / "map.graph"), "mobs": 4}
+    giver, heir = make_zone(zone=1, players=3, **field), make_zone(players=2, **field)
+    players = giver.release()
+
+    heir.adopt(7, players)
+    heir.adopt(7, players)
+    again = make_zone(heir.checkpoint(), players=2, **field)
+    again.adopt(7, players)
+
+    assert (giver.world.players, heir.world.players, again.world.players) == (0, 5, 5)
+
+
+@pytest.mark.trio
+async def test_a_zone_that_comes_back_after_it_gave_its_players_away_gives_the_same_ones(
+    make_zone, tmp_path
+):
+    write_graph(make_map("caves", 32, 32, 3), tmp_path / "map.graph")
+    field = {"workload": "field", "graph": str(tmp_path / "map.graph"), "mobs": 4, "players": 3}
+    zone = make_zone(**field)
+    players = zone.release()
+
+    again = make_zone(zone.checkpoint(), **field)
+
+    assert again.release() == players
+    assert again.world.players == 0
+    again.reopen()
+    again.adopt(1, players)
+    assert again.world.players == 3

@@ -14,8 +14,14 @@ import trio.testing
 
 import corororo as cr
 from zonesim.channel import Channel, ControlError, frame
+from zonesim.checkpoint import load
 from zonesim.control import (
+    Adopt,
+    Adopted,
     Assign,
+    Beat,
+    Drain,
+    Drained,
     Failed,
     FromController,
     FromZones,
@@ -24,11 +30,16 @@ from zonesim.control import (
     Leg,
     LegDone,
     Ready,
+    Saving,
     Stop,
     Ticks,
+    Told,
 )
 from zonesim.phases import times_due
+from zonesim.saver import checkpoint_path
 from zonesim.workloads.base import ZoneSpec
+from zonesim.world.graph import write_graph
+from zonesim.world.make import make_map
 from zonesim.zone_process import MAX_PACE_REPORT_S, ZoneProcess
 
 pytestmark = pytest.mark.trio
@@ -47,6 +58,11 @@ def leg(until: int | None, *zones: int, realtime: bool = False, step: int = 1) -
     now_ns = time.monotonic_ns()
     end_ns = now_ns + HOUR_NS if until is None else None
     return Leg(step, now_ns, now_ns, PERIOD_NS, dict.fromkeys(zones, until), end_ns, realtime)
+
+
+@pytest.fixture
+def saving(tmp_path) -> Saving:
+    return Saving(str(tmp_path), 0)
 
 
 @asynccontextmanager
@@ -70,18 +86,25 @@ async def serving():
         process.close()
 
 
+async def heard(wire: Channel) -> msgspec.Struct | None:
+    """The next message that says more than that the process is well."""
+    while isinstance(message := await wire.receive(), Beat):
+        pass
+    return message
+
+
 async def rows_until_done(wire: Channel) -> list:
     rows = []
-    while not isinstance(message := await wire.receive(), LegDone):
+    while not isinstance(message := await heard(wire), LegDone):
         assert isinstance(message, Ticks), message
         rows += message.rows
     return rows
 
 
-async def test_a_process_makes_its_zones_and_ticks_each_of_a_leg():
+async def test_a_process_makes_its_zones_and_ticks_each_of_a_leg(saving):
     async with serving() as wire:
-        await wire.send(Assign([spec(0), spec(1), spec(2)]))
-        assert await wire.receive() == Ready(3)
+        await wire.send(Assign([spec(0), spec(1), spec(2)], saving))
+        assert await heard(wire) == Ready({0: 0, 1: 0, 2: 0})
         await wire.send(leg(5, 0, 2))
         rows = await rows_until_done(wire)
 
@@ -91,14 +114,14 @@ async def test_a_process_makes_its_zones_and_ticks_each_of_a_leg():
     assert {(row.tasks, row.async_submitted, row.async_completed) for row in rows} == {(8, 2, 2)}
 
 
-async def test_zones_that_are_assigned_later_join_those_that_tick_already():
+async def test_zones_that_are_assigned_later_join_those_that_tick_already(saving):
     async with serving() as wire:
-        await wire.send(Assign([spec(0)]))
-        assert await wire.receive() == Ready(1)
+        await wire.send(Assign([spec(0)], saving))
+        assert await heard(wire) == Ready({0: 0})
         await wire.send(leg(2, 0))
         await rows_until_done(wire)
-        await wire.send(Assign([spec(1)]))
-        assert await wire.receive() == Ready(2)
+        await wire.send(Assign([spec(1)], saving))
+        assert await heard(wire) == Ready({0: 2, 1: 0})
         both = leg(None, 0, 1, step=2)
         await wire.send(msgspec.structs.replace(both, until={0: 4, 1: 2}, end_ns=None))
         rows = await rows_until_done(wire)
@@ -106,10 +129,10 @@ async def test_zones_that_are_assigned_later_join_those_that_tick_already():
     assert sorted((row.zone, row.tick) for row in rows) == [(0, 2), (0, 3), (1, 0), (1, 1)]
 
 
-async def test_a_halt_that_comes_right_behind_its_leg_ends_it():
+async def test_a_halt_that_comes_right_behind_its_leg_ends_it(saving):
     async with serving() as wire:
-        await wire.send(Assign([spec(0)]))
-        await wire.receive()
+        await wire.send(Assign([spec(0)], saving))
+        await heard(wire)
         # Both at once, so that the process finds the second with the first.
         await wire._stream.send_all(frame(leg(None, 0, realtime=True)) + frame(Halt()))
         rows = await rows_until_done(wire)
@@ -118,12 +141,12 @@ async def test_a_halt_that_comes_right_behind_its_leg_ends_it():
 
 
 @pytest.mark.parametrize("realtime", [True, False])
-async def test_a_halt_ends_a_leg_and_the_next_leg_runs_again(realtime):
+async def test_a_halt_ends_a_leg_and_the_next_leg_runs_again(realtime, saving):
     async with serving() as wire:
-        await wire.send(Assign([spec(0)]))
-        await wire.receive()
+        await wire.send(Assign([spec(0)], saving))
+        await heard(wire)
         await wire.send(leg(None, 0, realtime=realtime))
-        first = await wire.receive()
+        first = await heard(wire)
         await wire.send(Halt())
         ended = await rows_until_done(wire)
         ran = ended[-1].tick + 1 if ended else first.rows[-1].tick + 1
@@ -136,13 +159,13 @@ async def test_a_halt_ends_a_leg_and_the_next_leg_runs_again(realtime):
     assert len(rows) == 3
 
 
-async def test_a_later_leg_moves_the_end_of_zones_that_tick_and_ends_those_it_leaves_out():
+async def test_a_later_leg_moves_the_end_of_zones_that_tick_and_ends_those_it_leaves_out(saving):
     unbounded = leg(None, 0, 1, realtime=True)
     async with serving() as wire:
-        await wire.send(Assign([spec(0), spec(1)]))
-        await wire.receive()
+        await wire.send(Assign([spec(0), spec(1)], saving))
+        await heard(wire)
         await wire.send(msgspec.structs.replace(unbounded, end_ns=None))
-        first = await wire.receive()
+        first = await heard(wire)
         start_ns = time.monotonic_ns() + 20 * PERIOD_NS
         last = msgspec.structs.replace(
             unbounded, step=2, start_ns=start_ns, until={0: None}, end_ns=start_ns + 10 * PERIOD_NS
@@ -157,12 +180,12 @@ async def test_a_later_leg_moves_the_end_of_zones_that_tick_and_ends_those_it_le
         assert all(row.scheduled_ns < end_ns for row in mine)
 
 
-async def test_no_row_is_lost_or_cut_when_a_leg_ends_while_the_wire_is_full():
+async def test_no_row_is_lost_or_cut_when_a_leg_ends_while_the_wire_is_full(saving):
     """The controller takes its time, and a leg without a schedule ends in the meantime."""
     ticks = 3000
     async with serving() as wire:
-        await wire.send(Assign([spec(0)]))
-        await wire.receive()
+        await wire.send(Assign([spec(0)], saving))
+        await heard(wire)
         await wire.send(leg(ticks, 0))
         # All wait for the wire; longer than for the next bundle, which is no wait for the wire.
         await trio.testing.wait_all_tasks_blocked(cushion=3 * MAX_PACE_REPORT_S)
@@ -171,17 +194,17 @@ async def test_no_row_is_lost_or_cut_when_a_leg_ends_while_the_wire_is_full():
     assert [row.tick for row in rows] == list(range(ticks))
 
 
-async def test_a_world_that_cannot_be_made_is_told_with_its_cause():
+async def test_a_world_that_cannot_be_made_is_told_with_its_cause(saving):
     async with serving() as wire:
-        await wire.send(Assign([spec(0, workload="field", graph="/nowhere/gone.graph")]))
-        failed = await wire.receive()
+        await wire.send(Assign([spec(0, workload="field", graph="/nowhere/gone.graph")], saving))
+        failed = await heard(wire)
 
     assert isinstance(failed, Failed)
     assert "gone.graph" in failed.reason
     assert "\n" not in failed.reason
 
 
-async def test_a_process_ends_when_its_controller_is_gone():
+async def test_a_process_ends_when_its_controller_is_gone(saving):
     near, far = trio.socket.socketpair()
     with cr.WorkerPool(0) as pool, cr.SlackCollector() as garbage, trio.fail_after(30):
         async with Channel(trio.SocketStream(far), FromController) as its_end:
@@ -189,9 +212,9 @@ async def test_a_process_ends_when_its_controller_is_gone():
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(process.serve, 0)
                 async with Channel(trio.SocketStream(near), Hello | FromZones) as wire:
-                    assert isinstance(await wire.receive(), Hello)
-                    await wire.send(Assign([spec(0)]))
-                    assert await wire.receive() == Ready(1)
+                    assert isinstance(await heard(wire), Hello)
+                    await wire.send(Assign([spec(0)], saving))
+                    assert await heard(wire) == Ready({0: 0})
                     await wire.send(leg(None, 0))
             assert not nursery.cancel_scope.cancelled_caught
         process.close()
@@ -205,8 +228,96 @@ async def test_a_process_ends_when_its_controller_speaks_another_language():
             trio.SocketStream(near) as stream,
         ):
             process = ZoneProcess(its_end, pool, garbage)
-            await stream.send_all(frame(Ready(1)))  # which is for controllers
+            await stream.send_all(frame(Ready({})))  # which is for controllers
             with pytest.raises(BaseExceptionGroup) as caught:
                 await process.serve(0)
         process.close()
     assert caught.group_contains(ControlError, match="expected Assign or Leg or Halt or Stop")
+
+
+async def test_a_process_that_has_nothing_to_say_says_that_it_is_well(saving):
+    async with serving() as wire:
+        await wire.send(Assign([spec(0)], saving))
+        assert await wire.receive() == Ready({0: 0})
+        with trio.fail_after(30):
+            assert [await wire.receive() for _ in range(3)] == [Beat()] * 3
+
+
+async def test_ticks_in_time_are_all_that_a_process_says(saving):
+    period_ns = 50_000_000
+    async with serving() as wire:
+        await wire.send(Assign([spec(0, period_s=0.05)], saving))
+        await wire.receive()
+        ticks = msgspec.structs.replace(leg(20, 0, realtime=True), period_ns=period_ns)
+        await wire.send(ticks)
+        said = []
+        while not isinstance(message := await wire.receive(), LegDone):
+            said.append(type(message))
+
+    assert said.count(Ticks) == 20
+    assert said.count(Beat) <= 1  # a machine may stand still for a moment
+
+
+async def test_a_zone_goes_on_from_where_it_was_saved(tmp_path):
+    saving = Saving(str(tmp_path), 4)
+    async with serving() as wire:
+        await wire.send(Assign([spec(2)], saving))
+        await heard(wire)
+        slowly = msgspec.structs.replace(leg(11, 2, realtime=True), period_ns=20 * PERIOD_NS)
+        await wire.send(slowly)
+        first = await rows_until_done(wire)
+    async with serving() as wire:
+        await wire.send(Assign([spec(2)], saving))
+        assert await heard(wire) == Ready({2: 10})  # 2, 6, 10: each zone has its own ticks
+        await wire.send(leg(11, 2))
+        rows = await rows_until_done(wire)
+
+    assert [(row.tick, row.world_hash) for row in rows] == [(10, first[10].world_hash)]
+
+
+async def test_a_zone_whose_checkpoint_is_broken_begins_anew_and_says_why(saving, tmp_path):
+    checkpoint_path(tmp_path, 0).write_bytes(b"nonsense")
+    async with serving() as wire:
+        await wire.send(Assign([spec(0)], saving))
+        said = [await heard(wire), await heard(wire)]
+
+    assert Ready({0: 0}) in said
+    [told] = [message for message in said if isinstance(message, Told)]
+    assert (told.kind, told.subject) == ("checkpoint-unusable", "zonesim zone 0")
+    assert "holds only 8 bytes" in told.detail
+
+
+async def test_a_zone_that_is_drained_ends_after_its_tick_and_gives_its_players_away(
+    saving, tmp_path
+):
+    write_graph(make_map("caves", 32, 32, 3), tmp_path / "map.graph")
+    field = {"workload": "field", "graph": str(tmp_path / "map.graph"), "mobs": 4, "players": 3}
+    async with serving() as wire:
+        await wire.send(Assign([spec(0, **field), spec(1, **field)], saving))
+        await heard(wire)
+        await wire.send(leg(None, 0, 1))
+        await heard(wire)
+        await wire.send(leg(None, 0, step=2))  # which leaves zone 1 out
+        await wire.send(Drain([1]))
+        while not isinstance(drained := await heard(wire), Drained):
+            pass
+        await wire.send(Drain([1]))  # said once more, it is too late
+        await wire.send(Adopt(5, 0, drained.players))
+        rows = []
+        while not isinstance(message := await heard(wire), Adopted):
+            rows += message.rows
+        await wire.send(Adopt(5, 0, drained.players))  # said once more, nobody comes again
+        while not isinstance(await heard(wire), Adopted):
+            pass
+        await wire.send(leg(None, 0, step=3))
+        while not rows or rows[-1].players == 3:
+            rows += (await heard(wire)).rows
+        await wire.send(Halt())
+        rows += await rows_until_done(wire)
+
+    assert (drained.zone, message) == (1, Adopted(5))
+    players = [row.players for row in rows if row.zone == 0]
+    assert players == sorted(players)
+    assert players[-1] == 6
+    assert load(checkpoint_path(tmp_path, 0)).adopted == (5,)
+    assert load(checkpoint_path(tmp_path, 1)).released == drained.players

@@ -12,9 +12,9 @@ SAVE_FOR_EVER = """
 import sys
 from itertools import count
 from pathlib import Path
-from zonesim.checkpoint import save
+from zonesim.checkpoint import Checkpoint, save
 for tick in count():
-    save(Path(sys.argv[1]), tick, tick, b"%d" % tick * 4000)
+    save(Path(sys.argv[1]), Checkpoint(tick, tick, b"%d" % tick * 4000))
 """
 PATIENCE_S = 30.0
 

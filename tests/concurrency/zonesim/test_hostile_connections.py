@@ -22,10 +22,10 @@ import corororo as cr
 from zonesim.channel import HEAD, VERSION, Channel, ControlError, frame
 from zonesim.control import FromController, Hello, Leg, Ready
 from zonesim.door import UNKNOWN_MAX
-from zonesim.fleet import Fleet
+from zonesim.fleet import Fleet, FleetPlan
 from zonesim.sessions import CONTROL
-from zonesim.supervisor import PRELOAD
 from zonesim.workloads.base import ZoneSpec
+from zonesim.zone_handle import PRELOAD
 
 NOBODY = 65_534
 RUN = ("--zones", "2", "--duration", "600", "--set", "period_ms=40", "--set", "chains.chains=4")
@@ -127,10 +127,16 @@ async def run_ticks(fleet: Fleet, step: int) -> None:
 
 @pytest.mark.trio
 async def test_zone_processes_go_on_whatever_strangers_say_to_their_controller():
-    rows, refused = [], []
+    rows, refused, events = [], [], []
     with cr.WorkerPool(0, preload=PRELOAD) as pool, trio.fail_after(50):
         path = Path(pool.address) / CONTROL
-        fleet = Fleet(path, pool.address, rows.extend, lambda *told: refused.append(told))
+        plan = FleetPlan(path, pool.address, inline=True)
+        fleet = Fleet(
+            plan,
+            rows.extend,
+            lambda *told: refused.append(told),
+            lambda *told: events.append(told),
+        )
         async with trio.open_nursery() as nursery:
             await nursery.start(fleet.serve)
             await fleet.grow([SPEC, msgspec.structs.replace(SPEC, zone=1)], 1)
@@ -146,6 +152,7 @@ async def test_zone_processes_go_on_whatever_strangers_say_to_their_controller()
             assert len(refused) >= said + 200 - UNKNOWN_MAX
             await fleet.stop()
             nursery.cancel_scope.cancel()
+    assert events == []
     assert sorted(row.tick for row in rows if row.zone == 0) == list(range(20))
     assert {subject for subject, _ in refused} == {f"process {os.getpid()} of user {os.getuid()}"}
 

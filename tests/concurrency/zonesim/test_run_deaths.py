@@ -24,39 +24,6 @@ def test_nothing_outlives_a_killed_controller_and_the_next_run_clears_up(start, 
     assert command.sessions() == []
 
 
-def test_a_killed_zone_process_ends_the_run_with_one_line(start, tmp_path):
-    command = start("run", "chains", "--zones", "3", "--json", *ENDLESS)
-    command.wait_for_step(tmp_path / "run")
-    os.kill(command.wait_for_process("zonesim zone 1"), signal.SIGKILL)
-
-    ended = command.finish()
-
-    assert (ended.code, ended.output) == (2, "")
-    assert ended.complaint == "zonesim zone 1 ended in the middle of the run, by signal 9"
-
-
-@pytest.mark.parametrize("victim", [0, 15])
-def test_a_zone_process_that_dies_while_it_starts_ends_the_run_with_one_line(start, victim):
-    command = start("run", "chains", "--zones", "16", *ENDLESS)
-    os.kill(command.wait_for_process(f"zonesim zone {victim}"), signal.SIGKILL)
-
-    ended = command.finish()
-
-    assert ended.code == 2, ended.error
-    assert ended.complaint.startswith(f"zonesim zone {victim}")
-
-
-def test_a_zone_process_in_a_long_tick_does_not_hold_up_the_end_of_its_run(start, tmp_path):
-    command = start("run", "chains", "--zones", "2", "--workers", "0", *BLOCKED, *ENDLESS)
-    command.wait_for_step(tmp_path / "run")
-    os.kill(command.wait_for_process("zonesim zone 0"), signal.SIGKILL)
-
-    ended = command.finish()
-
-    assert ended.code == 2
-    assert ended.complaint.startswith("zonesim zone 0 ended")
-
-
 @needs_titles
 def test_workers_that_die_again_and_again_end_the_run_with_the_reason(start, tmp_path):
     work = ("--set", "chains.work=sleep:2ms", "--set", "chains.chains=16", "--workers", "2")

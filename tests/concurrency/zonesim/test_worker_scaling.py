@@ -39,7 +39,8 @@ def test_workers_come_with_the_load_and_go_with_it(start, tmp_path):
     [(busy_ns,)] = saved(tmp_path / "run", "SELECT sum(busy_ns) FROM workers WHERE step = 1")
     there_s = busy["workers"] * busy["duration_s"]
     assert busy["worker_utilisation"] == pytest.approx(busy_ns / 1e9 / there_s)
-    assert document["events"] == events  # nobody who was retired counts as dead
+    kinds = {event["kind"] for event in document["events"]}
+    assert kinds == {"workers-scaled", "zone-drained"}  # nobody who was retired counts as dead
     assert "workers 1 -> " in ended.error
 
 

@@ -1,0 +1,42 @@
+"""A run in the middle of which the wall clock jumps about: nothing in it may depend on that."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from zonesim_runs import saved
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+RUN = ("run", "field", "--zones", "2", "--workers", "2", "--set", "period_ms=50")
+TICKS = ("--ticks", "40", "--set", "field.mobs=30", "--json")
+
+# An hour forth and an hour back, three times a second, for every process of the run.
+JUMPING_CLOCK = """
+import time
+
+seconds, nanoseconds, steady = time.time, time.time_ns, time.monotonic
+
+def jump():
+    return 3600 if int(3 * steady()) % 2 else -3600
+
+time.time = lambda: seconds() + jump()
+time.time_ns = lambda: nanoseconds() + jump() * 10**9
+"""
+
+
+def test_a_wall_clock_that_jumps_changes_nothing_and_kills_nobody(start, tmp_path):
+    (tmp_path / "jumps").mkdir()
+    (tmp_path / "jumps" / "sitecustomize.py").write_text(JUMPING_CLOCK)
+    path = os.pathsep.join([str(tmp_path / "jumps"), str(CHECKOUT)])
+    steady = start(*RUN, *TICKS, "--out", "steady").finish()
+
+    jumping = start(*RUN, *TICKS, "--out", "jumping", environment={"PYTHONPATH": path}).finish()
+
+    assert (steady.code, jumping.code) == (0, 0), jumping.error
+    assert jumping.document["world_hash"] == steady.document["world_hash"]
+    assert jumping.document["steps"][0]["ticks"] == 80
+    assert saved(tmp_path / "jumping", "SELECT kind FROM events") == []
+    # Moments are of a clock that does not jump: each tick ends after it began.
+    backwards = "SELECT count(*) FROM ticks WHERE finished_ns < started_ns"
+    assert saved(tmp_path / "jumping", backwards) == [(0,)]

@@ -1,0 +1,192 @@
+"""Zone processes that die, stand still or run away in the middle of a run, and what comes after."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from zonesim_runs import Command, needs_titles, saved
+
+from corororo._platform import HAS_PROC
+
+pytestmark = needs_titles
+
+FIELD = ("run", "field", "--workers", "2", "--set", "period_ms=50", "--set", "field.mobs=30")
+CHAINS = ("run", "chains", "--workers", "2", "--set", "period_ms=50", "--set", "chains.chains=20")
+NEEDS_PROC = pytest.mark.skipif(not HAS_PROC, reason="the system does not tell of processes")
+
+
+def events(folder: Path) -> list[tuple[str, str, str]]:
+    return saved(folder, "SELECT kind, subject, detail FROM events ORDER BY at_ns")
+
+
+def ticks_of(folder: Path, zone: int) -> list[int]:
+    """The numbers of the ticks that a zone ran, in their order."""
+    rows = saved(folder, f"SELECT tick FROM ticks WHERE zone = {zone} ORDER BY started_ns")
+    return [tick for (tick,) in rows]
+
+
+def wait_for_event(command: Command, folder: Path, kind: str, count: int = 1) -> None:
+    command.wait_until(lambda: sum(event[0] == kind for event in events(folder)) >= count, kind)
+
+
+def zone_pid(command: Command, zone: int, besides: int = 0) -> int:
+    """The process of a zone, once it is another one than ``besides``."""
+
+    def look() -> int | None:
+        found = command.wait_for_process(f"zonesim zone {zone}")
+        return found if found != besides else None
+
+    return command.wait_until(look, f"another process of zone {zone}")
+
+
+def test_a_killed_zone_goes_on_from_its_checkpoint_and_the_world_is_the_same(start, tmp_path):
+    ticks = ("--zones", "3", "--ticks", "60", "--json")
+    undisturbed = start(*FIELD, *ticks, "--out", "calm").finish()
+    command = start(*FIELD, *ticks, "--out", "run")
+    command.wait_for_step(tmp_path / "run")
+    os.kill(zone_pid(command, 1), signal.SIGKILL)
+
+    ended = command.finish()
+
+    assert (ended.code, undisturbed.code) == (0, 0), ended.error
+    assert ended.document["world_hash"] == undisturbed.document["world_hash"]
+    assert ended.document["steps"][0]["async_tasks"]["lost"] == 0
+    told = [event for event in events(tmp_path / "run") if event[1] == "zonesim zone 1"]
+    assert [kind for kind, _, _ in told] == ["zone-died", "zone-restarted"]
+    assert told[0][2] == "by signal 9"
+    ran = ticks_of(tmp_path / "run", 1)
+    assert sorted(set(ran)) == list(range(60))
+    assert len(ran) - 60 <= 10  # ticks that ran again: no more than lie between two checkpoints
+
+
+def test_a_zone_killed_while_it_comes_up_comes_up_again(start, tmp_path):
+    command = start(*CHAINS, "--zones", "8", "--ticks", "20", "--out", "run")
+    os.kill(command.wait_for_process("zonesim zone 7"), signal.SIGKILL)
+
+    ended = command.finish()
+
+    assert ended.code == 0, ended.error
+    assert ticks_of(tmp_path / "run", 7) == list(range(20))
+
+
+@NEEDS_PROC
+def test_a_stopped_zone_is_found_by_its_silence_and_replaced(start, tmp_path):
+    command = start(*CHAINS, "--zones", "2", "--duration", "600", "--out", "run")
+    command.wait_for_step(tmp_path / "run")
+    victim = zone_pid(command, 1)
+    os.kill(victim, signal.SIGSTOP)
+    wait_for_event(command, tmp_path / "run", "zone-restarted")
+    assert zone_pid(command, 1) != victim
+    command.signal(signal.SIGINT)
+
+    assert command.finish().code == 130
+    told = {kind: detail for kind, _, detail in events(tmp_path / "run")}
+    assert "it is stopped" in told["zone-hung"].splitlines()[0]
+    assert "in zone_process_main" in told["zone-hung"]  # the stack says where it stood
+    assert told["zone-died"].startswith("killed: silent for")
+
+
+RUN_AWAY = """
+import os
+import sys
+import corororo as cr
+import zonesim.workloads.chains as chains
+
+tick = chains.ChainsWorld.tick
+
+async def run_away(self, number):
+    if number == 30 and not os.path.exists(sys.argv[-1]):
+        open(sys.argv[-1], "w").close()
+        spin_for_ever()
+    return await tick(self, number)
+
+def spin_for_ever():
+    while True:
+        pass
+
+chains.ChainsWorld.tick = run_away
+"""
+
+
+@NEEDS_PROC
+def test_a_zone_in_an_endless_loop_is_found_its_stack_told_and_it_is_replaced(start, tmp_path):
+    """The loop is in the world itself, as in a mistake of whoever wrote it."""
+    once = tmp_path / "has-run-away"
+    (tmp_path / "patch").mkdir()
+    patch = RUN_AWAY.replace("sys.argv[-1]", repr(str(once)))
+    hook = f"import sys\nif 'forkserver' in ' '.join(sys.orig_argv):\n    exec({patch!r})\n"
+    (tmp_path / "patch" / "sitecustomize.py").write_text(hook)
+    path = os.pathsep.join([str(tmp_path / "patch"), str(Path(__file__).resolve().parents[3])])
+    command = start(
+        *CHAINS, "--zones", "2", "--ticks", "50", "--out", "run", environment={"PYTHONPATH": path}
+    )
+
+    ended = command.finish()
+
+    assert ended.code == 0, ended.error
+    assert once.exists()
+    told = {kind: detail for kind, _, detail in events(tmp_path / "run")}
+    assert "it runs and does not come back" in told["zone-hung"].splitlines()[0]
+    assert "in spin_for_ever" in told["zone-hung"]
+    for zone in (0, 1):
+        assert sorted(set(ticks_of(tmp_path / "run", zone))) == list(range(50))
+
+
+def test_a_zone_that_keeps_dying_is_given_up_and_the_others_go_on(start, tmp_path):
+    command = start(
+        *CHAINS, "--zones", "2", "--duration", "600", "--out", "run",
+        "--set", "supervision.restarts=2", "--set", "supervision.backoff_s=0.01",
+    )  # fmt: skip
+    command.wait_for_step(tmp_path / "run")
+    pid = 0
+    for _ in range(3):
+        pid = zone_pid(command, 0, besides=pid)
+        os.kill(pid, signal.SIGKILL)
+    wait_for_event(command, tmp_path / "run", "zone-quarantined")
+    before = len(ticks_of(tmp_path / "run", 1))
+    command.wait_until(lambda: len(ticks_of(tmp_path / "run", 1)) > before, "ticks of the other")
+    command.signal(signal.SIGINT)
+
+    ended = command.finish()
+
+    assert ended.code == 130
+    [given_up] = [event for event in events(tmp_path / "run") if event[0] == "zone-quarantined"]
+    assert given_up[1:] == (
+        "zonesim zone 0", "died 3 times, the last time by signal 9; it is not started again"
+    )  # fmt: skip
+    assert "zonesim zone 0 quarantined: died 3 times" in ended.error
+
+
+def test_a_run_ends_with_one_line_when_no_zone_is_left(start):
+    command = start(*CHAINS, "--duration", "600", "--set", "supervision.restarts=0")
+    os.kill(command.wait_for_process("zonesim zone 0"), signal.SIGKILL)
+
+    ended = command.finish()
+
+    assert ended.code == 2
+    assert (
+        ended.complaint == "no zone is left: zonesim zone 0 died 1 times, the last time by signal 9"
+    )
+
+
+def test_zones_are_restarted_after_the_fork_server_was_killed(start, tmp_path):
+    command = start(*CHAINS, "--zones", "2", "--duration", "600", "--out", "run")
+    command.wait_for_step(tmp_path / "run")
+    os.kill(fork_server(command), signal.SIGKILL)
+    os.kill(zone_pid(command, 1), signal.SIGKILL)
+    wait_for_event(command, tmp_path / "run", "zone-restarted")
+    command.signal(signal.SIGINT)
+
+    assert command.finish().code == 130
+    kinds = [kind for kind, subject, _ in events(tmp_path / "run") if subject == "zonesim zone 1"]
+    assert kinds == ["zone-died", "zone-restarted"]
+
+
+def fork_server(command: Command) -> int:
+    """The process that all others are forked from."""
+    found = [pid for pid, line in command.processes().items() if "forkserver" in line]
+    assert len(found) == 1
+    return found[0]

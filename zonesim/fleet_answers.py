@@ -1,0 +1,179 @@
+"""What zone processes say, what becomes of them, and what follows from it for the others.
+
+Lets the processes in and hears them; knows nothing of steps or results.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from zonesim.channel import Channel, ControlError, CutOff
+from zonesim.control import (
+    Adopted,
+    Drained,
+    Failed,
+    Halt,
+    LegDone,
+    Ready,
+    Stop,
+    Ticks,
+    Told,
+    WorkerTotals,
+)
+from zonesim.door import Door, OnRefused
+from zonesim.errors import RunFailed
+from zonesim.fleet_orders import FleetOrders, FleetPlan
+from zonesim.host import Host
+from zonesim.supervisor import OnEvent
+from zonesim.ticks import TickRow
+from zonesim.worker_ledger import add_by_worker
+from zonesim.zone_states import ZoneState
+
+
+class FleetAnswers(FleetOrders):
+    """What is known of all zone processes.
+
+    ``on_ticks`` gets the rows that arrive, ``on_refused`` hears of connections that were closed:
+    whose, and why. ``on_event`` hears what happens to processes, ``pool_failure`` says why the
+    workers are no more. Raises RunFailed where the zones cannot go on.
+    """
+
+    def __init__(
+        self,
+        plan: FleetPlan,
+        on_ticks: Callable[[list[TickRow]], None],
+        on_refused: OnRefused,
+        on_event: OnEvent,
+        pool_failure: Callable[[], str | None],
+    ) -> None:
+        super().__init__(plan)
+        self.work: dict[int, WorkerTotals] = {}  # by number: what workers have done for all
+        self._on_ticks = on_ticks
+        self._on_refused = on_refused
+        self._on_event = on_event
+        self._pool_failure = pool_failure
+        self._door = Door(
+            plan.socket_path, lambda pid: self._awaited(pid) is not None, self._hear, on_refused
+        )
+        self._stopping = False
+        self._halting = False
+
+    def _awaited(self, pid: int) -> Host | None:
+        """The place of a process of ours that has not said hello."""
+        hosts = (h for h in self._hosts.values() if h.channel is None and h.handle is not None)
+        return next((host for host in hosts if host.handle and host.handle.pid == pid), None)
+
+    async def _hear(self, pid: int, channel: Channel) -> None:
+        host = self._awaited(pid)
+        assert host is not None  # the door expects nobody else
+        host.connected(channel)
+        if self._stopping:
+            await host.tell(Stop())
+        else:
+            await self._assign(host)
+        try:
+            while (message := await channel.receive()) is not None:
+                await self._take(host, channel, message)
+        except CutOff:
+            pass  # it ended in the middle of a message, and whoever minds the place tells how
+        except ControlError as error:
+            self._on_refused(host.title, str(error))
+            if host.channel is channel:
+                host.kill(f"killed: {error}")
+
+    async def _take(self, host: Host, channel: Channel, message: msgspec.Struct) -> None:
+        if isinstance(message, Ticks):  # they have run, whatever became of who ran them
+            add_by_worker(self.work, message.workers)
+            self._on_ticks(message.rows)
+        if host.channel is not channel:
+            return  # it is dead, and somebody else stands there by now
+        host.heard()
+        match message:
+            case Ticks(rows):
+                self._note_players(rows)
+            case Ready(next_ticks):
+                await self._note_ready(host, next_ticks)
+            case LegDone(step):
+                host.step_done = step
+            case Drained(zone, players):
+                self._handovers.released(zone, players)
+            case Adopted(number):
+                self._handovers.adopted(number)
+            case Told(kind, subject, detail):
+                self._on_event(kind, subject, detail)
+            case Failed(reason, detail):
+                self._note_failure(host, reason, detail)
+        self._notify()
+
+    async def _note_ready(self, host: Host, next_ticks: dict[int, int]) -> None:
+        """Zones are made; those that come back do what all others have been told meanwhile."""
+        host.made |= next_ticks.keys() & host.assigned
+        back = []
+        for zone in host.made:
+            if self._states.of(zone) is ZoneState.STARTING:
+                self._states.move(zone, ZoneState.READY)
+                back.append(zone)
+        if host.died_ns and back:
+            after_ms = (time.monotonic_ns() - host.died_ns) / 1e6
+            ticks = sorted({next_ticks[zone] for zone in back})
+            span = f"{ticks[0]}" if len(ticks) == 1 else f"{ticks[0]} to {ticks[-1]}"
+            self._on_event(
+                "zone-restarted", host.title, f"after {after_ms:.0f} ms, goes on at tick {span}"
+            )
+        leg = self._leg
+        if leg is None or not host.is_up or leg.until.keys().isdisjoint(host.specs):
+            await self._tell_to_drain(host)
+            return
+        if host.step_ordered != leg.step:
+            await self._send_leg(host, leg)
+            if self._halting:
+                await host.tell(Halt())
+        await self._tell_to_drain(host)
+        for zone in back:
+            for adopt in self._handovers.for_zone(zone):
+                await host.tell(adopt)
+
+    def _note_failure(self, host: Host, reason: str, detail: str) -> None:
+        """A process says that it cannot go on."""
+        if not host.made or host.restarts.recent >= self._plan.supervision.restarts:
+            self._check_pool()
+        if not host.made and not host.died_ns:
+            # What nobody could make even once will not come of trying again.
+            error = RunFailed(f"{host.title}: {reason}")
+            if detail:
+                error.add_note(detail)
+            raise error
+        self._on_event("zone-failed", host.title, f"{reason}\n{detail}".strip())
+        host.kill(f"failed: {reason}")
+
+    def _note_players(self, rows: list[TickRow]) -> None:
+        """A zone that can tick is allocated while it has players."""
+        for row in rows:
+            if self._can_tick(row.zone):
+                state = ZoneState.ALLOCATED if row.players else ZoneState.READY
+                self._states.move(row.zone, state)
+
+    # -- what becomes of them
+
+    def _note_death(self, host: Host) -> None:
+        for zone in host.specs:
+            self._states.move(zone, ZoneState.UNHEALTHY)
+        self._check_pool()
+        self._notify()
+
+    def _note_given_up(self, host: Host, why: str) -> None:
+        lost = sum(self._handovers.lose(zone) for zone in host.specs)
+        if lost:
+            self._on_event("players-lost", host.title, f"{lost} arrivals of players went with it")
+        if all(other.given_up for other in self._hosts.values()):
+            raise RunFailed(f"no zone is left: {host.title} {why}")
+        self._notify()
+
+    def _check_pool(self) -> None:
+        """Zones whose workers are no more are not to blame, and no restart helps them."""
+        failure = self._pool_failure()
+        if failure is not None:
+            raise RunFailed(failure)

@@ -1,0 +1,90 @@
+"""The places of a run, the states of its zones, and the orders that go out to processes.
+
+Knows no answers, and nothing of steps or results.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+import trio
+
+from zonesim.control import Assign, Drain, Leg, Order, Saving
+from zonesim.handovers import Handovers
+from zonesim.host import Host
+from zonesim.supervision import Supervision
+from zonesim.zone_states import TICKING, ZoneState, ZoneStates
+
+
+class FleetPlan(msgspec.Struct, frozen=True):
+    """What all zone processes of a run have in common."""
+
+    socket_path: Path
+    pool_address: str  # and the folder for all that the run has to hold
+    period_s: float = 0.4
+    supervision: Supervision = Supervision()
+    inline: bool = False  # AsyncTasks run in the zone processes themselves
+
+
+class FleetOrders:
+    """What is wanted of all zone processes, and how they are told."""
+
+    def __init__(self, plan: FleetPlan) -> None:
+        self._plan = plan
+        self._hosts: dict[int, Host] = {}  # by number
+        self._states = ZoneStates()
+        self._handovers = Handovers()
+        self._draining: set[int] = set()
+        self._leg: Leg | None = None
+        self._changed = trio.Event()
+
+    async def _assign(self, host: Host) -> None:
+        """Have the process there make what it has not been told to make."""
+        if host.channel is None:
+            return  # it hears of it when it says hello
+        new = [spec for zone, spec in host.specs.items() if zone not in host.assigned]
+        if new:
+            host.assigned.update(spec.zone for spec in new)
+            for spec in new:
+                self._states.move(spec.zone, ZoneState.STARTING)
+            saving = Saving(self._plan.pool_address, self._plan.supervision.checkpoint_ticks)
+            await host.tell(Assign(new, saving))
+
+    async def _send_leg(self, host: Host, leg: Leg) -> None:
+        host.step_ordered = leg.step
+        mine = {zone: leg.until[zone] for zone in host.specs if zone in leg.until}
+        # What was due before a zone came back has run, or is missed: nobody waits for it now.
+        start_ns = max(leg.start_ns, time.monotonic_ns()) if host.died_ns else leg.start_ns
+        await host.tell(msgspec.structs.replace(leg, until=mine, start_ns=start_ns))
+
+    async def _tell_to_drain(self, host: Host) -> None:
+        zones = [zone for zone in host.specs if zone in self._draining and self._can_tick(zone)]
+        if zones and host.is_up:
+            for zone in zones:
+                self._states.move(zone, ZoneState.DRAINING)
+            await host.tell(Drain(zones))
+
+    async def _tell_all(self, order: Order) -> None:
+        for host in list(self._hosts.values()):
+            await host.tell(order)
+
+    def _hosts_with(self, zones: Iterable[int]) -> list[Host]:
+        wanted = set(zones)
+        return [host for host in self._hosts.values() if not wanted.isdisjoint(host.specs)]
+
+    def _can_tick(self, zone: int) -> bool:
+        return self._states.of(zone) in TICKING
+
+    def _is_given_up(self, zone: int) -> bool:
+        return all(host.given_up for host in self._hosts_with([zone]))
+
+    def _notify(self) -> None:
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while not holds():
+            await self._changed.wait()

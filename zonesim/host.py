@@ -1,0 +1,78 @@
+"""A place for a zone process: which zones belong there, who stands there now, and the wire to it.
+
+The place outlives the process. Starts nothing and decides nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+
+from zonesim.channel import Channel, ControlError
+from zonesim.control import Order
+from zonesim.restarts import Restarts
+from zonesim.supervision import Supervision
+from zonesim.workloads.base import ZoneSpec
+from zonesim.zone_handle import ZoneProcessHandle
+from zonesim.zone_process import process_title
+
+
+class Host:
+    """One of the places of a run."""
+
+    def __init__(self, number: int, policy: Supervision) -> None:
+        self.number = number
+        self.specs: dict[int, ZoneSpec] = {}  # by zone: those that belong here
+        self.restarts = Restarts(policy)
+        self.given_up = False  # nobody will stand here any more
+        self.is_leaving = False  # the process has been told to end
+        self.why_killed = ""  # where this run has killed the process: what was wrong with it
+        self.handle: ZoneProcessHandle | None = None
+        self.channel: Channel | None = None
+        self.assigned: set[int] = set()  # zones that the process has been told to make
+        self.made: set[int] = set()  # and that it has made
+        self.step_ordered = self.step_done = 0
+        self.heard_ns = 0  # when it last said anything
+        self.died_ns = 0  # when the one before it died; 0 where there was none
+
+    @property
+    def title(self) -> str:
+        """What the process here calls itself."""
+        return process_title(sorted(self.specs)) if self.specs else f"zone process {self.number}"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether all zones that belong here can follow orders."""
+        return self.channel is not None and bool(self.specs) and self.specs.keys() <= self.made
+
+    def stands(self, handle: ZoneProcessHandle) -> None:
+        """A new process stands here, and has not said a word yet."""
+        self.handle, self.channel, self.why_killed = handle, None, ""
+        self.assigned, self.made = set(), set()
+        self.step_ordered = self.step_done = 0
+
+    def connected(self, channel: Channel) -> None:
+        """It has said hello."""
+        self.channel = channel
+        self.heard()
+
+    def heard(self) -> None:
+        """It has said something."""
+        self.heard_ns = time.monotonic_ns()
+
+    def gone(self) -> None:
+        """It has ended."""
+        self.channel, self.made = None, set()
+        self.died_ns = time.monotonic_ns()
+
+    def kill(self, why: str) -> None:
+        """End the process now, whatever it does."""
+        self.why_killed = self.why_killed or why
+        if self.handle is not None:
+            self.handle.kill()
+
+    async def tell(self, order: Order) -> None:
+        """Send an order; who has ended hears none, and whoever minds the place sees to that."""
+        if self.channel is not None:
+            with suppress(ControlError):
+                await self.channel.send(order)

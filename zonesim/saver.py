@@ -1,0 +1,80 @@
+"""Saves the zones of a process between their ticks. Knows files, and neither wire nor schedule.
+
+A zone waits for no disk: its state is taken at once, and written by a thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import trio
+
+from zonesim.checkpoint import Checkpoint, CheckpointError, load, save
+from zonesim.control import Saving, Told, told
+from zonesim.zone import Zone
+
+Tell = Callable[[Told], None]
+
+
+def checkpoint_path(directory: str | Path, zone: int) -> Path:
+    """Where a zone of a run is saved."""
+    return Path(directory) / f"zone-{zone}.checkpoint"
+
+
+class Saver:
+    """For the zones of one process. ``tell`` hears, once, when a zone cannot be saved."""
+
+    def __init__(self, saving: Saving, tell: Tell) -> None:
+        self._saving = saving
+        self._tell = tell
+        self._writing: dict[int, trio.Lock] = {}
+        self._refused: set[int] = set()
+        self._delay_s = 0.0
+        self._slow_until_ns = 0
+
+    def load(self, zone: int) -> Checkpoint | None:
+        """What was saved of a zone last; None where nothing was, or nothing can be used."""
+        try:
+            return load(checkpoint_path(self._saving.directory, zone))
+        except CheckpointError as error:
+            self.tell_unusable(zone, error)
+            return None
+
+    def tell_unusable(self, zone: int, error: CheckpointError) -> None:
+        """A zone begins anew, and why."""
+        self._tell(told("checkpoint-unusable", f"zonesim zone {zone}", str(error)))
+
+    def is_due(self, zone: Zone) -> bool:
+        """Whether a zone is to be saved after the tick that it has run; each at its own ticks."""
+        every, number = self._saving.every_ticks, zone.spec.zone
+        if not every or (zone.next_tick + number) % every:
+            return False
+        lock = self._writing.get(number)
+        return lock is None or not lock.locked()  # else the disk is slow: the next time, then
+
+    def slow_down(self, delay_s: float, until_ns: int) -> None:
+        """Have each write take so much longer, until a moment of the monotonic clock."""
+        self._delay_s, self._slow_until_ns = delay_s, until_ns
+
+    async def save(self, zone: int, checkpoint: Checkpoint) -> None:
+        """Write a state of a zone; returns when it is written, or cannot be."""
+        async with self._writing.setdefault(zone, trio.Lock()):
+            try:
+                await trio.to_thread.run_sync(self._write, zone, checkpoint)
+            except OSError as error:
+                self._refuse(zone, error)
+            else:
+                self._refused.discard(zone)
+
+    def _write(self, zone: int, checkpoint: Checkpoint) -> None:
+        if time.monotonic_ns() < self._slow_until_ns:
+            time.sleep(self._delay_s)
+        save(checkpoint_path(self._saving.directory, zone), checkpoint)
+
+    def _refuse(self, zone: int, error: OSError) -> None:
+        if zone not in self._refused:
+            self._refused.add(zone)
+            why = f"no checkpoint can be written: {error.strerror}; it is tried again"
+            self._tell(told("checkpoint-unwritable", f"zonesim zone {zone}", why))

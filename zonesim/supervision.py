@@ -1,0 +1,58 @@
+"""What a scenario may say of how its processes are watched over. Watches nobody."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.25, 2.5
+SHORTEST_SILENCE_S = 1.0
+
+
+class Supervision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[supervision]`: when zone processes are started anew, and from where they go on."""
+
+    checkpoint_ticks: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Ticks between two checkpoints of a zone; 0 writes none, and a zone that "
+            "dies begins anew.",
+        ),
+    ] = 10
+    missed_beats: Annotated[
+        int, Meta(ge=1, le=1000, description="Periods without a word after which a process hangs.")
+    ] = 3
+    restarts: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1000,
+            description="Restarts of a process within window_s; it is given up after the next "
+            "death.",
+        ),
+    ] = 5
+    window_s: Annotated[
+        float, Meta(gt=0, le=86_400, description="How long a death counts against a process.")
+    ] = 60.0
+    backoff_s: Annotated[
+        float, Meta(ge=0, le=60, description="The wait before a restart; it doubles with each.")
+    ] = 0.05
+    backoff_max_s: Annotated[
+        float, Meta(ge=0, le=600, description="The longest wait before a restart.")
+    ] = 5.0
+
+    def silence_s(self, period_s: float) -> float:
+        """How long a process that is well may say nothing."""
+        return max(SHORTEST_SILENCE_S, self.missed_beats * min(period_s, LONGEST_BEAT_S))
+
+
+def beat_s(period_s: float) -> float:
+    """After how long without a tick a process says that it is well.
+
+    A little more than a period: where ticks run in time, they are all that is said.
+    """
+    return min(max(1.25 * period_s, SHORTEST_BEAT_S), LONGEST_BEAT_S)

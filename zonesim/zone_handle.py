@@ -1,0 +1,86 @@
+"""One zone process as the controller sees it: started, waited for, ended. Sends no orders."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import trio
+
+from corororo import forkserver
+from zonesim.stacks import stack_path
+from zonesim.zone_process import zone_process_main
+
+PRELOAD = (
+    "zonesim.zone_process",
+    "zonesim.fork_server",
+)  # what the server has imported from which zones are forked
+POLL_S = 0.05
+FORK_SERVER_LOST = 255  # the exit code that multiprocessing reports when it cannot know
+STOP_S = 2.0  # what a zone process gets to end by itself
+
+
+class ZoneProcessHandle:
+    """One zone process; raises OSError or EOFError where none can be started now."""
+
+    def __init__(self, host: int, title: str, socket_path: Path, pool_address: str) -> None:
+        self.stack_path = stack_path(pool_address, host)
+        self._process = forkserver(PRELOAD).Process(
+            target=zone_process_main,
+            args=(str(socket_path), pool_address, host, title, str(self.stack_path)),
+            daemon=True,
+        )
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def told(self) -> str:
+        """How it has ended, in words."""
+        code = self._process.exitcode
+        if code == FORK_SERVER_LOST:
+            return "and the fork server with it, so that nobody can tell how"
+        assert code is not None
+        return f"by signal {-code}" if code < 0 else f"with exit code {code}"
+
+    async def wait_until_ended(self) -> None:
+        """Return once it has ended."""
+        if self._process.exitcode is None:
+            await trio.lowlevel.wait_readable(self._process.sentinel)
+        await self._poll_until_ended()
+
+    def kill(self) -> None:
+        """SIGKILL; nothing happens where it has ended already."""
+        if not self._has_ended():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """Give it time to end, then kill it."""
+        # Looked at again and again: somebody else may wait on the sentinel, and only one can.
+        with trio.CancelScope(shield=True):
+            with trio.move_on_after(STOP_S):
+                await self._poll_until_ended()
+                return
+            self.kill()
+            with trio.move_on_after(STOP_S):
+                await self._poll_until_ended()
+
+    async def _poll_until_ended(self) -> None:
+        while not self._has_ended():  # noqa: ASYNC110 - a process sets no trio.Event
+            await trio.sleep(POLL_S)
+
+    def _has_ended(self) -> bool:
+        code = self._process.exitcode
+        if code != FORK_SERVER_LOST:
+            return code is not None
+        try:  # its parent is gone, and could not tell what became of it
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
