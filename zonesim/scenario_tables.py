@@ -81,7 +81,7 @@ class ChainsTable(_Table, frozen=True):
 
 
 class Limits(_Table, frozen=True):
-    """`[limits]`: what every step must keep, or the run ends with exit code 1."""
+    """`[limits]`: what every step, and then the run, must keep, or it ends with exit code 1."""
 
     late_ratio: (
         Annotated[_Ratio, Meta(description="Late ticks over executed ticks, at most.")] | None
@@ -107,6 +107,30 @@ class Limits(_Table, frozen=True):
     ) = None
 
     def figures(self) -> dict[str, float]:
+    unhealthy: (
+        Annotated[
+            int, Meta(ge=0, description="Zones that are not alive at the end of the run, at most.")
+        ]
+        | None
+    ) = None
+    recovery_ms: (
+        Annotated[
+            _Milliseconds,
+            Meta(description="Death of a zone to the end of its first tick after it, at most."),
+        ]
+        | None
+    ) = None
+    redone_ticks: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                description="Ticks that a zone runs again after one death, at most: those since "
+                "its checkpoint.",
+            ),
+        ]
+        | None
+    ) = None
         """Only the limits that are set, by name."""
         return {
             name: limit for name, limit in msgspec.structs.asdict(self).items() if limit is not None
