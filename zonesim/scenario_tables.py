@@ -8,8 +8,10 @@ import msgspec
 from msgspec import Meta
 
 from zonesim.autoscale import WORKERS_MAX, WorkerBounds
+from zonesim.fault_tables import FAULTS_MAX, Fault, SurgeFault, check_victims
 from zonesim.ramp import EXAMPLES, ZONES_MAX, Step, parse_steps
 from zonesim.schedule import Missed
+from zonesim.surges import Surge
 
 DEFAULT_DURATION_S = 10.0
 
@@ -105,8 +107,6 @@ class Limits(_Table, frozen=True):
         ]
         | None
     ) = None
-
-    def figures(self) -> dict[str, float]:
     unhealthy: (
         Annotated[
             int, Meta(ge=0, description="Zones that are not alive at the end of the run, at most.")
@@ -131,6 +131,8 @@ class Limits(_Table, frozen=True):
         ]
         | None
     ) = None
+
+    def figures(self) -> dict[str, float]:
         """Only the limits that are set, by name."""
         return {
             name: limit for name, limit in msgspec.structs.asdict(self).items() if limit is not None
@@ -225,9 +227,18 @@ class Scenario(_Table, frozen=True):
     map: MapTable = msgspec.field(default_factory=MapTable)
     field: FieldTable = msgspec.field(default_factory=FieldTable)
     chains: ChainsTable = msgspec.field(default_factory=ChainsTable)
+    faults: Annotated[
+        list[Fault],
+        Meta(min_length=0, max_length=FAULTS_MAX, description="What goes wrong, and when."),
+    ] = msgspec.field(default_factory=list)
     limits: Limits = msgspec.field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        """Have one rule for how long steps are, and no fault that can find nobody."""
+        self._bound_steps()
+        check_victims(self.faults, max(self.steps), self._worker_limit)
+
+    def _bound_steps(self) -> None:
         """Have one of ticks, duration_s and ramps say how long steps are."""
         if self.ticks is not None and self.duration_s is not None:
             raise ValueError(
@@ -275,6 +286,21 @@ class Scenario(_Table, frozen=True):
         from zonesim.system import usable_cpus  # with all of corororo, which --help can do without
 
         return usable_cpus()
+
+    def surges_for(self, zone: int) -> tuple[Surge, ...]:
+        """The surges that a zone is to have, for its ZoneSpec."""
+        return tuple(
+            fault.surge(self.period_ms / 1000)
+            for fault in self.faults
+            if isinstance(fault, SurgeFault) and fault.zone in (None, zone)
+        )
+
+    @property
+    def _worker_limit(self) -> int | None:
+        """The number that no worker exceeds; None where the machine decides, or there are none."""
+        if self.transfer == "inline" or self.workers == "auto":
+            return None
+        return self.workers.max if isinstance(self.workers, WorkerBounds) else self.workers or None
 
     @property
     def worker_bounds(self) -> WorkerBounds | None:
