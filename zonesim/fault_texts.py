@@ -18,6 +18,11 @@ def fault_text(fault: Fault) -> str:
     return f"{fault.__struct_config__.tag}: {_what(fault)}, {_when(fault)}{_how_long(fault)}"
 
 
+def more_players(players: int) -> str:
+    """How many come with a surge."""
+    return "1 player more" if players == 1 else f"{players} players more"
+
+
 def _what(fault: Fault) -> str:
     match fault:
         case KillWorker(worker=worker) | StallWorker(worker=worker):
@@ -25,7 +30,8 @@ def _what(fault: Fault) -> str:
         case KillZone(zone=zone) | StallZone(zone=zone):
             return "a zone by draw" if zone is None else f"zone {zone}"
         case SurgeFault(players=players, zone=zone):
-            return f"{players} players more in {'every zone' if zone is None else f'zone {zone}'}"
+            where = "every zone" if zone is None else f"zone {zone}"
+            return f"{more_players(players)} in {where}"
         case SlowDisk(delay_ms=delay_ms):
             return f"each write {delay_ms:g} ms longer"
 
