@@ -28,7 +28,10 @@ class Targets(Protocol):
         ...
 
     async def slow_disk(self, delay_s: float, for_s: float) -> None:
-        """Have each write of the run's figures take longer, for a while."""
+        """Have each write of the run's figures take longer, for a while.
+
+        It may come back at once, or when that is over: nothing else waits for it.
+        """
         ...
 
 
