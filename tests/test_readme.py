@@ -76,11 +76,11 @@ def test_the_python_snippet_prints_what_its_comment_says(tmp_path: Path) -> None
     assert batches < 10
 
 
-def test_the_scenario_snippet_can_be_run(tmp_path: Path) -> None:
-    (snippet,) = blocks("toml")
+@pytest.mark.parametrize("snippet", blocks("toml"), ids=["crowded", "faults"])
+def test_a_scenario_snippet_can_be_run(snippet: str, tmp_path: Path) -> None:
     tomllib.loads(snippet)
-    (tmp_path / "crowded.toml").write_text(snippet)
-    done = run_in(tmp_path, [sys.executable, "-m", "zonesim", "check", "crowded.toml"], 60)
+    (tmp_path / "mine.toml").write_text(snippet)
+    done = run_in(tmp_path, [sys.executable, "-m", "zonesim", "check", "mine.toml"], 60)
     assert done.returncode == 0, done.stderr
 
 

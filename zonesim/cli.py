@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from zonesim.cli_bench import bench
@@ -146,7 +145,8 @@ def scale(
     )
     loaded = load_scenario(scenario, given)
     if len(loaded.steps) == 1 and "zones" not in given:
-        loaded = msgspec.structs.replace(loaded, zones=load_scenario("scale").zones)
+        # Read again, not only replaced: its faults may name a zone that these steps do not have.
+        loaded = load_scenario(scenario, given | {"zones": load_scenario("scale").zones})
     _run(loaded, out, as_json)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from zonesim.fault_texts import fault_text
 from zonesim.scenario import Scenario
 from zonesim.step_table import step_table
 
@@ -22,12 +23,13 @@ def summary_text(summary: Summary) -> str:
 
 
 def scenario_text(scenario: Scenario) -> str:
-    """A scenario that can be run, in one line."""
+    """A scenario that can be run, in one line, and one more for each of its faults."""
     steps = ", ".join(map(str, scenario.steps))
-    return (
+    run = (
         f"{scenario.name}: can be run; workload {scenario.workload}, zones {steps}, "
         f"{_bounds_text(scenario)} each, {_workers(scenario)} workers, seed {scenario.seed}"
     )
+    return "\n  ".join([run, *map(fault_text, scenario.faults)])
 
 
 def usage_problem(error: Exception) -> str:

@@ -23,10 +23,13 @@ from zonesim.results import RunWriter
 from zonesim.scenario import Scenario
 from zonesim.sessions import CONTROL
 from zonesim.stepping import Stepping
+from zonesim.targets import RunTargets
 from zonesim.ticker import sleep_until_ns
+from zonesim.ticks import TickRow
 from zonesim.view import ViewFile
 from zonesim.worker_scaler import WorkerScaler
 from zonesim.workloads.base import ZoneSpec
+from zonesim.wrecker import Wrecker
 
 PROGRESS_S = 0.25
 NEWLINE = "\n"
@@ -62,13 +65,19 @@ class Controller:
                 scenario.supervision,
                 inline=pool.workers == 0,
             ),
-            self._log.take_ticks,
+            self._take_ticks,
             self._refusals.note,
             self._note_event,
             lambda: pool.statistics().failure,
         )
         self._scaler = WorkerScaler(
             pool, scenario.worker_bounds, self._worker_busy_ns, self._note_scaling
+        )
+        self._wrecker = Wrecker(
+            scenario.faults,
+            scenario.seed,
+            RunTargets(pool, self._fleet, writer),
+            self._note_fault,
         )
         self._leg: Leg | None = None  # of the step that runs
         self._pss_mb: float | None = None  # of a zone, when last measured
@@ -84,7 +93,10 @@ class Controller:
                 nursery.start_soon(self._show_progress)
                 nursery.start_soon(self._scaler.run)
                 try:
-                    await self._run_steps()
+                    async with trio.open_nursery() as faults:
+                        faults.start_soon(self._wrecker.run)
+                        await self._run_steps()
+                        faults.cancel_scope.cancel()
                 finally:
                     with trio.CancelScope(shield=True):
                         await self._fleet.stop()
@@ -123,6 +135,8 @@ class Controller:
             await self._fleet.drain(surplus, range(zones))
         with trio.CancelScope(shield=True):  # once ordered, it is on record
             leg = self._stepping.begin(time.monotonic_ns())
+            if number == 1:
+                self._wrecker.begin(leg.start_ns)
             await self._fleet.order(leg)
             goes_on = self._leg is not None
             if goes_on:
@@ -168,6 +182,7 @@ class Controller:
             work=scenario.chains.work,
             late=scenario.late,
             missed=scenario.missed,
+            surges=scenario.surges_for(zone),
         )
 
     async def _measure_memory(self) -> None:
@@ -192,9 +207,18 @@ class Controller:
     def _note_scaling(self, what: str) -> None:
         self._log.note("workers-scaled", "workers", what, f"workers {what}")
 
+    def _take_ticks(self, rows: list[TickRow]) -> None:
+        self._log.take_ticks(rows)
+        for row in rows:
+            self._wrecker.note_tick(row.zone, row.tick)
+
     def _note_event(self, kind: str, subject: str, detail: str) -> None:
-        said = f"{subject} {kind.partition('-')[2]}: {detail.partition(NEWLINE)[0]}"
-        self._log.note(kind, subject, detail, said)
+        """Something has happened to a process: those who watch see the first line of it."""
+        what = kind.rpartition("-")[2]
+        self._log.note(kind, subject, detail, f"{subject} {what}: {detail.partition(NEWLINE)[0]}")
+
+    def _note_fault(self, kind: str, subject: str, detail: str) -> None:
+        self._log.note(kind, subject, detail, f"{kind}: {subject} {detail}")
 
     def _tell_refusal(self, subject: str, reason: str) -> None:
         told = f"connection refused: {subject}: {reason}"

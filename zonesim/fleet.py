@@ -5,7 +5,6 @@ Knows nothing of steps or results.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 
 import trio
@@ -148,9 +147,8 @@ class Fleet(FleetAnswers):
             hosts = self.hosts_of(leg)
             await self._until(lambda: all(self._is_done(host, leg.step) for host in hosts))
 
-    async def slow_disk(self, delay_s: float, for_s: float) -> None:
-        """Have every write of a checkpoint take so much longer, for a while."""
-        until_ns = time.monotonic_ns() + round(for_s * 1e9)
+    async def slow_disk(self, delay_s: float, until_ns: int) -> None:
+        """Have every write of a checkpoint take so much longer, until a moment."""
         await self._tell_all(SlowDisk(delay_s, until_ns))
 
     async def halt(self) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from .deaths import deaths_of, unhealthy_of
+from .recovery import recovery_of
 from .run_file import RunFile
 from .statistics import LimitsResult, carried_between, check_limits, summarise_step
 from .statistics import StepInfo as StepInfo
@@ -215,6 +217,10 @@ class RunWriter:
                 (duration_s, pss_mb_per_zone, end_ns, workers, step),
             )
 
+    def slow_down(self, delay_s: float, until_ns: int) -> None:
+        """Have each write take so much longer, until a moment of the monotonic clock."""
+        self._file.slow_down(delay_s, until_ns)
+
     def finish(self, world_hash: str, limits: Mapping[str, float]) -> Summary:
         """Close the run, write ``summary.json`` and give back what it says."""
         self._flush()
@@ -276,6 +282,11 @@ def load_run(directory: Path) -> Run:
 def summarise(run: Run) -> Summary:
     """Compute ``summary.json`` from what the run saved."""
     steps = _summarise_steps(run.steps)
+    recovery = recovery_of(
+        (row for step in run.steps for row in step.rows),
+        deaths_of(run.events),
+        len(unhealthy_of(run.events)),
+    )
     return Summary(
         format=run.info.format,
         scenario=run.info.scenario,
@@ -285,7 +296,7 @@ def summarise(run: Run) -> Summary:
         versions=run.info.versions,
         steps=steps,
         events=run.events,
-        limits=check_limits(steps, run.info.limits),
+        limits=check_limits(steps, run.info.limits, recovery),
     )
 
 

@@ -6,6 +6,7 @@ Knows that there are tables, not what stands in them.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -37,6 +38,7 @@ class RunFile:
         self._on_refused = on_refused
         self.is_held = False  # in memory, and not in the file
         self.is_full = False
+        self._delay_s, self._slow_until_ns = 0.0, 0
         self.database = sqlite3.connect(path, timeout=_LOCKED_S)
         self.database.executescript(_SETTINGS + schema)
 
@@ -52,6 +54,10 @@ class RunFile:
     def update(self, statement: str, values: Sequence[object]) -> None:
         """Change rows."""
         self._write(statement, [values])
+
+    def slow_down(self, delay_s: float, until_ns: int) -> None:
+        """Have each write take so much longer, until a moment of the monotonic clock."""
+        self._delay_s, self._slow_until_ns = delay_s, until_ns
 
     def save(self) -> bool:
         """Try once more to get into the file what is held in memory; whether all is there."""
@@ -82,6 +88,8 @@ class RunFile:
             )
 
     def _write_all(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        if time.monotonic_ns() < self._slow_until_ns:
+            time.sleep(self._delay_s)
         with self.database:  # rolls back what was refused half-way
             self.database.executemany(statement, rows)
 

@@ -45,9 +45,13 @@ def explain(
     if isinstance(error.__cause__, ValueError):  # a rule of its own says it all itself
         return path + getattr(error.__cause__, "inside", ""), what
     kind, value = _walk(mi.type_info(model), data, path)
-    table = _one_of(kind, mi.StructType)
-    if table is not None and isinstance(value, Mapping):
-        return _wrong_keys(path, value, table.fields)
+    if isinstance(value, Mapping):
+        table = _table_for(kind, value)
+        if table is not None:
+            return _wrong_keys(path, value, table)
+        tags = _tags(kind)
+        if tags is not None:
+            return path, _expected_key(*tags)
     return path, f"expected {describe(kind)}, found {shown(value)}"
 
 
@@ -60,7 +64,8 @@ def describe(kind: mi.Type) -> str:
             return describe(inner)
         case mi.UnionType(types=types):
             # TOML has no null: None only says that a key may be left out.
-            return " or ".join(describe(t) for t in types if not isinstance(t, mi.NoneType))
+            words = (describe(t) for t in types if not isinstance(t, mi.NoneType))
+            return " or ".join(dict.fromkeys(words))  # several kinds of tables are a table
         case mi.IntType() | mi.FloatType():
             return _describe_number(kind)
         case mi.LiteralType(values=values):
@@ -101,17 +106,20 @@ def _describe_number(kind: mi.IntType | mi.FloatType) -> str:
     return f"{name}, {' and '.join(bounds)}" if bounds else name
 
 
-def _wrong_keys(
-    path: str, table: Mapping[str, object], fields: Sequence[mi.Field]
-) -> tuple[str, str]:
+def _wrong_keys(path: str, table: Mapping[str, object], kind: mi.StructType) -> tuple[str, str]:
     """The first key that a table lacks, or may not hold and what its author may have meant."""
-    for field in fields:
+    for field in kind.fields:
         if field.required and field.encode_name not in table:
-            expected = f"expected {field.encode_name}, {describe(_bare(field.type))}"
-            return path, f"{expected}, found a table without it"
-    known = [field.encode_name for field in fields]
+            return path, _expected_key(field.encode_name, _bare(field.type))
+    tags = _tags(kind)
+    known = [tags[0]] if tags else []
+    known += [field.encode_name for field in kind.fields]
     unknown = next(key for key in table if key not in known)
     return f"{path}.{unknown}", f"unknown key; {nearest(unknown, known)}"
+
+
+def _expected_key(name: str, kind: mi.Type) -> str:
+    return f"expected {name}, {describe(kind)}, found a table without it"
 
 
 def _walk(kind: mi.Type, value: object, path: str) -> tuple[mi.Type, object]:
@@ -125,9 +133,12 @@ def _walk(kind: mi.Type, value: object, path: str) -> tuple[mi.Type, object]:
 
 
 def _member(kind: mi.Type, value: object, name: str) -> tuple[mi.Type, object]:
-    table = _one_of(kind, mi.StructType)
-    assert table is not None
     assert isinstance(value, Mapping)
+    tags = _tags(kind)
+    if tags is not None and name == tags[0]:
+        return tags[1], value[name]
+    table = _table_for(kind, value)
+    assert table is not None
     return next(field.type for field in table.fields if field.encode_name == name), value[name]
 
 
@@ -138,11 +149,33 @@ def _item(kind: mi.Type, value: object, index: int) -> tuple[mi.Type, object]:
     return items.item_type, value[index]
 
 
+def _table_for(kind: mi.Type, value: Mapping[str, object]) -> mi.StructType | None:
+    """The kind of table that a value is to be; None where none is, or its tag names none."""
+    table = _one_of(kind, mi.StructType)
+    if table is None or table.tag_field is None:
+        return table
+    kinds = _all_of(kind, mi.StructType)
+    return next((t for t in kinds if value.get(table.tag_field) == t.tag), None)
+
+
+def _tags(kind: mi.Type) -> tuple[str, mi.LiteralType] | None:
+    """The key that tells kinds of tables apart, and what it may hold; None where there is none."""
+    tables = [table for table in _all_of(kind, mi.StructType) if table.tag_field is not None]
+    if not tables:
+        return None
+    return str(tables[0].tag_field), mi.LiteralType(tuple(table.tag for table in tables))
+
+
 def _one_of(kind: mi.Type, wanted: type[K]) -> K | None:
     """The type itself or the one of its choices that is of this kind; None where none is."""
+    return next(iter(_all_of(kind, wanted)), None)
+
+
+def _all_of(kind: mi.Type, wanted: type[K]) -> list[K]:
+    """The type itself or those of its choices that are of this kind."""
     kind = _bare(kind)
     choices = kind.types if isinstance(kind, mi.UnionType) else (kind,)
-    return next((_bare(t) for t in choices if isinstance(_bare(t), wanted)), None)  # type: ignore[return-value]
+    return [bare for bare in map(_bare, choices) if isinstance(bare, wanted)]
 
 
 def _bare(kind: mi.Type) -> mi.Type:

@@ -8,9 +8,11 @@ import msgspec
 from msgspec import Meta
 
 from zonesim.autoscale import WORKERS_MAX, WorkerBounds
+from zonesim.fault_tables import FAULTS_MAX, Fault, SurgeFault, check_victims
 from zonesim.ramp import EXAMPLES, ZONES_MAX, Step, parse_steps
 from zonesim.schedule import Missed
 from zonesim.supervision import Supervision
+from zonesim.surges import Surge
 
 DEFAULT_DURATION_S = 10.0
 
@@ -82,7 +84,7 @@ class ChainsTable(_Table, frozen=True):
 
 
 class Limits(_Table, frozen=True):
-    """`[limits]`: what every step must keep, or the run ends with exit code 1."""
+    """`[limits]`: what every step, and then the run, must keep, or it ends with exit code 1."""
 
     late_ratio: (
         Annotated[_Ratio, Meta(description="Late ticks over executed ticks, at most.")] | None
@@ -103,6 +105,30 @@ class Limits(_Table, frozen=True):
         Annotated[
             float,
             Meta(gt=0, le=1000, description="Ticks per second of the slowest zone, at least."),
+        ]
+        | None
+    ) = None
+    unhealthy: (
+        Annotated[
+            int, Meta(ge=0, description="Zones that are not alive at the end of the run, at most.")
+        ]
+        | None
+    ) = None
+    recovery_ms: (
+        Annotated[
+            _Milliseconds,
+            Meta(description="Death of a zone to the end of its first tick after it, at most."),
+        ]
+        | None
+    ) = None
+    redone_ticks: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                description="Ticks that a zone runs again after one death, at most: those since "
+                "its checkpoint.",
+            ),
         ]
         | None
     ) = None
@@ -203,9 +229,18 @@ class Scenario(_Table, frozen=True):
     field: FieldTable = msgspec.field(default_factory=FieldTable)
     chains: ChainsTable = msgspec.field(default_factory=ChainsTable)
     supervision: Supervision = msgspec.field(default_factory=Supervision)
+    faults: Annotated[
+        list[Fault],
+        Meta(min_length=0, max_length=FAULTS_MAX, description="What goes wrong, and when."),
+    ] = msgspec.field(default_factory=list)
     limits: Limits = msgspec.field(default_factory=Limits)
 
     def __post_init__(self) -> None:
+        """Have one rule for how long steps are, and no fault that can find nobody."""
+        self._bound_steps()
+        check_victims(self.faults, max(self.steps), self._worker_limit)
+
+    def _bound_steps(self) -> None:
         """Have one of ticks, duration_s and ramps say how long steps are."""
         if self.ticks is not None and self.duration_s is not None:
             raise ValueError(
@@ -253,6 +288,21 @@ class Scenario(_Table, frozen=True):
         from zonesim.system import usable_cpus  # with all of corororo, which --help can do without
 
         return usable_cpus()
+
+    def surges_for(self, zone: int) -> tuple[Surge, ...]:
+        """The surges that a zone is to have, for its ZoneSpec."""
+        return tuple(
+            fault.surge(self.period_ms / 1000)
+            for fault in self.faults
+            if isinstance(fault, SurgeFault) and fault.zone in (None, zone)
+        )
+
+    @property
+    def _worker_limit(self) -> int | None:
+        """The number that no worker exceeds; None where the machine decides, or there are none."""
+        if self.transfer == "inline" or self.workers == "auto":
+            return None
+        return self.workers.max if isinstance(self.workers, WorkerBounds) else self.workers or None
 
     @property
     def worker_bounds(self) -> WorkerBounds | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
 from math import ceil
 
 import msgspec
 
 from .phases import times_due
+from .recovery import Recovery
 from .ticks import TickRow
 
 NS_PER_MS = 1_000_000
@@ -230,33 +231,57 @@ def count_missed(rows: Sequence[TickRow], step: StepInfo) -> int:
     return missed
 
 
-def check_limits(steps: Sequence[StepSummary], limits: Mapping[str, float]) -> LimitsResult:
-    """Hold each step against the limits; ValueError for a limit that does not exist.
+def check_limits(
+    steps: Sequence[StepSummary],
+    limits: Mapping[str, float],
+    recovery: Recovery | None = None,
+) -> LimitsResult:
+    """Hold each step and the run against the limits; ValueError for a limit that does not exist.
 
-    Limits are upper bounds, except ``tps_min``. A step without a tick keeps no limit.
+    Limits are upper bounds, except ``tps_min``. A step without a tick keeps no limit. Without
+    ``recovery`` no zone has died.
     """
+    _check_names(limits)
     broken: list[str] = []
     for number, step in enumerate(steps, start=1):
         name = f"step {number} ({step.zones} {'zone' if step.zones == 1 else 'zones'})"
         if limits and not step.ticks:
             broken.append(f"{name}: no tick ran, so no limit is shown to hold")
             continue
-        broken += [f"{name}: {text}" for text in _broken_limits(step, limits)]
+        figures = {figure: of(step) for figure, of in _STEP_FIGURES.items()}
+        broken += [f"{name}: {text}" for text in _broken_limits(figures, limits)]
+    figures = {figure: of(recovery or Recovery()) for figure, of in _RUN_FIGURES.items()}
+    broken += [f"run: {text}" for text in _broken_limits(figures, limits)]
     return LimitsResult(ok=not broken, broken=broken)
 
 
-def _broken_limits(step: StepSummary, limits: Mapping[str, float]) -> Iterable[str]:
-    figures: dict[str, float] = {
-        "late_ratio": _ratio(step.late, step.ticks),
-        "missed_ratio": _ratio(step.missed, step.ticks + step.missed),
-        "response_p99_ms": step.response_ms.p99,
-        "tick_p99_ms": step.tick_ms.p99,
-        "lost": step.async_tasks.lost,
-        "tps_min": step.tps_min,
-    }
+_STEP_FIGURES: dict[str, Callable[[StepSummary], float]] = {
+    "late_ratio": lambda step: _ratio(step.late, step.ticks),
+    "missed_ratio": lambda step: _ratio(step.missed, step.ticks + step.missed),
+    "response_p99_ms": lambda step: step.response_ms.p99,
+    "tick_p99_ms": lambda step: step.tick_ms.p99,
+    "lost": lambda step: step.async_tasks.lost,
+    "tps_min": lambda step: step.tps_min,
+}
+_RUN_FIGURES: dict[str, Callable[[Recovery], float]] = {
+    "unhealthy": lambda recovery: recovery.zones_unhealthy,
+    "recovery_ms": lambda recovery: recovery.recovery_ms_max,
+    "redone_ticks": lambda recovery: recovery.redone_ticks_max,
+}
+
+
+def _check_names(limits: Mapping[str, float]) -> None:
+    known = [*_STEP_FIGURES, *_RUN_FIGURES]
+    for name in limits:
+        if name not in known:
+            raise ValueError(f"a limit must be one of {', '.join(known)}, got {name!r}")
+
+
+def _broken_limits(figures: Mapping[str, float], limits: Mapping[str, float]) -> Iterable[str]:
+    """One sentence for each limit that one of these figures breaks."""
     for name, limit in limits.items():
         if name not in figures:
-            raise ValueError(f"a limit must be one of {', '.join(figures)}, got {name!r}")
+            continue
         if name == "tps_min" and figures[name] < limit:
             yield f"{name} is {figures[name]:.6g}, below the limit of {limit:.6g}"
         elif name != "tps_min" and figures[name] > limit:

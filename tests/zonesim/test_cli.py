@@ -159,8 +159,8 @@ def test_the_built_in_scenarios_are_listed_with_what_they_are(capsys):
     assert main(["scenarios", "--json"]) == DONE
     entries = json.loads(capsys.readouterr().out)
 
-    assert [line.split()[0] for line in lines] == ["chains", "field", "scale"]
-    assert [entry["name"] for entry in entries] == ["chains", "field", "scale"]
+    assert [line.split()[0] for line in lines] == ["chains", "chaos", "field", "scale"]
+    assert [entry["name"] for entry in entries] == ["chains", "chaos", "field", "scale"]
     assert all(Path(entry["file"]).is_file() for entry in entries)
 
 
@@ -192,6 +192,32 @@ def test_checking_a_good_scenario_says_what_it_would_run(capsys):
         "scale: can be run; workload field, zones 1, 2, 5, 10, 20, 50, 100, 10 s"
     )
     assert text.count("\n") == 1
+
+
+def test_checking_lists_the_faults_in_a_line_each(capsys):
+    assert main(["check", "chaos"]) == DONE
+
+    run, *faults = capsys.readouterr().out.splitlines()
+    assert run.startswith("chaos: can be run; workload field, zones 50, 300 s each, 2 workers")
+    assert faults == [
+        "  kill-worker: a worker by draw, every 2 s",
+        "  kill-zone: a zone by draw, every 10 s",
+        "  stall-zone: a zone by draw, every 40 s from 20 s on, for good",
+        "  stall-worker: a worker by draw, every 40 s, for 3 s",
+        "  surge: 20 players more in every zone, every 60 s, for 10 s",
+    ]
+
+
+def test_a_zone_that_the_steps_of_scale_do_not_have_can_be_no_victim(capsys):
+    Path("far.toml").write_text(
+        'zones = 200\nfaults = [{kind = "kill-zone", at_s = 1, zone = 150}]'
+    )
+
+    assert main(["check", "far.toml"]) == DONE
+    capsys.readouterr()
+    assert "far.toml: $.faults[0].zone: expected a zone of the run, from 0 to 99, found 150" in (
+        refusal(capsys, "scale", "far.toml")
+    )
 
 
 def test_checking_prints_the_scenario_or_the_schema_as_json(capsys):

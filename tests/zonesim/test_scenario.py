@@ -81,7 +81,7 @@ def test_every_key_that_a_file_gives_reaches_the_scenario(write):
     assert msgspec.convert(msgspec.to_builtins(scenario), Scenario) == scenario
 
 
-@pytest.mark.parametrize("name", ["chains", "field", "scale"])
+@pytest.mark.parametrize("name", ["chains", "chaos", "field", "scale"])
 def test_each_built_in_scenario_loads_under_its_name_and_says_what_it_is(name):
     scenario = load_scenario(name)
 
@@ -91,7 +91,7 @@ def test_each_built_in_scenario_loads_under_its_name_and_says_what_it_is(name):
 
 
 def test_the_built_in_scenarios_are_those_that_the_commands_name():
-    assert sorted(builtin_scenarios()) == ["chains", "field", "scale"]
+    assert sorted(builtin_scenarios()) == ["chains", "chaos", "field", "scale"]
     assert load_scenario("scale").steps == (1, 2, 5, 10, 20, 50, 100)
 
 
@@ -134,7 +134,7 @@ def test_a_wrong_value_is_refused_with_its_path_and_what_was_expected(write, tex
     [
         ("zonse = 1", "$.zonse: unknown key; nearest: zones"),
         ("[field]\nmobz = 1", "$.field.mobz: unknown key; nearest: mobs"),
-        ("[faults]\nat = 1", "$.faults: unknown key; known: name, description"),
+        ("[weather]\nrain = 1", "$.weather: unknown key; known: name, description"),
         ('"a\\nb" = 1', "$.a\\nb: unknown key"),
     ],
 )
@@ -170,8 +170,10 @@ def test_a_missing_file_and_a_folder_are_refused_with_their_reason(tmp_path):
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    assert refusal("chain") == '"chain": no built-in scenario of this name; nearest: chains'
-    assert "known: chains, field, scale" in refusal("")
+    assert refusal("chain") == (
+        '"chain": no built-in scenario of this name; nearest: chains, chaos'
+    )
+    assert "known: chains, chaos, field, scale" in refusal("")
 
 
 def test_an_override_wins_over_the_file(write):
@@ -355,7 +357,7 @@ def test_the_schema_names_every_key_its_bounds_and_its_meaning():
     for table in definitions.values():
         assert table["additionalProperties"] is False
         for key in table["properties"].values():
-            assert "description" in key or "$ref" in key
+            assert {"description", "$ref", "enum"} & key.keys()  # enum: what kind of table it is
     ticks = definitions["Scenario"]["properties"]["ticks"]
     assert (ticks["type"], ticks["minimum"]) == ("integer", 1)  # and no null, which TOML lacks
 

@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from zonesim.phases import phase_ns
+from zonesim.recovery import Recovery
+from zonesim.scenario import Limits
 from zonesim.statistics import (
     Breakdown,
     StepInfo,
@@ -306,3 +308,24 @@ def test_a_step_without_ticks_keeps_no_limit():
 def test_an_unknown_limit_is_refused_by_name():
     with pytest.raises(ValueError, match=r"late_ratio, .* got 'p99'"):
         check_limits([summary([row()])], {"p99": 1})
+
+
+def test_every_limit_that_a_scenario_may_set_can_be_held_against_a_run():
+    steps = [summary([row(tick=n) for n in range(10)])]
+    limits = dict.fromkeys(Limits.__struct_fields__, 1000) | {"tps_min": 1}
+    assert check_limits(steps, limits, Recovery()).ok
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "sentence"),
+    [
+        ("unhealthy", 1, "run: unhealthy is 2, above the limit of 1"),
+        ("recovery_ms", 1000, "run: recovery_ms is 1500.5, above the limit of 1000"),
+        ("redone_ticks", 10, "run: redone_ticks is 11, above the limit of 10"),
+    ],
+)
+def test_a_broken_limit_of_recovery_is_told_of_once_for_the_whole_run(name, limit, sentence):
+    steps = [summary([row(tick=n) for n in range(10)])] * 2
+    recovery = Recovery(zones_unhealthy=2, recovery_ms_max=1500.5, redone_ticks_max=11)
+    assert check_limits(steps, {name: limit, "lost": 0}, recovery).broken == [sentence]
+    assert check_limits(steps, {name: limit}).ok  # nobody died, as far as is known

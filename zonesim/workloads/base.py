@@ -7,17 +7,19 @@ from typing import Literal, Protocol
 import msgspec
 
 from zonesim.schedule import Missed
+from zonesim.surges import Surge
 
 
 class World(Protocol):
     """The state of one zone and how it advances; nothing in it reads a clock.
 
-    Saved and changed from outside only between two ticks. Same ZoneSpec, and the same players
-    adopted and released after the same ticks in the same order: same hashes.
+    Guests come and go at the beginning of a tick, as the surges of its ZoneSpec have them. Saved
+    and changed from outside only between two ticks. Same ZoneSpec, and the same players adopted
+    and released after the same ticks in the same order: same hashes.
     """
 
     entities: int  # mobs and players
-    players: int
+    players: int  # guests among them
 
     async def tick(self, number: int) -> int:
         """Run tick ``number`` as Tasks and return how many Tasks it ran."""
@@ -39,7 +41,10 @@ class World(Protocol):
         ...
 
     def release_players(self) -> bytes:
-        """Be left without players; return what another zone's world needs to adopt them."""
+        """Be left without players; return what another zone's world needs to adopt them.
+
+        Guests just leave: they are not among those that the other zone gets.
+        """
         ...
 
     def adopt_players(self, players: bytes) -> None:
@@ -61,3 +66,4 @@ class ZoneSpec(msgspec.Struct, frozen=True):
     work: str = "none"  # what an AsyncTask of chains does: none, sleep:5ms, spin:200us
     late: Literal["wait", "carry"] = "wait"
     missed: Missed = "skip"  # decides when ticks run, not how they go
+    surges: tuple[Surge, ...] = ()  # guests who come for some ticks

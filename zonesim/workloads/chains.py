@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 import corororo as cr
+from zonesim.surges import guests_at
 from zonesim.workloads.base import ZoneSpec
 from zonesim.workloads.work import do_work, parse_work
 from zonesim.world.hash import hash_state
@@ -44,13 +45,15 @@ class _State(msgspec.Struct, frozen=True):
     """What a snapshot of the chains holds."""
 
     slots: list[int]
+    guests: list[int] = []
 
 
 class ChainsWorld:
     """One 64-bit slot per chain, into which each tick's answer is folded.
 
     Folding is not commutative, so an answer lost, doubled, swapped with another chain's or
-    taken in another tick's place shows in the hash.
+    taken in another tick's place shows in the hash. A guest is one more chain with a slot of its
+    own; when it leaves, its slot is folded into that of chain 0, in the order of their numbers.
     """
 
     def __init__(self, spec: ZoneSpec) -> None:
@@ -60,6 +63,8 @@ class ChainsWorld:
         work = parse_work(spec.work)
         self._work = None if work.kind == "none" else work
         self._slots = array("Q", bytes(8 * spec.chains))
+        self._surges = spec.surges
+        self._guests = array("Q")
 
     async def tick(self, number: int) -> int:
         """Run every chain once; return the Tasks of the chains.
@@ -67,29 +72,36 @@ class ChainsWorld:
         This coroutine itself is not counted: it is the frame that drives the chains, one per
         tick whatever their number, and the figure to compare is 5 coroutines a chain.
         """
-        await cr.gather(*[self._first(number, chain) for chain in range(len(self._slots))])
-        return TASKS_PER_CHAIN * len(self._slots)
+        self._have_guests(guests_at(self._surges, number))
+        chains = [self._first(number, chain) for chain in range(len(self._slots))]
+        chains += [self._first_of_guest(number, guest) for guest in range(len(self._guests))]
+        await cr.gather(*chains)
+        return TASKS_PER_CHAIN * len(chains)
 
     def world_hash(self) -> int:
         """Return the 64-bit hash of all slots."""
-        return hash_state([self._slots])
+        return hash_state([self._slots, self._guests])
 
     def snapshot(self) -> bytes:
         """Return the slots, encoded."""
-        return msgspec.msgpack.encode(_State(self._slots.tolist()))
+        return msgspec.msgpack.encode(_State(self._slots.tolist(), self._guests.tolist()))
 
     def restore(self, state: bytes) -> None:
         """Take over the slots of a snapshot; raise ValueError for another number of chains."""
-        slots = msgspec.msgpack.decode(state, type=_State).slots
+        saved = msgspec.msgpack.decode(state, type=_State)
+        slots = saved.slots
         if len(slots) != len(self._slots):
             raise ValueError(
                 f"a snapshot of {len(self._slots)} chains is needed, got one of {len(slots)}; "
                 "restore with the ZoneSpec that it was made from"
             )
         self._slots = array("Q", slots)
+        self._guests = array("Q", saved.guests)
+        self.entities = self.players = len(saved.guests)
 
     def release_players(self) -> bytes:
-        """Return nothing: chains know no players."""
+        """Return nothing: chains know no players but guests, who leave."""
+        self._have_guests(0)
         return b""
 
     def adopt_players(self, players: bytes) -> None:
@@ -99,6 +111,20 @@ class ChainsWorld:
                 f"a zone of chains has no players, got {len(players)} bytes of them; hand them "
                 "to a zone of the workload that they come from"
             )
+
+    def _have_guests(self, wanted: int) -> None:
+        slots, guests = self._slots, self._guests
+        for value in guests[wanted:]:
+            slots[0] = _fold(slots[0], value)
+        del guests[wanted:]
+        guests.frombytes(bytes(guests.itemsize * (wanted - len(guests))))
+        self.entities = self.players = wanted
+
+    async def _first_of_guest(self, tick: int, guest: int) -> None:
+        value = await self._second(tick, len(self._slots) + guest)
+        guests = self._guests
+        if guest < len(guests):  # else it left while its answer was out, carried over
+            guests[guest] = _fold(guests[guest], value)
 
     async def _first(self, tick: int, chain: int) -> None:
         value = await self._second(tick, chain)
@@ -116,3 +142,8 @@ class ChainsWorld:
         if work is None:
             return await answer(self._seed, tick, chain)
         return await answer_after_work(self._seed, tick, chain, work.kind, work.duration_ns)
+
+
+def _fold(slot: int, value: int) -> int:
+    """The same as _first has inline, which runs 396 times a tick."""
+    return ((slot ^ value) * _FOLD + 1) & _MASK_64

@@ -6,6 +6,7 @@ the outcome is the same in whatever order the paths come back.
 
 from __future__ import annotations
 
+from array import array
 from typing import Final
 
 from zonesim.world.entities import (
@@ -37,7 +38,7 @@ LEASH_UNITS: Final = 75.0  # a chaser this far from home gives up
 SIGHT_UNITS: Final = 60.0  # a player this far from its chaser is lost
 _ROAM_TRIES: Final = 8
 _NO_GOAL: Final = -1
-_PLACES: Final = 0  # names of the derived random streams
+_PLACES: Final = 0  # names of the derived random streams; zonesim.world.guests has the next one
 _ENTITY: Final = 1
 
 
@@ -63,7 +64,10 @@ class Behaviour:
         self._player_x = entities.x[:0]
         self._player_y = entities.y[:0]
         self.waiting = bytearray(len(entities))  # 1 while an entity's path is being found
-        self._departures = 0  # how often the players have gone
+        # By entity: in which of the times that there were more it came. A number that was given
+        # up and taken again tells by it that its entity is another one.
+        self._arrivals = array("Q", bytes(8 * len(entities)))
+        self._arrival = 0
 
     def populate(self, seed: int) -> None:
         """Place all entities by the seed, resting, all within reach of each other."""
@@ -89,9 +93,11 @@ class Behaviour:
     def fit(self) -> None:
         """Follow the entities, whose players have become more or fewer between two ticks."""
         count = len(self.entities)
-        self._departures += count < len(self.waiting)
-        del self.waiting[count:]
-        self.waiting.extend(bytes(count - len(self.waiting)))
+        del self.waiting[count:], self._arrivals[count:]
+        more = count - len(self.waiting)
+        self._arrival += 1
+        self.waiting.extend(bytes(more))
+        self._arrivals.extend([self._arrival] * more)
 
     async def think(self, i: int) -> None:
         """Run one entity's tick; wait for a path only where its state asks for a new one."""
@@ -102,20 +108,24 @@ class Behaviour:
         entities.goal[i] = goal
         entities.paths[i] = None
         self.waiting[i] = 1
-        departures = self._departures
+        arrival = self._arrivals[i]
         try:
             path = await find_path(self._graph_path, self._cell(i), goal)
         finally:
-            gone = i >= entities.mobs and departures != self._departures
+            gone = self._is_gone(i, arrival)
             if not gone:
                 self.waiting[i] = 0
         if gone:
-            return  # handed over while its path was out: somebody else may have its number now
+            return  # it left while its path was out: somebody else may have its number now
         # The first cell is the one stood in. Walking on to the second from anywhere within the
         # first stays on cells that the rules of movement keep free.
         entities.paths[i] = memoryview(path).cast("I") if path else None
         entities.at[i] = 1
         self._walk(i)
+
+    def _is_gone(self, i: int, arrival: int) -> bool:
+        """Whether the entity that had a number has left, taken over by another one or not."""
+        return i >= len(self._arrivals) or self._arrivals[i] != arrival
 
     # Each decision returns the cell to find a path to, or _NO_GOAL.
 
@@ -141,7 +151,7 @@ class Behaviour:
     def _chase(self, i: int) -> int:
         entities = self.entities
         player = entities.target[i]
-        if player == NOBODY or self._far_from_home(i):  # nobody: its player was handed over
+        if player == NOBODY or self._far_from_home(i):  # nobody: its player has left
             return self._give_up(i)
         x, y = entities.x[i], entities.y[i]
         player_x, player_y = self._player_x[player], self._player_y[player]

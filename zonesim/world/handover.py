@@ -29,11 +29,17 @@ def take_players(entities: Entities, next_tick: int) -> list[Player]:
         Player(entities.draws[i], _rest_ticks(entities, i, next_tick))
         for i in range(entities.mobs, len(entities))
     ]
-    for i in range(entities.mobs):
-        if entities.state[i] == CHASE:
-            entities.target[i] = NOBODY
-    entities.set_players(0)
+    send_away(entities, len(players))
     return players
+
+
+def send_away(entities: Entities, count: int) -> None:
+    """Let the last players go for good; whoever chases one of them has lost it."""
+    left = entities.players - count
+    for i in range(entities.mobs):
+        if entities.state[i] == CHASE and entities.target[i] >= left:
+            entities.target[i] = NOBODY
+    entities.set_players(left)
 
 
 def place_players(

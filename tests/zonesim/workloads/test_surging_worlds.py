@@ -1,0 +1,254 @@
+"""Worlds with guests: same ticks, same hashes, whatever dies on the way."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import corororo as cr
+from corororo.testing import MockClock
+from zonesim.surges import Surge, guests_at
+from zonesim.workloads import chains, make_world
+from zonesim.workloads.base import ZoneSpec
+from zonesim.world import behaviour
+from zonesim.world.entities import CHASE
+from zonesim.world.graph import write_graph
+from zonesim.world.make import make_map
+from zonesim.world.paths import find_path
+
+TICKS = 40
+SURGES = (
+    Surge(first_tick=5, ticks=10, players=8),
+    Surge(first_tick=10, ticks=3, players=4, every_ticks=7),
+)
+
+
+@pytest.fixture(scope="module")
+def specs(tmp_path_factory):
+    """A small zone of each workload, by its name."""
+    path = tmp_path_factory.mktemp("graphs") / "caves.graph"
+    write_graph(make_map("caves", 32, 32, 5), path)
+    plain = ZoneSpec(zone=2, seed=9, period_s=0.4, workload="chains", graph="", chains=20)
+    field = {"workload": "field", "graph": str(path), "mobs": 60, "players": 5}
+    return {"chains": plain, "field": msgspec.structs.replace(plain, **field)}
+
+
+@pytest.fixture(params=["chains", "field"])
+def calm(request, specs):
+    return specs[request.param]
+
+
+@pytest.fixture
+def spec(calm):
+    return msgspec.structs.replace(calm, surges=SURGES)
+
+
+def run(world, ticks, first=0):
+    """Run ticks; the hash after each."""
+    hashes = []
+    with cr.Scheduler() as scheduler:
+        for number in range(first, first + ticks):
+            scheduler.run(world.tick(number))
+            hashes.append(world.world_hash())
+    return hashes
+
+
+def test_guests_are_players_while_they_are_there(spec):
+    world = make_world(spec)
+    entities, players = world.entities, world.players
+    for tick in range(30):
+        run(world, 1, tick)
+        guests = guests_at(SURGES, tick)
+        assert (world.entities, world.players) == (entities + guests, players + guests)
+
+
+def test_every_guest_runs_in_each_tick(specs):
+    few, crowd = (
+        make_world(msgspec.structs.replace(each, surges=SURGES)) for each in specs.values()
+    )
+    with cr.Scheduler() as scheduler:
+        assert [scheduler.run(few.tick(tick)) for tick in (0, 5)] == [4 * 20, 4 * 28]
+        assert [scheduler.run(crowd.tick(tick)) for tick in (0, 5)] == [65, 73]
+
+
+def test_the_same_surges_give_the_same_hashes_and_others_give_others(spec, calm):
+    hashes = run(make_world(spec), TICKS)
+    later = msgspec.structs.replace(spec, surges=(Surge(6, 10, 8),))
+    assert run(make_world(spec), TICKS) == hashes
+    assert len({tuple(run(make_world(each), TICKS)) for each in (spec, calm, later)}) == 3
+
+
+def test_a_world_goes_as_without_surges_until_the_first_guest_comes(spec, calm):
+    surging, undisturbed = run(make_world(spec), 12), run(make_world(calm), 12)
+    assert surging[:5] == undisturbed[:5]
+    assert surging[5] != undisturbed[5]
+
+
+def test_that_guests_were_there_shows_when_they_have_left(specs):
+    calm = specs["chains"]
+    few, many = (
+        run(make_world(msgspec.structs.replace(calm, surges=(Surge(1, 2, n),))), 9)[-1]
+        for n in (1, 2)
+    )
+    assert len({few, many, run(make_world(calm), 9)[-1]}) == 3
+
+
+@pytest.mark.parametrize("fault", ["lost", "swapped"])
+def test_a_guests_answer_that_goes_astray_shows_for_good(specs, monkeypatch, fault):
+    spec = msgspec.structs.replace(specs["chains"], surges=(Surge(1, 2, 3),))
+    right = run(make_world(spec), 6)[-1]
+    answer = chains.answer.call_inline
+
+    async def astray(seed, tick, chain):
+        other = {"lost": None, "swapped": 43 - chain}[fault] if tick == 2 and chain > 20 else chain
+        return 0 if other is None else answer(seed, tick, other)
+
+    monkeypatch.setattr("zonesim.workloads.chains.answer", astray)
+    assert run(make_world(spec), 6)[-1] != right
+
+
+def test_answers_in_any_order_give_the_same_hashes(spec, monkeypatch):
+    """Each call takes its time, by what it asks for: the last may be the first to come back."""
+    expected = run(make_world(spec), TICKS)
+
+    def in_any_order(call):
+        async def late(*arguments):
+            await cr.sleep(sum(a for a in arguments if isinstance(a, int)) % 7 / 100)
+            return call.call_inline(*arguments)
+
+        return late
+
+    monkeypatch.setattr(chains, "answer", in_any_order(chains.answer))
+    monkeypatch.setattr(behaviour, "find_path", in_any_order(find_path))
+    world, hashes = make_world(spec), []
+    with cr.Scheduler(clock=(clock := MockClock())) as scheduler:
+        for number in range(TICKS):
+            scheduler.schedule(world.tick(number))
+            for _ in range(8):
+                scheduler.tick()
+                clock.jump(0.01)
+            hashes.append(world.world_hash())
+    assert hashes == expected
+
+
+@pytest.mark.parametrize("ticks", [4, 5, 9, 12, 14, 15, 18])
+def test_a_world_restored_in_mid_surge_goes_on_with_the_same_hashes(spec, ticks):
+    undisturbed, restored = make_world(spec), make_world(spec)
+    run(undisturbed, ticks)
+    restored.restore(undisturbed.snapshot())
+    assert restored.world_hash() == undisturbed.world_hash()
+    assert (restored.entities, restored.players) == (undisturbed.entities, undisturbed.players)
+    assert run(restored, 30, ticks) == run(undisturbed, 30, ticks)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    surges=st.lists(
+        st.builds(
+            Surge,
+            first_tick=st.integers(0, 15),
+            ticks=st.integers(1, 6),
+            players=st.integers(1, 4),
+            every_ticks=st.none() | st.floats(6, 12),
+            until_tick=st.none() | st.integers(1, 20),
+        ),
+        max_size=3,
+    ),
+    deaths=st.lists(st.integers(1, 5), max_size=4),
+    workload=st.sampled_from(["chains", "field"]),
+)
+def test_whatever_surges_and_deaths_there_are_the_hashes_are_the_same(
+    specs, surges, deaths, workload
+):
+    spec = msgspec.structs.replace(specs[workload], surges=tuple(surges))
+    expected = run(make_world(spec), 20)
+
+    world, hashes, snapshot, saved = make_world(spec), [], make_world(spec).snapshot(), 0
+    for ticks in deaths:  # so many ticks, then a death, with a checkpoint one tick before
+        hashes[saved:] = run(world, ticks - 1, saved)
+        snapshot, saved = world.snapshot(), saved + ticks - 1
+        hashes[saved:] = run(world, 1, saved)
+        world = make_world(spec)
+        world.restore(snapshot)
+    hashes[saved:] = run(world, 20 - saved, saved)
+
+    assert hashes == expected
+
+
+def test_mobs_chase_guests_and_lose_them_when_they_leave(specs):
+    spec = msgspec.structs.replace(specs["field"], players=0, surges=(Surge(0, 100, 12),))
+    world = make_world(spec)
+    run(world, 100)
+    assert CHASE in world._entities.state
+    run(world, 1, 100)
+    assert CHASE not in world._entities.state
+
+
+def test_guests_are_not_handed_over_and_leave(specs):
+    spec = msgspec.structs.replace(specs["field"], surges=(Surge(3, 10, 8),))
+    giving, taking = make_world(spec), make_world(msgspec.structs.replace(specs["field"], zone=7))
+    run(giving, 5)
+    assert giving.players == 13
+    taking.adopt_players(giving.release_players())
+    assert (giving.players, taking.players) == (0, 10)
+
+
+def test_players_adopted_in_mid_surge_stay_when_the_guests_leave(specs):
+    spec = msgspec.structs.replace(specs["field"], surges=(Surge(3, 10, 8),))
+    arriving = make_world(msgspec.structs.replace(specs["field"], zone=7)).release_players()
+
+    def goes():
+        world = make_world(spec)
+        hashes = run(world, 6)
+        world.adopt_players(arriving)
+        hashes += run(world, 2, 6)
+        assert world.players == 5 + 5 + 8
+        return hashes + run(world, 12, 8), world.players
+
+    assert goes() == goes()
+    assert goes()[1] == 10
+
+
+def test_chains_let_guests_go_where_players_are_released(specs):
+    world = make_world(msgspec.structs.replace(specs["chains"], surges=(Surge(0, 5, 3),)))
+    run(world, 2)
+    assert world.players == 3
+    assert world.release_players() == b""
+    assert world.players == 0
+
+
+@pytest.fixture
+def run_carrying(monkeypatch):
+    """Run ticks whose answers take five of them."""
+
+    def late(call):
+        async def later(*arguments):
+            await cr.sleep(2.0)
+            return call.call_inline(*arguments)
+
+        return later
+
+    monkeypatch.setattr(chains, "answer", late(chains.answer))
+    monkeypatch.setattr(behaviour, "find_path", late(find_path))
+
+    with cr.Scheduler(clock=(clock := MockClock())) as scheduler:
+
+        def run_carrying(world, ticks, first):
+            for number in range(first, first + ticks):
+                scheduler.schedule(world.tick(number))
+                scheduler.tick(deadline=0, late="carry")
+                clock.jump(0.4)
+
+        yield run_carrying
+
+
+def test_guests_who_leave_while_their_answers_are_out_keep_nobody_from_going_on(spec, run_carrying):
+    world = make_world(msgspec.structs.replace(spec, surges=(Surge(1, 2, 6, every_ticks=3),)))
+    seen = []
+    for first in range(0, 200, 20):
+        run_carrying(world, 20, first)
+        if spec.workload == "field":
+            seen.append(list(world._entities.x[spec.mobs : spec.mobs + spec.players]))
+    assert all(len(set(places)) > 3 for places in zip(*seen, strict=True))

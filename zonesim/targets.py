@@ -1,0 +1,33 @@
+"""What the faults of a scenario may strike in a run: its processes and its disk. Strikes nobody."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import corororo as cr
+from zonesim.fleet import Fleet
+from zonesim.results import RunWriter
+
+
+class RunTargets:
+    """Those of one run."""
+
+    def __init__(self, pool: cr.WorkerPool, fleet: Fleet, writer: RunWriter) -> None:
+        self._pool = pool
+        self._fleet = fleet
+        self._writer = writer
+
+    def workers(self) -> Mapping[str, int]:
+        """The process ids of the workers, by title."""
+        return {worker.title: worker.pid for worker in self._pool.statistics().workers}
+
+    def zones(self) -> Mapping[int, int]:
+        """The process ids of the zones that can tick."""
+        return self._fleet.zone_pids()
+
+    async def slow_disk(self, delay_s: float, for_s: float) -> None:
+        """Have each write of results and checkpoints take longer, for a while."""
+        until_ns = time.monotonic_ns() + round(for_s * 1e9)
+        self._writer.slow_down(delay_s, until_ns)
+        await self._fleet.slow_disk(delay_s, until_ns)
