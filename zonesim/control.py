@@ -117,6 +117,7 @@ class Adopt(_Message, frozen=True):
     number: int
     zone: int
     players: bytes
+    next_tick: int = 0  # not before this one is the next: a zone that came back may be behind
 
 
 class Adopted(_Message, frozen=True):

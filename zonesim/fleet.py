@@ -129,7 +129,9 @@ class Fleet(FleetAnswers):
         )
         self._draining.difference_update(zones)
         able = [zone for zone in heirs if not self._is_given_up(zone)]
-        sent = self._handovers.send_on(zones, able)
+        # Where ticks are counted, players come after all that there are, whoever runs some again.
+        until = self._leg.until if self._leg is not None else {}
+        sent = self._handovers.send_on(zones, able, until)
         for zone in sorted(zones):
             where = f"its players go to zone {sent[zone].zone}" if zone in sent else "nobody in it"
             self._on_event("zone-drained", f"zonesim zone {zone}", where)

@@ -124,10 +124,8 @@ class FleetAnswers(FleetOrders):
                 "zone-restarted", host.title, f"after {after_ms:.0f} ms, goes on at tick {span}"
             )
         leg = self._leg
-        if leg is None or not host.is_up or leg.until.keys().isdisjoint(host.specs):
-            await self._tell_to_drain(host)
-            return
-        if host.step_ordered != leg.step:
+        is_behind = leg is not None and host.is_up and host.step_ordered != leg.step
+        if leg is not None and is_behind and self._to_tick(host, leg):
             await self._send_leg(host, leg)
             if self._halting:
                 await host.tell(Halt())

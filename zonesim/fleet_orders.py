@@ -55,10 +55,14 @@ class FleetOrders:
 
     async def _send_leg(self, host: Host, leg: Leg) -> None:
         host.step_ordered = leg.step
-        mine = {zone: leg.until[zone] for zone in host.specs if zone in leg.until}
+        mine = {zone: leg.until[zone] for zone in self._to_tick(host, leg)}
         # What was due before a zone came back has run, or is missed: nobody waits for it now.
         start_ns = max(leg.start_ns, time.monotonic_ns()) if host.died_ns else leg.start_ns
         await host.tell(msgspec.structs.replace(leg, until=mine, start_ns=start_ns))
+
+    def _to_tick(self, host: Host, leg: Leg) -> list[int]:
+        """The zones there that a leg has tick; not those that have run it and are on their way."""
+        return [z for z in host.specs if z in leg.until and z not in self._draining]
 
     async def _tell_to_drain(self, host: Host) -> None:
         zones = [zone for zone in host.specs if zone in self._draining and self._can_tick(zone)]

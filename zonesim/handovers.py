@@ -6,7 +6,8 @@ so that no death on the way loses them, and a number makes sure that none arrive
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from zonesim.control import Adopt
 
@@ -27,15 +28,23 @@ class Handovers:
         """Whether the players of a zone are here."""
         return zone in self._released
 
-    def send_on(self, zones: Sequence[int], heirs: Sequence[int]) -> dict[int, Adopt]:
-        """Share out the players of zones that have ended among heirs, in turn; by ended zone."""
+    def send_on(
+        self,
+        zones: Sequence[int],
+        heirs: Sequence[int],
+        next_ticks: Mapping[int, int | None] = MappingProxyType({}),
+    ) -> dict[int, Adopt]:
+        """Share out the players of zones that have ended among heirs, in turn; by ended zone.
+
+        ``next_ticks`` says of heirs before which tick players are to come to them, if it matters.
+        """
         sent = {}
         for place, zone in enumerate(sorted(zones)):
             players = self._released.pop(zone, b"")
             if players and heirs:
                 self._number += 1
                 heir = heirs[place % len(heirs)]
-                sent[zone] = Adopt(self._number, heir, players)
+                sent[zone] = Adopt(self._number, heir, players, next_ticks.get(heir) or 0)
                 self._under_way[self._number] = sent[zone]
         return sent
 

@@ -19,8 +19,13 @@ class RunTargets:
         self._writer = writer
 
     def workers(self) -> Mapping[str, int]:
-        """The process ids of the workers, by title."""
-        return {worker.title: worker.pid for worker in self._pool.statistics().workers}
+        """The process ids of the workers that take calls, by title.
+
+        Not of those that come up: a pool whose workers die before they take a call gives up, as
+        it has to where a module cannot be imported.
+        """
+        workers = self._pool.statistics().workers
+        return {worker.title: worker.pid for worker in workers if worker.ready}
 
     def zones(self) -> Mapping[int, int]:
         """The process ids of the zones that can tick."""

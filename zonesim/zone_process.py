@@ -91,7 +91,7 @@ class ZoneProcess:
         self._slack = Slack(garbage)
         self._zones: dict[int, Zone] = {}
         self._tickers: dict[int, Ticker] = {}  # of the zones that tick now
-        self._arrivals: dict[int, list[Adopt]] = {}  # at zones that are inside a tick
+        self._arrivals: dict[int, list[Adopt]] = {}  # that wait for a zone to have run a tick
         self._draining: set[int] = set()
         self._step = self._step_told = 0  # of the latest leg, and of the latest that is done
         self._rows: list[TickRow] = []
@@ -186,8 +186,7 @@ class ZoneProcess:
 
     def _between(self, zone: Zone) -> None:
         """A zone has run a tick, and the next one has not begun."""
-        for players in self._arrivals.pop(zone.spec.zone, ()):
-            self._adopt(zone, players)
+        self._let_in(zone)
         if self._saver.is_due(zone):
             # The state as it is now: when the write begins, the next tick may have begun, too.
             self._start(self._saver.save, zone.spec.zone, zone.checkpoint())
@@ -220,11 +219,20 @@ class ZoneProcess:
     # -- players move, zones go
 
     def _welcome(self, players: Adopt) -> None:
+        self._arrivals.setdefault(players.zone, []).append(players)
         zone = self._zones[players.zone]
-        if zone.ticking:
-            self._arrivals.setdefault(players.zone, []).append(players)
-        else:
-            self._adopt(zone, players)
+        if not zone.ticking:
+            self._let_in(zone)
+
+    def _let_in(self, zone: Zone) -> None:
+        """Take in those who wait for the tick that comes next, or an earlier one."""
+        waiting = self._arrivals.pop(zone.spec.zone, [])
+        early = [players for players in waiting if players.next_tick > zone.next_tick]
+        if early:
+            self._arrivals[zone.spec.zone] = early
+        for players in waiting:
+            if players not in early:
+                self._adopt(zone, players)
 
     def _adopt(self, zone: Zone, players: Adopt) -> None:
         zone.adopt(players.number, players.players)

@@ -1,0 +1,136 @@
+"""Zones that a step leaves out: they hand over their players, end, and come back as they were."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from zonesim_runs import needs_titles, saved
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+STEPS = ("run", "field", "--zones", "4,1,3", "--ticks", "12", "--set", "period_ms=40")
+FEW = ("--set", "field.mobs=20", "--set", "field.players=5", "--workers", "2", "--json")
+
+
+@pytest.fixture(scope="module")
+def calm_hash(tmp_path_factory):
+    """The hash of the worlds of these steps, found out once."""
+    from zonesim_runs import Command
+
+    command = Command(*STEPS, *FEW, cwd=tmp_path_factory.mktemp("calm"))
+    ended = command.finish()
+    assert command.clean_up() == ({}, [])
+    assert ended.code == 0, ended.error
+    return ended.document["world_hash"]
+
+
+def players_of(folder: Path) -> dict[tuple[int, int], list[int]]:
+    """By step and zone, how many players there were in its ticks, in order of the ticks."""
+    query = "SELECT step, zone, players FROM ticks ORDER BY started_ns"
+    found: dict[tuple[int, int], list[int]] = {}
+    for step, zone, players in saved(folder, query):
+        found.setdefault((step, zone), []).append(players)
+    return found
+
+
+@pytest.mark.parametrize("together", ["1", "2", "4"])
+def test_players_go_to_the_zones_that_stay_whatever_process_they_are_in(
+    start, tmp_path, calm_hash, together
+):
+    ended = start(*STEPS, *FEW, "--zones-per-process", together, "--out", "run").finish()
+
+    assert ended.code == 0, ended.error
+    assert ended.document["world_hash"] == calm_hash
+    players = players_of(tmp_path / "run")
+    assert {key: set(of) for key, of in players.items()} == {
+        (1, 0): {5}, (1, 1): {5}, (1, 2): {5}, (1, 3): {5},
+        (2, 0): {20},
+        (3, 0): {20}, (3, 1): {0}, (3, 2): {0},
+    }  # fmt: skip
+    events = [event for event in ended.document["events"] if event["kind"] == "zone-drained"]
+    assert [(event["subject"], event["detail"]) for event in events] == [
+        (f"zonesim zone {zone}", "its players go to zone 0") for zone in (1, 2, 3)
+    ]
+
+
+def test_a_zone_that_comes_back_goes_on_where_it_ended(start, tmp_path):
+    ended = start(*STEPS, *FEW, "--out", "run").finish()
+
+    assert ended.code == 0, ended.error
+    ticks = saved(tmp_path / "run", "SELECT tick FROM ticks WHERE zone = 1 ORDER BY started_ns")
+    assert [tick for (tick,) in ticks] == list(range(24))
+    lives = saved(tmp_path / "run", "SELECT count(DISTINCT pid) FROM ticks WHERE zone = 1")
+    assert lives == [(2,)]
+
+
+@needs_titles
+def test_the_processes_of_zones_that_are_drained_end(start, tmp_path):
+    command = start(
+        "scale", "field", "--zones", "4,1", "--duration", "2", "--set", "period_ms=40",
+        *FEW, "--out", "run",
+    )  # fmt: skip
+
+    def zones() -> set[str]:
+        return {line for line in command.processes().values() if line.startswith("zonesim zone")}
+
+    everybody = {f"zonesim zone {zone}" for zone in range(4)}
+    command.wait_until(lambda: zones() == everybody, "zones")
+    command.wait_until(lambda: zones() == {"zonesim zone 0"}, "the end of three of them")
+    ended = command.finish()
+
+    assert ended.code == 0, ended.error
+    assert players_of(tmp_path / "run")[2, 0][-1] == 20
+
+
+# A death at the worst moment, once in each zone: right before a word is said that others rely on,
+# or before players that have come are saved.
+DIE_ONCE = """
+import os
+import signal
+import zonesim.mouthpiece as mouthpiece
+
+say = mouthpiece.Mouthpiece.say
+
+async def say_or_die(self, message):
+    flag = {folder!r} + "/" + type(message).__name__ + str(getattr(message, "zone", 0))
+    if type(message).__name__ == {fatal!r} and not os.path.exists(flag):
+        open(flag, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    await say(self, message)
+
+mouthpiece.Mouthpiece.say = say_or_die
+
+import zonesim.saver as saver
+
+save = saver.save
+
+def save_or_die(path, checkpoint):
+    if {fatal!r} == "save" and checkpoint.adopted and not os.path.exists({folder!r} + "/saved"):
+        open({folder!r} + "/saved", "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    save(path, checkpoint)
+
+saver.save = save_or_die
+"""
+
+
+@pytest.mark.parametrize("fatal", ["Drained", "Adopted", "save"])
+def test_no_death_in_a_handover_loses_or_doubles_a_player(start, tmp_path, calm_hash, fatal):
+    (tmp_path / "patch").mkdir()
+    patch = DIE_ONCE.format(folder=str(tmp_path / "patch"), fatal=fatal)
+    hook = f"import sys\nif 'forkserver' in ' '.join(sys.orig_argv):\n    exec({patch!r})\n"
+    (tmp_path / "patch" / "sitecustomize.py").write_text(hook)
+    path = os.pathsep.join([str(tmp_path / "patch"), str(CHECKOUT)])
+
+    command = start(*STEPS, *FEW, "--out", "run", environment={"PYTHONPATH": path})
+    ended = command.finish()
+
+    assert ended.code == 0, ended.error
+    events = ended.document["events"]
+    died = {event["subject"] for event in events if event["kind"] == "zone-died"}
+    assert died == (
+        {f"zonesim zone {z}" for z in (1, 2, 3)} if fatal == "Drained" else {"zonesim zone 0"}
+    )
+    assert ended.document["world_hash"] == calm_hash
+    assert set(players_of(tmp_path / "run")[2, 0]) == {20}

@@ -1,0 +1,113 @@
+"""Scenarios that say what goes wrong: it does, and the run holds its limits against what came."""
+
+from __future__ import annotations
+
+import pytest
+from zonesim_runs import needs_titles, saved
+
+pytestmark = needs_titles
+
+RUN = """
+workload = "field"
+zones = 3
+ticks = 60
+period_ms = 50
+workers = 2
+
+[field]
+mobs = 30
+players = 5
+"""
+HARD = """
+[[faults]]
+kind = "kill-worker"
+at_tick = 10
+
+[[faults]]
+kind = "kill-zone"
+at_tick = 25
+zone = 1
+
+[[faults]]
+kind = "stall-zone"
+at_tick = 20
+zone = 2
+
+[[faults]]
+kind = "stall-worker"
+at_tick = 40
+for_s = 0.3
+
+[[faults]]
+kind = "slow-disk"
+at_s = 0.5
+delay_ms = 20
+for_s = 1
+"""
+SURGE = """
+[[faults]]
+kind = "surge"
+at_tick = 15
+players = 8
+for_s = 1
+"""
+LIMITS = """
+[limits]
+lost = 0
+unhealthy = 0
+redone_ticks = 10
+recovery_ms = 60000
+"""
+
+
+@pytest.fixture
+def run(start, tmp_path):
+    def run_text(text: str, *arguments: str):
+        (tmp_path / "hard.toml").write_text(text)
+        return start("run", "hard.toml", "--json", "--out", "run", *arguments).finish(60)
+
+    return run_text
+
+
+def faults(document) -> list[tuple[str, str]]:
+    return [(e["subject"], e["detail"]) for e in document["events"] if e["kind"] == "fault"]
+
+
+def test_what_goes_wrong_is_told_and_the_world_is_that_of_a_calm_run(run, start, tmp_path):
+    (tmp_path / "calm.toml").write_text(RUN + SURGE + LIMITS)
+    calm = start("run", "calm.toml", "--json", "--out", "calm").finish()
+    ended = run(RUN + HARD + SURGE + LIMITS)
+
+    assert (calm.code, ended.code) == (0, 0), ended.error
+    assert ended.document["limits"] == {"ok": True, "broken": []}
+    assert ended.document["world_hash"] == calm.document["world_hash"]
+    told = faults(ended.document)
+    assert {"killed", "stopped", "stopped for 0.3 s"} <= {detail for _, detail in told}
+    assert ("zonesim zone 1", "killed") in told
+    assert ("zonesim zone 2", "stopped") in told
+    assert ("all zones", "8 players more for 1 s") in told
+    assert ("disk", "each write 20 ms longer for 1 s") in told
+    kinds = [event["kind"] for event in ended.document["events"]]
+    assert kinds.count("zone-restarted") == kinds.count("zone-died") == 2
+    assert "zone-hung" in kinds
+    assert "worker-died" in kinds
+
+
+def test_a_surge_brings_players_for_its_time_and_takes_nobody_else_away(run, tmp_path):
+    ended = run(RUN + SURGE + LIMITS)
+
+    assert ended.code == 0, ended.error
+    query = "SELECT tick, players FROM ticks WHERE zone = 2 ORDER BY tick"
+    players = dict(saved(tmp_path / "run", query))
+    assert {tick for tick, number in players.items() if number == 13} == set(range(15, 35))
+    assert {number for tick, number in players.items() if not 15 <= tick < 35} == {5}
+
+
+def test_a_run_that_does_not_recover_as_its_limits_say_ends_with_exit_code_1(run):
+    kill = '\n[[faults]]\nkind = "kill-zone"\nat_tick = 9\nzone = 0\n'
+    limits = "\n[limits]\nunhealthy = 0\n[supervision]\nrestarts = 0\n"
+    ended = run(RUN + kill + limits)
+
+    assert ended.code == 1, ended.error
+    assert ended.document["limits"]["broken"] == ["run: unhealthy is 1, above the limit of 0"]
+    assert any(event["kind"] == "zone-quarantined" for event in ended.document["events"])

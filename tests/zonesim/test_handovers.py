@@ -1,0 +1,184 @@
+"""Players on their way, in any order in which zones end, take in, repeat themselves and die."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from zonesim.control import Adopt
+from zonesim.handovers import Handovers
+
+ZONES = range(6)
+zones = st.sampled_from(ZONES)
+some_zones = st.lists(zones, unique=True)
+
+
+def test_players_of_zones_that_end_go_to_the_heirs_in_turn():
+    handovers = Handovers()
+    for zone in (5, 3, 4):
+        handovers.released(zone, b"of %d" % zone)
+
+    sent = handovers.send_on([5, 3, 4], [1, 0])
+
+    assert sent == {3: Adopt(1, 1, b"of 3"), 4: Adopt(2, 0, b"of 4"), 5: Adopt(3, 1, b"of 5")}
+    assert handovers.for_zone(1) == [sent[3], sent[5]]
+    assert handovers.for_zone(0) == [sent[4]]
+
+
+def test_a_zone_without_players_is_done_with_and_nobody_is_sent():
+    handovers = Handovers()
+    handovers.released(5, b"")
+    assert handovers.has_released(5)
+    assert handovers.send_on([5], [0]) == {}
+    assert not handovers.has_released(5)
+
+
+def test_a_zone_that_has_released_nobody_yet_sends_nobody():
+    handovers = Handovers()
+    assert not handovers.has_released(5)
+    assert handovers.send_on([5], [0]) == {}
+    handovers.released(5, b"later")
+    assert handovers.send_on([5], [0]) == {5: Adopt(1, 0, b"later")}
+
+
+def test_a_zone_that_ends_says_the_same_twice_and_only_the_first_counts():
+    handovers = Handovers()
+    handovers.released(5, b"players")
+    handovers.released(5, b"once more")
+    assert handovers.send_on([5], [0]) == {5: Adopt(1, 0, b"players")}
+    assert handovers.send_on([5], [0]) == {}
+
+
+def test_a_zone_that_comes_back_and_ends_again_sends_its_new_players_under_a_new_number():
+    handovers = Handovers()
+    handovers.released(5, b"first")
+    handovers.send_on([5], [0])
+    handovers.released(5, b"second")
+    assert handovers.send_on([5], [0]) == {5: Adopt(2, 0, b"second")}
+    assert [adopt.players for adopt in handovers.for_zone(0)] == [b"first", b"second"]
+
+
+def test_what_has_arrived_is_under_way_no_more_however_often_that_is_said():
+    handovers = Handovers()
+    for zone in (4, 5):
+        handovers.released(zone, b"players")
+    handovers.send_on([4, 5], [0])
+
+    handovers.adopted(1)
+    handovers.adopted(1)
+    handovers.adopted(99)
+
+    assert [adopt.number for adopt in handovers.for_zone(0)] == [2]
+    assert not handovers.are_under_way([1])
+    assert handovers.are_under_way([1, 2])
+    assert not handovers.are_under_way([])
+
+
+def test_a_zone_that_is_given_up_takes_only_its_own_arrivals_with_it():
+    handovers = Handovers()
+    for zone in (3, 4, 5):
+        handovers.released(zone, b"players")
+    handovers.send_on([3, 4, 5], [0, 1])
+
+    assert handovers.lose(0) == 2
+    assert handovers.lose(0) == 0
+    assert handovers.for_zone(0) == []
+    assert [adopt.number for adopt in handovers.for_zone(1)] == [2]
+    assert not handovers.are_under_way([1, 3])
+
+
+def test_what_is_lost_does_not_arrive_any_more():
+    handovers = Handovers()
+    handovers.released(5, b"players")
+    handovers.send_on([5], [0])
+    handovers.lose(0)
+    handovers.adopted(1)
+    assert not handovers.are_under_way([1])
+    assert handovers.lose(0) == 0
+
+
+class HandoversMachine(RuleBasedStateMachine):
+    """Keeps a ledger of where everybody is, beside what is said of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handovers = Handovers()
+        self.everybody: list[bytes] = []
+        self.waiting: dict[int, bytes] = {}  # by zone that has ended
+        self.travelling: dict[int, Adopt] = {}  # by number
+        self.arrived: list[bytes] = []
+        self.lost: list[bytes] = []
+        self.numbers: list[int] = []
+
+    @rule(zone=zones)
+    def zone_ends(self, zone: int) -> None:
+        if zone in self.waiting:  # it says so again, after a death
+            self.handovers.released(zone, self.waiting[zone])
+            return
+        players = b"party %d" % len(self.everybody)
+        self.everybody.append(players)
+        self.waiting[zone] = players
+        self.handovers.released(zone, players)
+
+    @rule(ended=some_zones, heirs=st.lists(zones, unique=True, min_size=1))
+    def players_are_sent_on(self, ended: list[int], heirs: list[int]) -> None:
+        expected = {zone: self.waiting.pop(zone) for zone in ended if zone in self.waiting}
+        sent = self.handovers.send_on(ended, heirs)
+        assert {zone: adopt.players for zone, adopt in sent.items()} == expected
+        for adopt in sent.values():
+            assert adopt.zone in heirs
+            assert adopt.number not in self.numbers
+            self.numbers.append(adopt.number)
+            self.travelling[adopt.number] = adopt
+        if expected.keys() == set(ended):
+            shares = Counter(adopt.zone for adopt in sent.values())
+            counts = [shares[heir] for heir in heirs]
+            assert max(counts) - min(counts) <= 1
+
+    @rule(data=st.data())
+    def players_arrive(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from([0, *self.numbers]))
+        adopt = self.travelling.pop(number, None)
+        if adopt is not None:
+            self.arrived.append(adopt.players)
+        self.handovers.adopted(number)
+
+    @rule(zone=zones)
+    def zone_is_given_up(self, zone: int) -> None:
+        gone = [adopt for adopt in self.travelling.values() if adopt.zone == zone]
+        assert self.handovers.lose(zone) == len(gone)
+        for adopt in gone:
+            self.lost.append(self.travelling.pop(adopt.number).players)
+
+    @invariant()
+    def everybody_is_in_one_place(self) -> None:
+        travelling = [a.players for zone in ZONES for a in self.handovers.for_zone(zone)]
+        places = [*self.waiting.values(), *travelling, *self.arrived, *self.lost]
+        assert sorted(places) == sorted(self.everybody)
+
+    @invariant()
+    def what_is_said_of_each_is_so(self) -> None:
+        for zone in ZONES:
+            assert self.handovers.has_released(zone) == (zone in self.waiting)
+            assert self.handovers.for_zone(zone) == [
+                adopt for adopt in self.travelling.values() if adopt.zone == zone
+            ]
+        for number in self.numbers:
+            assert self.handovers.are_under_way([number]) == (number in self.travelling)
+        assert self.handovers.are_under_way(self.numbers) == bool(self.travelling)
+
+    def teardown(self) -> None:
+        """Whoever is still held goes on, and arrives."""
+        self.players_are_sent_on(list(ZONES), [0])
+        for adopt in self.handovers.for_zone(0):
+            self.arrived.append(adopt.players)
+            self.handovers.adopted(adopt.number)
+            del self.travelling[adopt.number]
+        self.everybody_is_in_one_place()
+
+
+TestAnyOrder = HandoversMachine.TestCase
+TestAnyOrder.settings = settings(max_examples=40, stateful_step_count=25)
