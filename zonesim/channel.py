@@ -64,7 +64,7 @@ class Channel:
         async with self._sending:
             try:
                 await self._stream.send_all(data)
-            except trio.BrokenResourceError:
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
                 raise ControlError("the other end of the control channel is gone") from None
 
     async def receive(self) -> msgspec.Struct | None:

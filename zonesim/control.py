@@ -121,7 +121,7 @@ class Adopt(_Message, frozen=True):
 
 
 class Adopted(_Message, frozen=True):
-    """They are in the zone, and in its checkpoint."""
+    """They are in the zone, and in its checkpoint wherever one can be written."""
 
     number: int
 
@@ -160,7 +160,7 @@ BYTES_MAX: Final[dict[type[msgspec.Struct], int]] = {
     Beat: 128,
     Drain: 1 << 16,
     Drained: 4 << 20,
-    Adopt: 4 << 20,
+    Adopt: (4 << 20) + 64,  # what was Drained, and whose it is
     Adopted: 128,
     SlowDisk: 128,
     Told: 1 << 16,

@@ -95,7 +95,8 @@ class Fleet(FleetAnswers):
                 host.specs[spec.zone] = spec
                 wanted[host] = None
         for host in wanted:
-            if host.handle is None:
+            if not host.is_kept:
+                host.is_kept = True
                 self._nursery.start_soon(self._supervisor.keep, host)
                 await trio.lowlevel.checkpoint()
         with trio.move_on_after(READY_S) as scope:

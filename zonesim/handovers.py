@@ -38,12 +38,12 @@ class Handovers:
 
         ``next_ticks`` says of heirs before which tick players are to come to them, if it matters.
         """
-        sent = {}
-        for place, zone in enumerate(sorted(zones)):
+        sent: dict[int, Adopt] = {}
+        for zone in sorted(zones):
             players = self._released.pop(zone, b"")
             if players and heirs:
                 self._number += 1
-                heir = heirs[place % len(heirs)]
+                heir = heirs[len(sent) % len(heirs)]
                 sent[zone] = Adopt(self._number, heir, players, next_ticks.get(heir) or 0)
                 self._under_way[self._number] = sent[zone]
         return sent

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 STOPPED = frozenset("Tt")
 SLEEPING = frozenset("S")
+ASLEEP_LOOKS = 3
 NO_DOUBT = 10  # times the silence allowed: whatever the reason, nobody is served
 
 
@@ -20,6 +21,7 @@ class Look(NamedTuple):
     silent_s: float
     state: str  # a letter of /proc/PID/stat; "" where the system does not tell
     cpu_s: float  # that it has used since it was half as long silent as it may be
+    asleep_looks: int  # in how many looks in a row it slept: who waits for a lock does for one
 
 
 def why_it_hangs(look: Look, allowed_s: float, *, may_be_busy: bool = False) -> str | None:
@@ -35,7 +37,7 @@ def why_it_hangs(look: Look, allowed_s: float, *, may_be_busy: bool = False) -> 
         return None
     if not look.state:
         return "nothing is known of what it does"
-    if look.state in SLEEPING:
+    if look.state in SLEEPING and look.asleep_looks >= ASLEEP_LOOKS:
         return "it sleeps, or waits for something that does not come"
     if look.cpu_s >= allowed_s / 2:
         return f"it runs and does not come back: {look.cpu_s:.1f} s of CPU since"

@@ -24,6 +24,7 @@ class Host:
         self.number = number
         self.specs: dict[int, ZoneSpec] = {}  # by zone: those that belong here
         self.restarts = Restarts(policy)
+        self.is_kept = False  # somebody sees to it that a process stands here
         self.given_up = False  # nobody will stand here any more
         self.is_leaving = False  # the process has been told to end
         self.why_killed = ""  # where this run has killed the process: what was wrong with it
@@ -32,7 +33,7 @@ class Host:
         self.assigned: set[int] = set()  # zones that the process has been told to make
         self.made: set[int] = set()  # and that it has made
         self.step_ordered = self.step_done = 0
-        self.heard_ns = 0  # when it last said anything
+        self.heard_ns = 0  # when it last said anything, or was started
         self.died_ns = 0  # when the one before it died; 0 where there was none
 
     @property
@@ -50,6 +51,7 @@ class Host:
         self.handle, self.channel, self.why_killed = handle, None, ""
         self.assigned, self.made = set(), set()
         self.step_ordered = self.step_done = 0
+        self.heard()
 
     def connected(self, channel: Channel) -> None:
         """It has said hello."""
@@ -62,7 +64,7 @@ class Host:
 
     def gone(self) -> None:
         """It has ended."""
-        self.channel, self.made = None, set()
+        self.handle, self.channel, self.made = None, None, set()
         self.died_ns = time.monotonic_ns()
 
     def kill(self, why: str) -> None:

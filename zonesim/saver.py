@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import trio
 
@@ -23,6 +24,14 @@ def checkpoint_path(directory: str | Path, zone: int) -> Path:
     return Path(directory) / f"zone-{zone}.checkpoint"
 
 
+class State(NamedTuple):
+    """A zone as it was at a moment; of two of them the one of the later moment counts."""
+
+    zone: int
+    moment: int
+    checkpoint: Checkpoint
+
+
 class Saver:
     """For the zones of one process. ``tell`` hears, once, when a zone cannot be saved."""
 
@@ -31,6 +40,8 @@ class Saver:
         self._tell = tell
         self._writing: dict[int, trio.Lock] = {}
         self._refused: set[int] = set()
+        self._moments = 0  # so far
+        self._written: dict[int, int] = {}  # by zone: the moment of the state that is on the disk
         self._delay_s = 0.0
         self._slow_until_ns = 0
 
@@ -58,14 +69,23 @@ class Saver:
         """Have each write take so much longer, until a moment of the monotonic clock."""
         self._delay_s, self._slow_until_ns = delay_s, until_ns
 
-    async def save(self, zone: int, checkpoint: Checkpoint) -> None:
-        """Write a state of a zone; returns when it is written, or cannot be."""
+    def state_of(self, zone: Zone) -> State:
+        """The state that a zone has now, to be saved."""
+        self._moments += 1
+        return State(zone.spec.zone, self._moments, zone.checkpoint())
+
+    async def save(self, state: State) -> None:
+        """Write a state; returns when it, or a later one, is written or cannot be."""
+        zone = state.zone
         async with self._writing.setdefault(zone, trio.Lock()):
+            if self._written.get(zone, 0) > state.moment:
+                return  # tasks that were started together come here in any order
             try:
-                await trio.to_thread.run_sync(self._write, zone, checkpoint)
+                await trio.to_thread.run_sync(self._write, zone, state.checkpoint)
             except OSError as error:
                 self._refuse(zone, error)
             else:
+                self._written[zone] = state.moment
                 self._refused.discard(zone)
 
     def _write(self, zone: int, checkpoint: Checkpoint) -> None:

@@ -34,7 +34,7 @@ def answer_with_stacks(path: Path) -> IO[bytes]:
 
 
 async def stacks_of(pid: int, path: Path) -> str:
-    """What a process answers, most recent call first; "" where it does not."""
+    """What a process answers, its main thread first; "" where it does not."""
     with suppress(ProcessLookupError):
         os.kill(pid, ASK)
         os.kill(pid, signal.SIGCONT)  # a stopped one answers when it goes on
@@ -43,7 +43,9 @@ async def stacks_of(pid: int, path: Path) -> str:
         while not text or text != _read(path):
             text = _read(path)
             await trio.sleep(POLL_S)
-    return text[:STACK_CHARACTERS].strip()
+    # The main thread comes last, behind all that may wait for work, and says most.
+    *others, main = text.strip().split("\n\n")
+    return "\n\n".join([main, *others])[:STACK_CHARACTERS].strip()
 
 
 def _read(path: Path) -> str:

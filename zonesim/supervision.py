@@ -9,6 +9,7 @@ from msgspec import Meta
 
 SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.25, 2.5
 SHORTEST_SILENCE_S = 1.0
+BEATS_ALLOWED = 1.5  # of silence, at least: who is well says so once a beat
 
 
 class Supervision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +48,8 @@ class Supervision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def silence_s(self, period_s: float) -> float:
         """How long a process that is well may say nothing."""
-        return max(SHORTEST_SILENCE_S, self.missed_beats * min(period_s, LONGEST_BEAT_S))
+        missed_s = self.missed_beats * min(period_s, LONGEST_BEAT_S)
+        return max(SHORTEST_SILENCE_S, missed_s, BEATS_ALLOWED * beat_s(period_s))
 
 
 def beat_s(period_s: float) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import trio
 
-from zonesim.health import Look, why_it_hangs
+from zonesim.health import SLEEPING, Look, why_it_hangs
 from zonesim.host import Host
 from zonesim.stacks import stacks_of
 from zonesim.supervision import Supervision
@@ -19,6 +19,8 @@ from zonesim.zone_handle import ZoneProcessHandle
 
 LOOK_S = 0.1
 OWN_DELAY_S = 0.2  # who looks this much too late has heard nothing meanwhile, either
+
+COMING_UP_S = 60.0  # until then a process may be silent that has not made its zones yet
 
 OnEvent = Callable[[str, str, str], None]  # kind, subject, detail
 
@@ -48,18 +50,18 @@ class Supervisor:
         self._on_death = on_death
         self._on_given_up = on_given_up
         self._on_event = on_event
-        self._doubts: dict[Host, int] = {}  # silent for a while: their CPU time then
+        self._doubts: dict[Host, _Doubt] = {}  # about those who are silent for a while
         self._examined: set[Host] = set()
 
     async def keep(self, host: Host) -> None:
         """Have a process stand there, until the run ends, or the place is given up or left."""
-        while self._may_start():
+        while self._may_start(host):
             how = await self._one_life(host)
             if host.is_leaving:
                 return
             self._on_death(host)
             self._on_event("zone-died", host.title, how)
-            if not self._may_start():
+            if not self._may_start(host):
                 return
             wait_s = host.restarts.after_death(time.monotonic_ns() / 1e9)
             if wait_s is None:
@@ -81,10 +83,10 @@ class Supervisor:
                     if delayed:
                         host.heard_ns = max(host.heard_ns, time.monotonic_ns())
                     elif (why := self._why_it_hangs(host)) and host not in self._examined:
-                        nursery.start_soon(self._replace, host, why)
+                        nursery.start_soon(self._replace, host, host.handle, why)
 
-    def _may_start(self) -> bool:
-        return not self.ending
+    def _may_start(self, host: Host) -> bool:
+        return not self.ending and not host.is_leaving
 
     async def _one_life(self, host: Host) -> str:
         """From the start of a process to its end; returns how it ended."""
@@ -92,7 +94,7 @@ class Supervisor:
             handle = self._start(host)
         except (OSError, EOFError) as error:
             host.died_ns = time.monotonic_ns()
-            return f"before it began: {error or type(error).__name__}"
+            return f"before it began: {str(error) or type(error).__name__}"
         host.stands(handle)
         await handle.wait_until_ended()
         host.gone()
@@ -100,28 +102,43 @@ class Supervisor:
 
     def _why_it_hangs(self, host: Host) -> str | None:
         """What is wrong with a process that says nothing; None as long as it may be well."""
-        if not host.is_up or host.is_leaving or host.handle is None:
+        if host.handle is None or host.is_leaving or host.why_killed:
             return None
         pid, silent_s = host.handle.pid, (time.monotonic_ns() - host.heard_ns) / 1e9
         if silent_s < self._allowed_s / 2:
             self._doubts.pop(host, None)
             return None
-        spent_ns = cpu_ns(pid) or 0
-        doubted_ns = self._doubts.setdefault(host, spent_ns)
-        look = Look(silent_s, process_state(pid), (spent_ns - doubted_ns) / 1e9)
-        why = why_it_hangs(look, self._allowed_s, may_be_busy=self._may_be_busy)
+        look = self._doubts.setdefault(host, _Doubt(cpu_ns(pid))).look(pid, silent_s)
+        may_be_busy = self._may_be_busy or not host.is_up
+        why = why_it_hangs(look, self._allowed_s, may_be_busy=may_be_busy)
+        if why is None and not host.is_up and silent_s > max(COMING_UP_S, self._allowed_s):
+            why = "it does not come up"
         return why and f"silent for {silent_s:.1f} s: {why}"
 
-    async def _replace(self, host: Host, why: str) -> None:
+    async def _replace(self, host: Host, handle: ZoneProcessHandle | None, why: str) -> None:
         """Have it say where it stands, and end it."""
+        if handle is None or handle is not host.handle:
+            return  # it has ended by itself meanwhile
         self._examined.add(host)
         try:
-            handle = host.handle
-            assert handle is not None
             stack = await stacks_of(handle.pid, handle.stack_path)
             self._on_event("zone-hung", host.title, f"{why}\n{stack}".strip())
-            if handle is host.handle:  # else it has ended by itself meanwhile
+            if handle is host.handle:
                 host.kill(f"killed: {why}")
         finally:
             self._examined.discard(host)
             self._doubts.pop(host, None)
+
+
+class _Doubt:
+    """What has been seen of a process since it was silent for a while."""
+
+    def __init__(self, spent_ns: int | None) -> None:
+        self._spent_ns = spent_ns or 0
+        self._asleep_looks = 0
+
+    def look(self, pid: int, silent_s: float) -> Look:
+        """Look once more."""
+        state, spent_ns = process_state(pid), cpu_ns(pid) or 0
+        self._asleep_looks = self._asleep_looks + 1 if state in SLEEPING else 0
+        return Look(silent_s, state, (spent_ns - self._spent_ns) / 1e9, self._asleep_looks)

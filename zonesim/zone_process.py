@@ -15,7 +15,7 @@ import trio
 
 import corororo as cr
 from zonesim.channel import Channel, ControlError
-from zonesim.checkpoint import Checkpoint, CheckpointError
+from zonesim.checkpoint import CheckpointError
 from zonesim.control import (
     Adopt,
     Adopted,
@@ -34,7 +34,7 @@ from zonesim.control import (
     WorkerTotals,
 )
 from zonesim.mouthpiece import Mouthpiece
-from zonesim.saver import Saver
+from zonesim.saver import Saver, State
 from zonesim.slack import Slack
 from zonesim.stacks import answer_with_stacks
 from zonesim.system import set_title
@@ -189,7 +189,7 @@ class ZoneProcess:
         self._let_in(zone)
         if self._saver.is_due(zone):
             # The state as it is now: when the write begins, the next tick may have begun, too.
-            self._start(self._saver.save, zone.spec.zone, zone.checkpoint())
+            self._start(self._saver.save, self._saver.state_of(zone))
 
     async def _take(self, leg: Leg, row: TickRow) -> None:
         self._rows.append(row)
@@ -236,11 +236,11 @@ class ZoneProcess:
 
     def _adopt(self, zone: Zone, players: Adopt) -> None:
         zone.adopt(players.number, players.players)
-        self._start(self._confirm, players, zone.checkpoint())
+        self._start(self._confirm, players, self._saver.state_of(zone))
 
-    async def _confirm(self, players: Adopt, checkpoint: Checkpoint) -> None:
+    async def _confirm(self, players: Adopt, state: State) -> None:
         # Saved first: whoever hears of it relies on them being there after a death as well.
-        await self._saver.save(players.zone, checkpoint)
+        await self._saver.save(state)
         await self._mouth.say(Adopted(players.number))
 
     def _drain(self, zones: list[int]) -> None:
@@ -253,7 +253,7 @@ class ZoneProcess:
     async def _release(self, number: int) -> None:
         zone = self._zones[number]
         players = zone.release()
-        await self._saver.save(number, zone.checkpoint())
+        await self._saver.save(self._saver.state_of(zone))
         del self._zones[number]
         zone.close()
         self._draining.discard(number)

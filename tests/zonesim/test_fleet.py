@@ -123,6 +123,14 @@ async def test_a_zone_process_that_comes_when_all_end_is_told_to_stop():
             assert await channel.receive() == Stop()
 
 
+async def test_an_order_to_a_process_whose_end_nobody_has_noticed_yet_goes_nowhere():
+    async with listening(awaited=True) as (fleet, refused, path):
+        await knock(path, frame(Hello(0, os.getpid())), frame(Ready({7: 0})))
+        assert isinstance(place(fleet).channel, Channel)
+        await fleet.halt()
+        assert refused == []
+
+
 async def test_orders_to_a_fleet_of_nobody_are_done_at_once():
     async with listening() as (fleet, _, _):
         with trio.fail_after(30):

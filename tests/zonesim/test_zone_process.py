@@ -287,11 +287,16 @@ async def test_a_zone_whose_checkpoint_is_broken_begins_anew_and_says_why(saving
     assert "holds only 8 bytes" in told.detail
 
 
-async def test_a_zone_that_is_drained_ends_after_its_tick_and_gives_its_players_away(
-    saving, tmp_path
-):
+@pytest.fixture
+def field(tmp_path) -> dict[str, object]:
+    """What is special about a zone with players in it."""
     write_graph(make_map("caves", 32, 32, 3), tmp_path / "map.graph")
-    field = {"workload": "field", "graph": str(tmp_path / "map.graph"), "mobs": 4, "players": 3}
+    return {"workload": "field", "graph": str(tmp_path / "map.graph"), "mobs": 4, "players": 3}
+
+
+async def test_a_zone_that_is_drained_ends_after_its_tick_and_gives_its_players_away(
+    saving, tmp_path, field
+):
     async with serving() as wire:
         await wire.send(Assign([spec(0, **field), spec(1, **field)], saving))
         await heard(wire)
@@ -321,3 +326,21 @@ async def test_a_zone_that_is_drained_ends_after_its_tick_and_gives_its_players_
     assert players[-1] == 6
     assert load(checkpoint_path(tmp_path, 0)).adopted == (5,)
     assert load(checkpoint_path(tmp_path, 1)).released == drained.players
+
+
+@pytest.mark.parametrize("time_of_many", range(8))  # the order of tasks is drawn by lot
+async def test_two_arrivals_at_once_are_both_in_the_checkpoint(
+    saving, tmp_path, field, time_of_many
+):
+    async with serving() as wire:
+        await wire.send(Assign([spec(zone, **field) for zone in range(3)], saving))
+        await heard(wire)
+        await wire.send(Drain([1, 2]))
+        gone = [await heard(wire), await heard(wire)]
+        assert {type(message) for message in gone} == {Drained}
+        arrivals = [Adopt(5 + i, 0, drained.players) for i, drained in enumerate(gone)]
+        # Both at once, so that the process finds the second with the first.
+        await wire._stream.send_all(b"".join(map(frame, arrivals)))
+        assert {(await heard(wire)).number for _ in arrivals} == {5, 6}
+
+    assert load(checkpoint_path(tmp_path, 0)).adopted == (5, 6)
