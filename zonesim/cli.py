@@ -16,6 +16,7 @@ from zonesim.cli_options import (
     OutOption,
     PaceOption,
     ProcessOption,
+    ReportOption,
     ScenarioArgument,
     SeedOption,
     SetOption,
@@ -34,6 +35,7 @@ from zonesim.cli_run import (
     draw,
     draw_outcome,
     measure,
+    not_drawn,
     run_folder,
 )
 from zonesim.cli_say import as_json_text, say, tell
@@ -100,6 +102,7 @@ def run(
     transfer: TransferOption = None,
     settings: SetOption = None,
     out: OutOption = None,
+    with_report: ReportOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Run a scenario and write its report.
@@ -113,7 +116,7 @@ def run(
     given = overrides(settings) | flags(
         zones, workers, zones_per_process, ticks, duration, pace, seed, transfer
     )
-    _run(load_scenario(scenario, given), out, as_json)
+    _run(load_scenario(scenario, given), out, with_report, as_json)
 
 
 @app.command()
@@ -129,6 +132,7 @@ def scale(
     transfer: TransferOption = None,
     settings: SetOption = None,
     out: OutOption = None,
+    with_report: ReportOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Run a scenario with more and more zones.
@@ -147,7 +151,7 @@ def scale(
     if len(loaded.steps) == 1 and "zones" not in given:
         # Read again, not only replaced: its faults may name a zone that these steps do not have.
         loaded = load_scenario(scenario, given | {"zones": load_scenario("scale").zones})
-    _run(loaded, out, as_json)
+    _run(loaded, out, with_report, as_json)
 
 
 @app.command()
@@ -255,12 +259,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def _run(scenario: Scenario, out: Path | None, as_json: bool) -> None:
+def _run(scenario: Scenario, out: Path | None, with_report: bool, as_json: bool) -> None:
     """Run, draw, tell, and exit with what came of it."""
     check_map(scenario)
     with Interrupts() as interrupts, run_folder(out, scenario.name) as folder:
         outcome = measure(scenario, folder, interrupts)
-        report = draw_outcome(outcome, folder, interrupts)
+        report = draw_outcome(outcome, folder, interrupts) if with_report else not_drawn(folder)
     say(as_json_text(outcome.summary) if as_json else summary_text(outcome.summary))
     if report.line:
         (tell if as_json or report.failed else say)(report.line)

@@ -54,6 +54,12 @@ OutOption = Annotated[
         metavar="DIR", help="This run's folder; new or empty. Without it, one below reports/."
     ),
 ]
+ReportOption = Annotated[
+    bool,
+    typer.Option(
+        "--report/--no-report", help="Draw the report at the end; zonesim report draws it later."
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output.")
 ]

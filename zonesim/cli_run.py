@@ -84,9 +84,14 @@ def draw_outcome(outcome: Outcome, folder: Path, interrupts: Interrupts) -> Repo
         with interrupts.breaking():
             return ReportTold(f"report: {draw(folder, lambda: interrupts.check(2))}")
     except KeyboardInterrupt:
-        return ReportTold(f"report: not drawn; zonesim report {folder} draws it")
+        return not_drawn(folder)
     except BadInput as error:  # the disk has become full; the figures are there
         return ReportTold(f"zonesim: error: {error}", failed=True)
+
+
+def not_drawn(folder: Path) -> ReportTold:
+    """What there is to say about a report that nobody has waited for."""
+    return ReportTold(f"report: not drawn; zonesim report {folder} draws it")
 
 
 def draw(folder: Path, on_figure: Callable[[], None] = lambda: None) -> Path:

@@ -37,10 +37,16 @@ def test_batches_that_no_worker_has_taken_yet_are_counted(
         cr.Scheduler(pool) as scheduler,
     ):
         assert pool.statistics().queued == 0
-        tokens = [scheduler.schedule(calls.slow_double(n, 0.1)) for n in range(4)]
-        scheduler.tick(deadline=0.0, late="carry")
-        wait_until(lambda: pool.statistics().queued >= 2, "two batches wait")
-        assert tokens
+        finish(scheduler, calls.double(1))
+        [worker] = pids(pool)
+        os.kill(worker, signal.SIGSTOP)  # or it might have taken one before anybody looks
+        try:
+            for n in range(4):
+                scheduler.schedule(calls.slow_double(n, 0.1))
+            scheduler.tick(deadline=0.0, late="carry")
+            wait_until(lambda: pool.statistics().queued >= 2, "two batches wait")
+        finally:
+            os.kill(worker, signal.SIGCONT)
         finish(scheduler, calls.double(1))
         wait_until(lambda: pool.statistics().queued == 0, "all batches are taken")
     assert pool.statistics().queued == 0

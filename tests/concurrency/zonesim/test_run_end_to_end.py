@@ -15,7 +15,7 @@ def measured(tmp_path_factory):
     """The folder of a run of the whole chains workload, and what it said."""
     folder = tmp_path_factory.mktemp("measured")
     bounds = ("--zones", str(ZONES), "--ticks", str(TICKS), "--set", "period_ms=40")
-    command = Command("run", "chains", *bounds, "--json", "--out", "run", cwd=folder)
+    command = Command("run", "chains", *bounds, "--json", "--report", "--out", "run", cwd=folder)
     ended = command.finish()
     assert command.clean_up() == ({}, [])
     assert ended.code == 0, ended.error
@@ -115,7 +115,7 @@ def test_a_run_that_breaks_its_own_limits_ends_with_exit_code_1(start, tmp_path)
         "[chains]\nchains = 1\n[limits]\ntick_p99_ms = 1e-5\n"
     )
 
-    ended = start("run", "strict.toml", "--out", "run").finish()
+    ended = start("run", "strict.toml", "--report", "--out", "run").finish()
 
     assert ended.code == 1, ended.error
     assert "limit broken: step 1 (1 zone): tick_p99_ms is" in ended.output

@@ -9,7 +9,7 @@ import pytest
 from corororo._ring import NO_WORKER, RingMemory
 from zonesim.cli import main
 
-ENDLESS = ("--duration", "600", "--set", "chains.chains=4", "--json", "--out", "run")
+ENDLESS = ("--duration", "600", "--set", "chains.chains=4", "--json", "--out", "run", "--report")
 QUICK = ("run", "chains", "--zones", "3", "--set", "period_ms=5", *ENDLESS)
 STUCK = ("run", "chains", "--set", "chains.work=sleep:60000ms", "--workers", "1", *ENDLESS)
 CANCELS = [signal.SIGINT, signal.SIGTERM]

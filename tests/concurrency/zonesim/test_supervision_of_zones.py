@@ -10,6 +10,7 @@ import pytest
 from zonesim_runs import Command, needs_titles, saved
 
 from corororo._platform import HAS_PROC
+from zonesim.view import read_view
 
 pytestmark = needs_titles
 
@@ -146,8 +147,9 @@ def test_a_zone_that_keeps_dying_is_given_up_and_the_others_go_on(start, tmp_pat
         pid = zone_pid(command, 0, besides=pid)
         os.kill(pid, signal.SIGKILL)
     wait_for_event(command, tmp_path / "run", "zone-quarantined")
-    before = len(ticks_of(tmp_path / "run", 1))
-    command.wait_until(lambda: len(ticks_of(tmp_path / "run", 1)) > before, "ticks of the other")
+    [session] = command.sessions()
+    before = read_view(session).progress.ticks
+    command.wait_until(lambda: read_view(session).progress.ticks > before, "ticks of the other")
     command.signal(signal.SIGINT)
 
     ended = command.finish()

@@ -57,10 +57,12 @@ class Ended(NamedTuple):
 class Command:
     """A running `zonesim`, the leader of a session that holds all processes it starts.
 
-    ``module`` is another module to run in its place.
+    ``module`` is another module to run in its place. A run draws its report where a test says so.
     """
 
     def __init__(self, *arguments: str, cwd: Path, module: str = "zonesim", **options: Any) -> None:
+        if arguments and arguments[0] in ("run", "scale") and "--report" not in arguments:
+            arguments = (*arguments, "--no-report")  # which takes longer than a small run
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=cwd,
