@@ -34,6 +34,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     snapshot: bytes
     adopted: tuple[int, ...] = ()  # the latest arrivals of players that are in it, by number
     released: bytes | None = None  # players that have left it for another zone
+    life: int = 0  # which of its lives it was in
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:

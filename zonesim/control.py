@@ -32,6 +32,7 @@ class Assign(_Message, frozen=True):
     """Make these zones: as they were saved last, or anew where they never were."""
 
     zones: list[ZoneSpec]
+    lives: dict[int, int]  # by zone: a new number whenever it is wanted anew, after it was drained
     saving: Saving
 
 

@@ -69,6 +69,7 @@ class Controller:
             self._refusals.note,
             self._note_event,
             lambda: pool.statistics().failure,
+            pool.remove_rings_left_behind,
         )
         self._scaler = WorkerScaler(
             pool, scenario.worker_bounds, self._worker_busy_ns, self._note_scaling
@@ -116,7 +117,7 @@ class Controller:
                     await sleep_until_ns(leg.start_ns + int((step.duration_s or 0) * 1e9))
             if goes_on and not self.interrupted:
                 await self._measure_memory()
-            elif self._leg is not None:
+            if self._leg is not None and (self.interrupted or not goes_on):
                 await self._fleet.until_done()
                 self._log.gauge.write()
                 await self._measure_memory()

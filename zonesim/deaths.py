@@ -9,7 +9,7 @@ from typing import Protocol
 _TITLE = re.compile(r"zonesim zones? (?P<first>\d+)(?:-(?P<last>\d+))?")
 _DEATHS = frozenset({"zone-died"})
 _ENDS = frozenset({"zone-died", "zone-quarantined"})
-_RETURNS = frozenset({"zone-restarted"})
+_RETURNS = frozenset({"zone-restarted", "zone-drained"})
 
 
 class Happened(Protocol):
@@ -34,7 +34,7 @@ def deaths_of(events: Iterable[Happened]) -> dict[int, list[int]]:
 
 
 def unhealthy_of(events: Iterable[Happened]) -> list[int]:
-    """The zones that died and have not come back."""
+    """The zones that died and have not come back, and still are wanted."""
     dead: set[int] = set()
     for event in events:
         if event.kind in _ENDS:

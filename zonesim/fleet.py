@@ -6,10 +6,12 @@ Knows nothing of steps or results.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import trio
 
-from zonesim.control import Halt, Leg, SlowDisk, Stop
+import corororo as cr
+from zonesim.control import Adopt, Halt, Leg, SlowDisk, Stop
 from zonesim.door import OnRefused
 from zonesim.errors import RunFailed
 from zonesim.fleet_answers import FleetAnswers
@@ -21,6 +23,7 @@ from zonesim.workloads.base import ZoneSpec
 from zonesim.zone_handle import ZoneProcessHandle
 from zonesim.zone_states import ZoneState
 
+START_S = 10.0  # what the fork server gets to start a process
 READY_S = 60.0  # what zone processes get to come up
 
 
@@ -34,8 +37,10 @@ class Fleet(FleetAnswers):
         on_refused: OnRefused,
         on_event: OnEvent,
         pool_failure: Callable[[], str | None] = lambda: None,
+        free_rings: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(plan, on_ticks, on_refused, on_event, pool_failure)
+        super().__init__(plan, on_ticks, on_refused, on_event, pool_failure, free_rings)
+        self._starting = trio.CapacityLimiter(1)
         self._supervisor = Supervisor(
             self._start,
             plan.supervision,
@@ -83,17 +88,24 @@ class Fleet(FleetAnswers):
             task_status.started()
 
     async def grow(self, specs: Sequence[ZoneSpec], zones_per_process: int) -> None:
-        """Make those of these zones that are not there; wait until all of them can tick.
+        """Make those of these zones that are not there; wait until they can tick.
 
-        New ones go to new processes where the last is full.
+        New ones go to new processes where the last is full. One whose place has been given up
+        does not come.
         """
+        new = [spec for spec in specs if spec.zone not in self._states.all()]
         wanted: dict[Host, None] = {}
-        for spec in specs:
-            if spec.zone not in self._states.all():
-                self._states.create(spec.zone)
-                host = self._host_at(spec.zone // zones_per_process)
-                host.specs[spec.zone] = spec
-                wanted[host] = None
+        for spec in new:
+            self._states.create(spec.zone)
+            self._lives[spec.zone] += 1
+            self._handovers.forget(spec.zone)
+            host = self._host_at(spec.zone // zones_per_process)
+            host.specs[spec.zone] = spec
+            wanted[host] = None
+            if host.given_up:
+                self._states.move(spec.zone, ZoneState.UNHEALTHY)
+                why = "the process that it belongs to has been given up"
+                self._on_event("zone-quarantined", f"zonesim zone {spec.zone}", why)
         for host in wanted:
             if not host.is_kept:
                 host.is_kept = True
@@ -102,9 +114,9 @@ class Fleet(FleetAnswers):
         with trio.move_on_after(READY_S) as scope:
             for host in wanted:
                 await self._assign(host)
-            await self._until(lambda: all(self._is_settled(spec.zone) for spec in specs))
+            await self._until(lambda: all(self._is_settled(spec.zone) for spec in new))
         if scope.cancelled_caught:
-            missing = sum(not host.is_up for host in self._hosts.values())
+            missing = sum(not host.is_up for host in wanted)
             raise RunFailed(f"{missing} zone processes did not come up within {READY_S:.0f} s")
 
     async def order(self, leg: Leg) -> None:
@@ -125,21 +137,23 @@ class Fleet(FleetAnswers):
         self._draining.update(zones)
         for host in self._hosts_with(zones):
             await self._tell_to_drain(host)
-        await self._until(
-            lambda: all(self._handovers.has_released(z) or self._is_given_up(z) for z in zones)
-        )
+        await self._until(lambda: all(self._has_drained(zone) for zone in zones))
+        # Nothing is waited for until they are gone from their places: whoever dies from here on
+        # is not started again for them.
         self._draining.difference_update(zones)
         able = [zone for zone in heirs if not self._is_given_up(zone)]
+        given_up = {zone for zone in zones if self._is_given_up(zone)}
         # Where ticks are counted, players come after all that there are, whoever runs some again.
         until = self._leg.until if self._leg is not None else {}
         sent = self._handovers.send_on(zones, able, until)
+        left = self._take_off(zones)
         for zone in sorted(zones):
-            where = f"its players go to zone {sent[zone].zone}" if zone in sent else "nobody in it"
-            self._on_event("zone-drained", f"zonesim zone {zone}", where)
+            self._tell_of_drained(zone, sent.get(zone), zone in given_up, bool(able))
+        for host in left:
+            await self._dismiss(host)
         for adopt in sent.values():
             for host in self._hosts_with([adopt.zone]):
                 await host.tell(adopt)
-        await self._remove(zones)
         numbers = [adopt.number for adopt in sent.values()]
         await self._until(lambda: not self._handovers.are_under_way(numbers))
 
@@ -181,25 +195,60 @@ class Fleet(FleetAnswers):
         for host in self._hosts.values():
             host.is_leaving = True
 
-    async def _remove(self, zones: Iterable[int]) -> None:
-        """Forget zones that have ended, and the processes that hold no others."""
+    def _has_drained(self, zone: int) -> bool:
+        """Whether a zone has ended in the process that stands there now, or never will."""
+        hosts = self._hosts_with([zone])
+        return all(zone in host.drained or host.given_up for host in hosts)
+
+    def _take_off(self, zones: Iterable[int]) -> list[Host]:
+        """Forget zones that have ended; the places at which no others are."""
+        left = []
         for host in self._hosts_with(zones):
             for zone in host.specs.keys() & set(zones):
                 self._states.move(zone, ZoneState.SHUTDOWN)
                 del host.specs[zone]
-                host.assigned.discard(zone)
-                host.made.discard(zone)
+                for known in (host.assigned, host.made, host.missed):
+                    known.discard(zone)
             if not host.specs:
                 host.is_leaving = True
                 del self._hosts[host.number]
-                await host.tell(Stop())
-                if host.handle is not None and not self._stopping:
-                    self._nursery.start_soon(host.handle.stop)
+                left.append(host)
         self._notify()
+        return left
 
-    def _start(self, host: Host) -> ZoneProcessHandle:
+    async def _dismiss(self, host: Host) -> None:
+        """End a process that has nothing left to do."""
+        handle = host.handle
+        await host.tell(Stop())
+        if handle is not None and not self._stopping:
+            self._nursery.start_soon(handle.stop)
+
+    def _tell_of_drained(
+        self, zone: int, adopt: Adopt | None, given_up: bool, any_heir: bool
+    ) -> None:
+        title = f"zonesim zone {zone}"
+        if adopt is not None:
+            self._on_event("zone-drained", title, f"its players go to zone {adopt.zone}")
+        elif given_up:
+            self._on_event("zone-drained", title, "it had been given up, its players with it")
+        elif not any_heir:
+            self._on_event("zone-drained", title, "its players are lost: no zone is left for them")
+        else:
+            self._on_event("zone-drained", title, "nobody in it")
+
+    async def _start(self, host: Host) -> ZoneProcessHandle:
+        """Raises OSError or EOFError where no process can be started now."""
         plan = self._plan
-        return ZoneProcessHandle(host.number, host.title, plan.socket_path, plan.pool_address)
+        start = partial(
+            ZoneProcessHandle, host.number, host.title, plan.socket_path, plan.pool_address
+        )
+        with trio.move_on_after(START_S):
+            # In a thread: a fork server that hangs must not hold up all that is minded here.
+            return await trio.to_thread.run_sync(
+                start, abandon_on_cancel=True, limiter=self._starting
+            )
+        cr.kill_forkserver()  # the next start finds none, and has a new one
+        raise TimeoutError(f"the fork server started nothing within {START_S:.0f} s")
 
     def _host_at(self, number: int) -> Host:
         if number not in self._hosts:

@@ -38,7 +38,8 @@ class FleetAnswers(FleetOrders):
 
     ``on_ticks`` gets the rows that arrive, ``on_refused`` hears of connections that were closed:
     whose, and why. ``on_event`` hears what happens to processes, ``pool_failure`` says why the
-    workers are no more. Raises RunFailed where the zones cannot go on.
+    workers are no more, ``free_rings`` gives back the rings of the dead. Raises RunFailed where
+    the zones cannot go on.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class FleetAnswers(FleetOrders):
         on_refused: OnRefused,
         on_event: OnEvent,
         pool_failure: Callable[[], str | None],
+        free_rings: Callable[[], None],
     ) -> None:
         super().__init__(plan)
+        self._free_rings = free_rings
         self.work: dict[int, WorkerTotals] = {}  # by number: what workers have done for all
         self._on_ticks = on_ticks
         self._on_refused = on_refused
@@ -93,12 +96,14 @@ class FleetAnswers(FleetOrders):
         host.heard()
         match message:
             case Ticks(rows):
+                host.note_busy(rows)
                 self._note_players(rows)
             case Ready(next_ticks):
                 await self._note_ready(host, next_ticks)
             case LegDone(step):
                 host.step_done = step
-            case Drained(zone, players):
+            case Drained(zone, players) if zone in host.specs:
+                host.drained.add(zone)
                 self._handovers.released(zone, players)
             case Adopted(number):
                 self._handovers.adopted(number)
@@ -111,14 +116,17 @@ class FleetAnswers(FleetOrders):
     async def _note_ready(self, host: Host, next_ticks: dict[int, int]) -> None:
         """Zones are made; those that come back do what all others have been told meanwhile."""
         host.made |= next_ticks.keys() & host.assigned
+        host.next_ticks = next_ticks
         back = []
         for zone in host.made:
             if self._states.of(zone) is ZoneState.STARTING:
                 self._states.move(zone, ZoneState.READY)
                 back.append(zone)
-        if host.died_ns and back:
+        returned = host.missed.intersection(back)
+        if returned:
+            host.missed -= returned
             after_ms = (time.monotonic_ns() - host.died_ns) / 1e6
-            ticks = sorted({next_ticks[zone] for zone in back})
+            ticks = sorted({next_ticks[zone] for zone in returned})
             span = f"{ticks[0]}" if len(ticks) == 1 else f"{ticks[0]} to {ticks[-1]}"
             self._on_event(
                 "zone-restarted", host.title, f"after {after_ms:.0f} ms, goes on at tick {span}"
@@ -159,6 +167,7 @@ class FleetAnswers(FleetOrders):
     def _note_death(self, host: Host) -> None:
         for zone in host.specs:
             self._states.move(zone, ZoneState.UNHEALTHY)
+        self._free_rings()  # or there may be no room for those of whoever comes
         self._check_pool()
         self._notify()
 

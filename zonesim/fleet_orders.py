@@ -6,6 +6,7 @@ Knows no answers, and nothing of steps or results.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from zonesim.handovers import Handovers
 from zonesim.host import Host
 from zonesim.supervision import Supervision
 from zonesim.zone_states import TICKING, ZoneState, ZoneStates
+
+TELL_S = 1.0
 
 
 class FleetPlan(msgspec.Struct, frozen=True):
@@ -38,6 +41,7 @@ class FleetOrders:
         self._states = ZoneStates()
         self._handovers = Handovers()
         self._draining: set[int] = set()
+        self._lives: Counter[int] = Counter()  # by zone: how often it has been wanted anew
         self._leg: Leg | None = None
         self._changed = trio.Event()
 
@@ -51,7 +55,8 @@ class FleetOrders:
             for spec in new:
                 self._states.move(spec.zone, ZoneState.STARTING)
             saving = Saving(self._plan.pool_address, self._plan.supervision.checkpoint_ticks)
-            await host.tell(Assign(new, saving))
+            lives = {spec.zone: self._lives[spec.zone] for spec in new}
+            await host.tell(Assign(new, lives, saving))
 
     async def _send_leg(self, host: Host, leg: Leg) -> None:
         host.step_ordered = leg.step
@@ -62,7 +67,14 @@ class FleetOrders:
 
     def _to_tick(self, host: Host, leg: Leg) -> list[int]:
         """The zones there that a leg has tick; not those that have run it and are on their way."""
-        return [z for z in host.specs if z in leg.until and z not in self._draining]
+        return [z for z in host.specs if z in leg.until and not self._has_run(host, leg, z)]
+
+    def _has_run(self, host: Host, leg: Leg, zone: int) -> bool:
+        """Whether a zone that is on its way out has nothing of a leg left to run."""
+        until = leg.until[zone]
+        if zone not in self._draining:
+            return False
+        return until is None or host.next_ticks.get(zone, 0) >= until
 
     async def _tell_to_drain(self, host: Host) -> None:
         zones = [zone for zone in host.specs if zone in self._draining and self._can_tick(zone)]
@@ -72,7 +84,12 @@ class FleetOrders:
             await host.tell(Drain(zones))
 
     async def _tell_all(self, order: Order) -> None:
-        for host in list(self._hosts.values()):
+        async with trio.open_nursery() as nursery:
+            for host in self._hosts.values():
+                nursery.start_soon(self._tell_soon, host, order)
+
+    async def _tell_soon(self, host: Host, order: Order) -> None:
+        with trio.move_on_after(TELL_S):  # whoever reads nothing is minded, and holds up nobody
             await host.tell(order)
 
     def _hosts_with(self, zones: Iterable[int]) -> list[Host]:

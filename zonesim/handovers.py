@@ -24,9 +24,9 @@ class Handovers:
         """A zone has ended and given its players away."""
         self._released.setdefault(zone, players)
 
-    def has_released(self, zone: int) -> bool:
-        """Whether the players of a zone are here."""
-        return zone in self._released
+    def forget(self, zone: int) -> None:
+        """A zone is made anew: what was held of its last life counts no more."""
+        self._released.pop(zone, None)
 
     def send_on(
         self,

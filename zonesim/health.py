@@ -12,6 +12,7 @@ from typing import NamedTuple
 STOPPED = frozenset("Tt")
 SLEEPING = frozenset("S")
 ASLEEP_LOOKS = 3
+TIMES_BUSIEST = 3
 NO_DOUBT = 10  # times the silence allowed: whatever the reason, nobody is served
 
 
@@ -24,10 +25,14 @@ class Look(NamedTuple):
     asleep_looks: int  # in how many looks in a row it slept: who waits for a lock does for one
 
 
-def why_it_hangs(look: Look, allowed_s: float, *, may_be_busy: bool = False) -> str | None:
+def why_it_hangs(
+    look: Look, allowed_s: float, busiest_s: float = 0.0, *, may_be_busy: bool = False
+) -> str | None:
     """What is wrong, in words; None as long as it may only be slow.
 
-    ``may_be_busy``: what it runs by itself may take as long as it likes.
+    ``busiest_s`` is how long it has ever been busy without a word and come back; 0 where it has
+    not come back yet, and nobody knows what its work takes. ``may_be_busy``: what it runs by
+    itself may take as long as it likes.
     """
     if look.silent_s <= allowed_s:
         return None
@@ -39,7 +44,7 @@ def why_it_hangs(look: Look, allowed_s: float, *, may_be_busy: bool = False) -> 
         return "nothing is known of what it does"
     if look.state in SLEEPING and look.asleep_looks >= ASLEEP_LOOKS:
         return "it sleeps, or waits for something that does not come"
-    if look.cpu_s >= allowed_s / 2:
+    if busiest_s and look.cpu_s >= max(allowed_s / 2, TIMES_BUSIEST * busiest_s):
         return f"it runs and does not come back: {look.cpu_s:.1f} s of CPU since"
     if look.silent_s > NO_DOUBT * allowed_s:
         return f"it is in state {look.state}"

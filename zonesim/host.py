@@ -6,12 +6,14 @@ The place outlives the process. Starts nothing and decides nothing.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 
 from zonesim.channel import Channel, ControlError
 from zonesim.control import Order
 from zonesim.restarts import Restarts
 from zonesim.supervision import Supervision
+from zonesim.ticks import TickRow
 from zonesim.workloads.base import ZoneSpec
 from zonesim.zone_handle import ZoneProcessHandle
 from zonesim.zone_process import process_title
@@ -32,6 +34,10 @@ class Host:
         self.channel: Channel | None = None
         self.assigned: set[int] = set()  # zones that the process has been told to make
         self.made: set[int] = set()  # and that it has made
+        self.drained: set[int] = set()  # and that have ended, with their players given away
+        self.missed: set[int] = set()  # zones whose process has died, until they are back
+        self.next_ticks: dict[int, int] = {}  # where the zones stood when they were made
+        self.longest_busy_ns = 0  # of the ticks that were told from here
         self.step_ordered = self.step_done = 0
         self.heard_ns = 0  # when it last said anything, or was started
         self.died_ns = 0  # when the one before it died; 0 where there was none
@@ -49,8 +55,7 @@ class Host:
     def stands(self, handle: ZoneProcessHandle) -> None:
         """A new process stands here, and has not said a word yet."""
         self.handle, self.channel, self.why_killed = handle, None, ""
-        self.assigned, self.made = set(), set()
-        self.step_ordered = self.step_done = 0
+        self.assigned, self.made, self.drained = set(), set(), set()
         self.heard()
 
     def connected(self, channel: Channel) -> None:
@@ -62,9 +67,16 @@ class Host:
         """It has said something."""
         self.heard_ns = time.monotonic_ns()
 
+    def note_busy(self, rows: Iterable[TickRow]) -> None:
+        """Learn how long the main thread here may be busy with a tick."""
+        longest_ns = max((row.busy_ns for row in rows), default=0)
+        self.longest_busy_ns = max(self.longest_busy_ns, longest_ns)
+
     def gone(self) -> None:
         """It has ended."""
         self.handle, self.channel, self.made = None, None, set()
+        self.step_ordered = self.step_done = 0  # whoever comes runs what was not saved again
+        self.missed.update(self.specs)
         self.died_ns = time.monotonic_ns()
 
     def kill(self, why: str) -> None:

@@ -18,6 +18,8 @@ from zonesim.zone import Zone
 
 Tell = Callable[[Told], None]
 
+TRIES, TRY_AGAIN_S = 10, 0.2
+
 
 def checkpoint_path(directory: str | Path, zone: int) -> Path:
     """Where a zone of a run is saved."""
@@ -74,19 +76,27 @@ class Saver:
         self._moments += 1
         return State(zone.spec.zone, self._moments, zone.checkpoint())
 
-    async def save(self, state: State) -> None:
-        """Write a state; returns when it, or a later one, is written or cannot be."""
+    async def save(self, state: State) -> bool:
+        """Write a state; whether it, or a later one, is on the disk now."""
         zone = state.zone
         async with self._writing.setdefault(zone, trio.Lock()):
             if self._written.get(zone, 0) > state.moment:
-                return  # tasks that were started together come here in any order
+                return True  # tasks that were started together come here in any order
             try:
                 await trio.to_thread.run_sync(self._write, zone, state.checkpoint)
             except OSError as error:
                 self._refuse(zone, error)
-            else:
-                self._written[zone] = state.moment
-                self._refused.discard(zone)
+                return False
+            self._written[zone] = state.moment
+            self._refused.discard(zone)
+            return True
+
+    async def save_surely(self, state: State) -> None:
+        """Write a state that others will rely on; given up only where it is refused for long."""
+        for _ in range(TRIES):
+            if await self.save(state):
+                return
+            await trio.sleep(TRY_AGAIN_S)
 
     def _write(self, zone: int, checkpoint: Checkpoint) -> None:
         if time.monotonic_ns() < self._slow_until_ns:
@@ -96,5 +106,5 @@ class Saver:
     def _refuse(self, zone: int, error: OSError) -> None:
         if zone not in self._refused:
             self._refused.add(zone)
-            why = f"no checkpoint can be written: {error.strerror}; it is tried again"
+            why = f"no checkpoint can be written: {error.strerror}; it is tried again for a while"
             self._tell(told("checkpoint-unwritable", f"zonesim zone {zone}", why))

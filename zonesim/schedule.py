@@ -56,6 +56,10 @@ class Schedule:
         """Move the end; None takes it away."""
         self._end_ns = end_ns
 
+    def end_after(self, ticks: int | None) -> None:
+        """Have it end when so many more ticks have run; None takes that bound away."""
+        self._ticks = None if ticks is None else self.executed + ticks
+
     @property
     def is_over(self) -> bool:
         """Whether no tick is due any more."""

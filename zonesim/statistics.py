@@ -305,7 +305,8 @@ def _count_async_tasks(rows: Sequence[TickRow], carried_in: int) -> AsyncTaskCou
     submitted = sum(row.async_submitted for row in rows)
     completed = sum(row.async_completed for row in rows)
     failed = sum(row.async_failed for row in rows)
-    still_out = sum(row.carried for row in _last_rows(rows).values())
+    # Those of a process that has died or ended come to nobody any more, as nobody waits for them.
+    still_out = sum(row.carried for row in {(row.zone, row.pid): row for row in rows}.values())
     return AsyncTaskCounts(
         submitted=submitted,
         completed=completed,

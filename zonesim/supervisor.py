@@ -6,11 +6,11 @@ Knows nothing of zones, steps and results: it tells what has happened.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import trio
 
-from zonesim.health import SLEEPING, Look, why_it_hangs
+from zonesim.health import SLEEPING, STOPPED, Look, why_it_hangs
 from zonesim.host import Host
 from zonesim.stacks import stacks_of
 from zonesim.supervision import Supervision
@@ -35,7 +35,7 @@ class Supervisor:
 
     def __init__(
         self,
-        start: Callable[[Host], ZoneProcessHandle],
+        start: Callable[[Host], Awaitable[ZoneProcessHandle]],
         policy: Supervision,
         period_s: float,
         may_be_busy: bool,
@@ -80,7 +80,7 @@ class Supervisor:
                 await trio.sleep(LOOK_S)
                 delayed = trio.current_time() - began_s > LOOK_S + OWN_DELAY_S
                 for host in hosts():
-                    if delayed:
+                    if delayed and process_state_of(host) not in STOPPED:
                         host.heard_ns = max(host.heard_ns, time.monotonic_ns())
                     elif (why := self._why_it_hangs(host)) and host not in self._examined:
                         nursery.start_soon(self._replace, host, host.handle, why)
@@ -91,7 +91,7 @@ class Supervisor:
     async def _one_life(self, host: Host) -> str:
         """From the start of a process to its end; returns how it ended."""
         try:
-            handle = self._start(host)
+            handle = await self._start(host)
         except (OSError, EOFError) as error:
             host.died_ns = time.monotonic_ns()
             return f"before it began: {str(error) or type(error).__name__}"
@@ -110,7 +110,8 @@ class Supervisor:
             return None
         look = self._doubts.setdefault(host, _Doubt(cpu_ns(pid))).look(pid, silent_s)
         may_be_busy = self._may_be_busy or not host.is_up
-        why = why_it_hangs(look, self._allowed_s, may_be_busy=may_be_busy)
+        busiest_s = host.longest_busy_ns / 1e9
+        why = why_it_hangs(look, self._allowed_s, busiest_s, may_be_busy=may_be_busy)
         if why is None and not host.is_up and silent_s > max(COMING_UP_S, self._allowed_s):
             why = "it does not come up"
         return why and f"silent for {silent_s:.1f} s: {why}"
@@ -128,6 +129,11 @@ class Supervisor:
         finally:
             self._examined.discard(host)
             self._doubts.pop(host, None)
+
+
+def process_state_of(host: Host) -> str:
+    """The state of the process that stands there."""
+    return process_state(host.handle.pid) if host.handle is not None else ""
 
 
 class _Doubt:

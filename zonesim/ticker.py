@@ -37,9 +37,12 @@ class Ticker:
 
     def follow(self, leg: Leg) -> None:
         """Go on until the end of a later leg, or end where that begins if it is not of it."""
-        self._end_ns = leg.end_ns if self._zone.spec.zone in leg.until else leg.start_ns
+        is_of_it = self._zone.spec.zone in leg.until
+        self._end_ns = leg.end_ns if is_of_it else leg.start_ns
+        self._until = leg.until.get(self._zone.spec.zone, self._until)
         if self._schedule is not None:
             self._schedule.end_at(self._end_ns)
+            self._schedule.end_after(self._ticks_left())
         self._sleep.cancel()
 
     def halt(self) -> None:
@@ -86,8 +89,18 @@ class Ticker:
     def _make_schedule(self, leg: Leg) -> Schedule:
         spec = self._zone.spec
         first_ns = first_due_ns(leg.origin_ns, spec.zone, leg.period_ns, leg.start_ns)
-        ticks = None if self._until is None else self._until - self._zone.next_tick
-        return Schedule(first_ns, leg.period_ns, spec.missed, end_ns=leg.end_ns, ticks=ticks)
+        return Schedule(
+            first_ns, leg.period_ns, spec.missed, end_ns=leg.end_ns, ticks=self._ticks_left()
+        )
+
+    def _ticks_left(self) -> int | None:
+        """How many ticks are to run yet; None where nothing but time bounds them.
+
+        A tick that runs now is not one of them, and is not yet taken off the schedule either.
+        """
+        if self._until is None:
+            return None
+        return max(0, self._until - self._zone.next_tick) + self._zone.ticking
 
 
 async def sleep_until_ns(moment_ns: int) -> None:

@@ -16,13 +16,14 @@ from zonesim.ticks import TickRow
 from zonesim.workloads import make_world
 from zonesim.workloads.base import World, ZoneSpec
 
-ADOPTED_KEPT = 256  # an arrival may be announced again while it is one of so many
+ADOPTED_KEPT = 1_024  # an arrival may be announced again while it is one of so many
 
 
 class Zone:
     """Ticks one world. ``garbage`` is the process's SlackCollector.
 
     With ``resume`` the world is the one of that checkpoint, and the next tick the one after it.
+    A zone that is wanted anew gets another ``life``: whom it released in the last one is elsewhere.
     Raises CheckpointError where it is not a checkpoint of this zone.
     """
 
@@ -32,18 +33,21 @@ class Zone:
         pool: TransferSource,
         garbage: cr.SlackCollector,
         resume: Checkpoint | None = None,
+        life: int = 0,
     ) -> None:
         self.spec = spec
         self.world = make_world(spec)
         self.ticking = False  # between two ticks the world is whole: it may be saved and changed
         self._number = 0
         self._pid = os.getpid()
+        self._life = life
         self._adopted: tuple[int, ...] = ()
         self._released: bytes | None = None
         if resume is not None:
             _go_on(self.world, spec.zone, resume)
             self._number = resume.tick + 1
-            self._adopted, self._released = resume.adopted, resume.released
+            self._adopted = resume.adopted
+            self._released = resume.released if resume.life == life else None
         self._scheduler = cr.Scheduler(pool, garbage=garbage)
         self._tasks = 0
 
@@ -115,6 +119,7 @@ class Zone:
             self.world.snapshot(),
             self._adopted,
             self._released,
+            self._life,
         )
 
     def adopt(self, number: int, players: bytes) -> None:
@@ -133,10 +138,6 @@ class Zone:
         if self._released is None:
             self._released = self.world.release_players()
         return self._released
-
-    def reopen(self) -> None:
-        """Have forgotten whom it released: the zone is wanted again, and they are elsewhere."""
-        self._released = None
 
     def worker_totals(self) -> list[WorkerTotals]:
         """What each worker has done for this zone so far."""

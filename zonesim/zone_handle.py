@@ -11,6 +11,7 @@ import trio
 
 from corororo import forkserver
 from zonesim.stacks import stack_path
+from zonesim.system import process_state
 from zonesim.zone_process import zone_process_main
 
 PRELOAD = (
@@ -18,6 +19,7 @@ PRELOAD = (
     "zonesim.fork_server",
 )  # what the server has imported from which zones are forked
 POLL_S = 0.05
+DEAD = frozenset("ZX")
 FORK_SERVER_LOST = 255  # the exit code that multiprocessing reports when it cannot know
 STOP_S = 2.0  # what a zone process gets to end by itself
 
@@ -44,7 +46,7 @@ class ZoneProcessHandle:
         """How it has ended, in words."""
         code = self._process.exitcode
         if code == FORK_SERVER_LOST:
-            return "and the fork server with it, so that nobody can tell how"
+            return "in a way that nobody could tell"  # as where the fork server went before it
         assert code is not None
         return f"by signal {-code}" if code < 0 else f"with exit code {code}"
 
@@ -83,4 +85,5 @@ class ZoneProcessHandle:
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return True
-        return False
+        # Where nobody reaps the orphans, as in a container without an init, it stays as a zombie.
+        return process_state(self.pid) in DEAD

@@ -27,7 +27,6 @@ from zonesim.control import (
     Leg,
     LegDone,
     Ready,
-    Saving,
     SlowDisk,
     Stop,
     Ticks,
@@ -95,7 +94,9 @@ class ZoneProcess:
         self._draining: set[int] = set()
         self._step = self._step_told = 0  # of the latest leg, and of the latest that is done
         self._rows: list[TickRow] = []
+        self._reporting = trio.Lock()
         self._work: dict[int, WorkerTotals] = {}  # of workers for all zones here, as told so far
+        self._work_of_ended: dict[int, WorkerTotals] = {}  # of them, for zones that are gone
 
     async def serve(self, host: int) -> None:
         """Do what the controller says until it says stop, or is gone."""
@@ -104,8 +105,8 @@ class ZoneProcess:
             self._nursery.start_soon(self._mouth.say_what_is_told)
             while True:
                 match await self._channel.receive():
-                    case Assign(zones, saving):
-                        await self._mouth.telling_failures(self._assign, zones, saving)
+                    case Assign() as zones:
+                        await self._mouth.telling_failures(self._assign, zones)
                     case Leg() as leg:
                         self._start(self._run, leg, self._follow(leg))
                     case Halt():
@@ -128,24 +129,24 @@ class ZoneProcess:
 
     # -- zones come
 
-    async def _assign(self, specs: list[ZoneSpec], saving: Saving) -> None:
+    async def _assign(self, order: Assign) -> None:
         if not self._zones:
-            self._saver = Saver(saving, self._mouth.tell)
-            self._nursery.start_soon(self._mouth.beat, specs[0].period_s)
-        for spec in specs:
-            self._zones[spec.zone] = self._make(spec)
+            self._saver = Saver(order.saving, self._mouth.tell)
+            self._nursery.start_soon(self._mouth.beat, order.zones[0].period_s)
+        for spec in order.zones:
+            self._zones[spec.zone] = self._make(spec, order.lives[spec.zone])
             await trio.lowlevel.checkpoint()  # a process that makes very many is well all the while
         self._set_title()
         next_ticks = {number: zone.next_tick for number, zone in self._zones.items()}
         await self._mouth.say(Ready(next_ticks))
 
-    def _make(self, spec: ZoneSpec) -> Zone:
+    def _make(self, spec: ZoneSpec, life: int) -> Zone:
         resume = self._saver.load(spec.zone)
         try:
-            return Zone(spec, self._pool, self._garbage, resume)
+            return Zone(spec, self._pool, self._garbage, resume, life)
         except CheckpointError as error:
             self._saver.tell_unusable(spec.zone, error)
-            return Zone(spec, self._pool, self._garbage)
+            return Zone(spec, self._pool, self._garbage, None, life)
 
     # -- zones tick
 
@@ -159,8 +160,6 @@ class ZoneProcess:
             for number, zone in self._zones.items()
             if number in leg.until and number not in self._tickers
         }
-        for number in fresh:
-            self._zones[number].reopen()
         self._tickers |= fresh
         return fresh
 
@@ -189,7 +188,11 @@ class ZoneProcess:
         self._let_in(zone)
         if self._saver.is_due(zone):
             # The state as it is now: when the write begins, the next tick may have begun, too.
-            self._start(self._saver.save, self._saver.state_of(zone))
+            self._start(self._save, self._saver.state_of(zone))
+
+    async def _save(self, state: State) -> None:
+        await self._report()  # no checkpoint is ahead of the ticks that are told
+        await self._saver.save(state)
 
     async def _take(self, leg: Leg, row: TickRow) -> None:
         self._rows.append(row)
@@ -203,15 +206,17 @@ class ZoneProcess:
             await self._report()
 
     async def _report(self) -> None:
-        rows, self._rows = self._rows, []
-        for bundle in (
-            rows[i : i + ROWS_IN_A_MESSAGE] for i in range(0, len(rows), ROWS_IN_A_MESSAGE)
-        ):
-            await self._mouth.say(Ticks(bundle, self._work_since()))
+        """Return when all ticks that have run are told, by whomever."""
+        async with self._reporting:
+            rows, self._rows = self._rows, []
+            for bundle in (
+                rows[i : i + ROWS_IN_A_MESSAGE] for i in range(0, len(rows), ROWS_IN_A_MESSAGE)
+            ):
+                await self._mouth.say(Ticks(bundle, self._work_since()))
 
     def _work_since(self) -> list[WorkerTotals]:
         """What workers have done since this was asked last."""
-        before, self._work = self._work, {}
+        before, self._work = self._work, dict(self._work_of_ended)
         for zone in self._zones.values():
             add_by_worker(self._work, zone.worker_totals())
         return done_since(before, self._work)
@@ -240,7 +245,8 @@ class ZoneProcess:
 
     async def _confirm(self, players: Adopt, state: State) -> None:
         # Saved first: whoever hears of it relies on them being there after a death as well.
-        await self._saver.save(state)
+        await self._report()
+        await self._saver.save_surely(state)
         await self._mouth.say(Adopted(players.number))
 
     def _drain(self, zones: list[int]) -> None:
@@ -253,8 +259,10 @@ class ZoneProcess:
     async def _release(self, number: int) -> None:
         zone = self._zones[number]
         players = zone.release()
-        await self._saver.save(self._saver.state_of(zone))
+        await self._report()
+        await self._saver.save_surely(self._saver.state_of(zone))
         del self._zones[number]
+        add_by_worker(self._work_of_ended, zone.worker_totals())
         zone.close()
         self._draining.discard(number)
         if self._zones:

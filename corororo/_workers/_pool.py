@@ -168,6 +168,15 @@ class WorkerPool:
         staff.must_be_well()
         return open_transfer(staff.session, self._config)
 
+    def remove_rings_left_behind(self) -> None:
+        """Give back the memory of attached processes that have died, where there are any.
+
+        The pool does so by itself every few seconds; whoever starts others in their place at once
+        may need the room sooner.
+        """
+        if self._staff is not None:
+            self._staff.session.remove_rings_left_behind()
+
     def statistics(self) -> PoolStatistics:
         """A frozen snapshot."""
         return PoolStatistics((), (), 0, None) if self._staff is None else self._staff.statistics()

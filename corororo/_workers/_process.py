@@ -137,6 +137,18 @@ def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
     return context
 
 
+def kill_forkserver() -> None:
+    """End a server that hangs, with SIGKILL: the next process comes from a new one.
+
+    Those that it has started live on, and nobody can tell how they end.
+    """
+    server: Any = _server
+    pid = server._forkserver_pid
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def _ensure_running() -> None:
     try:
         ensure_running()

@@ -21,6 +21,7 @@ from ._batching import Batch
 from ._records import Records
 
 LOOK_NS = 100_000_000  # how long a batch is out before somebody looks where it is
+LONGEST_LOOK_NS = 1_600_000_000  # looks that find all of them unread become ever rarer, up to it
 LOST_NS = 1_000_000_000  # how long one may wait unread before its descriptor counts as lost
 DOUBLINGS_MAX = 6  # of that time, for one that waits still longer
 QUEUED_DOUBLINGS = 4  # more of them where descriptors do wait unread: it is likely among them
@@ -59,6 +60,7 @@ class Recovery:
         self._now_ns = now_ns
         self._suspects: list[tuple[int, Descriptor]] = []  # and the deaths that may touch them
         self._next_look_ns = 0
+        self._gap_ns = LOOK_NS
 
     @property
     def has_suspects(self) -> bool:
@@ -113,15 +115,20 @@ class Recovery:
         return max(0.0, (self._next_look_ns - self._now_ns()) / 1e9)
 
     def look(self) -> None:
-        """Look for batches that are out for long; now and then."""
+        """Look for batches that are out for long; now and then.
+
+        Where no worker has come to any of them yet, there is more work than workers, and looks
+        only take from it: 300 zones that all looked ten times a second did nothing else.
+        """
         now_ns = self._now_ns()
         if now_ns < self._next_look_ns:
             return
-        self._next_look_ns = now_ns + LOOK_NS
         late = [b for b in self._latest_first() if now_ns - b.sent_ns >= LOOK_NS]
         holders = {self._look_at(batch, now_ns) for batch in late}
-        for worker in holders:
-            self._desk.ask_pool(Kind.LOOK, worker)
+        asked = [self._desk.ask_pool(Kind.LOOK, worker) for worker in holders]
+        crowded = all(asked) and holders == {NO_WORKER} and self._desk.calls_are_queued()
+        self._gap_ns = min(2 * self._gap_ns, LONGEST_LOOK_NS) if crowded else LOOK_NS
+        self._next_look_ns = now_ns + self._gap_ns
 
     def _latest_first(self) -> list[Batch]:
         """Those that are out: each that is sent again goes before those that have been so far."""

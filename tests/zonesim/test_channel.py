@@ -73,7 +73,7 @@ async def test_what_a_zone_process_says_arrives_as_it_was_said(wire, message):
 @pytest.mark.parametrize(
     "order",
     [
-        Assign([SPEC], SAVING),
+        Assign([SPEC], {0: 1}, SAVING),
         Leg(1, 2, 3, 4, {0: None, 7: 9}, 2**62, True),
         Leg(1, 2, 3, 4, {}, None, False),
         Halt(),
@@ -111,7 +111,7 @@ async def test_messages_that_arrive_byte_by_byte_or_together_are_told_apart(wire
 async def test_two_that_send_at_once_do_not_mix_their_messages(wire):
     end, stream = wire
     zone = Channel(stream, FromController)
-    wide = Assign([SPEC] * 20_000, SAVING)  # more than the socket takes at once
+    wide = Assign([SPEC] * 20_000, {0: 1}, SAVING)  # more than the socket takes at once
 
     async with trio.open_nursery() as nursery:
         for _ in range(2):
@@ -155,7 +155,7 @@ async def test_an_oversized_message_is_refused_before_it_is_read(wire, kind):
 async def test_a_message_that_nobody_would_take_is_not_sent(wire):
     end, _ = wire
     with pytest.raises(ControlError, match="expected at most 16777216 bytes of Assign, found"):
-        await end.send(Assign([SPEC] * 200_000, SAVING))
+        await end.send(Assign([SPEC] * 200_000, {0: 1}, SAVING))
 
 
 async def test_another_version_is_refused_by_its_first_byte(wire):

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonesim.health import ASLEEP_LOOKS, NO_DOUBT, SLEEPING, STOPPED, Look, why_it_hangs
+from zonesim.health import (
+    ASLEEP_LOOKS,
+    NO_DOUBT,
+    SLEEPING,
+    STOPPED,
+    TIMES_BUSIEST,
+    Look,
+    why_it_hangs,
+)
 
 ALLOWED_S = 2.0
 STATES = ["", *"RSDTtZXI"]
@@ -17,11 +25,27 @@ looks = st.integers(0, 2 * ASLEEP_LOOKS)
 
 
 def why(
-    silent_s: float, state: str, cpu_s: float = 0.0, asleep: int = ASLEEP_LOOKS, **how: bool
+    silent_s: float,
+    state: str,
+    cpu_s: float = 0.0,
+    asleep: int = ASLEEP_LOOKS,
+    busiest_s: float = 0.01,
+    **how: bool,
 ) -> str | None:
     """``asleep``: in how many looks in a row it slept; none where it does not sleep in this one."""
     asleep_looks = asleep if state in SLEEPING else 0
-    return why_it_hangs(Look(silent_s, state, cpu_s, asleep_looks), ALLOWED_S, **how)
+    return why_it_hangs(Look(silent_s, state, cpu_s, asleep_looks), ALLOWED_S, busiest_s, **how)
+
+
+def test_who_has_been_busy_for_long_and_come_back_may_be_busy_for_longer():
+    usual_s = 5.0
+    assert why(JUST_TOO_LONG_S, "R", TIMES_BUSIEST * usual_s - 0.1, busiest_s=usual_s) is None
+    assert "does not come back" in why(JUST_TOO_LONG_S, "R", 3 * usual_s, busiest_s=usual_s)
+
+
+def test_of_who_has_run_nothing_yet_nobody_knows_how_long_it_may_be_busy():
+    assert why(JUST_TOO_LONG_S, "R", 100.0, busiest_s=0.0) is None
+    assert why(NO_DOUBT * ALLOWED_S + 0.1, "R", 100.0, busiest_s=0.0) == "it is in state R"
 
 
 @given(st.floats(0, ALLOWED_S), states, seconds, looks, st.booleans())

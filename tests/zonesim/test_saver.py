@@ -368,7 +368,7 @@ async def test_a_disk_that_refuses_is_told_once_and_again_after_it_has_recovered
     expected = Told(
         "checkpoint-unwritable",
         "zonesim zone 3",
-        f"no checkpoint can be written: {reason}; it is tried again",
+        f"no checkpoint can be written: {reason}; it is tried again for a while",
     )
     for times in (1, 2):
         await save_after(saver, 3, times)

@@ -18,10 +18,10 @@ def make_zone():
     zones = []
     with cr.WorkerPool(0) as pool, cr.SlackCollector() as garbage:
 
-        def make(resume: Checkpoint | None = None, **changes: object) -> Zone:
+        def make(resume: Checkpoint | None = None, life: int = 1, **changes: object) -> Zone:
             plain = {"zone": 5, "seed": 1, "period_s": 0.4, "workload": "chains", "graph": ""}
             spec = ZoneSpec(**{**plain, "chains": 3, **changes})
-            zones.append(Zone(spec, pool, garbage, resume))
+            zones.append(Zone(spec, pool, garbage, resume, life))
             return zones[-1]
 
         yield make
@@ -195,6 +195,10 @@ async def test_a_zone_that_comes_back_after_it_gave_its_players_away_gives_the_s
 
     assert again.release() == players
     assert again.world.players == 0
-    again.reopen()
-    again.adopt(1, players)
-    assert again.world.players == 3
+
+    wanted_anew = make_zone(again.checkpoint(), life=2, **field)
+
+    assert wanted_anew.world.players == 0
+    wanted_anew.adopt(1, players)
+    assert wanted_anew.world.players == 3
+    assert make_zone(wanted_anew.checkpoint(), life=2, **field).world.players == 3

@@ -45,6 +45,7 @@ from zonesim.zone_process import MAX_PACE_REPORT_S, ZoneProcess
 pytestmark = pytest.mark.trio
 
 PERIOD_NS = 1_000_000
+LIVES = dict.fromkeys(range(8), 1)
 HOUR_NS = 3_600_000_000_000
 
 
@@ -103,7 +104,7 @@ async def rows_until_done(wire: Channel) -> list:
 
 async def test_a_process_makes_its_zones_and_ticks_each_of_a_leg(saving):
     async with serving() as wire:
-        await wire.send(Assign([spec(0), spec(1), spec(2)], saving))
+        await wire.send(Assign([spec(0), spec(1), spec(2)], LIVES, saving))
         assert await heard(wire) == Ready({0: 0, 1: 0, 2: 0})
         await wire.send(leg(5, 0, 2))
         rows = await rows_until_done(wire)
@@ -116,11 +117,11 @@ async def test_a_process_makes_its_zones_and_ticks_each_of_a_leg(saving):
 
 async def test_zones_that_are_assigned_later_join_those_that_tick_already(saving):
     async with serving() as wire:
-        await wire.send(Assign([spec(0)], saving))
+        await wire.send(Assign([spec(0)], LIVES, saving))
         assert await heard(wire) == Ready({0: 0})
         await wire.send(leg(2, 0))
         await rows_until_done(wire)
-        await wire.send(Assign([spec(1)], saving))
+        await wire.send(Assign([spec(1)], LIVES, saving))
         assert await heard(wire) == Ready({0: 2, 1: 0})
         both = leg(None, 0, 1, step=2)
         await wire.send(msgspec.structs.replace(both, until={0: 4, 1: 2}, end_ns=None))
@@ -131,7 +132,7 @@ async def test_zones_that_are_assigned_later_join_those_that_tick_already(saving
 
 async def test_a_halt_that_comes_right_behind_its_leg_ends_it(saving):
     async with serving() as wire:
-        await wire.send(Assign([spec(0)], saving))
+        await wire.send(Assign([spec(0)], LIVES, saving))
         await heard(wire)
         # Both at once, so that the process finds the second with the first.
         await wire._stream.send_all(frame(leg(None, 0, realtime=True)) + frame(Halt()))
@@ -143,7 +144,7 @@ async def test_a_halt_that_comes_right_behind_its_leg_ends_it(saving):
 @pytest.mark.parametrize("realtime", [True, False])
 async def test_a_halt_ends_a_leg_and_the_next_leg_runs_again(realtime, saving):
     async with serving() as wire:
-        await wire.send(Assign([spec(0)], saving))
+        await wire.send(Assign([spec(0)], LIVES, saving))
         await heard(wire)
         await wire.send(leg(None, 0, realtime=realtime))
         first = await heard(wire)
@@ -162,7 +163,7 @@ async def test_a_halt_ends_a_leg_and_the_next_leg_runs_again(realtime, saving):
 async def test_a_later_leg_moves_the_end_of_zones_that_tick_and_ends_those_it_leaves_out(saving):
     unbounded = leg(None, 0, 1, realtime=True)
     async with serving() as wire:
-        await wire.send(Assign([spec(0), spec(1)], saving))
+        await wire.send(Assign([spec(0), spec(1)], LIVES, saving))
         await heard(wire)
         await wire.send(msgspec.structs.replace(unbounded, end_ns=None))
         first = await heard(wire)
@@ -184,7 +185,7 @@ async def test_no_row_is_lost_or_cut_when_a_leg_ends_while_the_wire_is_full(savi
     """The controller takes its time, and a leg without a schedule ends in the meantime."""
     ticks = 3000
     async with serving() as wire:
-        await wire.send(Assign([spec(0)], saving))
+        await wire.send(Assign([spec(0)], LIVES, saving))
         await heard(wire)
         await wire.send(leg(ticks, 0))
         # All wait for the wire; longer than for the next bundle, which is no wait for the wire.
@@ -196,7 +197,9 @@ async def test_no_row_is_lost_or_cut_when_a_leg_ends_while_the_wire_is_full(savi
 
 async def test_a_world_that_cannot_be_made_is_told_with_its_cause(saving):
     async with serving() as wire:
-        await wire.send(Assign([spec(0, workload="field", graph="/nowhere/gone.graph")], saving))
+        await wire.send(
+            Assign([spec(0, workload="field", graph="/nowhere/gone.graph")], LIVES, saving)
+        )
         failed = await heard(wire)
 
     assert isinstance(failed, Failed)
@@ -213,7 +216,7 @@ async def test_a_process_ends_when_its_controller_is_gone(saving):
                 nursery.start_soon(process.serve, 0)
                 async with Channel(trio.SocketStream(near), Hello | FromZones) as wire:
                     assert isinstance(await heard(wire), Hello)
-                    await wire.send(Assign([spec(0)], saving))
+                    await wire.send(Assign([spec(0)], LIVES, saving))
                     assert await heard(wire) == Ready({0: 0})
                     await wire.send(leg(None, 0))
             assert not nursery.cancel_scope.cancelled_caught
@@ -237,7 +240,7 @@ async def test_a_process_ends_when_its_controller_speaks_another_language():
 
 async def test_a_process_that_has_nothing_to_say_says_that_it_is_well(saving):
     async with serving() as wire:
-        await wire.send(Assign([spec(0)], saving))
+        await wire.send(Assign([spec(0)], LIVES, saving))
         assert await wire.receive() == Ready({0: 0})
         with trio.fail_after(30):
             assert [await wire.receive() for _ in range(3)] == [Beat()] * 3
@@ -246,7 +249,7 @@ async def test_a_process_that_has_nothing_to_say_says_that_it_is_well(saving):
 async def test_ticks_in_time_are_all_that_a_process_says(saving):
     period_ns = 50_000_000
     async with serving() as wire:
-        await wire.send(Assign([spec(0, period_s=0.05)], saving))
+        await wire.send(Assign([spec(0, period_s=0.05)], LIVES, saving))
         await wire.receive()
         ticks = msgspec.structs.replace(leg(20, 0, realtime=True), period_ns=period_ns)
         await wire.send(ticks)
@@ -261,13 +264,13 @@ async def test_ticks_in_time_are_all_that_a_process_says(saving):
 async def test_a_zone_goes_on_from_where_it_was_saved(tmp_path):
     saving = Saving(str(tmp_path), 4)
     async with serving() as wire:
-        await wire.send(Assign([spec(2)], saving))
+        await wire.send(Assign([spec(2)], LIVES, saving))
         await heard(wire)
         slowly = msgspec.structs.replace(leg(11, 2, realtime=True), period_ns=20 * PERIOD_NS)
         await wire.send(slowly)
         first = await rows_until_done(wire)
     async with serving() as wire:
-        await wire.send(Assign([spec(2)], saving))
+        await wire.send(Assign([spec(2)], LIVES, saving))
         assert await heard(wire) == Ready({2: 10})  # 2, 6, 10: each zone has its own ticks
         await wire.send(leg(11, 2))
         rows = await rows_until_done(wire)
@@ -278,7 +281,7 @@ async def test_a_zone_goes_on_from_where_it_was_saved(tmp_path):
 async def test_a_zone_whose_checkpoint_is_broken_begins_anew_and_says_why(saving, tmp_path):
     checkpoint_path(tmp_path, 0).write_bytes(b"nonsense")
     async with serving() as wire:
-        await wire.send(Assign([spec(0)], saving))
+        await wire.send(Assign([spec(0)], LIVES, saving))
         said = [await heard(wire), await heard(wire)]
 
     assert Ready({0: 0}) in said
@@ -298,7 +301,7 @@ async def test_a_zone_that_is_drained_ends_after_its_tick_and_gives_its_players_
     saving, tmp_path, field
 ):
     async with serving() as wire:
-        await wire.send(Assign([spec(0, **field), spec(1, **field)], saving))
+        await wire.send(Assign([spec(0, **field), spec(1, **field)], LIVES, saving))
         await heard(wire)
         await wire.send(leg(None, 0, 1))
         await heard(wire)
@@ -333,7 +336,7 @@ async def test_two_arrivals_at_once_are_both_in_the_checkpoint(
     saving, tmp_path, field, time_of_many
 ):
     async with serving() as wire:
-        await wire.send(Assign([spec(zone, **field) for zone in range(3)], saving))
+        await wire.send(Assign([spec(zone, **field) for zone in range(3)], LIVES, saving))
         await heard(wire)
         await wire.send(Drain([1, 2]))
         gone = [await heard(wire), await heard(wire)]

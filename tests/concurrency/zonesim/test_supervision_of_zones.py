@@ -192,3 +192,31 @@ def fork_server(command: Command) -> int:
     found = [pid for pid, line in command.processes().items() if "forkserver" in line]
     assert len(found) == 1
     return found[0]
+
+
+@pytest.mark.slow  # it waits until a fork server that starts nothing is given up
+def test_a_fork_server_that_hangs_is_replaced_when_a_zone_has_to_be_started(start, tmp_path):
+    command = start(*CHAINS, "--zones", "2", "--duration", "600", "--out", "run")
+    command.wait_for_step(tmp_path / "run")
+    os.kill(fork_server(command), signal.SIGSTOP)
+    os.kill(zone_pid(command, 1), signal.SIGKILL)
+    wait_for_event(command, tmp_path / "run", "zone-restarted")
+    command.signal(signal.SIGINT)
+
+    assert command.finish().code == 130
+    told = [detail for kind, _, detail in events(tmp_path / "run") if kind == "zone-died"]
+    assert any("the fork server started nothing within" in detail for detail in told)
+
+
+def test_ticks_at_full_speed_are_all_told_of_whoever_dies(start, tmp_path):
+    """Bundles of ticks are told later than ticks are saved, but never later than checkpoints."""
+    ticks = ("--ticks", "3000", "--pace", "max", "--out", "run", "--json")
+    command = start("run", "chains", "--set", "chains.chains=10", *ticks)
+    command.wait_for_ticks(tmp_path / "run")
+    os.kill(zone_pid(command, 0), signal.SIGKILL)
+
+    ended = command.finish()
+
+    assert ended.code == 0, ended.error
+    assert any(event["kind"] == "zone-restarted" for event in ended.document["events"])
+    assert set(ticks_of(tmp_path / "run", 0)) == set(range(3000))

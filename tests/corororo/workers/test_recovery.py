@@ -191,6 +191,16 @@ def test_a_pool_that_takes_no_requests_is_asked_again_later(single: Office) -> N
     assert asked(single) == [(Kind.LOOK, NO_WORKER)]
 
 
+def test_looks_for_calls_that_wait_in_a_long_queue_become_rarer(single: Office) -> None:
+    single.zone.send_nowait(double, "a", [(1,)])
+    times = 0
+    for _ in range(100):  # ten seconds in which no worker comes to read
+        single.clock.jump(0.1)
+        single.zone.take_nowait()
+        times += len(asked(single))
+    assert 5 <= times <= 12
+
+
 def test_a_death_that_was_asked_for_counts_against_nobody(single: Office) -> None:
     single.zone.send_nowait(fragile, "a", [(1,)])
     for number in range(10, 30):
