@@ -18,6 +18,7 @@ from zonesim.fleet_answers import FleetAnswers
 from zonesim.fleet_orders import FleetPlan as FleetPlan
 from zonesim.host import Host
 from zonesim.supervisor import OnEvent, Supervisor
+from zonesim.system import usable_cpus
 from zonesim.ticks import TickRow
 from zonesim.workloads.base import ZoneSpec
 from zonesim.zone_handle import ZoneProcessHandle
@@ -41,6 +42,7 @@ class Fleet(FleetAnswers):
     ) -> None:
         super().__init__(plan, on_ticks, on_refused, on_event, pool_failure, free_rings)
         self._starting = trio.CapacityLimiter(1)
+        self._gently = max(1, usable_cpus() // 2)  # coming up at a time while others tick
         self._supervisor = Supervisor(
             self._start,
             plan.supervision,
@@ -90,8 +92,8 @@ class Fleet(FleetAnswers):
     async def grow(self, specs: Sequence[ZoneSpec], zones_per_process: int) -> None:
         """Make those of these zones that are not there; wait until they can tick.
 
-        New ones go to new processes where the last is full. One whose place has been given up
-        does not come.
+        New ones go to new processes where the last is full. While others tick, they come up a few
+        at a time, so that nobody is late for them. One whose place has been given up does not come.
         """
         new = [spec for spec in specs if spec.zone not in self._states.all()]
         wanted: dict[Host, None] = {}
@@ -111,6 +113,8 @@ class Fleet(FleetAnswers):
                 host.is_kept = True
                 self._nursery.start_soon(self._supervisor.keep, host)
                 await trio.lowlevel.checkpoint()
+                if self._leg is not None:
+                    await self._until(lambda: self._coming_up(wanted) < self._gently)
         with trio.move_on_after(READY_S) as scope:
             for host in wanted:
                 await self._assign(host)
@@ -254,6 +258,10 @@ class Fleet(FleetAnswers):
         if number not in self._hosts:
             self._hosts[number] = Host(number, self._plan.supervision)
         return self._hosts[number]
+
+    def _coming_up(self, hosts: Iterable[Host]) -> int:
+        """Places that somebody has been started for, who cannot tick yet."""
+        return sum(host.is_kept and not all(map(self._is_settled, host.specs)) for host in hosts)
 
     def _is_settled(self, zone: int) -> bool:
         """Whether a zone can tick, or never will."""
