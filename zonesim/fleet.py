@@ -108,16 +108,15 @@ class Fleet(FleetAnswers):
                 self._states.move(spec.zone, ZoneState.UNHEALTHY)
                 why = "the process that it belongs to has been given up"
                 self._on_event("zone-quarantined", f"zonesim zone {spec.zone}", why)
-        for host in wanted:
-            if not host.is_kept:
-                host.is_kept = True
-                self._nursery.start_soon(self._supervisor.keep, host)
-                await trio.lowlevel.checkpoint()
-                if self._leg is not None:
-                    await self._until(lambda: self._coming_up(wanted) < self._gently)
+        for host in [host for host in wanted if host.is_kept]:
+            await self._assign(host)
+        for host in [host for host in wanted if not host.is_kept]:
+            host.is_kept = True
+            self._nursery.start_soon(self._supervisor.keep, host)
+            await trio.lowlevel.checkpoint()
+            if self._leg is not None:
+                await self._until(lambda: self._coming_up(wanted) < self._gently)
         with trio.move_on_after(READY_S) as scope:
-            for host in wanted:
-                await self._assign(host)
             await self._until(lambda: all(self._is_settled(spec.zone) for spec in new))
         if scope.cancelled_caught:
             missing = sum(not host.is_up for host in wanted)
