@@ -75,10 +75,6 @@ class Fleet(FleetAnswers):
             if self._can_tick(zone)
         }
 
-    def unhealthy(self) -> list[int]:
-        """The zones that are not alive."""
-        return [z for z, state in self._states.all().items() if state is ZoneState.UNHEALTHY]
-
     # -- what a run does with it
 
     async def serve(self, task_status: trio.TaskStatus[None]) -> None:
