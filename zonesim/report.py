@@ -28,7 +28,7 @@ th { font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child, table.text td, table.text th { text-align: left; }
 th small { display: block; font-weight: 400; color: #666; }
 td { white-space: nowrap; }
-table.text td { white-space: normal; }
+table.text td { white-space: pre-wrap; overflow-wrap: anywhere; vertical-align: top; }
 img { max-width: 100%; height: auto; display: block; margin: 1em 0 2em; }
 .ok { color: #00654a; } .broken { color: #a63d00; font-weight: 600; }
 """
