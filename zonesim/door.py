@@ -20,6 +20,7 @@ from zonesim.control import FromZones, Hello
 from zonesim.system import Peer, peer_of
 
 HELLO_S = 5.0  # what a stranger gets to say who it is
+KNOWN_S = 0.01  # between two looks whether it is known by now
 UNKNOWN_MAX = 32  # strangers that have not said it yet
 PAUSE_S = 0.1  # until the next try, where the system has no room for a connection
 NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -31,7 +32,7 @@ class Door:
     """Listens at ``path``; ``expects`` says of a process id whether it may come in now.
 
     ``hear`` is called with the process id and the channel of each that does, and has the channel
-    until it returns.
+    until it returns. ``more_to_come``: some of those that may come in are not known yet.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class Door:
         expects: Callable[[int], bool],
         hear: Callable[[int, Channel], Awaitable[None]],
         on_refused: OnRefused,
+        more_to_come: Callable[[], bool] = lambda: False,
     ) -> None:
         self._path = path
         self._expects = expects
         self._hear = hear
         self._on_refused = on_refused
+        self._more_to_come = more_to_come
         self._unknown = 0
 
     async def serve(self, task_status: trio.TaskStatus[None]) -> None:
@@ -96,9 +99,16 @@ class Door:
         assert isinstance(hello, Hello)
         if hello.pid != peer.pid:
             raise ControlError(f"it says that it is process {hello.pid}")
+        await self._until_known(peer.pid)
         if not self._expects(peer.pid):
             raise ControlError("no zone process of this run that is waited for")
         return channel
+
+    async def _until_known(self, pid: int) -> None:
+        """One that is being started may be here before anybody has been told its process id."""
+        with trio.move_on_after(HELLO_S):
+            while self._more_to_come() and not self._expects(pid):  # noqa: ASYNC110 - rare, brief
+                await trio.sleep(KNOWN_S)
 
     async def _hear_stranger(self, channel: Channel) -> msgspec.Struct | None:
         """What somebody says that may be one of ours in a moment."""

@@ -59,7 +59,11 @@ class FleetAnswers(FleetOrders):
         self._on_event = on_event
         self._pool_failure = pool_failure
         self._door = Door(
-            plan.socket_path, lambda pid: self._awaited(pid) is not None, self._hear, on_refused
+            plan.socket_path,
+            lambda pid: self._awaited(pid) is not None,
+            self._hear,
+            on_refused,
+            lambda: any(host.is_starting for host in self._hosts.values()),
         )
         self._stopping = False
         self._halting = False

@@ -26,6 +26,7 @@ class Host:
         self.number = number
         self.specs: dict[int, ZoneSpec] = {}  # by zone: those that belong here
         self.restarts = Restarts(policy)
+        self.is_starting = False  # a process comes up whose id is not known yet
         self.is_kept = False  # somebody sees to it that a process stands here
         self.given_up = False  # nobody will stand here any more
         self.is_leaving = False  # the process has been told to end
@@ -55,6 +56,7 @@ class Host:
     def stands(self, handle: ZoneProcessHandle) -> None:
         """A new process stands here, and has not said a word yet."""
         self.handle, self.channel, self.why_killed = handle, None, ""
+        self.is_starting = False
         self.assigned, self.made, self.drained = set(), set(), set()
         self.heard()
 

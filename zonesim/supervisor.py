@@ -90,9 +90,11 @@ class Supervisor:
 
     async def _one_life(self, host: Host) -> str:
         """From the start of a process to its end; returns how it ended."""
+        host.is_starting = True
         try:
             handle = await self._start(host)
         except (OSError, EOFError) as error:
+            host.is_starting = False
             host.died_ns = time.monotonic_ns()
             return f"before it began: {str(error) or type(error).__name__}"
         host.stands(handle)

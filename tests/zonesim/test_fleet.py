@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from zonesim.channel import HEAD, VERSION, Channel, frame
-from zonesim.control import FromController, Hello, LegDone, Ready, Stop
+from zonesim.control import Assign, FromController, Hello, LegDone, Ready, Stop
 from zonesim.fleet import Fleet, FleetPlan
 from zonesim.host import Host
 from zonesim.workloads.base import ZoneSpec
@@ -128,6 +129,20 @@ async def test_an_order_to_a_process_whose_end_nobody_has_noticed_yet_goes_nowhe
         await knock(path, frame(Hello(0, os.getpid())), frame(Ready({7: 0})))
         assert isinstance(place(fleet).channel, Channel)
         await fleet.halt()
+        assert refused == []
+
+
+async def test_a_process_that_is_here_before_its_id_is_known_comes_in():
+    async with listening() as (fleet, refused, path):
+        host = place(fleet)
+        host.specs[7] = ZoneSpec(7, 1, 0.4, "chains", "")
+        fleet._states.create(7)
+        host.is_starting = True
+        async with Channel(await trio.open_unix_socket(path), FromController) as channel:
+            await channel.send(Hello(7, os.getpid()))
+            await trio.testing.wait_all_tasks_blocked()
+            host.stands(Impostor())
+            assert isinstance(await channel.receive(), Assign)
         assert refused == []
 
 
