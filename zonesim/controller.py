@@ -138,6 +138,8 @@ class Controller:
             leg = self._stepping.begin(time.monotonic_ns())
             if number == 1:
                 self._wrecker.begin(leg.start_ns)
+            if number == len(self._scenario.plan) and leg.end_ns is not None:
+                self._wrecker.end_at(leg.end_ns)
             await self._fleet.order(leg)
             goes_on = self._leg is not None
             if goes_on:

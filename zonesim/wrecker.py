@@ -57,12 +57,17 @@ class Wrecker:
         self._draws = [Random(derive(seed, _DRAWS, n)) for n in range(len(faults))]
         self._stopped: dict[int, _Stall] = {}  # by process id
         self._start_ns = 0
+        self._end_ns: int | None = None
         self._begun, self._woken = trio.Event(), trio.Event()
 
     def begin(self, start_ns: int) -> None:
         """Say when the first tick of the run is due: nothing strikes before."""
         self._start_ns = start_ns
         self._begun.set()
+
+    def end_at(self, end_ns: int) -> None:
+        """Strike nobody from a moment on: nothing is due then that could show a recovery."""
+        self._end_ns = end_ns
 
     def note_tick(self, zone: int, tick: int) -> None:
         """A zone has run a tick."""
@@ -76,7 +81,8 @@ class Wrecker:
             async with trio.open_nursery() as nursery:
                 while True:
                     for n in self._clock.take_due(self._since_start_ns()):
-                        self._strike(n, nursery)
+                        if self._end_ns is None or self._now_ns() < self._end_ns:
+                            self._strike(n, nursery)
                     await self._until_next()
         finally:
             for stall in list(self._stopped.values()):
