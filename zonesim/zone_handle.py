@@ -19,6 +19,7 @@ PRELOAD = (
     "zonesim.fork_server",
 )  # what the server has imported from which zones are forked
 POLL_S = 0.05
+LOOK_S = 1.0  # between two looks whether somebody has ended of whom nobody tells
 DEAD = frozenset("ZX")
 FORK_SERVER_LOST = 255  # the exit code that multiprocessing reports when it cannot know
 STOP_S = 2.0  # what a zone process gets to end by itself
@@ -45,15 +46,18 @@ class ZoneProcessHandle:
     def told(self) -> str:
         """How it has ended, in words."""
         code = self._process.exitcode
-        if code == FORK_SERVER_LOST:
+        if code is None or code == FORK_SERVER_LOST:
             return "in a way that nobody could tell"  # as where the fork server went before it
-        assert code is not None
         return f"by signal {-code}" if code < 0 else f"with exit code {code}"
 
     async def wait_until_ended(self) -> None:
         """Return once it has ended."""
-        if self._process.exitcode is None:
-            await trio.lowlevel.wait_readable(self._process.sentinel)
+        while self._process.exitcode is None:
+            with trio.move_on_after(LOOK_S):
+                await trio.lowlevel.wait_readable(self._process.sentinel)
+                break
+            if process_state(self.pid) in DEAD:
+                return  # its parent hangs, and does not tell of it
         await self._poll_until_ended()
 
     def kill(self) -> None:
