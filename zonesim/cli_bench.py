@@ -14,7 +14,7 @@ from zonesim.cli_run import BadInput, bad_input, run_folder
 from zonesim.cli_say import as_json_text, say, tell
 
 if TYPE_CHECKING:
-    from zonesim.bench.suite import Measured, Report, Suite
+    from zonesim.bench.suite import Report, Suite
 
 # What measures is imported by the command that needs it, so that `zonesim --help` answers at once.
 
@@ -204,7 +204,7 @@ def run_suite(
 
 def _measure(suite: Suite, report: Report, as_json: bool) -> None:
     import corororo as cr
-    from zonesim.bench.suite import BenchError, measure
+    from zonesim.bench.suite import BenchError, Measured, measure
     from zonesim.bench.table import foot, head, section
 
     write = tell if as_json else say
@@ -213,22 +213,15 @@ def _measure(suite: Suite, report: Report, as_json: bool) -> None:
         write("\n".join(lines))
 
     write_all(head(report))
-    parts = measure(suite, report)
     with bad_input(BenchError, cr.CorororoError):
-        while True:
-            _tell_progress(suite, report)
-            measured: Measured | None = next(parts, None)
-            if measured is None:
-                break
-            write_all(section(measured, report))
+        for part in measure(suite, report):
+            if isinstance(part, Measured):
+                write_all(section(part, report))
+            else:
+                tell(
+                    f"zonesim bench {suite.name}: pass {part.number}: {', '.join(part.groups)} ..."
+                )
     write_all(foot(report))
-
-
-def _tell_progress(suite: Suite, report: Report) -> None:
-    done = len(report.looks)
-    names = report.options.groups
-    if done < len(names):
-        tell(f"zonesim bench {suite.name}: {names[done]} ({done + 1} of {len(names)}) ...")
 
 
 def _save(suite: Suite, report: Report, folder: Path, pyperf: Path | None) -> list[Path]:

@@ -11,11 +11,11 @@ import corororo as cr
 
 from .core import COROUTINES, mean_us, open_zone
 from .empty_work import number
-from .figures import Comparison, Row, alone
+from .figures import Comparison, alone
 from .launches import Figures, flat, one_of, ratio, take_turns
 from .pattern_group import calls_in_a_tick
 from .plan import VECTORS_SAVE
-from .suite import Setting
+from .suite import Measuring, Setting
 
 TICKS = 5
 TENS = 10
@@ -24,9 +24,9 @@ IN_TENS = f"{COROUTINES:,} calls, in tens by .map"
 VECTOR = f"{COROUTINES:,} calls, one .map"
 
 
-def measure_batching(setting: Setting) -> Iterator[Row | str]:
+def measure_batching(setting: Setting) -> Measuring:
     """The time of a call, and what travels in a tick."""
-    samples = take_turns(setting.amount, partial(_open, setting.workers))
+    samples = yield from take_turns(setting.amount, partial(_open, setting.workers))
     one_by_one = one_of(samples[ONE_BY_ONE], "us")
     yield alone("batching", ONE_BY_ONE, "us", one_by_one)
     for name in (IN_TENS, VECTOR):

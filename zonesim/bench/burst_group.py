@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from functools import partial
 from statistics import fmean
 
@@ -12,7 +11,6 @@ from zonesim.system import usable_cpus
 
 from .core import timed_us
 from .empty_work import number
-from .figures import Row
 from .launches import Figures
 from .pattern_group import calls_in_a_tick
 from .plan import SPINNING_SAVES
@@ -25,7 +23,7 @@ from .strategies import (
     rows,
     take_turns_by_strategy,
 )
-from .suite import Setting
+from .suite import Measuring, Setting
 
 BURSTS = 20
 CALLS = 10  # in each
@@ -33,10 +31,10 @@ GAPS_MS = (0, 5, 10)
 COMPARED = (PARK, PARK_AGAIN, ADAPTIVE, BACKOFF, BUSY_SPIN)
 
 
-def measure_bursts(setting: Setting) -> Iterator[Row | str]:
+def measure_bursts(setting: Setting) -> Measuring:
     """A burst after each gap, with workers of each strategy."""
     workers = min(setting.workers, max(1, usable_cpus() - 1))
-    samples = take_turns_by_strategy(COMPARED, setting.amount, measure_round, workers)
+    samples = yield from take_turns_by_strategy(COMPARED, setting.amount, measure_round, workers)
     for gap_ms in GAPS_MS:
         yield from rows("bursts", figure_name(gap_ms), samples)
     yield (

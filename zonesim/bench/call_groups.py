@@ -9,7 +9,7 @@ from time import perf_counter_ns
 
 from .core import timed_us
 from .empty_work import fourth, number
-from .figures import Comparison, Goal, Row, alone
+from .figures import Comparison, Goal, alone
 from .launches import ratio, take_turns, times_as_fast
 from .peer_pools.by_hand import BY_HAND
 from .peer_pools.executors import STANDARD
@@ -18,7 +18,7 @@ from .peer_pools.ours import open_ours, open_schedulers
 from .peer_pools.peer import Kind, Peer
 from .peer_pools.pipes import Echo
 from .plain_work import plain_number
-from .suite import Setting
+from .suite import Measuring, Setting
 
 OURS = "corororo"
 ECHO = "echo"
@@ -30,11 +30,12 @@ TRIES = 2  # of each chunk
 NO_DECODING = "32 bytes, pipes, nothing decoded"
 
 
-def measure_alone(setting: Setting) -> Iterator[Row | str]:
+def measure_alone(setting: Setting) -> Measuring:
     """One call there and back, and what that takes at least."""
     name = "one AsyncTask, there and back"
     for kinds in companies(setting.workers):
-        samples = take_turns(setting.amount, partial(_open_alone, setting.workers, kinds))
+        opened = partial(_open_alone, setting.workers, kinds)
+        samples = yield from take_turns(setting.amount, opened)
         for kind in kinds:
             goal = Goal("at most", 0.1) if kind is STANDARD else None
             comparison = Comparison("alone", name, kind.one, "us", ratio, goal=goal)
@@ -43,12 +44,12 @@ def measure_alone(setting: Setting) -> Iterator[Row | str]:
             yield alone("alone", NO_DECODING, "us", samples[ECHO])
 
 
-def measure_map(setting: Setting) -> Iterator[Row | str]:
+def measure_map(setting: Setting) -> Measuring:
     """Very many calls at once."""
     name, goal = f"{CALLS:,} empty calls by .map", Goal("at least", 1.2)
     for kinds in companies(setting.workers):
         chunks = _best_chunks(setting.workers, kinds)
-        samples = take_turns(setting.amount, partial(_open_map, setting.workers, chunks))
+        samples = yield from take_turns(setting.amount, partial(_open_map, setting.workers, chunks))
         for kind, chunk in chunks.items():
             who = kind.batched.format(chunk=f"{chunk:,}")
             comparison = Comparison("map", name, who, "ms", times_as_fast, "times as fast", goal)

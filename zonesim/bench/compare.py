@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from . import noise
 from .figures import Row
 from .suite import BenchError, Report
 
@@ -90,7 +91,7 @@ def _notes(before: Report, after: Report) -> Iterator[str]:
             if ours.get(key) != theirs.get(key):
                 yield f"{what}: {key} was {ours.get(key)}, and is {theirs.get(key)}"
     for report, name in ((before, "earlier"), (after, "later")):
-        if any(look.disturbs for look in report.looks):
+        if noise.disturb(report.looks):
             yield f"the machine was busy during the {name} run"
         if not report.complete:
             yield f"the {name} run was not complete"

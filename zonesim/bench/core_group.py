@@ -12,10 +12,10 @@ import corororo as cr
 
 from .core import CHAINS, COROUTINES, drive, mean_us, tick_chains, timed_us
 from .empty_work import await_often, empty, first, number
-from .figures import Comparison, Goal, Row
+from .figures import Comparison, Goal
 from .instant import InstantSource
 from .launches import ratio, take_turns
-from .suite import Setting
+from .suite import Measuring, Setting
 
 AWAITS = 20_000
 TICKS = 5
@@ -26,9 +26,9 @@ COMPARED = [  # name, peer, unit, and how much of its time ours may take
 ]
 
 
-def measure_core(setting: Setting) -> Iterator[Row | str]:
+def measure_core(setting: Setting) -> Measuring:
     """Each beside what does the same without it."""
-    samples = take_turns(setting.amount, _open)
+    samples = yield from take_turns(setting.amount, _open)
     for name, peer, unit, bound in COMPARED:
         comparison = Comparison("core", name, peer, unit, ratio, goal=Goal("at most", bound))
         yield comparison.row(samples[name], samples[peer])

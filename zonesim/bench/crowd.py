@@ -18,11 +18,17 @@ SPINS = 10_000  # between two looks whether the owner is still there: some hundr
 class Waiting:
     """Notes how long processes of this machine, whoever's they are, waited for a core.
 
-    ``share`` is then the part of the time in which at least one of them did; None where the
-    system does not tell. Linux calls it pressure stall information.
+    ``share`` is the part of the time, of all its blocks, in which at least one of them did; None
+    where the system does not tell. Linux calls it pressure stall information.
     """
 
-    share: float | None = None
+    def __init__(self) -> None:
+        self._took_s = self._waited_s = 0.0
+
+    @property
+    def share(self) -> float | None:
+        """Of the blocks that have ended."""
+        return self._waited_s / self._took_s if self._took_s else None
 
     def __enter__(self) -> Self:
         self._began_s, self._before_s = monotonic(), _waited_s()
@@ -31,7 +37,8 @@ class Waiting:
     def __exit__(self, *_: object) -> None:
         after_s = _waited_s()
         if self._before_s is not None and after_s is not None:
-            self.share = (after_s - self._before_s) / (monotonic() - self._began_s)
+            self._waited_s += after_s - self._before_s
+            self._took_s += monotonic() - self._began_s
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from typing import Any
 from .apart import run_apart
 from .figures import Comparison, Goal, Row, alone
 from .fleet_run import FleetRun, run_fleet
-from .launches import Rounds, ratio
-from .suite import BenchError, Setting
+from .launches import Rounds, Turns, goes_on, ratio
+from .suite import BenchError, Measuring, Setting
 
 GROUP = "fleet"
 SECONDS = 60
@@ -38,7 +38,7 @@ DOUBLED = "AsyncTasks answered twice"
 HASHES = "world hashes unlike that of a calm run"
 
 
-def measure_fleet(setting: Setting) -> Iterator[Row | str]:
+def measure_fleet(setting: Setting) -> Measuring:
     """Some minutes of real runs; nothing of it can be had in a quick one."""
     if setting.quick:
         yield f"{GROUP}: its rows take {SECONDS} s each and more; they need the full run"
@@ -50,27 +50,27 @@ def measure_fleet(setting: Setting) -> Iterator[Row | str]:
             yield f"{GROUP}: {error}"
 
 
-def _measure_chains(setting: Setting) -> Iterator[Row | str]:
-    crowd = _runs(setting, "chains", {"zones": ZONES, "duration_s": SECONDS})
+def _measure_chains(setting: Setting) -> Measuring:
+    crowd = yield from _runs(setting, "chains", {"zones": ZONES, "duration_s": SECONDS})
     late = [[float(late) for late in run.late] for run in crowd]
     yield alone(GROUP, f"{CROWD}: {LATE}", "ticks", late, goal=Goal("at most", 0), statistic=total)
     responses = [part for run in crowd for part in run.response_ms]
     yield alone(
         GROUP, f"{CROWD}: {RESPONSE}", "ms", responses, goal=Goal("at most", 5), statistic=p99
     )
-    single = _runs(setting, "chains", {"zones": 1, "duration_s": SECONDS_OF_ONE})
+    single = yield from _runs(setting, "chains", {"zones": 1, "duration_s": SECONDS_OF_ONE})
     yield Comparison(
         GROUP, f"{CROWD}: {MAIN_THREAD}", ONE_ZONE, "ms", ratio, goal=Goal("at most", 1.25)
     ).row([run.main_ms for run in crowd], [run.main_ms for run in single])
 
 
-def _measure_many(setting: Setting) -> Iterator[Row | str]:
-    runs = _runs(setting, "chains", {"zones": MANY_ZONES, "duration_s": SECONDS})
+def _measure_many(setting: Setting) -> Measuring:
+    runs = yield from _runs(setting, "chains", {"zones": MANY_ZONES, "duration_s": SECONDS})
     yield from _held(MANY, runs, 0.1)
 
 
-def _measure_field(setting: Setting) -> Iterator[Row | str]:
-    runs = _runs(setting, "field", {"zones": ZONES, "duration_s": SECONDS})
+def _measure_field(setting: Setting) -> Measuring:
+    runs = yield from _runs(setting, "field", {"zones": ZONES, "duration_s": SECONDS})
     yield from _held(FIELD, runs, 0.5)
 
 
@@ -84,9 +84,9 @@ def _held(name: str, runs: list[FleetRun], late_percent: float) -> Iterator[Row]
     yield alone(GROUP, f"{name}: {LATE_SHARE}", "%", late, goal=goal, statistic=mean)
 
 
-def _measure_struck(setting: Setting) -> Iterator[Row | str]:
+def _measure_struck(setting: Setting) -> Measuring:
     world = {"zones": STRUCK_ZONES, "ticks": TICKS, "chains.work": WORK}
-    runs = _runs(setting, "chains", world, kills=True)
+    runs = yield from _runs(setting, "chains", world, kills=True)
     if not all(run.killed for run in runs):
         yield f"{GROUP}: no worker was killed: this system does not tell which processes they are"
         return
@@ -111,12 +111,13 @@ def _measure_struck(setting: Setting) -> Iterator[Row | str]:
 
 def _runs(
     setting: Setting, scenario: str, overrides: dict[str, Any], kills: bool = False
-) -> list[FleetRun]:
-    return [
-        run
-        for _ in range(setting.amount.launches)
-        for run in _once(setting, scenario, overrides, kills)
-    ]
+) -> Turns[list[FleetRun]]:
+    runs: list[FleetRun] = []
+    for launch in range(setting.amount.launches):
+        if not (yield from goes_on(launch)):
+            break
+        runs += _once(setting, scenario, overrides, kills)
+    return runs
 
 
 def _once(

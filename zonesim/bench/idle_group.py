@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from statistics import fmean, median
 from typing import NamedTuple
@@ -19,10 +20,10 @@ from zonesim.system import cpus_to_hold, usable_cpus
 from .core import CHAINS, tick_chains, timed_us
 from .crowd import Waiting, crowd
 from .empty_work import fourth, number
-from .figures import Goal, Row
+from .figures import Goal
 from .launches import Figures
 from .strategies import STRATEGIES, rows, take_turns_by_strategy
-from .suite import Setting
+from .suite import Measuring, Setting
 
 GAP_S = 0.005  # between two ticks: what zones leave their workers
 FREE, APART, CROWDED = "free", "apart", "crowded"
@@ -64,7 +65,7 @@ def situations(cpus: int) -> Iterator[Situation]:
     yield Situation(CROWDED, 2, {TICK: NOT_SLOWER}, busy=cpus)
 
 
-def measure_idle(name: str, setting: Setting) -> Iterator[Row | str]:
+def measure_idle(name: str, setting: Setting) -> Measuring:
     """All strategies in one situation."""
     cpus = usable_cpus()
     situation = next((found for found in situations(cpus) if found.name == name), None)
@@ -72,15 +73,22 @@ def measure_idle(name: str, setting: Setting) -> Iterator[Row | str]:
         yield f"{name!r} needs 2 CPUs, and a system that holds processes to them: skipped"
         return
     measure = partial(measure_round, QUICK if setting.quick else FULL)
-    with crowd(situation.busy), Waiting() as waiting:
-        samples = take_turns_by_strategy(
-            STRATEGIES,
-            setting.amount,
-            measure,
-            situation.workers,
-            situation.zone_cpu,
-            situation.worker_cpu,
-        )
+    waiting = Waiting()
+
+    @contextmanager
+    def around() -> Iterator[None]:
+        with crowd(situation.busy), waiting:
+            yield
+
+    samples = yield from take_turns_by_strategy(
+        STRATEGIES,
+        setting.amount,
+        measure,
+        situation.workers,
+        situation.zone_cpu,
+        situation.worker_cpu,
+        around,
+    )
     for figure in (ALONE, TICK, MEAN):
         yield from rows(name, figure, samples, situation.goals.get(figure))
     share = "an unknown part" if waiting.share is None else f"{waiting.share:.0%}"

@@ -22,7 +22,7 @@ from .figures import Comparison, Row, alone, beside
 from .impact_parts import COMPONENTS, Component, open_components
 from .launches import Figures, each, flat, one_of, ratio, take_turns
 from .plan import MIXED, ORIGINAL, ORIGINAL_PACED_MS, ORIGINAL_TICK_MS, PLAN, PLAN_IMPACT_MS
-from .suite import Setting
+from .suite import Measuring, Setting
 from .tick_parts import BATCHES, LAPS, MAIN, WALL, back_to_back, sampled
 
 GROUP = "impact"
@@ -35,9 +35,9 @@ OWN_THREAD = "of it the zone's own thread"
 Parts = list[list[Figures]]  # of ticks, by launch and round; in us
 
 
-def measure_impact(setting: Setting) -> Iterator[Row | str]:
+def measure_impact(setting: Setting) -> Measuring:
     """The tick by each method, how far they disagree, what it is made of, and why."""
-    samples = take_turns(setting.amount, partial(_open, setting.workers))
+    samples = yield from take_turns(setting.amount, partial(_open, setting.workers))
     ticks = {
         DIRECT: samples[DIRECT],
         SUMMED: summed(samples, setting.workers),

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from .apart import run_apart
 from .figures import Row, alone
+from .launches import goes_on
 from .peer_pools.kinds import KINDS
 from .peer_pools.ours import OURS
 from .struck import CALLS, Struck, strike
-from .suite import BenchError, Setting
+from .suite import BenchError, Measuring, Setting
 
 GROUP = "killed"
 TIMEOUT_S = 3.0  # what has not come by then never comes
@@ -22,20 +23,23 @@ NAMES = (
 )
 
 
-def measure_killed(setting: Setting) -> Iterator[Row | str]:
+def measure_killed(setting: Setting) -> Measuring:
     """For each peer the time until all was known that ever came, and what became of the calls."""
     timeout_s = QUICK_TIMEOUT_S if setting.quick else TIMEOUT_S
     yield f"killed: what has not come back within {timeout_s:g} s is held never to"
+    peers = [kind.name for kind in (OURS, *KINDS) if kind.serves(setting.workers)]
     launches: dict[str, list[list[Struck]]] = {}
-    for kind in (OURS, *KINDS):
-        if kind.serves(setting.workers):
+    for launch in range(setting.amount.launches):
+        if not (yield from goes_on(launch)):
+            break
+        for peer in list(peers):
             try:
-                launches[kind.name] = [
-                    run_apart(strike, Struck, PATIENCE_S, kind.name, setting.workers, timeout_s)
-                    for _ in range(setting.amount.launches)
-                ]
+                parts = run_apart(strike, Struck, PATIENCE_S, peer, setting.workers, timeout_s)
             except BenchError as error:  # the others have their rows
-                yield f"{GROUP}: {kind.name}: {error}"
+                yield f"{GROUP}: {peer}: {error}"
+                peers.remove(peer)
+            else:
+                launches.setdefault(peer, []).append(parts)
     for place, name in enumerate(NAMES):
         for peer, found in launches.items():
             yield from _told(name, peer, [parts[place] for parts in found if len(parts) > place])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from .core import CHAINS
 from .empty_work import number, path
-from .figures import Row
 from .ladder_rows import rows
 from .ladder_steps import SWITCHES, TICK_US, Function, open_steps
-from .launches import Amount, one_of, take_turns
+from .launches import Amount, Figures, one_of, take_turns
 from .milestones import BEFORE, PERIOD_MS
-from .suite import Group, Report, Setting, Suite
+from .suite import Group, Measuring, Report, Setting, Suite
 
 HEAP = 100_000  # lists that live on, as those of a game do: the collector looks at them
 WORK: dict[str, Function] = {"numbers": number, "paths": path}
@@ -29,15 +29,22 @@ NOTES = (
 )
 
 
-def measure(group: str, setting: Setting) -> Iterator[Row | str]:
+def measure(group: str, setting: Setting) -> Measuring:
     """All rungs on one workload, in turns."""
-    heap: list[list[int]] = [[] for _ in range(HEAP)]
-    samples = take_turns(setting.amount, partial(open_steps, setting.workers, WORK[group]))
-    del heap
+    samples = yield from take_turns(setting.amount, partial(_open, setting.workers, WORK[group]))
     ticks_us = {name: one_of(rounds, TICK_US) for name, rounds in samples.items()}
     switches = {name: one_of(rounds, SWITCHES) for name, rounds in samples.items()}
     yield from rows(group, ticks_us, switches)
     yield from NOTES
+
+
+@contextmanager
+def _open(workers: int, work: Function) -> Iterator[Mapping[str, Callable[[], Figures]]]:
+    """All rungs, beside a heap."""
+    heap: list[list[int]] = [[] for _ in range(HEAP)]
+    with open_steps(workers, work) as steps:
+        yield steps
+    heap.clear()
 
 
 def draw(report: Report, folder: Path) -> list[Path]:

@@ -4,7 +4,8 @@ Knows neither what they are nor what is done with the figures.
 
 Rounds of one launch share its processes, and with them whatever the system decided when it placed
 them; so every launch starts all processes anew (as pyperf does), and it is launches that the
-bootstrap draws first.
+bootstrap draws first. A machine's speed also drifts from minute to minute; so what measures
+pauses between two launches, others have theirs, and the launches of each lie all over the run.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from __future__ import annotations
 import gc
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from enum import Enum
 from statistics import median
 from typing import TypeAlias, TypeVar
 
@@ -30,6 +32,20 @@ Rounds: TypeAlias = list[list[float]]  # by launch, then by round
 Samples: TypeAlias = dict[str, Rounds]
 Figures: TypeAlias = Mapping[str, float]  # of a candidate that gives several at once
 Statistic: TypeAlias = Callable[[Sequence[float], Sequence[float]], float]
+
+
+class Pause(Enum):
+    """Said by those who measure where no process of theirs lives: others may have their turn."""
+
+    BEFORE_LAUNCH = 0
+
+
+class OutOfTime(Exception):
+    """The run ends before something had its first launch."""
+
+
+# Yields pauses; the answer True says that the run ends, and the launches so far have to do.
+Turns: TypeAlias = Generator[Pause, bool | None, T]
 
 
 class Amount(msgspec.Struct, frozen=True):
@@ -52,10 +68,26 @@ def in_turn(rounds: int, names: Sequence[str], first: int = 0) -> Iterator[str]:
             yield name
 
 
-def take_turns(amount: Amount, open_candidates: Open[T]) -> dict[str, list[list[T]]]:
-    """What each candidate measured, by launch and round; the first of a launch does not count."""
+def goes_on(launch: int) -> Turns[bool]:
+    """Pause before a launch, counted from 0, and tell whether there is still time for it.
+
+    Raises OutOfTime where the first one comes too late.
+    """
+    is_over = yield Pause.BEFORE_LAUNCH
+    if is_over and launch == 0:
+        raise OutOfTime
+    return not is_over
+
+
+def take_turns(amount: Amount, open_candidates: Open[T]) -> Turns[dict[str, list[list[T]]]]:
+    """What each candidate measured, by launch and round; the first of a launch does not count.
+
+    Raises OutOfTime where the run ends before the first launch.
+    """
     samples: dict[str, list[list[T]]] = {}
     for launch in range(amount.launches):
+        if not (yield from goes_on(launch)):
+            break
         with open_candidates() as candidates:
             for name, candidate in candidates.items():
                 samples.setdefault(name, []).append([])

@@ -11,12 +11,12 @@ from functools import partial
 from typing import TypeAlias
 
 from .apart import run_apart
-from .figures import Goal, Row, alone
-from .launches import Amount, Samples
+from .figures import Goal, alone
+from .launches import Amount, Samples, goes_on
 from .memory_growth import A_MILLION, grow_by_async_tasks, grow_by_tasks
 from .memory_objects import KINDS, each_of
 from .memory_processes import ring_bytes, worker_mb, zone_process_mb
-from .suite import BenchError, Group, Setting, Suite
+from .suite import BenchError, Group, Measuring, Setting, Suite
 
 Probe: TypeAlias = Callable[[], list[dict[str, float]]]
 
@@ -28,12 +28,12 @@ FINDS_PATHS = ["zonesim.world.search"]  # what workers of the field import
 ZONE_PROCESS_MB = Goal("at most", 8.0)
 
 
-def measure_objects(setting: Setting) -> Iterator[Row | str]:
+def measure_objects(setting: Setting) -> Measuring:
     """One thing of each kind, from very many of them."""
     yield from _measure(setting, "objects", "bytes", [_apart(each_of, kind) for kind in KINDS])
 
 
-def measure_processes(setting: Setting) -> Iterator[Row | str]:
+def measure_processes(setting: Setting) -> Measuring:
     """Zone processes, and workers."""
     zones, workers = QUICK_ZONES if setting.quick else ZONES, setting.workers
     in_zones = [_apart(zone_process_mb, load, zones, workers) for load in ("chains", "field")]
@@ -46,12 +46,12 @@ def measure_processes(setting: Setting) -> Iterator[Row | str]:
     yield from _measure(setting, "processes", "MB", in_workers)
 
 
-def measure_rings(setting: Setting) -> Iterator[Row | str]:
+def measure_rings(setting: Setting) -> Measuring:
     """The shared memory of a zone."""
     yield from _measure(setting, "rings", "bytes", [_apart(ring_bytes)])
 
 
-def measure_growth(setting: Setting) -> Iterator[Row | str]:
+def measure_growth(setting: Setting) -> Measuring:
     """What a million calls leave behind."""
     calls = QUICK_CALLS if setting.quick else A_MILLION
     probes = [_apart(grow_by_async_tasks, calls, setting.workers), _apart(grow_by_tasks, calls)]
@@ -64,10 +64,12 @@ def _apart(function: Callable[..., Iterator[dict[str, float]]], *arguments: obje
 
 def _measure(
     setting: Setting, group: str, unit: str, probes: Sequence[Probe], goal: Goal | None = None
-) -> Iterator[Row | str]:
+) -> Measuring:
     """A row for each name that the probes give; a line for those that give none."""
     samples: Samples = {}
-    for _ in range(setting.amount.launches):
+    for launch in range(setting.amount.launches):
+        if not (yield from goes_on(launch)):
+            break
         for probe in probes:
             for name, figures in _rounds(probe, setting.amount.rounds).items():
                 samples.setdefault(name, []).append(figures)

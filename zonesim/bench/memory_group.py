@@ -15,11 +15,11 @@ import corororo as cr
 
 from .core import COROUTINES, mean_us, open_zone, tick_chains, timed_us
 from .empty_work import Leaf, number
-from .figures import Comparison, Row, alone
+from .figures import Comparison, alone
 from .known_work import BLOB, blob, blob_in_place
 from .launches import Figures, one_of, ratio, take_turns
 from .pattern_group import calls_in_a_tick
-from .suite import Setting
+from .suite import Measuring, Setting
 
 RESULTS = 500
 LARGE = f"{RESULTS} results of {len(BLOB) // 1_000} KB"
@@ -57,9 +57,9 @@ class Heap:
             self._oldest = (self._oldest + 1) % len(self._things)
 
 
-def measure_results(setting: Setting) -> Iterator[Row | str]:
+def measure_results(setting: Setting) -> Measuring:
     """Results of 40 KB, copied and in place, beside numbers."""
-    samples = take_turns(setting.amount, partial(_open_results, setting.workers))
+    samples = yield from take_turns(setting.amount, partial(_open_results, setting.workers))
     small = samples[SMALL]
     yield alone("results", SMALL, "ms", small)
     for name in (LARGE, IN_PLACE):
@@ -67,10 +67,11 @@ def measure_results(setting: Setting) -> Iterator[Row | str]:
         yield comparison.row(samples[name], small)
 
 
-def measure_heap(setting: Setting) -> Iterator[Row | str]:
+def measure_heap(setting: Setting) -> Measuring:
     """The mean and the worst tick, by who collects when."""
-    without = take_turns(setting.amount, partial(_open_no_heap, setting.workers))[NO_HEAP]
-    samples = take_turns(setting.amount, partial(_open_heap, setting.workers))
+    opened = partial(_open_no_heap, setting.workers)
+    without = (yield from take_turns(setting.amount, opened))[NO_HEAP]
+    samples = yield from take_turns(setting.amount, partial(_open_heap, setting.workers))
     inside, between = samples[INSIDE], samples[BETWEEN]
     for figure in (MEAN, WORST):
         yield alone("heap", f"{figure}, {NO_HEAP}", "ms", one_of(without, figure))

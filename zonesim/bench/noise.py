@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 import msgspec
 
@@ -11,6 +12,7 @@ from zonesim.system import read_proc
 
 LOOK_S = 0.4
 QUIET_CPUS = 0.15  # what a machine at rest takes now and then
+DISTURBED = 1 / 3  # of the looks; fewer launches than that do not move a median far
 IDLE_COLUMNS = (3, 4)  # of the line "cpu": idle, and waiting for a disk
 STEAL_COLUMN = 7
 
@@ -18,13 +20,13 @@ STEAL_COLUMN = 7
 class Look(msgspec.Struct, frozen=True):
     """What others took while this program slept; None where the system does not tell."""
 
-    before: str  # which group
+    before: str  # which launch
     cpus_busy: float | None  # 1.5: one and a half CPUs
     cpus_stolen: float | None  # by the host of a virtual machine
 
     @property
     def disturbs(self) -> bool:
-        """Whether figures that are measured now are to be trusted less."""
+        """Whether figures of the launches around it are to be trusted less."""
         return any(cpus is not None and cpus > QUIET_CPUS for cpus in self._both())
 
     def _both(self) -> tuple[float | None, float | None]:
@@ -44,15 +46,26 @@ def look(before: str) -> Look:
     return Look(before, busy, spent[STEAL_COLUMN])
 
 
-def told(looks: list[Look]) -> list[str]:
-    """A line for each look that found somebody; one line where nothing can be found out."""
+def disturb(looks: Sequence[Look]) -> bool:
+    """Whether so many of them found somebody that a run's figures are to be trusted less."""
+    return sum(found.disturbs for found in looks) > DISTURBED * len(looks)
+
+
+def told(looks: Sequence[Look]) -> list[str]:
+    """A line where somebody was found, or where nothing can be found out."""
     if any(found.cpus_busy is None for found in looks):
         return ["what else this machine did is unknown: the system does not tell"]
+    found = [look for look in looks if look.disturbs]
+    if not found:
+        return []
+    busy, stolen = (
+        max(cpus or 0.0 for cpus in all_cpus)
+        for all_cpus in zip(*((look.cpus_busy, look.cpus_stolen) for look in found), strict=True)
+    )
+    so = "verdicts are unclear" if disturb(looks) else "too few to doubt the verdicts"
     return [
-        f"BUSY: others took {found.cpus_busy:.1f} CPUs, the host {found.cpus_stolen:.1f}, before "
-        f"{found.before!r}; its verdicts are unclear"
-        for found in looks
-        if found.disturbs
+        f"BUSY: others took up to {busy:.1f} CPUs, the host up to {stolen:.1f}, in {len(found)} of "
+        f"{len(looks)} looks: {so}"
     ]
 
 

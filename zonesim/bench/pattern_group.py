@@ -40,7 +40,7 @@ from .plan import (
     WORKER_SWITCH,
     impact_ms,
 )
-from .suite import Setting
+from .suite import Measuring, Setting
 
 AWAITS = 10 * COROUTINES
 PAIRS = COROUTINES // 2
@@ -63,7 +63,7 @@ class Pattern(NamedTuple):
     original_us: float | None = None
 
 
-def measure_patterns(setting: Setting) -> Iterator[Row | str]:
+def measure_patterns(setting: Setting) -> Measuring:
     """With empty work: all that is measured is overhead."""
     yield from _measure("patterns", setting, EMPTY)
     yield "the work is empty and expected to take nothing: all of the time is overhead"
@@ -74,7 +74,7 @@ def measure_patterns(setting: Setting) -> Iterator[Row | str]:
     yield f"an impact is overhead x {COROUTINES:,} / 1,000, the plan's formula"
 
 
-def measure_work(setting: Setting) -> Iterator[Row | str]:
+def measure_work(setting: Setting) -> Measuring:
     """With work in each AsyncTask that takes a known time."""
     yield from _measure("work", setting, WORKING)
     yield (
@@ -99,13 +99,13 @@ def calls_in_a_tick(leaf: Leaf, calls: int, scheduler: cr.Scheduler) -> None:
     scheduler.tick()
 
 
-def _measure(group: str, setting: Setting, patterns: list[Pattern]) -> Iterator[Row]:
+def _measure(group: str, setting: Setting, patterns: list[Pattern]) -> Measuring:
     @contextmanager
     def opened() -> Iterator[dict[str, Callable[[], float]]]:
         with open_zone(setting.workers) as scheduler:
             yield {p.name: partial(_took_us, p, scheduler) for p in patterns}
 
-    samples = take_turns(setting.amount, opened)
+    samples = yield from take_turns(setting.amount, opened)
     for pattern in patterns:
         overhead = each(partial(overhead_us, pattern, setting.workers), samples[pattern.name])
         yield from _rows(group, pattern, overhead)

@@ -17,10 +17,10 @@ from corororo.testing import MockClock
 
 from .core import COROUTINES, mean_us, open_zone, timed_us
 from .empty_work import await_often, empty, fourth, number
-from .figures import Row, alone, beside
+from .figures import alone, beside
 from .launches import each, take_turns
 from .plan import ORIGINAL, ORIGINAL_ALONE_US, ORIGINAL_STORM_MS
-from .suite import Setting
+from .suite import Measuring, Setting
 
 AWAITS = 10  # in each Task of the storm
 DUE_WITHIN_S = 0.4
@@ -40,9 +40,9 @@ CALL_ALONE = "one AsyncTask, there and back"
 CALL_AFTER_PAUSE = "one AsyncTask, after 20 ms without any"
 
 
-def measure_storms(setting: Setting) -> Iterator[Row | str]:
+def measure_storms(setting: Setting) -> Measuring:
     """Allocations and timers, which need no worker."""
-    samples = take_turns(setting.amount, _open_storms)
+    samples = yield from take_turns(setting.amount, _open_storms)
     row = alone("storms", ALLOCATIONS, "ms", each(lambda us: us / 1_000, samples[ALLOCATIONS]))
     yield beside(row, ORIGINAL, ORIGINAL_STORM_MS)
     awaits = COROUTINES * AWAITS
@@ -52,9 +52,9 @@ def measure_storms(setting: Setting) -> Iterator[Row | str]:
         yield alone("storms", name, "us", samples[name])
 
 
-def measure_queue(setting: Setting) -> Iterator[Row | str]:
+def measure_queue(setting: Setting) -> Measuring:
     """Ticks that find the queue empty."""
-    samples = take_turns(setting.amount, partial(_open_queue, setting.workers))
+    samples = yield from take_turns(setting.amount, partial(_open_queue, setting.workers))
     yield alone("queue", NOTHING, "us", samples[NOTHING])
     yield beside(alone("queue", CALL_ALONE, "us", samples[CALL_ALONE]), ORIGINAL, ORIGINAL_ALONE_US)
     yield alone("queue", CALL_AFTER_PAUSE, "us", samples[CALL_AFTER_PAUSE])

@@ -7,7 +7,7 @@ round of each starts its own, and ends them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
 import corororo as cr
@@ -17,7 +17,7 @@ from zonesim.system import cpus_to_hold, hold_to_cpus
 from .core import open_zone
 from .empty_work import fourth, number
 from .figures import Comparison, Goal, Row, alone
-from .launches import Amount, Figures, one_of, ratio, take_turns
+from .launches import Amount, Figures, Turns, one_of, ratio, take_turns
 
 PARK, PARK_AGAIN, ADAPTIVE, BACKOFF = "Park", "Park again", "AdaptiveSpin", "Backoff"
 YIELDING, BUSY_SPIN = "Yielding", "BusySpin"
@@ -39,8 +39,9 @@ def take_turns_by_strategy(
     workers: int,
     zone_cpu: int | None = None,
     worker_cpu: int | None = None,
-) -> dict[str, list[list[Figures]]]:
-    """What ``measure`` finds with workers of each of these strategies."""
+    around: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Turns[dict[str, list[list[Figures]]]]:
+    """What ``measure`` finds with workers of each of these strategies, ``around`` each launch."""
 
     def one(strategy: Callable[[], IdleStrategy]) -> Figures:
         pin = None if worker_cpu is None else [worker_cpu]
@@ -52,9 +53,10 @@ def take_turns_by_strategy(
 
     @contextmanager
     def opened() -> Iterator[dict[str, Callable[[], Figures]]]:
-        yield {name: partial(one, STRATEGIES[name]) for name in names}
+        with around():
+            yield {name: partial(one, STRATEGIES[name]) for name in names}
 
-    return take_turns(amount, opened)
+    return (yield from take_turns(amount, opened))
 
 
 def rows(

@@ -2,16 +2,20 @@
 
 Prints and draws nothing. A command is a Suite in a module of its own name, ``SUITE``; its groups
 yield a Row for each thing that they measure, and text for what the reader should know. Every group
-opens its processes in each of its launches, and has ended them when it is done.
+opens its processes in each of its launches, has ended them behind it, and pauses before the next:
+groups take turns, launch by launch.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -20,10 +24,11 @@ from zonesim.system import cpus_to_hold, hold_to_cpus
 
 from . import noise
 from .figures import Row
-from .launches import COLLECTOR, Amount
+from .launches import COLLECTOR, Amount, OutOfTime, Pause
 
 FORMAT = 1
 BENCH_FILE = "bench.json"
+LOOKS_APART_S = 10.0
 
 
 class BenchError(Exception):
@@ -38,10 +43,13 @@ class Setting(msgspec.Struct, frozen=True):
     quick: bool
 
 
+Measuring: TypeAlias = Generator[Row | str | Pause, bool | None, None]
+
+
 class Group(NamedTuple):
     """Rows that are measured together, in turns."""
 
-    measure: Callable[[Setting], Iterator[Row | str]]
+    measure: Callable[[Setting], Measuring]
     full: Amount
     quick: Amount
 
@@ -91,6 +99,13 @@ class Report(msgspec.Struct, kw_only=True):
     format: int = FORMAT
 
 
+class Pass(NamedTuple):
+    """A launch of every group that still has one before it begins."""
+
+    number: int  # from 1
+    groups: list[str]
+
+
 class Measured(NamedTuple):
     """What came of one group."""
 
@@ -114,22 +129,79 @@ def begin(suite: Suite, options: Options) -> Report:
     )
 
 
-def measure(suite: Suite, report: Report) -> Iterator[Measured]:
-    """Measure group after group into the report; all processes have ended behind the last."""
+def measure(suite: Suite, report: Report) -> Iterator[Pass | Measured]:
+    """Measure all groups into the report; their processes have ended behind the last part.
+
+    Where it fails, and on Ctrl-C, groups that have had a launch are told from what they have.
+    """
     options = report.options
     if options.cpus is not None:
         hold_to_cpus(options.cpus)
-    for name in options.groups:
-        found = noise.look(name)
-        report.looks.append(found)
-        setting = Setting(report.amounts[name], options.workers, options.quick)
-        parts = list(suite.groups[name].measure(setting))
-        yield _noted(report, name, parts, disturbed=found.disturbs)
-    report.looks.append(noise.look("the end"))
-    disturbed = any(found.disturbs for found in report.looks)
+    groups = {
+        name: _Group(suite.groups[name], report.amounts[name], options) for name in options.groups
+    }
+    try:
+        yield from _take_turns(report, groups)
+    except (Exception, KeyboardInterrupt):
+        for name, group in groups.items():
+            group.end()
+            if group.parts and not group.is_told:
+                yield _noted(report, name, group.parts)
+        raise
     for name, parts in _by_group(suite.conclude(list(report.rows))).items():
-        yield _noted(report, name, parts, disturbed=disturbed)
+        yield _noted(report, name, parts)
     report.complete = True
+
+
+class _Group:
+    """A group that is being measured; ``parts`` are what it has told."""
+
+    def __init__(self, group: Group, amount: Amount, options: Options) -> None:
+        self._measuring = group.measure(Setting(amount, options.workers, options.quick))
+        self._is_paused = False
+        self.parts: list[Row | str] = []
+        self.is_told = False
+
+    def launch(self) -> bool:
+        """One launch, and whether there is another."""
+        return (self._is_paused or self._go_on()) and self._go_on()
+
+    def end(self) -> None:
+        """Make do with the launches that there were."""
+        while self._is_paused:
+            self._go_on(is_over=True)
+
+    def _go_on(self, *, is_over: bool = False) -> bool:
+        """Measure up to the next pause, and tell whether there is one."""
+        answer = is_over if self._is_paused else None
+        self._is_paused = False
+        try:
+            part = self._measuring.send(answer)
+            while not isinstance(part, Pause):
+                self.parts.append(part)
+                part = next(self._measuring)
+        except (StopIteration, OutOfTime):
+            return False
+        self._is_paused = True
+        return True
+
+
+def _take_turns(report: Report, groups: dict[str, _Group]) -> Iterator[Pass | Measured]:
+    """A launch of each, and again, until none has any left."""
+    left, looked_s = dict(groups), -math.inf
+    for number in itertools.count(1):
+        if not left:
+            break
+        yield Pass(number, list(left))
+        for name, group in list(left.items()):
+            if time.monotonic() - looked_s > LOOKS_APART_S:
+                report.looks.append(noise.look(f"{name}, pass {number}"))
+                looked_s = time.monotonic()
+            if not group.launch():
+                del left[name]
+                group.is_told = True
+                yield _noted(report, name, group.parts)
+    report.looks.append(noise.look("the end"))
 
 
 def save(report: Report, folder: Path) -> Path:
@@ -172,9 +244,9 @@ def _amount(group: Group, options: Options) -> Amount:
     return Amount(options.launches or preset.launches, options.rounds or preset.rounds)
 
 
-def _noted(report: Report, group: str, parts: Sequence[Row | str], *, disturbed: bool) -> Measured:
+def _noted(report: Report, group: str, parts: Sequence[Row | str]) -> Measured:
     rows = [part for part in parts if isinstance(part, Row)]
-    if disturbed:
+    if noise.disturb(report.looks):
         rows = [_unclear(row) for row in rows]
     notes = [part for part in parts if isinstance(part, str)]
     report.rows += rows

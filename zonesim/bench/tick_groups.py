@@ -18,7 +18,7 @@ import corororo as cr
 from .chains import at_once, plain_task, send_chains
 from .core import CHAINS, tick_chains
 from .empty_work import number
-from .figures import Comparison, Goal, Row
+from .figures import Comparison, Goal
 from .launches import ratio, take_turns
 from .peer_pools.by_hand import BY_HAND
 from .peer_pools.executors import STANDARD
@@ -26,7 +26,7 @@ from .peer_pools.kinds import companies
 from .peer_pools.ours import open_schedulers
 from .peer_pools.peer import Kind, Peer
 from .peer_pools.trio_workers import TRIO_PARALLEL
-from .suite import Setting
+from .suite import Measuring, Setting
 from .ticks import (
     BACK_TO_BACK,
     NUMBERS,
@@ -75,22 +75,22 @@ ONE_BY_ONE = Way(
 )
 
 
-def measure_b2b(setting: Setting) -> Iterator[Row | str]:
+def measure_b2b(setting: Setting) -> Measuring:
     """Ticks back to back, and peers with batches made by hand."""
     yield from _compare(setting, "b2b", _batched(BACK_TO_BACK))
 
 
-def measure_paced(setting: Setting) -> Iterator[Row | str]:
+def measure_paced(setting: Setting) -> Measuring:
     """The same with a pause before each tick."""
     yield from _compare(setting, "paced", _batched(PACED))
 
 
-def measure_submit(setting: Setting) -> Iterator[Row | str]:
+def measure_submit(setting: Setting) -> Measuring:
     """Ticks, and peers that are handed every call by itself."""
     yield from _compare(setting, "submit", ONE_BY_ONE)
 
 
-def measure_added(setting: Setting) -> Iterator[Row | str]:
+def measure_added(setting: Setting) -> Measuring:
     """What an AsyncTask adds to a tick over a Task in its place."""
 
     @contextmanager
@@ -103,7 +103,7 @@ def measure_added(setting: Setting) -> Iterator[Row | str]:
                 ),
             }
 
-    samples = take_turns(setting.amount, open_ticks)
+    samples = yield from take_turns(setting.amount, open_ticks)
     name, against = "tick, every chain ends in an AsyncTask", "every chain ends in a plain Task"
     yield Comparison(
         "added", name, against, "us", added_us, "us more a chain", Goal("at most", 1.0)
@@ -115,12 +115,12 @@ def added_us(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return (median(ours) - median(theirs)) / CHAINS
 
 
-def _compare(setting: Setting, group: str, way: Way) -> Iterator[Row]:
+def _compare(setting: Setting, group: str, way: Way) -> Measuring:
     chunk = -(-CHAINS // setting.workers)
     for kinds in companies(setting.workers):
         bounds = {way.who(kind, chunk): way.bounds.get(kind.name) for kind in kinds}
         bounds[LOOP_OF_SEND] = 1.0
-        samples = take_turns(
+        samples = yield from take_turns(
             setting.amount, partial(_open_ticks, setting.workers, chunk, way, kinds)
         )
         for candidate, theirs in samples.items():

@@ -13,18 +13,18 @@ import corororo as cr
 
 from .chains import tick_zones
 from .core import COROUTINES
-from .figures import Goal, Row, alone
+from .figures import Goal, alone
 from .launches import each, take_turns
-from .suite import Setting
+from .suite import Measuring, Setting
 
 ZONES = 100
 ROUND = f"a tick of {ZONES} zones of {COROUTINES:,}"
 ONE_ZONE = f"one of {ZONES} zones, in a tick of all"
 
 
-def measure_zones(setting: Setting) -> Iterator[Row | str]:
+def measure_zones(setting: Setting) -> Measuring:
     """The round, and a zone's share of it."""
-    samples = take_turns(setting.amount, partial(_open, setting.workers))
+    samples = yield from take_turns(setting.amount, partial(_open, setting.workers))
     yield alone("zones", ROUND, "ms", samples[ROUND], goal=Goal("at most", 100.0))
     yield alone("zones", ONE_ZONE, "ms", each(lambda ms: ms / ZONES, samples[ROUND]))
     yield "all zones on one main thread, under trio, with one pool of workers"

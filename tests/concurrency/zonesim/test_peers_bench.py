@@ -16,7 +16,7 @@ from zonesim.bench.apart import run_apart
 from zonesim.bench.core import CHAINS
 from zonesim.bench.figures import Row
 from zonesim.bench.fleet_run import FleetRun, run_fleet
-from zonesim.bench.launches import Amount
+from zonesim.bench.launches import Amount, Pause
 from zonesim.bench.peer_pools import kinds
 from zonesim.bench.peer_pools.by_hand import BY_HAND
 from zonesim.bench.peer_pools.executors import STANDARD
@@ -77,11 +77,16 @@ def wait_for_session(bench: Command, title: str = "") -> int:
 # -- what is measured
 
 
+def parts_of(group: str, bench: suite.Suite, setting: Setting) -> list[Row | str]:
+    measuring = bench.groups[group].measure(setting)
+    return [part for part in measuring if not isinstance(part, Pause)]
+
+
 def test_every_group_has_its_rows_and_they_lead_to_the_goals(monkeypatch) -> None:
     monkeypatch.setattr(kinds, "KINDS", (STANDARD, BY_HAND))  # which are there wherever this runs
     monkeypatch.setattr(call_groups, "CHUNKS", (5_000,))
     setting = Setting(Amount(1, 1), 2, True)
-    measured = {name: list(SUITE.groups[name].measure(setting)) for name in GOALS}
+    measured = {name: parts_of(name, SUITE, setting) for name in GOALS}
     for group, rows in measured.items():
         with_goal = [row for row in rows if row.goal is not None]
         assert len(with_goal) == GOALS[group]
@@ -117,7 +122,7 @@ def test_a_run_of_zone_processes_gives_its_figures_by_parts() -> None:
 
 def figures_of_memory(groups: list[str]) -> dict[str, float]:
     setting = Setting(Amount(1, 1), 1, True)
-    parts = [part for name in groups for part in memory.SUITE.groups[name].measure(setting)]
+    parts = [part for name in groups for part in parts_of(name, memory.SUITE, setting)]
     assert all(isinstance(part, Row) for part in parts)
     return {row.name: row.figure for row in parts}
 

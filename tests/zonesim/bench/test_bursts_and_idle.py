@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from without_pauses import parts_of
 
 import corororo as cr
 from zonesim.bench import crowd, idle_group
@@ -48,7 +49,7 @@ def test_a_situation_that_cannot_be_had_is_skipped_with_its_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(idle_group, "cpus_to_hold", list)
-    (told,) = idle_group.measure_idle(APART, Setting(Amount(1, 1), 2, True))
+    (told,) = parts_of(idle_group.measure_idle(APART, Setting(Amount(1, 1), 2, True)))
     assert told == "'apart' needs 2 CPUs, and a system that holds processes to them: skipped"
 
 
@@ -90,12 +91,14 @@ def test_the_share_of_waiting_is_that_of_the_time_between(
 ) -> None:
     file = tmp_path / "cpu"
     monkeypatch.setattr(crowd, "read_proc", lambda *_parts: file.read_text())
-    now_s = iter([100.0, 104.0])
+    now_s = iter([100.0, 104.0, 200.0, 204.0])
     monkeypatch.setattr(crowd, "monotonic", lambda: next(now_s))
-    pressure(file, 5_000_000)
-    with crowd.Waiting() as waiting:
-        pressure(file, 6_000_000)
-    assert waiting.share == 0.25
+    waiting = crowd.Waiting()
+    for waited_us in (1_000_000, 3_000_000):
+        pressure(file, 5_000_000)
+        with waiting:
+            pressure(file, 5_000_000 + waited_us)
+    assert waiting.share == 0.5
 
 
 def test_the_share_of_waiting_is_unknown_where_the_system_does_not_tell(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from without_pauses import parts_of
 
 from zonesim.bench import fleet_group as fleet
 from zonesim.bench.figures import Row
@@ -45,13 +46,13 @@ def notes(parts: list[Row | str]) -> list[str]:
 
 
 def test_a_quick_run_says_that_the_rows_need_the_full_one() -> None:
-    (note,) = fleet.measure_fleet(Setting(Amount(1, 2), 2, True))
+    (note,) = parts_of(fleet.measure_fleet(Setting(Amount(1, 2), 2, True)))
     assert "need the full run" in note
 
 
 def test_figures_are_those_of_the_whole_run(runs: list[list[FleetRun]]) -> None:
     runs += [[CALM], [struck(main_ms=[1.0, 1.0])]] + [[CALM]] * 2 + [[struck(killed=3)], [CALM]]
-    parts = list(fleet.measure_fleet(FULL))
+    parts = list(parts_of(fleet.measure_fleet(FULL)))
     found = rows(parts)
     assert found[fleet.LATE].figure == 1
     assert found[fleet.LATE].verdict == "falls short"
@@ -66,7 +67,7 @@ def test_figures_are_those_of_the_whole_run(runs: list[list[FleetRun]]) -> None:
 def test_what_is_lost_doubled_or_another_world_falls_short(runs: list[list[FleetRun]]) -> None:
     counts = AsyncTaskCounts(submitted=100, completed=101, failed=1, retried=0, lost=0)
     runs += [[CALM]] * 4 + [[struck(killed=1, async_tasks=counts, world_hash="ff00")], [CALM]]
-    found = rows(list(fleet.measure_fleet(FULL)))
+    found = rows(list(parts_of(fleet.measure_fleet(FULL))))
     assert [found[name].figure for name in (fleet.LOST, fleet.DOUBLED, fleet.HASHES)] == [0, 2, 1]
     assert found[fleet.HASHES].verdict == "falls short"
 
@@ -82,7 +83,7 @@ def test_a_run_that_fails_or_hangs_leaves_the_others(
 
     monkeypatch.setattr(fleet, "run_apart", refuse)
     runs += [[], [CALM], [CALM], [CALM]]
-    parts = list(fleet.measure_fleet(FULL))
+    parts = list(parts_of(fleet.measure_fleet(FULL)))
     assert notes(parts)[:2] == [
         "fleet: no room for the rings",
         "fleet: chains, 300 zones: not done within 180 s",

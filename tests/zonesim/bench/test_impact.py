@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from without_pauses import parts_of
 
 import corororo as cr
 from zonesim.bench import impact_group
@@ -13,7 +14,7 @@ from zonesim.bench.empty_work import number
 from zonesim.bench.figures import Row
 from zonesim.bench.impact_group import DIRECT, PLAIN, PLAIN_SAMPLED, SAMPLED, measure_impact, sum_of
 from zonesim.bench.impact_parts import AWAITED, COMPONENTS
-from zonesim.bench.launches import Amount
+from zonesim.bench.launches import Amount, Pause, Turns
 from zonesim.bench.suite import Setting
 from zonesim.bench.tick_parts import BATCHES, LAPS, MAIN, WALL, back_to_back, mean_parts
 
@@ -33,11 +34,16 @@ def made_up(direct: Mapping[str, float], sampled: Mapping[str, float]) -> dict[s
     return {name: [[figures], [figures]] for name, figures in (parts | costs).items()}
 
 
+def pause_and(samples: dict[str, object]) -> Turns[dict[str, object]]:
+    yield Pause.BEFORE_LAUNCH
+    return samples
+
+
 @pytest.fixture
 def rows_and_notes(monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Row], list[str]]:
     samples = made_up(tick(500, 100, 50, 300, 50), tick(900, 200, 400, 450, 50))
-    monkeypatch.setattr(impact_group, "take_turns", lambda amount, opened: samples)
-    parts = list(measure_impact(SETTING))
+    monkeypatch.setattr(impact_group, "take_turns", lambda amount, opened: pause_and(samples))
+    parts = list(parts_of(measure_impact(SETTING)))
     rows = {part.name: part for part in reversed(parts) if isinstance(part, Row)}
     return rows, [part for part in parts if isinstance(part, str)]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from without_pauses import outcome_of
 
 from zonesim.bench.launches import (
     Amount,
@@ -40,7 +41,7 @@ def test_every_launch_opens_its_own_candidates_and_leaves_out_their_first_figure
         yield {"only": lambda: launch * 100.0 + next(counts)}
         closed.append(launch)
 
-    samples = take_turns(Amount(launches=3, rounds=2), open_candidates)
+    samples = outcome_of(take_turns(Amount(launches=3, rounds=2), open_candidates))
     assert samples == {"only": [[1.0, 2.0], [101.0, 102.0], [201.0, 202.0]]}
     assert opened == closed == [0, 1, 2]
 
@@ -56,7 +57,7 @@ def test_what_was_opened_is_closed_when_a_candidate_fails():
             closed.append(True)
 
     with pytest.raises(ZeroDivisionError):
-        take_turns(Amount(2, 2), open_candidates)
+        outcome_of(take_turns(Amount(2, 2), open_candidates))
     assert closed == [True]
 
 
@@ -66,7 +67,7 @@ def test_candidates_may_give_several_figures_at_once():
         counts = iter(range(100))
         yield {"both": lambda: {"up": float(next(counts)), "same": 7.0}}
 
-    samples = take_turns(Amount(launches=2, rounds=2), open_candidates)
+    samples = outcome_of(take_turns(Amount(launches=2, rounds=2), open_candidates))
     assert one_of(samples["both"], "up") == [[1.0, 2.0], [1.0, 2.0]]
     assert one_of(samples["both"], "same") == [[7.0, 7.0], [7.0, 7.0]]
 

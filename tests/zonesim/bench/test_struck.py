@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from without_pauses import parts_of
 
 from zonesim.bench import killed_group
 from zonesim.bench.figures import Row
@@ -50,7 +51,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, answers: dict[str, list[list[Struc
     monkeypatch.setattr(
         killed_group, "run_apart", lambda _function, _kind, _s, name, *_: next(launches[name])
     )
-    return list(killed_group.measure_killed(Setting(Amount(2, 1), 2, False)))
+    return list(parts_of(killed_group.measure_killed(Setting(Amount(2, 1), 2, False))))
 
 
 def test_a_peer_has_a_row_for_each_way_to_lose_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +69,7 @@ def test_a_peer_that_fails_is_told_and_leaves_the_others(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(killed_group, "KINDS", [])
     monkeypatch.setattr(killed_group, "run_apart", fail)
-    notes = list(killed_group.measure_killed(Setting(Amount(1, 1), 2, True)))
+    notes = list(parts_of(killed_group.measure_killed(Setting(Amount(1, 1), 2, True))))
     assert notes[1:] == ["killed: corororo: strike: it did not start"]
 
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import msgspec
 import pytest
 
 from zonesim.bench import noise, suite
 from zonesim.bench.compare import compare
 from zonesim.bench.figures import Comparison, Goal, Row, alone, beside
-from zonesim.bench.launches import Amount, ratio, times_as_fast
-from zonesim.bench.suite import BenchError, Group, Measured, Options, Report, Suite, begin
+from zonesim.bench.launches import Amount, Pause, ratio, take_turns, times_as_fast
+from zonesim.bench.suite import (
+    BenchError,
+    Group,
+    Measured,
+    Options,
+    Pass,
+    Report,
+    Suite,
+    begin,
+)
 from zonesim.bench.table import changes_text, figure_text, foot, head, section
 from zonesim.cli import BAD_INPUT, DONE, main
 
@@ -45,7 +56,8 @@ def report(quiet) -> Report:
 
 def test_groups_are_measured_and_then_concluded_from(quiet):
     report = begin(MADE_UP, Options(["first"]))
-    parts = list(suite.measure(MADE_UP, report))
+    first, *parts = suite.measure(MADE_UP, report)
+    assert first == Pass(1, ["first"])
     assert [(part.group, len(part.rows), part.notes) for part in parts] == [
         ("first", 2, ["nobody else is installed"]),
         ("sums", 1, []),
@@ -62,6 +74,63 @@ def test_what_is_concluded_in_words_belongs_to_the_row_before_it(quiet):
     assert (first.group, first.rows, first.notes) == ("sums", [sums], ["of all groups"])
     assert (second.group, second.rows, second.notes) == ("others", [others], ["of the rest"])
     assert report.notes[-2:] == ["of all groups", "of the rest"]
+
+
+def in_launches(name, log):
+    """A group of three launches in which it logs its name."""
+
+    @contextmanager
+    def opened():
+        log.append(name)
+        yield {"thing": lambda: 2.0}
+        log.append(f"{name} ended")
+
+    def measure(setting):
+        samples = yield from take_turns(setting.amount, opened)
+        yield alone(name, "a thing", "us", samples["thing"])
+        yield from take_turns(setting.amount, opened)
+        yield alone(name, "once more", "us", samples["thing"])
+
+    return measure
+
+
+def two_groups(log):
+    groups = {
+        "long": Group(in_launches("long", log), Amount(3, 1), Amount(1, 1)),
+        "short": Group(in_launches("short", log), Amount(1, 1), Amount(1, 1)),
+    }
+    return Suite("made-up", groups)
+
+
+def test_groups_take_turns_launch_by_launch_and_are_told_when_they_are_done(quiet):
+    log = []
+    made_up = two_groups(log)
+    report = begin(made_up, Options(["long", "short"]))
+    log.extend(
+        part.number if isinstance(part, Pass) else f"{part.group} told"
+        for part in suite.measure(made_up, report)
+    )
+    long, short = ["long", "long ended"], ["short", "short ended"]
+    first = [1, *long, *short, 2, *long, *short, "short told"]
+    assert log == [*first, 3, *long, 4, *long, 5, *long, 6, *long, "long told"]
+
+
+def break_off(setting):
+    yield Pause.BEFORE_LAUNCH
+    raise KeyboardInterrupt
+
+
+def test_groups_of_a_run_that_is_broken_off_are_told_from_the_launches_they_had(quiet):
+    log, measured = [], []
+    made_up = two_groups(log)
+    made_up.groups["broken"] = Group(break_off, Amount(1, 1), Amount(1, 1))
+    report = begin(made_up, Options(["long", "broken", "short"]))
+    with pytest.raises(KeyboardInterrupt):
+        measured.extend(suite.measure(made_up, report))
+    assert log == ["long", "long ended"]
+    assert [(row.name, row.samples) for row in report.rows] == [("a thing", [[2.0]])]
+    assert measured[1:] == [Measured("long", report.rows, [])]
+    assert not report.complete
 
 
 @pytest.mark.parametrize(
@@ -93,7 +162,7 @@ def test_a_verdict_on_a_busy_machine_is_unclear_and_the_run_says_so(monkeypatch)
     list(suite.measure(MADE_UP, report))
     assert [row.verdict for row in report.rows] == ["unclear", "", ""]
     text = "\n".join(foot(report))
-    assert "BUSY: others took 1.0 CPUs" in text
+    assert "BUSY: others took up to 1.0 CPUs, the host up to 0.0, in 2 of 2 looks" in text
     assert "1 unclear" in text
 
 

@@ -89,7 +89,9 @@ def test_a_verdict_on_figures_of_a_busy_machine_is_unclear(
     monkeypatch: pytest.MonkeyPatch, cpus_busy: float, verdict: str
 ) -> None:
     monkeypatch.setattr(noise, "look", lambda before: noise.Look(before, cpus_busy, 0.0))
-    made_up = Suite("made-up", {"all": Group(lambda _: iter(ALL), Amount(1, 1), Amount(1, 1))})
+    made_up = Suite(
+        "made-up", {"all": Group(lambda _: (part for part in ALL), Amount(1, 1), Amount(1, 1))}
+    )
     report = begin(made_up, Options(["all"]))
     *_, targets, criteria = suite.measure(made_up._replace(conclude=conclude), report)
     assert (targets.group, criteria.group) == ("targets", "criteria")
