@@ -12,7 +12,8 @@ A record stands in the ring of one zone, begins on a multiple of ALIGNMENT and h
 
 The zone writes all of it but the worker, the progress and the reply extent, which belong to the
 worker that holds the record's lock. The progress tells which call runs since when, in records
-that are ``timed``. ``sequence`` is never used twice, so a descriptor that points to a record long
+that are ``timed``; in others it stays with the first one, and so tells since when they are run.
+``sequence`` is never used twice, so a descriptor that points to a record long
 freed finds another number there. Everything from ``sequence`` to the end of the request stays as
 it was written, and its CRC-32 travels in the descriptor.
 

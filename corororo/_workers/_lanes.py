@@ -13,9 +13,8 @@ from typing import Any
 
 from ._codec import Codec, Reply
 from ._functions import AsyncTaskFunction
+from ._worth import WORTH_NS, Worth
 
-# What a trip costs everybody together is some 50 us. Twice that measured better than four times.
-WORTH_NS = 100_000
 LONGEST_NS = 16 * WORTH_NS  # a batch of many calls keeps a worker no longer
 FIRST_EARLY = 64  # calls that are worth sending early, until the function has replied once
 FIRST_CALLS = 4  # in a batch, until then: each may take long, and others wait behind
@@ -30,6 +29,7 @@ class Lane:
 
     __slots__ = (
         "_surprised",
+        "_worth",
         "codec",
         "least",
         "most",
@@ -39,7 +39,8 @@ class Lane:
         "worth_sending",
     )
 
-    def __init__(self, function: AsyncTaskFunction[..., Any]) -> None:
+    def __init__(self, function: AsyncTaskFunction[..., Any], worth: Worth) -> None:
+        self._worth = worth
         self.codec = Codec(function)
         self.name = function.name.encode()
         self.reply_bytes = FIRST_REPLY_BYTES
@@ -80,6 +81,6 @@ class Lane:
 
     def _serves_in(self, service_ns: float) -> None:
         self.service_ns = service_ns
-        self.least = max(1, int(WORTH_NS / service_ns))  # calls that are worth a batch
+        self.least = max(1, int(self._worth.worth_ns / service_ns))  # calls that are worth a batch
         self.worth_sending = self.least
         self.most = max(1, int(LONGEST_NS / service_ns))

@@ -22,6 +22,7 @@ from ._lanes import FIRST_EARLY, Lane
 from ._placement import Outbox
 from ._records import Records
 from ._window import AHEAD_NS, LEAST_BATCHES, Window
+from ._worth import Worth
 
 MAX_BATCHES_OUT = 192  # the smallest FIFO that Linux makes holds 256 descriptors
 
@@ -47,6 +48,7 @@ class Outgoing:
         self._waiting: deque[Batch | Pile] = deque()
         self._placed: list[tuple[tuple[int, int], Batch]] = []  # a heap: by turn, not sent yet
         self.window = Window(workers, now_ns)
+        self.worth = Worth()
         self.lanes: dict[str, Lane] = {}  # by name: functions with other options share one
         self.fifo_is_full = False
         self.batches_sent = 0
@@ -59,7 +61,7 @@ class Outgoing:
         """The lane of a function; raises whatever typing or msgspec has against its types."""
         lane = self.lanes.get(function.name)
         if lane is None:
-            lane = self.lanes[function.name] = Lane(function)
+            lane = self.lanes[function.name] = Lane(function, self.worth)
         return lane
 
     def worth_sending(self, function: AsyncTaskFunction[..., Any]) -> int:

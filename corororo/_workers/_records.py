@@ -25,6 +25,8 @@ from corororo._ring import (
 from ._batching import Batch
 from ._lanes import REPLY_HEAD_BYTES, Lane
 
+CLOCK_STEP_NS = 1_000  # of the clock in a record
+
 
 class Records:
     """What stands in the ring of one zone."""
@@ -133,6 +135,13 @@ class Records:
         if not self._memory.is_whole(header, self.descriptor(batch)):
             return None
         return self._memory.read(batch.offset + header.request_offset, header.request_length)
+
+    def delay_ns(self, batch: Batch, now_ns: int) -> int | None:
+        """How long it was until a worker took it up; None where nothing tells, or not the truth."""
+        if batch.function.timeout is not None:
+            return None  # its record tells since when its last call runs
+        delay_ns = now_ns - batch.sent_ns - self.header(batch).runs_for_ns(now_ns)
+        return delay_ns if -CLOCK_STEP_NS <= delay_ns <= now_ns - batch.sent_ns else None
 
     def reply(self, batch: Batch, length: int) -> bytes:
         """A copy of the reply."""

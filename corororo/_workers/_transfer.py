@@ -261,6 +261,9 @@ class SharedRing:
         if reply is None:
             self._recovery.distrust(batch)
             return
+        delay_ns = self._records.delay_ns(batch, self._now_ns())
+        if delay_ns is not None:
+            self._outgoing.worth.note_delay(delay_ns)
         self._records.forget(batch)
         self._ready.append(Completion(batch.ticket, batch.start, reply.values, reply.failures))
 

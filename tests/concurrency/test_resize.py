@@ -113,7 +113,7 @@ def test_a_worker_that_has_just_died_is_one_less_to_retire() -> None:
             assert len(pids(pool)) == 2
             assert finish(scheduler, calls.double.map(range(50))) == [2 * i for i in range(50)]
             pool.resize(3)
-        assert len(pool.statistics().died) == 2
+            wait_until(lambda: len(pids(pool)) == 3 and all(map(is_alive, pids(pool))), "three")
 
 
 def test_workers_that_cannot_come_up_are_told_of_and_the_others_go_on(

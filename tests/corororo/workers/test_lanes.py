@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import corororo as cr
 from corororo._workers._codec import Reply
-from corororo._workers._lanes import FIRST_CALLS, FIRST_EARLY, LONGEST_NS, WORTH_NS, Lane
+from corororo._workers._lanes import FIRST_CALLS, FIRST_EARLY, LONGEST_NS, Lane
+from corororo._workers._worth import WORTH_NS, Worth
 
 
 @cr.async_task
@@ -16,9 +17,9 @@ def function(x: int) -> int:
     return x
 
 
-def lane_that_takes(nanoseconds: float) -> Lane:
+def lane_that_takes(nanoseconds: float, worth: Worth | None = None) -> Lane:
     """A lane that has learnt how long a call takes."""
-    lane = Lane(function)
+    lane = Lane(function, worth or Worth())
     for _ in range(60):
         lane.note_reply(10, Reply(round(nanoseconds * 10), range(10), None))
     return lane
@@ -48,7 +49,7 @@ def test_every_call_is_in_a_batch_within_the_bound(
 def test_a_function_that_has_never_replied_is_tried_in_small_parts_by_all_workers(
     calls: int, found: list[int]
 ) -> None:
-    assert sizes(Lane(function), calls, 2, 512)[:2] == found
+    assert sizes(Lane(function, Worth()), calls, 2, 512)[:2] == found
 
 
 def test_a_long_call_goes_alone() -> None:
@@ -64,6 +65,16 @@ def test_batches_are_worth_their_trip_and_keep_no_worker_for_long() -> None:
     found = sizes(lane_that_takes(service_ns), 2_000, 2, 512)
     assert all(size * service_ns >= WORTH_NS * 0.9 for size in found)
     assert all(size * service_ns <= LONGEST_NS for size in found)
+
+
+def test_where_batches_wait_long_for_a_worker_more_calls_go_together() -> None:
+    worth = Worth()
+    for _ in range(200):
+        worth.note_delay(10 * WORTH_NS)
+    here, there = lane_that_takes(1_000), lane_that_takes(1_000, worth)
+    assert len(sizes(there, 400, 2, 512)) < len(sizes(here, 400, 2, 512))
+    assert there.worth_sending > here.worth_sending
+    assert sizes(lane_that_takes(10 * WORTH_NS, worth), 20, 2, 512) == [1] * 20
 
 
 def test_the_last_batches_are_small_so_that_workers_end_together() -> None:
@@ -92,7 +103,7 @@ def test_a_batch_that_was_not_run_teaches_nothing_of_how_long_its_calls_take() -
     for _ in range(20):
         lane.note_reply(10, Reply(0, [None], {0: ValueError()}))
     assert sizes(lane, 20, 2, 512) == [1] * 20
-    fresh = Lane(function)
+    fresh = Lane(function, Worth())
     fresh.note_reply(10, Reply(0, [None], {0: ValueError()}))
     assert sizes(fresh, 400, 2, 512)[:2] == [FIRST_CALLS] * 2
 
@@ -110,6 +121,6 @@ def test_extents_follow_the_size_of_results_and_not_of_tracebacks() -> None:
 
 
 def test_slow_calls_are_worth_sending_one_by_one_and_quick_ones_together() -> None:
-    assert Lane(function).worth_sending == FIRST_EARLY
+    assert Lane(function, Worth()).worth_sending == FIRST_EARLY
     assert lane_that_takes(2 * WORTH_NS).worth_sending == 1
     assert lane_that_takes(WORTH_NS / 50).worth_sending == pytest.approx(50, abs=1)
