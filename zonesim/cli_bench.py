@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +44,8 @@ PinOption = Annotated[
         metavar="CPU,...", help="Hold this program and all that it starts to these CPUs (Linux)."
     ),
 ]
+
+PROGRESS_S = 10.0
 
 bench = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -213,14 +216,14 @@ def _measure(suite: Suite, report: Report, as_json: bool) -> None:
         write("\n".join(lines))
 
     write_all(head(report))
+    told_s = 0.0
     with bad_input(BenchError, cr.CorororoError):
         for part in measure(suite, report):
             if isinstance(part, Measured):
                 write_all(section(part, report))
-            else:
-                tell(
-                    f"zonesim bench {suite.name}: pass {part.number}: {', '.join(part.groups)} ..."
-                )
+            elif time.monotonic() - told_s > PROGRESS_S:
+                told_s = time.monotonic()
+                tell(f"zonesim bench {suite.name}: {part.group}, launch {part.number + 1} ...")
     write_all(foot(report))
 
 

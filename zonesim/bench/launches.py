@@ -79,8 +79,10 @@ def goes_on(launch: int) -> Turns[bool]:
     return not is_over
 
 
-def take_turns(amount: Amount, open_candidates: Open[T]) -> Turns[dict[str, list[list[T]]]]:
-    """What each candidate measured, by launch and round; the first of a launch does not count.
+def take_turns(
+    amount: Amount, open_candidates: Open[T], *, warm_up: bool = True
+) -> Turns[dict[str, list[list[T]]]]:
+    """What each candidate measured, by launch and round; one more before warms it up.
 
     Raises OutOfTime where the run ends before the first launch.
     """
@@ -91,7 +93,8 @@ def take_turns(amount: Amount, open_candidates: Open[T]) -> Turns[dict[str, list
         with open_candidates() as candidates:
             for name, candidate in candidates.items():
                 samples.setdefault(name, []).append([])
-                candidate()
+                if warm_up:
+                    candidate()
             for name in in_turn(amount.rounds, list(candidates), launch * amount.rounds):
                 samples[name][-1].append(candidates[name]())
     return samples

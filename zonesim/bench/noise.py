@@ -20,7 +20,7 @@ STEAL_COLUMN = 7
 class Look(msgspec.Struct, frozen=True):
     """What others took while this program slept; None where the system does not tell."""
 
-    before: str  # which launch
+    before: str  # a launch of which group
     cpus_busy: float | None  # 1.5: one and a half CPUs
     cpus_stolen: float | None  # by the host of a virtual machine
 

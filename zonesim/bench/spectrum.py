@@ -35,9 +35,9 @@ SUITE = Suite(
         "zones": Group(measure_zones, Amount(4, 5), Amount(1, 4)),
         "storms": Group(measure_storms, Amount(5, 9), Amount(3, 2)),
         "queue": Group(measure_queue, Amount(5, 7), Amount(3, 2)),
-        "bursts": Group(measure_bursts, Amount(1, 7), Amount(1, 2)),
+        "bursts": Group(measure_bursts, Amount(7, 1), Amount(2, 1)),
         **{
-            name: Group(partial(measure_idle, name), Amount(1, 7), Amount(1, 2))
+            name: Group(partial(measure_idle, name), Amount(7, 1), Amount(2, 1))
             for name in (FREE, APART, CROWDED)
         },
         "batching": Group(measure_batching, Amount(6, 9), Amount(3, 2)),

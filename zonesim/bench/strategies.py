@@ -1,7 +1,7 @@
 """The idle strategies of workers, each measured on workers of its own. Knows no situations.
 
 Workers that spin disturb everybody, so no two strategies have workers at the same time: every
-round of each starts its own, and ends them.
+round of each starts its own, warms them up, and ends them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def take_turns_by_strategy(
         with around():
             yield {name: partial(one, STRATEGIES[name]) for name in names}
 
-    return (yield from take_turns(amount, opened))
+    return (yield from take_turns(amount, opened, warm_up=False))
 
 
 def rows(

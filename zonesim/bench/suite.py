@@ -3,12 +3,11 @@
 Prints and draws nothing. A command is a Suite in a module of its own name, ``SUITE``; its groups
 yield a Row for each thing that they measure, and text for what the reader should know. Every group
 opens its processes in each of its launches, has ended them behind it, and pauses before the next:
-groups take turns, launch by launch.
+groups take turns, and the launches of each lie all over the run.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import time
@@ -99,11 +98,11 @@ class Report(msgspec.Struct, kw_only=True):
     format: int = FORMAT
 
 
-class Pass(NamedTuple):
-    """A launch of every group that still has one before it begins."""
+class Launch(NamedTuple):
+    """What is measured next."""
 
-    number: int  # from 1
-    groups: list[str]
+    group: str
+    number: int  # from 0; some groups have several times as many as their amount says
 
 
 class Measured(NamedTuple):
@@ -129,7 +128,7 @@ def begin(suite: Suite, options: Options) -> Report:
     )
 
 
-def measure(suite: Suite, report: Report) -> Iterator[Pass | Measured]:
+def measure(suite: Suite, report: Report) -> Iterator[Launch | Measured]:
     """Measure all groups into the report; their processes have ended behind the last part.
 
     Where it fails, and on Ctrl-C, groups that have had a launch are told from what they have.
@@ -159,11 +158,19 @@ class _Group:
     def __init__(self, group: Group, amount: Amount, options: Options) -> None:
         self._measuring = group.measure(Setting(amount, options.workers, options.quick))
         self._is_paused = False
+        self._expected = amount.launches
+        self.launches = 0  # so far
         self.parts: list[Row | str] = []
         self.is_told = False
 
+    @property
+    def share(self) -> float:
+        """How much of it will be done by the middle of its next launch."""
+        return (self.launches + 0.5) / self._expected
+
     def launch(self) -> bool:
         """One launch, and whether there is another."""
+        self.launches += 1
         return (self._is_paused or self._go_on()) and self._go_on()
 
     def end(self) -> None:
@@ -186,21 +193,19 @@ class _Group:
         return True
 
 
-def _take_turns(report: Report, groups: dict[str, _Group]) -> Iterator[Pass | Measured]:
-    """A launch of each, and again, until none has any left."""
+def _take_turns(report: Report, groups: dict[str, _Group]) -> Iterator[Launch | Measured]:
+    """Launch by launch of whichever group is furthest behind, until all are done."""
     left, looked_s = dict(groups), -math.inf
-    for number in itertools.count(1):
-        if not left:
-            break
-        yield Pass(number, list(left))
-        for name, group in list(left.items()):
-            if time.monotonic() - looked_s > LOOKS_APART_S:
-                report.looks.append(noise.look(f"{name}, pass {number}"))
-                looked_s = time.monotonic()
-            if not group.launch():
-                del left[name]
-                group.is_told = True
-                yield _noted(report, name, group.parts)
+    while left:
+        name, group = min(left.items(), key=lambda item: item[1].share)
+        yield Launch(name, group.launches)
+        if time.monotonic() - looked_s > LOOKS_APART_S:
+            report.looks.append(noise.look(name))
+            looked_s = time.monotonic()
+        if not group.launch():
+            del left[name]
+            group.is_told = True
+            yield _noted(report, name, group.parts)
     report.looks.append(noise.look("the end"))
 
 

@@ -13,7 +13,7 @@ from zonesim.bench.figures import Goal, Row
 from zonesim.bench.ladder_rows import BELOW, SWITCH, SWITCHES, TICK, ZONES, row_name, rows
 from zonesim.bench.ladder_steps import STEPS
 from zonesim.bench.launches import Amount
-from zonesim.bench.suite import Options, Pass, begin, measure
+from zonesim.bench.suite import Launch, Options, begin, measure
 
 PLAIN_US = {"plain": 400.0, "plain, collected between": 300.0}
 TICK_US = {step.number: 400.0 + CHAINS * (10 - place) for place, step in enumerate(STEPS)}
@@ -89,7 +89,7 @@ def test_a_small_run_climbs_all_rungs_and_leaves_no_process(
     report = begin(ladder.SUITE, Options(["paths"], launches=1, rounds=1))
     assert report.amounts == {"paths": Amount(1, 1)}
     first, measured = measure(ladder.SUITE, report)
-    assert first == Pass(1, ["paths"])
+    assert first == Launch("paths", 0)
     assert len(measured.rows) == 5 * len(STEPS) - 1
     found = {row.name: row for row in measured.rows}
     messages = Counter(row_of(found, step.number, SWITCHES).figure == 396 for step in STEPS)
