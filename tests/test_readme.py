@@ -73,7 +73,7 @@ def test_the_python_snippet_prints_what_its_comment_says(tmp_path: Path) -> None
     assert total == "1800"
     sent, batches = map(int, figures.split())
     assert sent == 300
-    assert batches < 100  # how few they are depends on how long the calls take here
+    assert batches < 40  # also where a call takes so long that a few fill a batch
 
 
 @pytest.mark.parametrize("snippet", blocks("toml"), ids=["crowded", "faults"])

@@ -12,8 +12,8 @@ from zonesim.zone_process import process_title
 ProcessFault = KillWorker | KillZone | StallWorker | StallZone
 
 
-class Targets(Protocol):
-    """What a run lets its faults strike.
+class Processes(Protocol):
+    """Those of a run that faults may strike.
 
     A process that is stopped stays among them until it is given up: who is none of them any more
     is sent no signal, so that nobody strikes a stranger that has got its process id.
@@ -27,13 +27,6 @@ class Targets(Protocol):
         """The process ids of the zones that are alive and tick; some zones may share one."""
         ...
 
-    async def slow_disk(self, delay_s: float, for_s: float) -> None:
-        """Have each write of the run's figures take longer, for a while.
-
-        It may come back at once, or when that is over: nothing else waits for it.
-        """
-        ...
-
 
 class Victim(NamedTuple):
     """A process as one fault has found it."""
@@ -44,26 +37,26 @@ class Victim(NamedTuple):
 
 
 def find_victim(
-    fault: ProcessFault, targets: Targets, draws: Random, spared: Collection[int] = ()
+    fault: ProcessFault, processes: Processes, draws: Random, spared: Collection[int] = ()
 ) -> Victim | None:
     """The one that a fault names, or one by draw; None where it is not there, or nobody is.
 
     Process ids among ``spared`` are passed over. The same draw of the same processes, by title,
     is the same one, whatever order they come in.
     """
-    alive = {title: pid for title, pid in _alive(fault, targets).items() if pid not in spared}
+    alive = {title: pid for title, pid in _alive(fault, processes).items() if pid not in spared}
     title = named(fault)
     if title is None:
         title = list(alive)[draws.below(len(alive))] if alive else ""
     if title not in alive:
         return None
-    others = list(targets.zones().values()).count(alive[title]) - 1
+    others = list(processes.zones().values()).count(alive[title]) - 1
     return Victim(title, alive[title], max(0, others))
 
 
-def is_there(fault: ProcessFault, targets: Targets, victim: Victim) -> bool:
+def is_there(fault: ProcessFault, processes: Processes, victim: Victim) -> bool:
     """Whether a victim is the same process still."""
-    return _alive(fault, targets).get(victim.title) == victim.pid
+    return _alive(fault, processes).get(victim.title) == victim.pid
 
 
 def named(fault: ProcessFault) -> str | None:
@@ -76,8 +69,8 @@ def named(fault: ProcessFault) -> str | None:
     return None
 
 
-def _alive(fault: ProcessFault, targets: Targets) -> dict[str, int]:
+def _alive(fault: ProcessFault, processes: Processes) -> dict[str, int]:
     """Process ids by title, in the order of the processes' numbers."""
     if isinstance(fault, KillZone | StallZone):
-        return {process_title([zone]): pid for zone, pid in sorted(targets.zones().items())}
-    return dict(sorted(targets.workers().items(), key=lambda item: (len(item[0]), item[0])))
+        return {process_title([zone]): pid for zone, pid in sorted(processes.zones().items())}
+    return dict(sorted(processes.workers().items(), key=lambda item: (len(item[0]), item[0])))

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import trio
 
@@ -22,7 +22,7 @@ from zonesim.fault_tables import (
 )
 from zonesim.fault_texts import more_players
 from zonesim.faults import FaultClock
-from zonesim.victims import ProcessFault, Targets, Victim, find_victim, is_there, named
+from zonesim.victims import Processes, ProcessFault, Victim, find_victim, is_there, named
 from zonesim.world.random import Random, derive
 from zonesim.zone_process import process_title
 
@@ -31,6 +31,17 @@ _DRAWS: Final = 0xFA17  # name of the derived random streams, one for each fault
 
 OnEvent = Callable[[str, str, str], None]
 _Stall = tuple[StallWorker | StallZone, Victim]
+
+
+class Targets(Processes, Protocol):
+    """What a run lets its faults strike."""
+
+    async def slow_disk(self, delay_s: float, for_s: float) -> None:
+        """Have each write of the run's figures take longer, for a while.
+
+        It may come back at once, or when that is over: nothing else waits for it.
+        """
+        ...
 
 
 class Wrecker:

@@ -19,9 +19,6 @@ class Fleet:
     def zones(self) -> Mapping[int, int]:
         return self._zones
 
-    async def slow_disk(self, delay_s: float, for_s: float) -> None:
-        raise NotImplementedError
-
 
 WORKERS = {f"zonesim worker {n}": 100 + n for n in range(1, 13)}
 ZONES = {zone: 200 + zone for zone in range(12)}
