@@ -6,6 +6,7 @@ import os
 import time
 
 import msgspec
+import trio
 
 import corororo as cr
 from corororo.abc import TransferSource
@@ -14,8 +15,10 @@ from zonesim.control import WorkerTotals
 from zonesim.schedule import Schedule
 from zonesim.ticks import TickRow
 from zonesim.workloads import make_world
-from zonesim.workloads.base import World, ZoneSpec
+from zonesim.workloads.base import World, ZoneSpec, rehearsal_of
 
+REHEARSED_TICKS = 1
+REHEARSAL_S = 2.0  # what others have to do meanwhile can wait so long
 ADOPTED_KEPT = 1_024  # an arrival may be announced again while it is one of so many
 
 
@@ -48,6 +51,7 @@ class Zone:
             self._number = resume.tick + 1
             self._adopted = resume.adopted
             self._released = resume.released if resume.life == life else None
+        self._pool, self._garbage = pool, garbage
         self._scheduler = cr.Scheduler(pool, garbage=garbage)
         self._tasks = 0
 
@@ -55,6 +59,22 @@ class Zone:
     def next_tick(self) -> int:
         """The number of the tick that it runs next."""
         return self._number
+
+    async def rehearse(self) -> None:
+        """Run ticks of another world that is little work, and throw it away.
+
+        What a first tick takes more than others belongs to coming up: pages of memory that are not
+        shared any more, modules that workers import, batches whose sizes have to be learnt. A
+        hundred zones that began without it were late for their first seconds.
+        """
+        world = make_world(rehearsal_of(self.spec))
+        with trio.move_on_after(REHEARSAL_S) as scope:
+            for number in range(REHEARSED_TICKS):
+                self._scheduler.schedule(world.tick(number))
+                await self._scheduler.run_tick()
+        if scope.cancelled_caught:  # workers that come up, or stand still; their answers are void
+            self._scheduler.close()
+            self._scheduler = cr.Scheduler(self._pool, garbage=self._garbage)
 
     async def tick(self, schedule: Schedule | None) -> TickRow:
         """Run the next tick of the world, and take it off the schedule.

@@ -134,8 +134,10 @@ class ZoneProcess:
             self._saver = Saver(order.saving, self._mouth.tell)
             self._nursery.start_soon(self._mouth.beat, order.zones[0].period_s)
         for spec in order.zones:
-            self._zones[spec.zone] = self._make(spec, order.lives[spec.zone])
-            await trio.lowlevel.checkpoint()  # a process that makes very many is well all the while
+            zone = self._make(spec, order.lives[spec.zone])
+            await zone.rehearse()
+            add_by_worker(self._work, zone.worker_totals())  # none of it is work of the run
+            self._zones[spec.zone] = zone
         self._set_title()
         next_ticks = {number: zone.next_tick for number, zone in self._zones.items()}
         await self._mouth.say(Ready(next_ticks))

@@ -58,6 +58,22 @@ async def test_ticks_are_numbered_and_each_changes_the_world(make_zone):
 
 
 @pytest.mark.trio
+@pytest.mark.parametrize("workload", ["chains", "field"])
+async def test_a_rehearsal_leaves_no_trace_in_the_ticks_that_count(make_zone, tmp_path, workload):
+    graph = tmp_path / "graph"
+    write_graph(make_map("caves", 32, 32, 3), graph)
+    rehearsed, other = (make_zone(workload=workload, graph=str(graph), mobs=20) for _ in range(2))
+
+    await rehearsed.rehearse()
+
+    for _ in range(2):
+        found, expected = await rehearsed.tick(None), await other.tick(None)
+        for what in ("tick", "tasks", "async_submitted", "async_completed", "world_hash"):
+            assert getattr(found, what) == getattr(expected, what)
+        assert found.async_failed == found.carried == found.retried == 0
+
+
+@pytest.mark.trio
 async def test_a_tick_that_ends_after_the_next_one_was_due_is_late(make_zone):
     zone = make_zone()
     schedule = Schedule(time.monotonic_ns() - 35_000_000_000, 10_000_000_000)
