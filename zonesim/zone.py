@@ -14,11 +14,10 @@ from zonesim.checkpoint import Checkpoint, CheckpointError
 from zonesim.control import WorkerTotals
 from zonesim.schedule import Schedule
 from zonesim.ticks import TickRow
+from zonesim.worker_ledger import done_since
 from zonesim.workloads import make_world
 from zonesim.workloads.base import World, ZoneSpec, rehearsal_of
 
-REHEARSED_TICKS = 1
-REHEARSAL_S = 2.0  # what others have to do meanwhile can wait so long
 ADOPTED_KEPT = 1_024  # an arrival may be announced again while it is one of so many
 
 
@@ -41,6 +40,8 @@ class Zone:
         self.spec = spec
         self.world = make_world(spec)
         self.ticking = False  # between two ticks the world is whole: it may be saved and changed
+        self._rehearsing = False
+        self._rehearsed: dict[int, WorkerTotals] = {}  # done for this zone before it was ready
         self._number = 0
         self._pid = os.getpid()
         self._life = life
@@ -60,21 +61,23 @@ class Zone:
         """The number of the tick that it runs next."""
         return self._number
 
-    async def rehearse(self) -> None:
-        """Run ticks of another world that is little work, and throw it away.
+    async def rehearse(self, until_s: float) -> None:
+        """Run a tick of another world of the same kind, and throw it away; on trio's clock.
 
         What a first tick takes more than others belongs to coming up: pages of memory that are not
-        shared any more, modules that workers import, batches whose sizes have to be learnt. A
-        hundred zones that began without it were late for their first seconds.
+        shared any more, workers that run code for the first time, batches whose sizes have to be
+        learnt. A hundred zones that began without it were late for their first seconds.
         """
         world = make_world(rehearsal_of(self.spec))
-        with trio.move_on_after(REHEARSAL_S) as scope:
-            for number in range(REHEARSED_TICKS):
-                self._scheduler.schedule(world.tick(number))
-                await self._scheduler.run_tick()
+        self._rehearsing = True
+        with trio.move_on_at(until_s) as scope:
+            self._scheduler.schedule(world.tick(0))
+            await self._scheduler.run_tick()
         if scope.cancelled_caught:  # workers that come up, or stand still; their answers are void
             self._scheduler.close()
             self._scheduler = cr.Scheduler(self._pool, garbage=self._garbage)
+        self._rehearsed = self._totals()
+        self._rehearsing = False
 
     async def tick(self, schedule: Schedule | None) -> TickRow:
         """Run the next tick of the world, and take it off the schedule.
@@ -160,12 +163,15 @@ class Zone:
         return self._released
 
     def worker_totals(self) -> list[WorkerTotals]:
-        """What each worker has done for this zone so far."""
-        return [WorkerTotals(*use) for use in self._scheduler.worker_use()]
+        """What each worker has done for this zone so far, in ticks that count."""
+        return [] if self._rehearsing else done_since(self._rehearsed, self._totals())
 
     def close(self) -> None:
         """End the scheduler; idempotent."""
         self._scheduler.close()
+
+    def _totals(self) -> dict[int, WorkerTotals]:
+        return {use.worker: WorkerTotals(*use) for use in self._scheduler.worker_use()}
 
     def _must_be_between_ticks(self, what: str) -> None:
         if self.ticking:

@@ -46,6 +46,7 @@ from zonesim.zone import Zone
 Args = TypeVarTuple("Args")
 
 ROWS_IN_A_MESSAGE = 5000  # far below what a message may hold
+REHEARSALS_S = 1.0  # for all zones that a process is to make together
 MAX_PACE_REPORT_S = 0.1  # ticks that run back to back are told of in bundles
 
 
@@ -89,6 +90,7 @@ class ZoneProcess:
         self._garbage = garbage
         self._slack = Slack(garbage)
         self._zones: dict[int, Zone] = {}
+        self._is_saving = False  # a Saver is there
         self._tickers: dict[int, Ticker] = {}  # of the zones that tick now
         self._arrivals: dict[int, list[Adopt]] = {}  # that wait for a zone to have run a tick
         self._draining: set[int] = set()
@@ -105,8 +107,9 @@ class ZoneProcess:
             self._nursery.start_soon(self._mouth.say_what_is_told)
             while True:
                 match await self._channel.receive():
-                    case Assign() as zones:
-                        await self._mouth.telling_failures(self._assign, zones)
+                    case Assign() as order:
+                        self._open_saver(order)
+                        self._start(self._assign, order)
                     case Leg() as leg:
                         self._start(self._run, leg, self._follow(leg))
                     case Halt():
@@ -129,18 +132,28 @@ class ZoneProcess:
 
     # -- zones come
 
-    async def _assign(self, order: Assign) -> None:
-        if not self._zones:
+    def _open_saver(self, order: Assign) -> None:
+        if not self._is_saving:
+            self._is_saving = True
             self._saver = Saver(order.saving, self._mouth.tell)
             self._nursery.start_soon(self._mouth.beat, order.zones[0].period_s)
+
+    async def _assign(self, order: Assign) -> None:
         for spec in order.zones:
-            zone = self._make(spec, order.lives[spec.zone])
-            await zone.rehearse()
-            add_by_worker(self._work, zone.worker_totals())  # none of it is work of the run
-            self._zones[spec.zone] = zone
+            self._zones[spec.zone] = zone = self._make(spec, order.lives[spec.zone])
+            self._let_in(zone)
+            await trio.lowlevel.checkpoint()  # a process that makes very many is well all the while
         self._set_title()
+        await self._rehearse([spec.zone for spec in order.zones])
         next_ticks = {number: zone.next_tick for number, zone in self._zones.items()}
         await self._mouth.say(Ready(next_ticks))
+
+    async def _rehearse(self, zones: list[int]) -> None:
+        """All those that there is time for: others may wait for this process."""
+        until_s = trio.current_time() + REHEARSALS_S
+        for zone in zones:
+            if trio.current_time() < until_s:
+                await self._zones[zone].rehearse(until_s)
 
     def _make(self, spec: ZoneSpec, life: int) -> Zone:
         resume = self._saver.load(spec.zone)
@@ -227,8 +240,8 @@ class ZoneProcess:
 
     def _welcome(self, players: Adopt) -> None:
         self._arrivals.setdefault(players.zone, []).append(players)
-        zone = self._zones[players.zone]
-        if not zone.ticking:
+        zone = self._zones.get(players.zone)  # None: it is being made
+        if zone is not None and not zone.ticking:
             self._let_in(zone)
 
     def _let_in(self, zone: Zone) -> None:

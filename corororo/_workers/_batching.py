@@ -60,6 +60,7 @@ class Batch:
     """Some calls of one function that travel in one record."""
 
     __slots__ = (
+        "ahead",
         "arguments",
         "attempt",
         "checksum",
@@ -109,6 +110,7 @@ class Batch:
         self.attempt = 0
         self.sent = False
         self.sent_ns = 0  # when the last time
+        self.ahead = 0  # batches of the same zone that were out then
         self.sendings = 0  # because the one before seems to be lost
         self.seen: Any = None  # what the last look at its record found
         self.expired: int | None = None  # the call that has run longer than its timeout

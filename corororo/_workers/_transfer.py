@@ -257,15 +257,20 @@ class SharedRing:
         batch = self._incoming.batch(descriptor)
         if batch is None:
             return
+        self._learn_delay(batch)
         reply = self._incoming.reply(batch, descriptor, self._outgoing.lane(batch.function))
         if reply is None:
             self._recovery.distrust(batch)
             return
-        delay_ns = self._records.delay_ns(batch, self._now_ns())
-        if delay_ns is not None:
-            self._outgoing.worth.note_delay(delay_ns)
         self._records.forget(batch)
         self._ready.append(Completion(batch.ticket, batch.start, reply.values, reply.failures))
+
+    def _learn_delay(self, batch: Batch) -> None:
+        """How long batches wait for a worker, unless for one that has others of ours."""
+        if batch.ahead < self._outgoing.window.workers:
+            delay_ns = self._records.delay_ns(batch, self._now_ns())
+            if delay_ns is not None:
+                self._outgoing.worth.note_delay(delay_ns)
 
     def _fail(self, batch: Batch, place: int, error: BaseException) -> None:
         """One call of a batch fails."""

@@ -129,10 +129,11 @@ class Worker:
             return encode_failure_of_all(header.calls, codec)
         began_ns = self._now_ns()
         try:
-            progress = zone.progress(descriptor.offset)
-            progress(0)  # the zone learns from it how long the batch has waited
+            progress = zone.progress(descriptor.offset) if header.timed else None
+            if progress is None:  # the zone learns from it how long the batch has waited
+                zone.memory.note_progress(descriptor.offset, 0, began_ns)
             with zone.memory.view(start, start + header.request_length) as request:
-                values, failures = _run_request(codec, request, progress if header.timed else None)
+                values, failures = _run_request(codec, request, progress)
             reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
             if len(reply) > self._config.reply_limit_bytes:
                 failures = (failures or {}) | self._too_large(codec, values)

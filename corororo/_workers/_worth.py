@@ -6,7 +6,7 @@ from __future__ import annotations
 WORTH_NS = 100_000
 DEAREST_NS = 8 * WORTH_NS
 PART = 0.5  # of the time in which nobody took a batch up, it had better hold in work
-DOWN, UP = 0.5, 0.015625  # the weight of the latest delay: the shortest ones count
+DOWN, UP = 1 / 2, 1 / 64  # the weight of the latest delay, if it is shorter or longer
 
 
 class Worth:
@@ -15,8 +15,8 @@ class Worth:
     Where cores are free that is the time of a wake-up. Where a hundred zones share two cores it is
     milliseconds, nothing is won by cutting a tick's calls into small batches, and each of them
     costs zone and worker a turn more with caches that others have filled: 300 zones made nine times
-    as many ticks when their calls went together. Delays behind batches of one's own say nothing,
-    so it is the shortest of the latest ones that counts.
+    as many ticks when their calls went together. A long delay now and then says nothing: short ones
+    count far more.
     """
 
     def __init__(self) -> None:

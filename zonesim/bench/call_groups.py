@@ -10,7 +10,7 @@ from time import perf_counter_ns
 from .core import timed_us
 from .empty_work import fourth, number
 from .figures import Comparison, Goal, alone
-from .launches import ratio, take_turns, times_as_fast
+from .launches import goes_on, ratio, take_turns, times_as_fast
 from .peer_pools.by_hand import BY_HAND
 from .peer_pools.executors import STANDARD
 from .peer_pools.kinds import companies
@@ -48,6 +48,7 @@ def measure_map(setting: Setting) -> Measuring:
     """Very many calls at once."""
     name, goal = f"{CALLS:,} empty calls by .map", Goal("at least", 1.2)
     for kinds in companies(setting.workers):
+        yield from goes_on(0)
         chunks = _best_chunks(setting.workers, kinds)
         samples = yield from take_turns(setting.amount, partial(_open_map, setting.workers, chunks))
         for kind, chunk in chunks.items():

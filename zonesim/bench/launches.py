@@ -38,6 +38,7 @@ class Pause(Enum):
     """Said by those who measure where no process of theirs lives: others may have their turn."""
 
     BEFORE_LAUNCH = 0
+    BROKEN_OFF = 1  # by Ctrl-C: that launch does not count, and whoever hears of it ends the run
 
 
 class OutOfTime(Exception):
@@ -90,14 +91,29 @@ def take_turns(
     for launch in range(amount.launches):
         if not (yield from goes_on(launch)):
             break
-        with open_candidates() as candidates:
-            for name, candidate in candidates.items():
-                samples.setdefault(name, []).append([])
-                if warm_up:
-                    candidate()
-            for name in in_turn(amount.rounds, list(candidates), launch * amount.rounds):
-                samples[name][-1].append(candidates[name]())
+        try:
+            found = _launch(amount.rounds, open_candidates, launch, warm_up)
+        except KeyboardInterrupt:
+            if launch == 0:
+                raise
+            yield Pause.BROKEN_OFF
+            break
+        for name, values in found.items():
+            samples.setdefault(name, []).append(values)
     return samples
+
+
+def _launch(
+    rounds: int, open_candidates: Open[T], number: int, warm_up: bool
+) -> dict[str, list[T]]:
+    with open_candidates() as candidates:
+        values: dict[str, list[T]] = {name: [] for name in candidates}
+        if warm_up:
+            for candidate in candidates.values():
+                candidate()
+        for name in in_turn(rounds, list(candidates), number * rounds):
+            values[name].append(candidates[name]())
+    return values
 
 
 # -- figures

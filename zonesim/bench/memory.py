@@ -95,7 +95,7 @@ SUITE = Suite(
     "memory",
     {
         "objects": Group(measure_objects, Amount(5, 1), Amount(2, 1)),
-        "processes": Group(measure_processes, Amount(3, 1), Amount(1, 1)),
+        "processes": Group(measure_processes, Amount(3, 1), Amount(1, 1), parts=2),
         "rings": Group(measure_rings, Amount(3, 1), Amount(1, 1)),
         "growth": Group(measure_growth, Amount(4, 1), Amount(2, 1)),
     },

@@ -42,7 +42,7 @@ SUITE = Suite(
         },
         "batching": Group(measure_batching, Amount(6, 9), Amount(3, 2)),
         "results": Group(measure_results, Amount(5, 7), Amount(1, 4)),
-        "heap": Group(measure_heap, Amount(3, 4), Amount(1, 2)),
+        "heap": Group(measure_heap, Amount(3, 4), Amount(1, 2), parts=2),
         "core": Group(measure_core, Amount(5, 9), Amount(3, 3)),
     },
     conclude,

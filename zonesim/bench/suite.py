@@ -51,6 +51,7 @@ class Group(NamedTuple):
     measure: Callable[[Setting], Measuring]
     full: Amount
     quick: Amount
+    parts: int = 1  # each with so many launches: some things cannot stand beside each other
 
 
 class Suite(NamedTuple):
@@ -131,7 +132,7 @@ def begin(suite: Suite, options: Options) -> Report:
 def measure(suite: Suite, report: Report) -> Iterator[Launch | Measured]:
     """Measure all groups into the report; their processes have ended behind the last part.
 
-    Where it fails, and on Ctrl-C, groups that have had a launch are told from what they have.
+    Where it fails, and on Ctrl-C, groups are told from the launches that they have had.
     """
     options = report.options
     if options.cpus is not None:
@@ -146,9 +147,11 @@ def measure(suite: Suite, report: Report) -> Iterator[Launch | Measured]:
             group.end()
             if group.parts and not group.is_told:
                 yield _noted(report, name, group.parts)
+        _doubt(report)
         raise
     for name, parts in _by_group(suite.conclude(list(report.rows))).items():
         yield _noted(report, name, parts)
+    _doubt(report)
     report.complete = True
 
 
@@ -158,7 +161,7 @@ class _Group:
     def __init__(self, group: Group, amount: Amount, options: Options) -> None:
         self._measuring = group.measure(Setting(amount, options.workers, options.quick))
         self._is_paused = False
-        self._expected = amount.launches
+        self._expected = amount.launches * group.parts
         self.launches = 0  # so far
         self.parts: list[Row | str] = []
         self.is_told = False
@@ -190,14 +193,16 @@ class _Group:
         except (StopIteration, OutOfTime):
             return False
         self._is_paused = True
+        if part is Pause.BROKEN_OFF:
+            raise KeyboardInterrupt
         return True
 
 
 def _take_turns(report: Report, groups: dict[str, _Group]) -> Iterator[Launch | Measured]:
-    """Launch by launch of whichever group is furthest behind, until all are done."""
+    """One launch of each, then those of whichever group is furthest behind, until all are done."""
     left, looked_s = dict(groups), -math.inf
     while left:
-        name, group = min(left.items(), key=lambda item: item[1].share)
+        name, group = min(left.items(), key=lambda item: item[1].share if item[1].launches else 0)
         yield Launch(name, group.launches)
         if time.monotonic() - looked_s > LOOKS_APART_S:
             report.looks.append(noise.look(name))
@@ -250,13 +255,19 @@ def _amount(group: Group, options: Options) -> Amount:
 
 
 def _noted(report: Report, group: str, parts: Sequence[Row | str]) -> Measured:
+    """Shown are the verdicts that can be had by now; those that are kept come in the end."""
     rows = [part for part in parts if isinstance(part, Row)]
-    if noise.disturb(report.looks):
-        rows = [_unclear(row) for row in rows]
     notes = [part for part in parts if isinstance(part, str)]
     report.rows += rows
     report.notes += notes
-    return Measured(group, rows, notes)
+    shown = [_unclear(row) for row in rows] if noise.disturb(report.looks) else rows
+    return Measured(group, shown, notes)
+
+
+def _doubt(report: Report) -> None:
+    """Leave no verdict where others had the machine, too."""
+    if noise.disturb(report.looks):
+        report.rows = [_unclear(row) for row in report.rows]
 
 
 def _by_group(parts: Iterable[Row | str]) -> dict[str, list[Row | str]]:

@@ -23,6 +23,7 @@ from corororo._ring import (
 )
 from corororo._workers import _worker
 from corororo._workers._transfer import FIFO_RETRY_S
+from corororo._workers._worth import WORTH_NS
 
 
 def test_calls_come_back_under_their_ticket_and_in_their_place(office: Office) -> None:
@@ -364,3 +365,38 @@ def test_a_module_that_could_not_be_imported_once_is_tried_again(
     marker.unlink()
     office.zone.send_nowait(late_double, "b", [(1,)])
     assert office.take_all() == {("b", 0): 2}
+
+
+# -- how long batches wait for a worker
+
+
+def learnt_ns(office: Office, waited_ns: int, forged_ns: int | None = None) -> float:
+    """What a batch has to hold after many that a worker took up so long after they were sent.
+
+    ``forged_ns`` is when a broken worker says that it did, from the moment of its reply.
+    """
+    office.worker._now_ns = office.clock.now_ns
+    for number in range(400):
+        office.zone.send_nowait(double, number, [(number,)])
+        descriptor = office.read_call()
+        assert descriptor is not None
+        office.give_back(descriptor)
+        office.clock.jump(waited_ns / 1e9)
+        office.work()
+        if forged_ns is not None:
+            office.memory.note_progress(descriptor.offset, 0, office.clock.now_ns() + forged_ns)
+        assert office.take_all() == {(number, 0): 2 * number}
+    return office.zone._outgoing.worth.worth_ns
+
+
+def test_a_zone_learns_how_long_its_batches_wait_for_a_worker(office: Office) -> None:
+    assert learnt_ns(office, 10 * WORTH_NS) == pytest.approx(5 * WORTH_NS, rel=0.05)
+
+
+def test_batches_that_are_taken_up_at_once_may_stay_small(office: Office) -> None:
+    assert learnt_ns(office, 0) == WORTH_NS
+
+
+@pytest.mark.parametrize("forged_ns", [10**9, -(10**12)])
+def test_nothing_is_learnt_from_what_cannot_be(office: Office, forged_ns: int) -> None:
+    assert learnt_ns(office, 10 * WORTH_NS, forged_ns) == WORTH_NS

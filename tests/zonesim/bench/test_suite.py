@@ -10,7 +10,7 @@ import pytest
 from zonesim.bench import noise, suite
 from zonesim.bench.compare import compare
 from zonesim.bench.figures import Comparison, Goal, Row, alone, beside
-from zonesim.bench.launches import Amount, Pause, ratio, take_turns, times_as_fast
+from zonesim.bench.launches import Amount, ratio, take_turns, times_as_fast
 from zonesim.bench.suite import (
     BenchError,
     Group,
@@ -112,26 +112,76 @@ def test_groups_take_turns_launch_by_launch_and_are_told_when_they_are_done(quie
         if isinstance(part, Measured)
     )
     long, short = ["long", "long ended"], ["short", "short ended"]
-    third = [*long, *long, *short]
-    assert log == [*third, *long, *third, "short told", *long, "long told"]
+    assert log == [*long, *short, *4 * long, *short, "short told", *long, "long told"]
 
 
 def break_off(setting):
-    yield Pause.BEFORE_LAUNCH
-    raise KeyboardInterrupt
+    """Ctrl-C comes in its second launch."""
+    figures = iter([1.0, 2.0])
+
+    def measure_thing():
+        try:
+            return next(figures)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    @contextmanager
+    def opened():
+        yield {"thing": measure_thing}
+
+    samples = yield from take_turns(setting.amount, opened)
+    yield alone("broken", "a thing", "us", samples["thing"])
 
 
 def test_groups_of_a_run_that_is_broken_off_are_told_from_the_launches_they_had(quiet):
     log, measured = [], []
     made_up = two_groups(log)
-    made_up.groups["broken"] = Group(break_off, Amount(1, 1), Amount(1, 1))
+    made_up.groups["broken"] = Group(break_off, Amount(2, 1), Amount(1, 1))
     report = begin(made_up, Options(["long", "broken", "short"]))
     with pytest.raises(KeyboardInterrupt):
         measured.extend(suite.measure(made_up, report))
-    assert log == 2 * ["long", "long ended"]
-    assert [(row.name, row.samples) for row in report.rows] == [("a thing", [[2.0], [2.0]])]
-    assert measured[3:] == [Measured("long", report.rows, [])]
+    assert log == ["long", "long ended", "short", "short ended", "long", "long ended"]
+    found = [(row.group, row.name, row.samples) for row in report.rows]
+    assert found == [
+        ("long", "a thing", [[2.0], [2.0]]),
+        ("broken", "a thing", [[2.0]]),
+        ("short", "a thing", [[2.0]]),
+    ]
+    told = [part for part in measured if isinstance(part, Measured)]
+    assert told == [Measured(row.group, [row], []) for row in report.rows]
     assert not report.complete
+
+
+def test_a_group_whose_first_launch_is_broken_off_has_nothing_to_tell(quiet):
+    made_up = Suite("made-up", {"broken": Group(break_off, Amount(1, 3), Amount(1, 1))})
+    report = begin(made_up, Options(["broken"]))
+    with pytest.raises(KeyboardInterrupt):
+        list(suite.measure(made_up, report))
+    assert report.rows == []
+
+
+def test_a_group_of_several_parts_has_the_second_in_time(quiet):
+    log = []
+    made_up = two_groups(log)
+    made_up.groups["short"] = made_up.groups["short"]._replace(parts=2)
+    list(suite.measure(made_up, begin(made_up, Options(["long", "short"]))))
+    begun = [name for name in log if not name.endswith("ended")]
+    assert begun == ["long", "short", "long", "short", *["long"] * 4]
+
+
+def test_what_is_shown_while_others_have_the_machine_is_unclear_and_what_is_kept_is_judged_once(
+    monkeypatch,
+):
+    looks = iter([BUSY, QUIET, QUIET])
+    monkeypatch.setattr(noise, "look", lambda before: next(looks))
+    monkeypatch.setattr(suite, "LOOKS_APART_S", -1.0)
+    other = Group(lambda setting: (part for part in ["nothing"]), Amount(1, 1), Amount(1, 1))
+    made_up = MADE_UP._replace(groups=MADE_UP.groups | {"other": other})
+    report = begin(made_up, Options(["first", "other"]))
+    measured = [part for part in suite.measure(made_up, report) if isinstance(part, Measured)]
+    assert [row.verdict for row in measured[0].rows] == ["unclear", ""]
+    assert [row.verdict for row in report.rows] == ["pass", "", ""]
+    assert "too few to doubt" in "\n".join(foot(report))
 
 
 @pytest.mark.parametrize(

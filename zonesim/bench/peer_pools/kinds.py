@@ -23,6 +23,11 @@ def companies(workers: int) -> Iterator[list[Kind]]:
     yield from ([kind] for kind in there if kind.apart)
 
 
+def companies_there() -> int:
+    """How many companies serve where there are workers enough."""
+    return 1 + sum(kind.apart and kind.is_there for kind in KINDS)
+
+
 def missing() -> Iterator[str]:
     """A line for each that is not there."""
     for kind in KINDS:
