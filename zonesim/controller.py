@@ -119,9 +119,10 @@ class Controller:
                 await self._measure_memory()
             if self._leg is not None and (self.interrupted or not goes_on):
                 await self._fleet.until_done()
-                self._log.gauge.write()
-                await self._measure_memory()
-                self._end_step(None)
+                with trio.CancelScope(shield=True):  # what has run to its end is told as it was
+                    self._log.gauge.write()
+                    await self._measure_memory()
+                    self._end_step(None)
             if self.interrupted:
                 return
 
@@ -162,7 +163,9 @@ class Controller:
         if following is not None:
             end_ns = ended_ns = following.start_ns
         elif self.interrupted:
-            end_ns, ended_ns = self._interrupted_ns, now_ns
+            # Nothing was due behind the end of the step, however long zones took to come to it.
+            end_ns = min(self._interrupted_ns, leg.end_ns) if leg.end_ns else 0
+            ended_ns = now_ns
         else:
             # Zones are done when nothing more is due; the step lasts as long as it was to last.
             end_ns = leg.end_ns or 0

@@ -241,12 +241,11 @@ class Fleet(FleetAnswers):
         start = partial(
             ZoneProcessHandle, host.number, host.title, plan.socket_path, plan.pool_address
         )
-        with trio.move_on_after(START_S):
-            # In a thread: a fork server that hangs must not hold up all that is minded here.
-            return await trio.to_thread.run_sync(
-                start, abandon_on_cancel=True, limiter=self._starting
-            )
-        cr.kill_forkserver()  # the next start finds none, and has a new one
+        async with self._starting:  # one after another: who waits for a turn is not held up
+            with trio.move_on_after(START_S):
+                # In a thread: a fork server that hangs must not hold up all that is minded here.
+                return await trio.to_thread.run_sync(start, abandon_on_cancel=True)
+            cr.kill_forkserver()  # the next start finds none, and has a new one
         raise TimeoutError(f"the fork server started nothing within {START_S:.0f} s")
 
     def _host_at(self, number: int) -> Host:

@@ -150,8 +150,8 @@ class FleetAnswers(FleetOrders):
         """A process says that it cannot go on."""
         if not host.made or host.restarts.recent >= self._plan.supervision.restarts:
             self._check_pool()
-        if not host.made and not host.died_ns:
-            # What nobody could make even once will not come of trying again.
+        if not host.made and not host.died_ns and self._leg is None:
+            # What nobody could make even once, at the beginning, will not come of trying again.
             error = RunFailed(f"{host.title}: {reason}")
             if detail:
                 error.add_note(detail)

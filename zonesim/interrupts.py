@@ -55,6 +55,7 @@ class Interrupts:
         self.count = 0
         self._latest_s = 0.0
         self._breakable = False
+        self._hung_up = False
         self._tell: Callable[[], object] = _nobody
         self._before: dict[int, _Handler] = {}
 
@@ -104,6 +105,10 @@ class Interrupts:
             self._breakable = False
 
     def _take(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            if self._hung_up:
+                return  # a shell and the system each tell of one end of a terminal
+            self._hung_up = True
         self.count += 1
         before_s, self._latest_s = self._latest_s, time.monotonic()
         self._tell()

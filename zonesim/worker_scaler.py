@@ -60,7 +60,7 @@ class WorkerScaler:
         try:
             # Who is cancelled does not wait for it: the pool closes, and that ends it.
             await trio.to_thread.run_sync(self._pool.resize, desired, abandon_on_cancel=True)
-        except cr.PoolFailed as error:
+        except (cr.PoolFailed, cr.SessionError, OSError) as error:
             why = f"{why}; {error}"
         finally:
             self._step_count.note(self._pool.workers, time.monotonic_ns())

@@ -53,6 +53,9 @@ class Zone:
             self._adopted = resume.adopted
             self._released = resume.released if resume.life == life else None
         self._pool, self._garbage = pool, garbage
+        if life > 1 and (resume is None or (resume.life != life and resume.released is None)):
+            # What it gave away in its last life is elsewhere, though that could not be saved.
+            self.world.release_players()
         self._scheduler = cr.Scheduler(pool, garbage=garbage)
         self._tasks = 0
 

@@ -54,7 +54,7 @@ def zone_process_main(
     socket_path: str, pool_address: str, host: int, title: str, stack_path: str
 ) -> None:
     """The life of zone process number ``host``."""
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_number, signal.SIG_IGN)  # they are for the controller, who stops us
     set_title(title)
     trio.run(_serve, socket_path, pool_address, host, stack_path)

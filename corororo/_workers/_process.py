@@ -113,6 +113,9 @@ class WorkerProcess:
         self._process.join(timeout_s)
         if self._process.exitcode is None:
             self.kill()
+            self._process.join(timeout_s)
+        if self._process.exitcode is None:  # it is dead, and its server does not say so
+            kill_forkserver()
             self._process.join()
         self._process.close()
 

@@ -15,11 +15,12 @@ from corororo._ring import FifoReader, FifoWriter, Session, make_fifo
 
 from ._hiring import Hiring, Plan
 from ._minding import Minder
-from ._process import WorkerProcess
+from ._process import WorkerProcess, kill_forkserver
 from ._roster import PoolStatistics, Roster
 
 STOP_S = 1.0  # what a worker gets to end by itself
 START_S = 60.0  # what the workers get to come up
+HANGS_S = 10.0  # a fork server that starts nothing for so long, while all ends
 RETIRE_S = 1.0  # how long those that were asked to end are waited for
 
 
@@ -103,7 +104,10 @@ class Staff:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._minder.wake_up()
-            self._thread.join()
+            self._thread.join(HANGS_S)
+            if self._thread.is_alive():  # it waits for a worker from a fork server that hangs
+                kill_forkserver()
+                self._thread.join()
         self._lifeline.close()  # the workers' signal to end, and the zones' that nobody answers
         for workers in (self._roster.working, self._roster.retiring.workers):
             while workers:

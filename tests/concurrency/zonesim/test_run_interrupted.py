@@ -37,10 +37,15 @@ def test_a_run_that_is_cancelled_ends_and_saves_all_that_it_measured(start, tmp_
     assert 0 < step["duration_s"] < 600
 
 
-def test_a_signal_to_all_processes_at_once_is_no_worse(start, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_all_processes_at_once_is_no_worse(start, tmp_path, number):
     command = start(*QUICK)
     command.wait_for_ticks(tmp_path / "run")
-    command.signal_all(signal.SIGTERM)
+    command.signal_all(number)
+    if number == signal.SIGHUP:
+        command.signal_all(
+            number
+        )  # the shell tells of the end of a terminal, and so does the system
 
     ended = command.finish()
 

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from waiting import is_alive
 from zonesim_runs import Command, needs_titles, saved
 
 from corororo._platform import HAS_PROC
@@ -206,6 +207,19 @@ def test_a_fork_server_that_hangs_is_replaced_when_a_zone_has_to_be_started(star
     assert command.finish().code == 130
     told = [detail for kind, _, detail in events(tmp_path / "run") if kind == "zone-died"]
     assert any("the fork server started nothing within" in detail for detail in told)
+
+
+def test_a_run_whose_fork_server_hangs_comes_to_its_end(start, tmp_path):
+    command = start(*CHAINS, "--zones", "2", "--ticks", "100", "--out", "run", "--json")
+    command.wait_for_step(tmp_path / "run")
+    server = fork_server(command)
+    os.kill(server, signal.SIGSTOP)
+
+    ended = command.finish()
+
+    assert ended.code == 0, ended.error
+    assert ended.document["steps"][0]["ticks"] == 200
+    assert not is_alive(server)
 
 
 def test_ticks_at_full_speed_are_all_told_of_whoever_dies(start, tmp_path):
