@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from corororo._ring import NO_WORKER, RingMemory
+from corororo._ring import RingMemory
+from corororo._ring._layout import ALIGNMENT
 from zonesim.cli import main
 
 ENDLESS = ("--duration", "600", "--set", "chains.chains=4", "--json", "--out", "run", "--report")
@@ -59,14 +60,16 @@ def test_a_signal_to_all_processes_at_once_is_no_worse(start, tmp_path, number):
 
 
 def a_worker_has_calls(command):
-    """Whether a worker has marked the first record of a ring as its own."""
+    """Whether a worker holds the lock of a record, as it does while its calls run."""
     for ring in [ring for session in command.sessions() for ring in session.glob("*.ring")]:
         if not ring.stat().st_size:
             continue  # its room is being reserved
         memory = RingMemory.open(ring)
         try:
-            if memory.header(0).worker != NO_WORKER:
-                return True
+            for offset in range(0, 1 << 14, ALIGNMENT):
+                if not memory.try_lock(offset):
+                    return True
+                memory.unlock(offset)
         finally:
             memory.close()
     return False
@@ -74,6 +77,7 @@ def a_worker_has_calls(command):
 
 def test_a_second_signal_ends_a_run_whose_tick_does_not_end(start, tmp_path):
     command = start(*STUCK)
+    command.wait_for_step(tmp_path / "run")  # until then a zone rehearses
     command.wait_until(lambda: a_worker_has_calls(command), "tick")
 
     # Two and no more: another one would find the command at its end, with all of it saved.
