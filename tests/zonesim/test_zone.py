@@ -219,3 +219,18 @@ async def test_a_zone_that_comes_back_after_it_gave_its_players_away_gives_the_s
     wanted_anew.adopt(1, players)
     assert wanted_anew.world.players == 3
     assert make_zone(wanted_anew.checkpoint(), life=2, **field).world.players == 3
+
+
+@pytest.mark.trio
+async def test_a_zone_wanted_anew_whose_release_was_not_saved_brings_nobody_back(
+    make_zone, tmp_path
+):
+    write_graph(make_map("caves", 32, 32, 3), tmp_path / "map.graph")
+    field = {"workload": "field", "graph": str(tmp_path / "map.graph"), "mobs": 4, "players": 3}
+    zone = make_zone(**field)
+    saved_last = zone.checkpoint()
+    zone.release()  # and the disk took no checkpoint any more
+
+    assert make_zone(saved_last, life=2, **field).world.players == 0
+    assert make_zone(None, life=2, **field).world.players == 0
+    assert make_zone(saved_last, **field).world.players == 3
