@@ -95,7 +95,7 @@ class Transfer(Protocol):
         """How many calls of a function are worth sending before all of the pass are there."""
         ...
 
-    def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
+    def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
         """Accept calls of one function; each of ``arguments`` is the tuple of one call.
 
         ``ticket`` comes back untouched with each Completion that answers a part of the calls.

@@ -5,6 +5,8 @@ from ._cancel import CancelScope as CancelScope
 from ._cancel import fail_after as fail_after
 from ._cancel import move_on_after as move_on_after
 from ._cancel import move_on_at as move_on_at
+from ._columns import Columns as Columns
+from ._columns import paired as paired
 from ._garbage import SlackCollector as SlackCollector
 from ._inline import Inline as Inline
 from ._inline import run_calls as run_calls

@@ -6,10 +6,13 @@ This is what a Scheduler without a pool uses: for tests, and for programs too sm
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from itertools import starmap
 from typing import Any
 
 from corororo.abc import AsyncFunction, Completion, WorkerUse
+
+from ._columns import Columns
 
 MAX_PENDING = 100_000
 
@@ -18,7 +21,7 @@ class Inline:
     """A transfer that goes nowhere: a call runs when its outcome is asked for."""
 
     def __init__(self) -> None:
-        self._sent: list[tuple[AsyncFunction, Any, list[Any]]] = []
+        self._sent: list[tuple[AsyncFunction, Any, Sequence[Any]]] = []
         self.in_flight = 0
         self.batches_sent = 0
         self.calls_retried = 0
@@ -34,7 +37,7 @@ class Inline:
         """Nobody begins any earlier."""
         return sys.maxsize
 
-    def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
+    def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
         """Keep the calls until they are taken."""
         self._sent.append((function, ticket, arguments))
         self.in_flight += len(arguments)
@@ -75,26 +78,40 @@ class Inline:
 
 
 def run_calls(
-    function: Any, arguments: list[Any], before_call: Callable[[int], None] | None = None
+    function: Any,
+    arguments: Sequence[tuple[Any, ...]],
+    before_call: Callable[[int], None] | None = None,
 ) -> tuple[list[Any], dict[int, BaseException] | None]:
     """Call ``function`` with each tuple; ``None`` stands where a call failed, see the second.
 
-    ``before_call`` is told of each call by its place.
+    ``before_call`` is told of each call by its place. Of a StopIteration nothing else is known
+    than that it came.
     """
     values: list[Any] = []
     failures: dict[int, BaseException] | None = None
-    add = values.append
+    outcomes = _outcomes(function, arguments)
     while len(values) < len(arguments):
         try:
-            for i in range(len(values), len(arguments)):
-                if before_call is not None:
-                    before_call(i)
-                add(function(*arguments[i]))
+            if before_call is None:
+                values.extend(outcomes)  # one by one: where a call fails, those before it are there
+            else:
+                for place in range(len(values), len(arguments)):
+                    before_call(place)
+                    values.append(next(outcomes))
+            if len(values) < len(arguments):  # ended early by the only error that may do so
+                raise StopIteration
         except BaseException as error:
             failures = failures or {}
             failures[len(values)] = error
-            add(None)
+            values.append(None)
     return values, failures
+
+
+def _outcomes(function: Any, arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    """Each is that of the next call; after an error it goes on behind it."""
+    if isinstance(arguments, Columns) and arguments.columns:
+        return map(function, *arguments.columns)
+    return starmap(function, arguments)
 
 
 def run_nested(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -93,7 +93,7 @@ class GatherTrap:
 class MapTrap:
     """Many calls of one function for one Task: it is resumed once, with all values in order."""
 
-    def __init__(self, function: AsyncFunction, arguments: list[Any]) -> None:
+    def __init__(self, function: AsyncFunction, arguments: Sequence[tuple[Any, ...]]) -> None:
         self._function = function
         self._arguments = arguments
         self._values: list[Any] = [None] * len(arguments)
@@ -105,7 +105,7 @@ class MapTrap:
         """Send them all at once."""
         self._task = task
         stepper.send_calls(self._function, self, self._arguments)
-        self._arguments = []
+        self._arguments = ()
 
     def abandon(self, stepper: Stepper, task: Task) -> bool:
         """What has not come back by now will find nobody."""
@@ -257,7 +257,7 @@ async def gather(*awaitables: Awaitable[Any]) -> list[Any]:
     return values
 
 
-async def map_calls(function: AsyncFunction, arguments: list[Any]) -> list[Any]:
+async def map_calls(function: AsyncFunction, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
     """The results of ``function`` for each tuple of arguments, in order."""
     if not arguments:
         return []

@@ -111,7 +111,7 @@ class Stepper:
         self._queue().append(advance)
         return advance[2]
 
-    def send_calls(self, function: AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
+    def send_calls(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
         """Hand calls to the transfer now."""
         self._count.sent += len(arguments)
         self._transfer.send_nowait(function, ticket, arguments)

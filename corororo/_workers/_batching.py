@@ -5,7 +5,7 @@ Knows no bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from corororo._handles import Handle
@@ -14,46 +14,51 @@ from ._functions import AsyncTaskFunction
 
 NO_HANDLE = Handle(0, 0)
 
+Calls = Sequence[tuple[Any, ...]]  # the arguments of each
+
 
 class Pile:
     """Calls that were sent under one ticket and wait for a batch; cut from the front."""
 
-    __slots__ = ("_arguments", "_next", "function", "kept", "number", "ticket")
+    __slots__ = ("_arguments", "_first", "_next", "_total", "function", "kept", "number", "ticket")
 
     def __init__(
-        self, function: AsyncTaskFunction[..., Any], ticket: Any, arguments: list[tuple[Any, ...]]
+        self, function: AsyncTaskFunction[..., Any], ticket: Any, arguments: Calls
     ) -> None:
         self.number = 0  # which pile of its zone it is
         self.function = function
         self.ticket = ticket
         self._arguments = arguments
+        self._total = len(arguments)
+        self._first = 0  # the place of the first one that is still here
         self._next = 0
         self.kept = False
 
     def __len__(self) -> int:
-        return len(self._arguments) - self._next
+        return self._total - self._next
 
     @property
     def total(self) -> int:
         """How many there were."""
-        return len(self._arguments)
+        return self._total
 
     def cut(self, size: int) -> Batch:
         """The next so many calls, as a batch."""
         start = self._next
         self._next = end = start + size
         arguments = self._arguments
-        if start or end < len(arguments):
-            arguments = arguments[start:end]
+        if size < len(arguments):
+            arguments = arguments[start - self._first : end - self._first]
         batch = Batch(self.function, self.ticket, start, arguments)
         batch.pile = self.number
         batch.kept = self.kept
         return batch
 
-    def keep(self, as_they_are: Callable[[list[Any]], list[Any]]) -> None:
+    def keep(self, as_they_are: Callable[[Calls], Calls]) -> None:
         """From now on it does not matter what Tasks do with what they have passed."""
         self.kept = True
-        self._arguments[self._next :] = as_they_are(self._arguments[self._next :])
+        self._arguments = as_they_are(self._arguments[self._next - self._first :])
+        self._first = self._next
 
 
 class Batch:
@@ -89,7 +94,7 @@ class Batch:
         function: AsyncTaskFunction[..., Any],
         ticket: Any,
         start: int,
-        arguments: list[Any],
+        arguments: Calls,
         deaths: int = 0,
     ) -> None:
         self.function = function
@@ -141,7 +146,7 @@ class Batch:
         part.kept = self.kept
         return part
 
-    def keep(self, as_they_are: Callable[[list[Any]], list[Any]]) -> None:
+    def keep(self, as_they_are: Callable[[Calls], Calls]) -> None:
         """From now on it does not matter what Tasks do with what they have passed."""
         self.kept = True
         if self.request is None and not self.is_placed:

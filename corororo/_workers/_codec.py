@@ -1,16 +1,19 @@
 """A batch to bytes and back. Knows types, and neither rings nor processes.
 
-A request is the msgpack array of its calls, each an array of arguments. A reply is an array of
-three: nanoseconds of work, the values of the calls that went well, and the failures by the place
-of their call.
+A request is a msgpack array: how many calls there are, and for each parameter an array with the
+arguments of all. A reply is an array of three: nanoseconds of work, the values of the calls that
+went well, and the failures by the place of their call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Sequence
+from types import GenericAlias
+from typing import Any, Generic, NamedTuple, TypeVar, get_args
 
 import msgspec
+
+from corororo._core import Columns, run_calls
 
 from ._failures import Failure, describe_failure, rebuild_failure
 from ._functions import ENCODER, AsyncTaskFunction
@@ -18,7 +21,10 @@ from ._views import holds_views, refers_to_request
 
 T = TypeVar("T")
 
-_CALLS = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_ARRAY = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_COUNT = msgspec.msgpack.Decoder(int)
+# Objects of these cannot change between the call and its encoding.
+_UNCHANGEABLE = {bool, float, int, str, type(None)}  # a bytearray passes as bytes
 
 
 class Reply(NamedTuple):
@@ -29,6 +35,27 @@ class Reply(NamedTuple):
     failures: dict[int, BaseException] | None
 
 
+class Request(NamedTuple):
+    """A decoded request: its calls, without those whose arguments are not as annotated."""
+
+    calls: Sequence[tuple[Any, ...]]
+    wrong: dict[int, BaseException] | None  # why, by the place among all
+
+    def run(
+        self, function: Callable[..., Any], before_call: Callable[[int], None] | None = None
+    ) -> tuple[list[Any], dict[int, BaseException] | None]:
+        """As ``run_calls``, the wrong ones failing in their places."""
+        if self.wrong is None:
+            return run_calls(function, self.calls, before_call)
+        places = [i for i in range(len(self.calls) + len(self.wrong)) if i not in self.wrong]
+        before = None if before_call is None else lambda i: before_call(places[i])
+        values, failures = run_calls(function, self.calls, before)
+        spread: list[Any] = [None] * (len(self.calls) + len(self.wrong))
+        for place, value in zip(places, values, strict=True):
+            spread[place] = value
+        return spread, self.wrong | {places[i]: error for i, error in (failures or {}).items()}
+
+
 class Codec:
     """Encodes and decodes the batches of one function."""
 
@@ -37,7 +64,11 @@ class Codec:
         argument_types, result_type = function.argument_types(), function.result_type()
         self._copies_requests = refers_to_request(argument_types)
         self.results_hold_views = holds_views(result_type)
-        self._requests: _Items[tuple[Any, ...]] = _Items(argument_types)
+        kinds = get_args(argument_types)
+        self._unchangeable = all(kind in _UNCHANGEABLE for kind in kinds)
+        self._call = msgspec.msgpack.Decoder(argument_types)
+        columns = [GenericAlias(list, (kind,)) for kind in kinds]
+        self._request = msgspec.msgpack.Decoder(GenericAlias(tuple, (int, *columns)))
         self._values: _Items[Any] = _Items(result_type)
         self._reply = msgspec.msgpack.Decoder(
             tuple[int, list[result_type], dict[int, Failure] | None]  # type: ignore[valid-type]
@@ -46,36 +77,44 @@ class Codec:
             tuple[int, msgspec.Raw, dict[int, Failure] | None]
         )
 
-    def encode_request(self, arguments: list[Any]) -> bytes:
+    def encode_request(self, arguments: Sequence[tuple[Any, ...]]) -> bytes:
         """Raises TypeError or another error of msgspec where an argument has no encoding."""
-        return ENCODER.encode(arguments)
+        return ENCODER.encode(as_request(arguments))
 
-    def split_request(self, data: bytes) -> list[msgspec.Raw]:
-        """The calls of a request, each as it was encoded."""
-        return _CALLS.decode(data)
-
-    def as_they_are(self, arguments: list[Any]) -> list[Any]:
+    def as_they_are(self, arguments: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
         """The calls as they are now, whatever becomes of their objects.
 
         One without an encoding stays what it is: why is told when it is its turn.
         """
+        if self._unchangeable:  # where it is not as annotated, it is refused in any case
+            return arguments
         try:
-            return self.split_request(self.encode_request(arguments))
+            return calls_as_encoded(self.encode_request(arguments))
         except Exception:  # of whichever call
             if len(arguments) == 1:
                 return arguments
-            return [kept for one in arguments for kept in self.as_they_are([one])]
+            return [self.as_they_are([one])[0] for one in arguments]
 
-    def decode_request(
-        self, data: bytes | memoryview
-    ) -> tuple[list[tuple[Any, ...]], dict[int, BaseException] | None]:
-        """The calls, and for those whose arguments are not of the annotated types, why.
-
-        ``data`` is decoded in place; arguments that would refer to it get a copy to refer to.
-        """
+    def decode_request(self, data: bytes | memoryview) -> Request:
+        """``data`` is decoded in place; arguments that would refer to it get a copy to refer to."""
         if self._copies_requests:
             data = bytes(data)
-        return self._requests.decode(data, f"arguments of {self.function.name}")
+        try:
+            calls, *columns = self._request.decode(data)
+        except Exception:  # a type's __post_init__ may raise anything
+            return self._decode_each(calls_as_encoded(data))
+        return Request(Columns(columns, calls), None)
+
+    def _decode_each(self, encoded: Columns) -> Request:
+        good: list[tuple[Any, ...]] = []
+        wrong: dict[int, BaseException] = {}
+        for place, call in enumerate(encoded):
+            try:
+                good.append(self._call.decode(ENCODER.encode(call)))
+            except Exception as error:
+                what = f"arguments of {self.function.name}"
+                wrong[place] = TypeError(f"{what}: {str(error) or repr(error)}")
+        return Request(good, wrong)
 
     def encode_reply(
         self, busy_ns: int, values: list[Any], failures: dict[int, BaseException] | None
@@ -132,6 +171,17 @@ class Codec:
         return Reply(busy_ns, values, failures)
 
 
+def as_request(calls: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """What is encoded to send calls."""
+    return len(calls), *Columns.of(calls).columns
+
+
+def calls_as_encoded(request: bytes | memoryview) -> Columns:
+    """The calls of a request, each argument as it was encoded."""
+    count, *columns = _ARRAY.decode(request)
+    return Columns([_ARRAY.decode(column) for column in columns], _COUNT.decode(count))
+
+
 def encode_failure_of_all(calls: int, error: BaseException) -> bytes:
     """The reply of a batch none of whose calls could be run or answered."""
     return ENCODER.encode((0, [], dict.fromkeys(range(calls), describe_failure(error))))
@@ -146,7 +196,7 @@ class _Items(Generic[T]):
         self._raw = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
     def decode(
-        self, data: bytes | memoryview | msgspec.Raw, what: str
+        self, data: msgspec.Raw, what: str
     ) -> tuple[list[T], dict[int, BaseException] | None]:
         try:
             return self._all.decode(data), None
@@ -154,7 +204,7 @@ class _Items(Generic[T]):
             return self._decode_each(data, what)
 
     def _decode_each(
-        self, data: bytes | memoryview | msgspec.Raw, what: str
+        self, data: msgspec.Raw, what: str
     ) -> tuple[list[Any], dict[int, BaseException]]:
         values: list[Any] = []
         wrong: dict[int, BaseException] = {}

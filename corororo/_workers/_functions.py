@@ -17,7 +17,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import msgspec
 
-from corororo._core import UnorderedMap, call_async, map_calls, run_nested
+from corororo._core import UnorderedMap, call_async, map_calls, paired, run_nested
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -66,7 +66,7 @@ class AsyncTaskFunction(Generic[P, R]):
         """
         if len(iterables) != self._complete_at:
             return self.starmap(zip(*iterables, strict=False))
-        return map_calls(self, list(zip(*iterables, strict=False)))
+        return map_calls(self, paired(iterables))
 
     def starmap(self, arguments: Iterable[tuple[Any, ...]]) -> Awaitable[list[R]]:
         """All results of ``function(*a)`` for each ``a`` of ``arguments``, in order."""

@@ -37,6 +37,7 @@ from corororo._ring import (
 from corororo.abc import Clock, Completion, WorkerUse
 
 from ._batching import Batch, Pile
+from ._codec import calls_as_encoded
 from ._config import PoolConfig, read_config
 from ._functions import AsyncTaskFunction
 from ._help import Help
@@ -143,7 +144,7 @@ class SharedRing:
         """How many of its calls are worth a batch."""
         return self._outgoing.worth_sending(function)
 
-    def send_nowait(self, function: Any, ticket: Any, arguments: list[Any]) -> None:
+    def send_nowait(self, function: Any, ticket: Any, arguments: Sequence[Any]) -> None:
         """Split the calls into batches and send as many as there is room for; the rest waits."""
         if self._closed:
             raise PoolClosed(self._why_closed)
@@ -312,7 +313,7 @@ class SharedRing:
         """A record whose reply was not taken; it may have got one all the same."""
         request = self._records.request(batch)
         if request is not None:  # the Tasks may have changed since what they passed
-            batch.arguments = self._outgoing.lane(batch.function).codec.split_request(request)
+            batch.arguments = calls_as_encoded(request)
             batch.kept = True
         self._records.forget(batch)
         remove_file(self._session.spill(self._number, batch.sequence))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from corororo._clock import SystemClock
-from corororo._core import run_calls
 from corororo._exceptions import FifoFull, PoolClosed, ReplyTooLarge
 from corororo._ring import (
     Descriptor,
@@ -133,7 +132,8 @@ class Worker:
             if progress is None:  # the zone learns from it how long the batch has waited
                 zone.memory.note_progress(descriptor.offset, 0, began_ns)
             with zone.memory.view(start, start + header.request_length) as request:
-                values, failures = _run_request(codec, request, progress)
+                calls = codec.decode_request(request)
+                values, failures = calls.run(codec.function.run, progress)
             reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
             if len(reply) > self._config.reply_limit_bytes:
                 failures = (failures or {}) | self._too_large(codec, values)
@@ -246,18 +246,3 @@ class _Zone:
         """Idempotent."""
         self.replies.close()
         self.memory.close()
-
-
-def _run_request(
-    codec: Codec, request: memoryview, progress: Callable[[int], None] | None
-) -> tuple[list[Any], dict[int, BaseException] | None]:
-    calls, wrong = codec.decode_request(request)
-    if wrong is None:
-        return run_calls(codec.function.run, calls, progress)
-    good = [i for i in range(len(calls)) if i not in wrong]
-    before = None if progress is None else lambda i: progress(good[i])
-    values, failures = run_calls(codec.function.run, [calls[i] for i in good], before)
-    spread: list[Any] = [None] * len(calls)
-    for i, value in zip(good, values, strict=True):
-        spread[i] = value
-    return spread, wrong | {good[i]: error for i, error in (failures or {}).items()}

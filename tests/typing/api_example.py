@@ -216,7 +216,9 @@ class Inline:
     def worth_sending(self, function: abc.AsyncFunction) -> int:
         return 64
 
-    def send_nowait(self, function: abc.AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
+    def send_nowait(
+        self, function: abc.AsyncFunction, ticket: Any, arguments: Sequence[Any]
+    ) -> None:
         assert_type(function.name, str)
 
     def take_nowait(self) -> list[abc.Completion]:

@@ -27,7 +27,9 @@ class InstantTransfer:
         """Nobody begins any earlier."""
         return sys.maxsize
 
-    def send_nowait(self, function: AsyncFunction, ticket: object, arguments: list[Any]) -> None:
+    def send_nowait(
+        self, function: AsyncFunction, ticket: object, arguments: Sequence[Any]
+    ) -> None:
         """Have the answers ready."""
         self._answers.append(Completion(ticket, 0, arguments, None))
         self.in_flight += len(arguments)

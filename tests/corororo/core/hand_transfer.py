@@ -12,7 +12,7 @@ from corororo.abc import AsyncFunction, Completion, Transfer, WorkerUse
 class Batch:
     """What was sent at once, and which of its calls were not answered yet."""
 
-    def __init__(self, function: AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
+    def __init__(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
         self.function = function
         self.ticket = ticket
         self.arguments = list(arguments)
@@ -43,7 +43,7 @@ class HandTransfer:
     def worth_sending(self, function: AsyncFunction) -> int:
         return self.worth
 
-    def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: list[Any]) -> None:
+    def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
         self.batches.append(Batch(function, ticket, arguments))
         self.in_flight += len(arguments)
         self.batches_sent += 1

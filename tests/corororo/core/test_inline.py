@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
 
 import corororo as cr
-from corororo._core import Inline, run_calls, run_nested
+from corororo._core import Columns, Inline, run_calls, run_nested
 
 
 @cr.async_task
@@ -50,12 +50,22 @@ def test_a_failing_call_stands_apart_from_its_neighbours() -> None:
     }
 
 
-@pytest.mark.parametrize("error", [SystemExit(1), KeyboardInterrupt(), StopIteration(1)])
-def test_no_error_of_a_call_leaves_the_batch(error: BaseException) -> None:
-    def fail(_: Any) -> None:
-        raise error
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, StopIteration])
+@pytest.mark.parametrize("arguments", [[(1,), (2,), (3,)], Columns([[1, 2, 3]], 3)])
+def test_no_error_of_a_call_leaves_the_batch_or_ends_it(
+    error: type[BaseException], arguments: Sequence[tuple[int]]
+) -> None:
+    def fail(number: int) -> int:
+        if number == 2:
+            raise error
+        return number
 
-    assert run_calls(fail, [(1,)]) == ([None], {0: error})
+    places: list[int] = []
+    for before in (None, places.append):
+        values, failures = run_calls(fail, arguments, before)
+        assert values == [1, None, 3]
+        assert {place: type(found) for place, found in (failures or {}).items()} == {1: error}
+    assert places == [0, 1, 2]
 
 
 def test_what_an_async_function_awaits_runs_in_the_same_place() -> None:

@@ -6,7 +6,7 @@ import gc
 import types
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -235,7 +235,7 @@ class BrokenTransfer:
     def worth_sending(self, function: Any) -> int:
         return 64
 
-    def send_nowait(self, function: Any, ticket: Any, arguments: list[Any]) -> None:
+    def send_nowait(self, function: Any, ticket: Any, arguments: Sequence[Any]) -> None:
         raise cr.PoolClosed("gone")
 
     def take_nowait(self) -> list[Any]:

@@ -61,16 +61,18 @@ JSON_LIKE = st.recursive(
 )
 
 
-@given(st.lists(MOVES))
+@given(st.lists(MOVES, min_size=1))
 def test_structs_and_tuples_arrive_as_they_left(calls: list[tuple[Any, ...]]) -> None:
     codec = Codec(move)
-    assert codec.decode_request(codec.encode_request(calls)) == (calls, None)
+    got, wrong = codec.decode_request(codec.encode_request(calls))
+    assert (list(got), wrong) == (calls, None)
 
 
-@given(st.lists(DESCRIPTIONS))
+@given(st.lists(DESCRIPTIONS, min_size=1))
 def test_texts_bytes_dicts_and_dates_arrive_as_they_left(calls: list[tuple[Any, ...]]) -> None:
     codec = Codec(describe)
-    assert codec.decode_request(codec.encode_request(calls)) == (calls, None)
+    got, wrong = codec.decode_request(codec.encode_request(calls))
+    assert (list(got), wrong) == (calls, None)
 
 
 @given(st.lists(JSON_LIKE), st.integers(0, 2**60))
@@ -117,14 +119,13 @@ def test_each_wrong_result_fails_alone_and_in_its_place(outcomes: list[str]) -> 
     ]
 
 
-@given(st.lists(st.sampled_from([{"value": 3}, {"value": -3}, {"value": "x"}, {}, 5])))
+@given(st.lists(st.sampled_from([{"value": 3}, {"value": -3}, {"value": "x"}, {}, 5]), min_size=1))
 def test_each_wrong_argument_fails_alone_and_in_its_place(arguments: list[Any]) -> None:
     codec = Codec(check)
     calls, wrong = codec.decode_request(codec.encode_request([(a,) for a in arguments]))
     good = [a == {"value": 3} for a in arguments]
-    assert len(calls) == len(arguments)
+    assert list(calls) == [(Positive(3),)] * sum(good)
     assert [i not in (wrong or {}) for i in range(len(arguments))] == good
-    assert all(call == (Positive(3),) for call, is_good in zip(calls, good, strict=True) if is_good)
     assert all(isinstance(error, TypeError) for error in (wrong or {}).values())
     assert all("arguments of" in str(error) for error in (wrong or {}).values())
 

@@ -380,7 +380,7 @@ def sent(office: Office) -> list[int]:
         if (header.sequence, header.attempt) == (descriptor.sequence, descriptor.attempt):
             start = descriptor.offset + header.request_offset
             request = office.memory.read(start, header.request_length)
-            found.append(msgspec.msgpack.decode(request)[0][0])
+            found.append(msgspec.msgpack.decode(request)[1][0])
     return found
 
 

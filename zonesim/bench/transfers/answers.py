@@ -6,24 +6,20 @@ the one file of the rungs that knows how the library encodes, runs and fails cal
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
-
-import msgspec
 
 import corororo as cr
 from corororo._core import run_calls as run_calls
 from corororo._workers._arguments import argument_error
 from corororo._workers._codec import Codec as Codec
-from corororo._workers._codec import encode_failure_of_all
+from corororo._workers._codec import as_request as as_request
+from corororo._workers._codec import calls_as_encoded, encode_failure_of_all
 from corororo._workers._failures import describe_failure as describe_failure
 from corororo._workers._failures import rebuild_failure as rebuild_failure
 from corororo._workers._functions import ENCODER as ENCODER
 from corororo._workers._functions import resolve as resolve
 from corororo.abc import Completion
-
-_CALLS = msgspec.msgpack.Decoder(list[msgspec.Raw])
 
 
 class Sent:
@@ -96,11 +92,7 @@ def answer(name: str, request: bytes | memoryview) -> bytes:
     """Run the calls of a request, and encode what came of them."""
     try:
         codec = codec_named(name)
-        calls, wrong = codec.decode_request(request)
-        if wrong is None:
-            values, failures = run_calls(codec.function.run, calls)
-        else:
-            values, failures = _run_those_right(codec, calls, wrong)
+        values, failures = codec.decode_request(request).run(codec.function.run)
         return codec.encode_reply(0, values, failures)
     except Exception as error:  # of finding, decoding or encoding
         return failure_of_all(request, error)
@@ -108,21 +100,4 @@ def answer(name: str, request: bytes | memoryview) -> bytes:
 
 def failure_of_all(request: bytes | memoryview, error: Exception) -> bytes:
     """The answer where none of the calls of a request can be answered."""
-    return encode_failure_of_all(len(_CALLS.decode(request)), error)
-
-
-def _run_those_right(
-    codec: Codec, calls: Sequence[tuple[Any, ...]], wrong: dict[int, BaseException]
-) -> tuple[list[Any], dict[int, BaseException]]:
-    """Arguments that are not of the annotated types do not spoil their neighbours."""
-    values: list[Any] = []
-    failures = dict(wrong)
-    for place, call in enumerate(calls):
-        if place in wrong:
-            values.append(None)
-            continue
-        [value], failure = run_calls(codec.function.run, [call])
-        values.append(value)
-        if failure is not None:
-            failures[place] = failure[0]
-    return values, failures
+    return encode_failure_of_all(len(calls_as_encoded(request)), error)

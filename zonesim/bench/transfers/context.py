@@ -11,7 +11,7 @@ import copyreg
 import os
 import pickle
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from itertools import count
 from multiprocessing import current_process
@@ -105,7 +105,7 @@ class ContextLine(Line):
         function: cr.AsyncTaskFunction[..., Any],
         ticket: object,
         start: int,
-        calls: list[tuple[Any, ...]],
+        calls: Sequence[tuple[Any, ...]],
     ) -> None:
         """All that belongs to one call."""
         sent = Sent(codec_of(function), ticket, start, len(calls))

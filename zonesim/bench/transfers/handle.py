@@ -9,7 +9,7 @@ and both sides could wait for each other for ever.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -50,7 +50,7 @@ class NamedLine(PipeLine):
         function: cr.AsyncTaskFunction[..., Any],
         ticket: object,
         start: int,
-        calls: list[tuple[Any, ...]],
+        calls: Sequence[tuple[Any, ...]],
     ) -> None:
         """The handle, the name, the arguments."""
         codec = codec_of(function)

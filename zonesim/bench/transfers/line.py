@@ -47,7 +47,7 @@ class Line(ABC):
         function: cr.AsyncTaskFunction[..., Any],
         ticket: object,
         start: int,
-        calls: list[tuple[Any, ...]],
+        calls: Sequence[tuple[Any, ...]],
     ) -> None:
         """Send calls in one message; never waits."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 from typing import Any
 
@@ -51,7 +51,7 @@ class Lines:
         function: cr.AsyncTaskFunction[..., Any],
         ticket: object,
         start: int,
-        calls: list[tuple[Any, ...]],
+        calls: Sequence[tuple[Any, ...]],
     ) -> None:
         """Send calls over one of them; see that the rest follows where its pipe is full."""
         line.send(function, ticket, start, calls)

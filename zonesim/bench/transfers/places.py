@@ -5,12 +5,12 @@ A handle is the index of a place and, above it, which of its tenants is meant.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import corororo as cr
 
-from .answers import ENCODER, Codec, Sent, codec_of
+from .answers import ENCODER, Codec, Sent, as_request, codec_of
 
 NEXT_VERSION = 1 << 32
 HANDLES = 1 << 64
@@ -66,7 +66,7 @@ class Numbers:
         self.buffer = bytearray()
 
     def encode(
-        self, function: cr.AsyncTaskFunction[..., Any], calls: list[Any], offset: int
+        self, function: cr.AsyncTaskFunction[..., Any], calls: Sequence[Any], offset: int
     ) -> tuple[Codec, int, bytes]:
         """Fill the buffer from ``offset``: the name where the worker wants it, then the calls.
 
@@ -76,7 +76,7 @@ class Numbers:
         known = self._known.get(function)
         name = b"" if known else function.name.encode()
         codec, number = known or (codec_of(function), len(self._known))
-        ENCODER.encode_into(calls, self.buffer, offset + len(name))
+        ENCODER.encode_into(as_request(calls), self.buffer, offset + len(name))
         if name:
             self.buffer[offset : offset + len(name)] = name
         return codec, number, name

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import corororo as cr
@@ -56,7 +56,7 @@ class PooledLine(PipeLine):
         function: cr.AsyncTaskFunction[..., Any],
         ticket: object,
         start: int,
-        calls: list[tuple[Any, ...]],
+        calls: Sequence[tuple[Any, ...]],
     ) -> None:
         """The handle, the number, the arguments."""
         numbers = self._numbers

@@ -26,7 +26,7 @@ class Pile:
         self,
         function: cr.AsyncTaskFunction[..., Any],
         ticket: object,
-        arguments: list[tuple[Any, ...]],
+        arguments: Sequence[tuple[Any, ...]],
         size: int,
     ) -> None:
         self.function = function
@@ -36,7 +36,7 @@ class Pile:
         self._start = self._next = 0
 
     @classmethod
-    def of_singles(cls, pile: Pile, start: int, calls: list[tuple[Any, ...]]) -> Pile:
+    def of_singles(cls, pile: Pile, start: int, calls: Sequence[tuple[Any, ...]]) -> Pile:
         """A part of a pile, whose calls are to travel one by one."""
         singles = cls(pile.function, pile.ticket, calls, 1)
         singles._start = start
@@ -45,7 +45,7 @@ class Pile:
     def __len__(self) -> int:
         return len(self._arguments) - self._next
 
-    def cut(self) -> tuple[int, list[tuple[Any, ...]]]:
+    def cut(self) -> tuple[int, Sequence[tuple[Any, ...]]]:
         """The next calls, and the place of the first of them."""
         start, self._next = self._next, min(self._next + self._size, len(self._arguments))
         return self._start + start, self._arguments[start : self._next]
@@ -78,7 +78,7 @@ class RungTransfer:
         """A full message."""
         return self._lines.calls_together
 
-    def send_nowait(self, function: Any, ticket: object, arguments: list[Any]) -> None:  # noqa: ANN401 - as SharedRing
+    def send_nowait(self, function: Any, ticket: object, arguments: Sequence[Any]) -> None:  # noqa: ANN401 - as SharedRing
         """Send what there is room for; the rest waits in its order."""
         self._must_be_open()
         self.in_flight += len(arguments)
@@ -145,7 +145,7 @@ class RungTransfer:
                 self.batches_sent += 1
 
     def _refuse(
-        self, pile: Pile, start: int, calls: list[tuple[Any, ...]], error: Exception
+        self, pile: Pile, start: int, calls: Sequence[tuple[Any, ...]], error: Exception
     ) -> None:
         if len(calls) > 1:  # which of them it was shows when they go one by one
             self._waiting.appendleft(Pile.of_singles(pile, start, calls))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -62,7 +62,7 @@ class SlotLine(PipeLine):
         function: cr.AsyncTaskFunction[..., Any],
         ticket: object,
         start: int,
-        calls: list[tuple[Any, ...]],
+        calls: Sequence[tuple[Any, ...]],
     ) -> None:
         """Fill a slot, then send its number: who reads that sees the whole slot."""
         numbers = self._numbers
