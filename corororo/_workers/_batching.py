@@ -77,6 +77,7 @@ class Batch:
         "kept",
         "offset",
         "pile",
+        "reminders",
         "reply_offset",
         "reply_room",
         "request",
@@ -116,6 +117,7 @@ class Batch:
         self.sent = False
         self.sent_ns = 0  # when the last time
         self.ahead = 0  # batches of the same zone that were out then
+        self.reminders = 0  # copies of its descriptor that went after it
         self.sendings = 0  # because the one before seems to be lost
         self.seen: Any = None  # what the last look at its record found
         self.expired: int | None = None  # the call that has run longer than its timeout

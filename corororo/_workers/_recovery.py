@@ -8,6 +8,9 @@ A worker that read a descriptor and died before it marked the record leaves no t
 unmarked record gets another attempt once its lock is free: the descriptor that is perhaps still
 in the FIFO is void then, and nothing runs twice. While the lock is taken, by a worker that only
 looks or one that the kernel has not buried yet, the batch stays suspect.
+
+Where descriptors wait unread, one that is missed is likely among them. Then a copy goes after it:
+whichever is read first has the batch run, and the other finds it taken.
 """
 
 from __future__ import annotations
@@ -32,6 +35,10 @@ class Desk(Protocol):
 
     def send_again(self, batch: Batch) -> None:
         """The record stands, under another attempt; its descriptor has to go out."""
+        ...
+
+    def remind(self, batch: Batch) -> bool:
+        """Send a copy of its descriptor; False where there is no room for it."""
         ...
 
     def write_again(self, batch: Batch) -> None:
@@ -123,10 +130,13 @@ class Recovery:
         now_ns = self._now_ns()
         if now_ns < self._next_look_ns:
             return
+        queued = self._desk.calls_are_queued()
         late = [b for b in self._latest_first() if now_ns - b.sent_ns >= LOOK_NS]
-        holders = {self._look_at(batch, now_ns) for batch in late}
+        holders = {self._look_at(batch, now_ns, queued) for batch in late}
+        for batch in reversed(late) if queued else ():
+            self._remind(batch, now_ns)
         asked = [self._desk.ask_pool(Kind.LOOK, worker) for worker in holders]
-        crowded = all(asked) and holders == {NO_WORKER} and self._desk.calls_are_queued()
+        crowded = all(asked) and holders == {NO_WORKER} and queued
         self._gap_ns = min(2 * self._gap_ns, LONGEST_LOOK_NS) if crowded else LOOK_NS
         self._next_look_ns = now_ns + self._gap_ns
 
@@ -135,25 +145,41 @@ class Recovery:
         sent = [batch for batch in self._records if batch.sent]
         return sorted(sent, key=lambda batch: batch.sent_ns)[::-1]
 
-    def _look_at(self, batch: Batch, now_ns: int) -> int:
+    def _look_at(self, batch: Batch, now_ns: int, queued: bool) -> int:
         """The worker that has a batch, whoever that is; deals with what nobody has."""
         holder = self._records.header(batch).worker
-        if self._records.try_lock(batch):
+        # One that is still queued would lose its place, to calls that were made after it.
+        doublings = batch.sendings + QUEUED_DOUBLINGS * queued
+        is_lost = _is_out_for(batch, doublings, now_ns)
+        # No lock but in need: in a crowd the one who has it may not run again for long.
+        if (holder != NO_WORKER or is_lost) and self._records.try_lock(batch):
             try:
-                self._deal_with(batch, self._records.header(batch).worker, now_ns)
+                self._deal_with(batch, self._records.header(batch).worker, is_lost)
             finally:
                 self._records.unlock(batch)
         return holder
 
-    def _deal_with(self, batch: Batch, holder: int, now_ns: int) -> None:
+    def _remind(self, batch: Batch, now_ns: int) -> None:
+        """The descriptor of a batch that nobody has come to may be lost all the same."""
+        if (
+            batch.sent
+            and self._records.header(batch).worker == NO_WORKER
+            and _is_out_for(batch, batch.reminders, now_ns)
+        ):
+            batch.reminders += self._desk.remind(batch)
+
+    def _deal_with(self, batch: Batch, holder: int, is_lost: bool) -> None:
         """Nobody runs this batch now."""
         if holder == NO_WORKER:
-            # One that is still queued would lose its place, to calls that were made after it.
-            doublings = batch.sendings + QUEUED_DOUBLINGS * self._desk.calls_are_queued()
-            if now_ns - batch.sent_ns >= LOST_NS << min(doublings, DOUBLINGS_MAX):
+            if is_lost:
                 batch.sendings += 1
                 self._desk.write_again(batch)
         elif batch.seen == (batch.attempt, holder):  # its reply has had the time to arrive
             self._desk.run_again(batch, its_own_doing=False)
         else:
             batch.seen = (batch.attempt, holder)
+
+
+def _is_out_for(batch: Batch, doublings: int, now_ns: int) -> bool:
+    """Whether its descriptor is missed, that long after it was sent."""
+    return now_ns - batch.sent_ns >= LOST_NS << min(doublings, DOUBLINGS_MAX)

@@ -293,6 +293,14 @@ class SharedRing:
         self._records.came_back(batch)
         self._outgoing.put_back(batch)
 
+    def remind(self, batch: Batch) -> bool:
+        """A copy of its descriptor: void where the first one is still there to be read."""
+        try:
+            self._outbox.send_nowait(self._records.descriptor(batch), 0)
+        except FifoFull:
+            return False
+        return True
+
     def write_again(self, batch: Batch) -> None:
         """Its record is replaced by another one; what may still point to this one is void."""
         self._records.renew(batch)

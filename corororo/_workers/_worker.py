@@ -80,8 +80,8 @@ class Worker:
         zone = self._zone(descriptor.ring) if descriptor.kind == Kind.CALLS else None
         if zone is None or not zone.memory.waits(descriptor):
             return 0  # the zone is gone, or the attempt is void and another one is on its way
-        if not self._lock(zone, descriptor.offset):
-            return 0  # its zone will miss the batch, and send it again
+        if not self._lock(zone, descriptor):
+            return 0  # another worker has the batch, or its zone will miss it, and send it again
         try:
             header = zone.memory.waits(descriptor)
             if header is None:
@@ -97,15 +97,17 @@ class Worker:
         self._answer(zone, answer)
         return header.calls
 
-    def _lock(self, zone: _Zone, offset: int) -> bool:
+    def _lock(self, zone: _Zone, descriptor: Descriptor) -> bool:
         """Take a record's lock from whoever looks at it: another worker, or the zone itself.
 
         That takes microseconds, unless the zone was stopped just then: nobody else is to wait for
-        it, too.
+        it, too. Nor is it waited for where another worker has the batch itself by now.
         """
         for _ in range(LOCK_TRIES):
-            if zone.memory.try_lock(offset):
+            if zone.memory.try_lock(descriptor.offset):
                 return True
+            if zone.memory.waits(descriptor) is None:
+                return False
             self._clock.wait(LOCK_RETRY_S)
         return False
 

@@ -14,6 +14,8 @@ from office import Office, Onlooker, double, doubles, fragile, ran
 
 import corororo as cr
 from corororo._ring import NO_WORKER, Descriptor, Kind
+from corororo._ring._fifo import READ_BYTES
+from corororo._ring._layout import DESCRIPTOR_BYTES
 from corororo._workers._recovery import LOST_NS
 
 LOST_S = LOST_NS / 1e9 + 0.1
@@ -387,13 +389,51 @@ def sent(office: Office) -> list[int]:
 def test_what_waits_behind_long_calls_keeps_its_place(single: Office) -> None:
     single.teach(double, 1_000)
     for i in range(5):
-        single.zone.send_nowait(double, "a", [(i,)])
+        single.zone.send_nowait(double, i, [(i,)])
     before = single.zone.batches_sent
     for _ in range(30):
         single.clock.jump(0.1)
         assert single.zone.take_nowait() == []
     assert single.zone.batches_sent == before
-    assert sent(single) == [0, 1, 2, 3, 4]
+    descriptors = []
+    while (descriptor := single.read_call()) is not None:
+        descriptors.append(descriptor)
+    first, copies = descriptors[:5], descriptors[5:]
+    assert len(set(first)) == 5
+    assert copies == first  # in case that one got lost: void as soon as the first is taken
+    for descriptor in descriptors:
+        single.give_back(descriptor)
+    ran.clear()
+    assert single.take_all() == {(i, 0): 2 * i for i in range(5)}
+    assert ran == [0, 1, 2, 3, 4]
+
+
+def test_one_that_got_lost_while_others_wait_is_made_good_by_a_copy(single: Office) -> None:
+    single.zone.send_nowait(double, "a", [(1,)])
+    lost = read(single)
+    single.give_back(Descriptor(Kind.CALLS))  # somebody else's, which nobody reads either
+    single.clock.jump(LOST_S)
+    assert single.zone.take_nowait() == []
+    found = [single.read_call() for _ in range(3)]
+    assert found == [Descriptor(Kind.CALLS), lost, None]
+    single.give_back(lost)
+    assert single.take_all() == {("a", 0): 2}
+
+
+def test_a_full_fifo_takes_no_copies_and_one_goes_when_there_is_room(single: Office) -> None:
+    single.zone.send_nowait(double, "a", [(1,)])
+    lost = read(single)
+    single.fill_the_calls()
+    single.clock.jump(LOST_S)
+    assert single.zone.take_nowait() == []
+    for _ in range(READ_BYTES // DESCRIPTOR_BYTES):
+        single.read_call()  # a page of a pipe is free once all of it has been read
+    single.clock.jump(LOST_S)
+    assert single.zone.take_nowait() == []
+    found = set()
+    while (descriptor := single.read_call()) is not None:
+        found.add(descriptor)
+    assert found == {Descriptor(Kind.CALLS), lost}
 
 
 def test_what_may_have_got_lost_among_others_is_sent_again_later(single: Office) -> None:

@@ -13,7 +13,7 @@ from office import Office, Onlooker, double, ran
 import corororo as cr
 from corororo._exceptions import FifoFull
 from corororo._ring import Descriptor, Kind
-from corororo._workers import SharedRing
+from corororo._workers import SharedRing, _worker
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -71,6 +71,23 @@ def test_a_batch_that_became_void_while_its_worker_waited_for_the_lock_is_not_ru
         office.memory.renew(descriptor.offset, descriptor.attempt + 1)
         onlooker.let_go()
         assert worker.ends() == 0
+    assert ran == []
+
+
+def test_a_batch_that_another_worker_has_got_is_not_waited_for(
+    office: Office, source_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_worker, "LOCK_TRIES", 10**9)  # it gives up for no other reason
+    office.zone.send_nowait(double, "a", [(1,)])
+    descriptor = office.read_call()
+    assert descriptor is not None
+    office.give_back(descriptor)
+    ring = office.session.ring(office.number)
+    with contextlib.closing(Onlooker(ring, descriptor.offset, source_environment)):
+        worker = AtWork(office)
+        assert worker.is_held_up()
+        office.memory.mark(descriptor.offset, descriptor.attempt, 9)  # as whoever has the lock
+        assert worker.ends() == 0  # though the lock is still held
     assert ran == []
 
 
