@@ -12,7 +12,8 @@ import trio
 import trio.testing
 
 from zonesim.channel import HEAD, VERSION, Channel, frame
-from zonesim.control import Assign, FromController, Hello, LegDone, Ready, Stop
+from zonesim.control import Assign, Failed, FromController, Hello, Leg, LegDone, Ready, Stop
+from zonesim.errors import RunFailed
 from zonesim.fleet import Fleet, FleetPlan
 from zonesim.host import Host
 from zonesim.workloads.base import ZoneSpec
@@ -20,6 +21,7 @@ from zonesim.workloads.base import ZoneSpec
 pytestmark = pytest.mark.trio
 
 TITLE = "zonesim zone 7"
+LEG = Leg(1, origin_ns=0, start_ns=0, period_ns=1, until={3: None}, end_ns=None, realtime=True)
 
 
 class Impostor:
@@ -42,7 +44,7 @@ def place(fleet: Fleet) -> Host:
 
 
 @asynccontextmanager
-async def listening(*, awaited: bool = False):
+async def listening(*, awaited: bool = False, events: list | None = None):
     """A fleet, and those whom it refused. ``awaited``: this process is one of it."""
     refused = []
     with tempfile.TemporaryDirectory() as folder, trio.fail_after(60):
@@ -50,7 +52,7 @@ async def listening(*, awaited: bool = False):
             FleetPlan(Path(folder) / "control", folder),
             lambda rows: None,
             lambda subject, reason: refused.append((subject, reason)),
-            lambda kind, subject, detail: None,
+            lambda *event: events.append(event) if events is not None else None,
         )
         if awaited:
             host = place(fleet)
@@ -155,3 +157,58 @@ async def test_orders_to_a_fleet_of_nobody_are_done_at_once():
             await fleet.stop()
 
     assert fleet.zone_states() == {}
+
+
+async def say_failed(path: str) -> None:
+    """As the process that is due, which cannot make its zone."""
+    await knock(path, frame(Hello(0, os.getpid())), frame(Failed("no room for a ring", "a trace")))
+
+
+async def test_a_zone_that_cannot_be_made_while_others_tick_is_an_event_and_a_death():
+    events = []
+    async with listening(awaited=True, events=events) as (fleet, _, path):
+        await fleet.order(LEG)
+        await say_failed(path)
+        await place(fleet).handle.killed.wait()
+        assert place(fleet).why_killed == "failed: no room for a ring"
+
+    assert events == [("zone-failed", TITLE, "no room for a ring\na trace")]
+
+
+async def test_a_zone_that_cannot_be_made_at_the_beginning_ends_the_run():
+    async def run() -> None:
+        async with listening(awaited=True) as (_, _, path):
+            await say_failed(path)
+            await trio.sleep_forever()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await run()
+    failures, others = caught.value.split(lambda error: isinstance(error, RunFailed))
+    assert others is None
+    [failure] = leaves(failures)
+    assert str(failure) == f"{TITLE}: no room for a ring"
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    """What stands in groups, whatever their depth."""
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [leaf for inner in error.exceptions for leaf in leaves(inner)]
+
+
+async def test_the_wait_for_a_turn_to_be_started_is_no_part_of_the_time_for_it(monkeypatch):
+    monkeypatch.setattr("zonesim.fleet.START_S", 0.5)
+    monkeypatch.setattr("zonesim.fleet.ZoneProcessHandle", lambda *given: given[0])
+    async with listening() as (fleet, _, _), trio.open_nursery() as nursery:
+        started = []
+
+        async def start() -> None:
+            started.append(await fleet._start(place(fleet)))
+
+        await fleet._starting.acquire_on_behalf_of("another place")
+        nursery.start_soon(start)
+        await trio.sleep(1.0)
+        assert started == []
+        fleet._starting.release_on_behalf_of("another place")
+
+    assert started == [7]
