@@ -104,8 +104,9 @@ class Fleet(FleetAnswers):
                 self._states.move(spec.zone, ZoneState.UNHEALTHY)
                 why = "the process that it belongs to has been given up"
                 self._on_event("zone-quarantined", f"zonesim zone {spec.zone}", why)
-        for host in [host for host in wanted if host.is_kept]:
-            await self._assign(host)
+        async with trio.open_nursery() as nursery:
+            for host in [host for host in wanted if host.is_kept]:
+                nursery.start_soon(self._assign, host)
         for host in [host for host in wanted if not host.is_kept]:
             host.is_kept = True
             self._nursery.start_soon(self._supervisor.keep, host)
@@ -121,9 +122,12 @@ class Fleet(FleetAnswers):
     async def order(self, leg: Leg) -> None:
         """Have zones tick as a leg says, and those that it does not name end."""
         self._leg = leg
-        for host in list(self._hosts.values()):
-            if host.is_up:  # else it hears of it as soon as it is
-                await self._send_leg(host, leg)
+        async with trio.open_nursery() as nursery:
+            # All at once: those who have theirs begin to tick, and may take all of the time that
+            # it takes to tell the others one after another.
+            for host in self._hosts.values():
+                if host.is_up:  # else it hears of it as soon as it is
+                    nursery.start_soon(self._send_leg, host, leg)
         if self._halting:  # it came while the orders went out, and some got theirs the wrong way
             await self._tell_all(Halt())
 
@@ -134,8 +138,9 @@ class Fleet(FleetAnswers):
         to end. A zone that is given up takes its players with it.
         """
         self._draining.update(zones)
-        for host in self._hosts_with(zones):
-            await self._tell_to_drain(host)
+        async with trio.open_nursery() as nursery:
+            for host in self._hosts_with(zones):
+                nursery.start_soon(self._tell_to_drain, host)
         await self._until(lambda: all(self._has_drained(zone) for zone in zones))
         # Nothing is waited for until they are gone from their places: whoever dies from here on
         # is not started again for them.

@@ -7,16 +7,18 @@ import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 import trio.testing
 
 from zonesim.channel import HEAD, VERSION, Channel, frame
-from zonesim.control import Assign, Failed, FromController, Hello, Leg, LegDone, Ready, Stop
+from zonesim.control import Assign, Drain, Failed, FromController, Hello, Leg, LegDone, Ready, Stop
 from zonesim.errors import RunFailed
 from zonesim.fleet import Fleet, FleetPlan
 from zonesim.host import Host
 from zonesim.workloads.base import ZoneSpec
+from zonesim.zone_states import ZoneState
 
 pytestmark = pytest.mark.trio
 
@@ -157,6 +159,40 @@ async def test_orders_to_a_fleet_of_nobody_are_done_at_once():
             await fleet.stop()
 
     assert fleet.zone_states() == {}
+
+
+class Wire:
+    """To a process that reads nothing until ``reads``."""
+
+    def __init__(self) -> None:
+        self.reads = trio.Event()
+        self.sent = []
+
+    async def send(self, order) -> None:
+        await self.reads.wait()
+        self.sent.append(order)
+
+
+async def test_orders_go_to_all_whoever_among_them_reads_nothing():
+    async with listening() as (fleet, _, _), trio.open_nursery() as nursery:
+        wires = [Wire(), Wire(), Wire()]
+        for zone, wire in enumerate(wires):
+            host = fleet._host_at(zone)
+            host.specs[zone] = ZoneSpec(zone, 1, 0.4, "chains", "")
+            host.made.add(zone)
+            host.channel = wire
+            fleet._states.create(zone)
+            fleet._states.move(zone, ZoneState.STARTING)
+            fleet._states.move(zone, ZoneState.READY)
+        wires[1].reads.set()
+        wires[2].reads.set()
+        leg = msgspec.structs.replace(LEG, until=dict.fromkeys(range(3)))
+        nursery.start_soon(fleet.order, leg)
+        nursery.start_soon(fleet.drain, range(3), ())
+        await trio.testing.wait_all_tasks_blocked()
+        kinds = [[type(order) for order in wire.sent] for wire in wires]
+        assert kinds == [[], [Leg, Drain], [Leg, Drain]]
+        nursery.cancel_scope.cancel()
 
 
 async def say_failed(path: str) -> None:
