@@ -265,9 +265,10 @@ def _run(scenario: Scenario, out: Path | None, with_report: bool, as_json: bool)
     with Interrupts() as interrupts, run_folder(out, scenario.name) as folder:
         outcome = measure(scenario, folder, interrupts)
         report = draw_outcome(outcome, folder, interrupts) if with_report else not_drawn(folder)
-    say(as_json_text(outcome.summary) if as_json else summary_text(outcome.summary))
-    if report.line:
-        (tell if as_json or report.failed else say)(report.line)
+    with interrupts.last_words():
+        say(as_json_text(outcome.summary) if as_json else summary_text(outcome.summary))
+        if report.line:
+            (tell if as_json or report.failed else say)(report.line)
     if interrupts.count:
         raise typer.Exit(INTERRUPTED)
     kept = outcome.saved and outcome.summary.limits.ok and not report.failed

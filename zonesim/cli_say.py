@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO
 
 import msgspec
 import typer
@@ -22,18 +23,25 @@ def as_json_text(document: Any) -> str:  # noqa: ANN401 - whatever msgspec encod
 def say(text: str) -> None:
     """Write to standard output; whoever closed it has read enough."""
     try:
-        print(text, flush=True)
+        _print(text, sys.stdout)
+    except BrokenPipeError:
+        raise typer.Exit(OUTPUT_CLOSED) from None
     except OSError as error:
-        # Else Python fails once more, at exit, over what is still in its buffer.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise typer.Exit(OUTPUT_CLOSED) from None
         raise BadInput(f"standard output cannot be written: {error.strerror}") from None
 
 
 def tell(text: str) -> None:
     """Write to standard error; where nobody reads it, the exit code says enough."""
+    with suppress(OSError):
+        _print(text, sys.stderr)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    """Returns when it is read, or has room to be; raises OSError, or KeyboardInterrupt."""
     try:
-        print(text, file=sys.stderr, flush=True)
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        print(text, file=stream, flush=True)
+    except (OSError, KeyboardInterrupt):
+        # Else Python tries once more, at exit, to write what is still in its buffer: that fails,
+        # or waits for a reader where nothing breaks it off any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise

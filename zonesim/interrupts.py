@@ -19,23 +19,23 @@ INTERRUPTED = 130  # the exit code, as shells report a SIGINT
 PATIENCE_S = 1.0
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def end_at_once() -> None:
     """From now on a signal ends this process on the spot: nothing has begun."""
-    _handle(_exit, [number for number in _ENDING if _is_heeded(number)])
+    _handle(_exit, [number for number in ENDING if _is_heeded(number)])
 
 
 def end_undisturbed() -> None:
     """From now on signals change nothing any more: the exit code is settled."""
-    _handle(signal.SIG_IGN, _ENDING)
+    _handle(signal.SIG_IGN, ENDING)
 
 
 @contextmanager
 def raising_keyboard_interrupt() -> Iterator[None]:
     """Take all of them for Ctrl-C, as Python does: for what cleans up after itself anywhere."""
-    heeded = [number for number in _ENDING if _is_heeded(number)]
+    heeded = [number for number in ENDING if _is_heeded(number)]
     before = _handle(signal.default_int_handler, heeded)
     try:
         yield
@@ -61,7 +61,7 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         # Whoever starts a run in the background still ends it with SIGINT.
-        numbers = [n for n in _ENDING if n != signal.SIGHUP or _is_heeded(n)]
+        numbers = [n for n in ENDING if n != signal.SIGHUP or _is_heeded(n)]
         self._before = _handle(self._take, numbers)
         return self
 
@@ -103,6 +103,23 @@ class Interrupts:
             yield
         finally:
             self._breakable = False
+
+    @contextmanager
+    def last_words(self) -> Iterator[None]:
+        """For what is said when all is done: who has asked twice waits a second for its reader.
+
+        Raises KeyboardInterrupt then.
+        """
+        if self.count < 2:
+            yield
+            return
+        before = _handle(signal.default_int_handler, [signal.SIGALRM])
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            _restore(before)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:

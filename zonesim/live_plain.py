@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
-from typing import TextIO
+from collections.abc import Callable, Sequence
 
 from zonesim.progress import Progress
 from zonesim.step_table import count_zones, figure
@@ -55,16 +53,20 @@ class PlainLines:
         self._say(line)
 
 
-def log_to(stream: TextIO) -> Say:
-    """Lines to a stream that nobody may read."""
+class PlainSheet:
+    """Lines one after the other; there are no frames."""
 
-    def say(line: str) -> None:
-        # A log that cannot be written must not end the run that it tells of.
-        with suppress(OSError):
-            stream.write(line + "\n")
-            stream.flush()
+    def begin(self) -> str:
+        """Nothing to begin with."""
+        return ""
 
-    return say
+    def draw(self, lines: Sequence[str], frame: object) -> str:
+        """The lines."""
+        return "".join(f"{line}\n" for line in lines)
+
+    def end(self) -> str:
+        """All of it stays."""
+        return ""
 
 
 def fleet_text(progress: Progress) -> str:

@@ -5,9 +5,8 @@ import signal
 import subprocess
 
 import pytest
+from zonesim_runs import a_worker_has_calls
 
-from corororo._ring import RingMemory
-from corororo._ring._layout import ALIGNMENT
 from zonesim.cli import main
 
 ENDLESS = ("--duration", "600", "--set", "chains.chains=4", "--json", "--out", "run", "--report")
@@ -57,22 +56,6 @@ def test_a_signal_to_all_processes_at_once_is_no_worse(start, tmp_path, number):
     saved_all(tmp_path / "run", ended)
     assert ended.document["steps"][0]["async_tasks"]["lost"] == 0
     assert ended.document["events"] == []
-
-
-def a_worker_has_calls(command):
-    """Whether a worker holds the lock of a record, as it does while its calls run."""
-    for ring in [ring for session in command.sessions() for ring in session.glob("*.ring")]:
-        if not ring.stat().st_size:
-            continue  # its room is being reserved
-        memory = RingMemory.open(ring)
-        try:
-            for offset in range(0, 1 << 14, ALIGNMENT):
-                if not memory.try_lock(offset):
-                    return True
-                memory.unlock(offset)
-        finally:
-            memory.close()
-    return False
 
 
 def test_a_second_signal_ends_a_run_whose_tick_does_not_end(start, tmp_path):

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple, TypeVar
 import pytest
 
 from corororo._platform import HAS_PROC, HAS_TITLES
-from corororo._ring import candidate_bases
+from corororo._ring import RingMemory, candidate_bases
+from corororo._ring._layout import ALIGNMENT
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 30.0  # for what has to happen some time; nothing is measured by it
@@ -153,6 +154,22 @@ class Command:
         for directory in self.sessions():
             shutil.rmtree(directory, ignore_errors=True)
         return left
+
+
+def a_worker_has_calls(command: Command) -> bool:
+    """Whether a worker holds the lock of a record, as it does while its calls run."""
+    for ring in [ring for session in command.sessions() for ring in session.glob("*.ring")]:
+        if not ring.stat().st_size:
+            continue  # its room is being reserved
+        memory = RingMemory.open(ring)
+        try:
+            for offset in range(0, 1 << 14, ALIGNMENT):
+                if not memory.try_lock(offset):
+                    return True
+                memory.unlock(offset)
+        finally:
+            memory.close()
+    return False
 
 
 def saved(folder: Path, query: str) -> list[tuple[Any, ...]]:
