@@ -11,12 +11,12 @@ import corororo as cr
 from zonesim.control import Leg, WorkerTotals
 from zonesim.gauge import Gauge
 from zonesim.progress import OnProgress
-from zonesim.results import Event, RunWriter
+from zonesim.results import Event
+from zonesim.run_writer import RunWriter
 from zonesim.scenario import Scenario
 from zonesim.statistics import StepInfo
 from zonesim.stepping import Stepping
 from zonesim.ticks import TickRow
-from zonesim.view import ViewFile
 from zonesim.worker_ledger import WorkerLedger
 from zonesim.world.hash import combine
 from zonesim.zone_states import ZoneState
@@ -34,10 +34,10 @@ class Logbook:
         writer: RunWriter,
         on_progress: OnProgress,
         on_notice: OnNotice,
-        view: ViewFile,
+        publish: OnProgress,
     ) -> None:
         self.gauge = Gauge(scenario)
-        self._view = view
+        self._publish = publish
         self._scenario = scenario
         self._stepping = stepping
         self._writer = writer
@@ -126,8 +126,12 @@ class Logbook:
         work: Iterable[WorkerTotals],
         pool: cr.PoolStatistics,
     ) -> None:
-        """Tell the viewer how the run stands; of the zones, those that its step asks for."""
+        """Tell the viewer how the run stands; of the zones, those that its step asks for.
+
+        Raises OutputError where the figures that were saved are lost.
+        """
+        self._writer.tell_news()
         here = {zone: state for zone, state in states.items() if zone < self.gauge.zones}
         progress = self.gauge.progress(here, work, pool)
-        self._view.publish(progress)
+        self._publish(progress)
         self._on_progress(progress)

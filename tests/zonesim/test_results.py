@@ -15,13 +15,13 @@ from zonesim import run_file
 from zonesim.results import (
     OutputError,
     RunError,
-    RunWriter,
     StepInfo,
     Summary,
     load_run,
     new_run_directory,
     summarise,
 )
+from zonesim.run_writer import RunWriter
 from zonesim.ticks import TickRow
 
 MS = 1_000_000
@@ -290,6 +290,7 @@ def test_figures_that_a_full_disk_refused_are_saved_at_the_end_when_it_has_room_
     with writer(tmp_path) as pen:
         with files_of_at_most(200_000):
             fill(pen, steps=3, ticks=600)
+            assert pen.wait_until_written()
         summary = pen.finish("", {})
 
     assert pen.saved
