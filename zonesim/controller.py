@@ -171,7 +171,7 @@ class Controller:
             end_ns = ended_ns = following.start_ns
         elif self.interrupted:
             # Nothing was due behind the end of the step, however long zones took to come to it.
-            end_ns = min(self._interrupted_ns, leg.end_ns) if leg.end_ns else 0
+            end_ns = min(self._interrupted_ns, leg.end_ns or self._interrupted_ns)
             ended_ns = now_ns
         else:
             # Zones are done when nothing more is due; the step lasts as long as it was to last.

@@ -14,7 +14,7 @@ from zonesim.progress import OnProgress
 from zonesim.results import Event
 from zonesim.run_writer import RunWriter
 from zonesim.scenario import Scenario
-from zonesim.statistics import StepInfo
+from zonesim.step_info import StepInfo
 from zonesim.stepping import Stepping
 from zonesim.ticks import TickRow
 from zonesim.worker_ledger import WorkerLedger
@@ -54,19 +54,19 @@ class Logbook:
     def begin_step(self, leg: Leg, zone_processes: int, workers: int) -> None:
         """A step begins; its ticks, workers and events follow."""
         self._step = leg.step
-        self._writer.begin_step(
-            StepInfo(
-                step=leg.step,
-                zones=len(leg.until),
-                zone_processes=zone_processes,
-                workers=workers,
-                period_ms=self._scenario.period_ms,
-                pace=self._scenario.pace,
-                origin_ns=leg.origin_ns,
-                begin_ns=leg.start_ns,
-            )
+        info = StepInfo(
+            step=leg.step,
+            zones=len(leg.until),
+            zone_processes=zone_processes,
+            workers=workers,
+            period_ms=self._scenario.period_ms,
+            pace=self._scenario.pace,
+            origin_ns=leg.origin_ns,
+            begin_ns=leg.start_ns,
+            ticks=self._scenario.ticks or 0,
         )
-        self.gauge.begin("running", leg.step, len(leg.until))
+        self._writer.begin_step(info)
+        self.gauge.run(msgspec.structs.replace(info, end_ns=leg.end_ns or 0), leg.until)
 
     def end_step(
         self,

@@ -6,6 +6,7 @@ Knows what stands in them, and neither how figures come to be there nor what the
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -172,8 +173,10 @@ def write_summary(directory: Path, summary: Summary) -> None:
 
 def _summarise_steps(steps: Sequence[StepData]) -> list[StepSummary]:
     before: dict[int, TickRow] = {}  # by zone, its last row in any step so far
+    until: Counter[int] = Counter()  # by zone, the first tick that it runs no more
     summaries = []
     for step in steps:
+        until.update(dict.fromkeys(range(step.info.zones), step.info.ticks))
         summaries.append(
             summarise_step(
                 step.rows,
@@ -181,6 +184,7 @@ def _summarise_steps(steps: Sequence[StepData]) -> list[StepSummary]:
                 worker_busy_ns=sum(worker.busy_ns for worker in step.workers),
                 pss_mb_per_zone=step.pss_mb_per_zone,
                 carried_in=carried_between(list(before.values()), step.rows),
+                until=until,
             )
         )
         before.update((row.zone, row) for row in step.rows)

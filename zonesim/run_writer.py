@@ -29,7 +29,7 @@ from zonesim.results import (
 )
 from zonesim.run_file import RunFile, insertion
 from zonesim.run_queue import RunQueue
-from zonesim.statistics import StepInfo
+from zonesim.step_info import StepInfo
 from zonesim.ticks import TickRow
 
 _ROWS_PER_TRANSACTION = 512  # two seconds of 100 zones: the most that a killed controller loses

@@ -1,0 +1,64 @@
+"""The ticks of a step that were due and have not run, while it goes on. Knows no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from zonesim.missed import count_missed_by, ticks_left
+from zonesim.step_info import StepInfo
+from zonesim.ticks import TickRow
+from zonesim.zone_states import ZoneState
+
+GONE = frozenset({ZoneState.UNHEALTHY, ZoneState.CREATING, ZoneState.STARTING})
+_NOBODY = -1  # no process
+
+
+class _Ran:
+    """What a zone has run of the step."""
+
+    def __init__(self) -> None:
+        self.ticks = 0
+        self.last_ns = 0  # when the latest of them was due
+        self.next_tick = 0  # the number after all of theirs
+        self.pid = _NOBODY
+
+
+class MissedGauge:
+    """Takes the rows of one step as they come.
+
+    ``until`` says of each zone which tick is the first that it runs no more, where that bounds it.
+    """
+
+    def __init__(self, step: StepInfo, until: Mapping[int, int | None]) -> None:
+        self._step = step
+        self._until = until
+        self._ran = {zone: _Ran() for zone in until}
+        self._gone: dict[int, int] = {}  # by zone whose process is no more: which one that was
+
+    def take(self, rows: Iterable[TickRow]) -> None:
+        """Count ticks that have run; zones that the step leaves out owe it nothing."""
+        for row in rows:
+            ran = self._ran.get(row.zone)
+            if ran is not None:
+                ran.ticks += 1
+                ran.last_ns = max(ran.last_ns, row.scheduled_ns)
+                ran.next_tick = max(ran.next_tick, row.tick + 1)
+                ran.pid = row.pid
+
+    def missed(self, states: Mapping[int, ZoneState], now_ns: int) -> int:
+        """How many of all zones.
+
+        Of a zone that is well, those before its latest tick: what has been due since then may yet
+        run. One whose process is gone has missed them, until another process has run a tick.
+        """
+        for zone, state in states.items():
+            if zone in self._ran and state in GONE:
+                self._gone[zone] = self._ran[zone].pid
+        return sum(self._missed_by(zone, now_ns) for zone in self._ran)
+
+    def _missed_by(self, zone: int, now_ns: int) -> int:
+        ran, end_ns = self._ran[zone], self._ran[zone].last_ns + 1
+        if self._gone.get(zone) == ran.pid:
+            end_ns = min(now_ns, self._step.end_ns or now_ns)
+        left = ticks_left(self._step, self._until[zone] or 0, ran.next_tick)
+        return count_missed_by(self._step, zone, ran.ticks, ran.last_ns, left, end_ns)
