@@ -165,8 +165,6 @@ class Controller:
         leg, now_ns = self._leg, time.monotonic_ns()
         assert leg is not None
         self._leg = None
-        self._note_deaths()
-        self._tell_progress()
         if following is not None:
             end_ns = ended_ns = following.start_ns
         elif self.interrupted:
@@ -177,6 +175,9 @@ class Controller:
             # Zones are done when nothing more is due; the step lasts as long as it was to last.
             end_ns = leg.end_ns or 0
             ended_ns = max(now_ns, end_ns)
+        self._log.gauge.end_at(end_ns)
+        self._note_deaths()
+        self._tell_progress()
         duration_s = (ended_ns - leg.start_ns) / 1e9
         workers = self._scaler.mean_workers()
         self._log.end_step(end_ns, duration_s, self._work(), self._pss_mb, workers)

@@ -66,6 +66,11 @@ class Gauge:
         self._phase = "writing"
         self._ended_ns = time.monotonic_ns()
 
+    def end_at(self, end_ns: int) -> None:
+        """Nothing of the step was due from then on; 0 where ticks alone bound it."""
+        if self._missed is not None:
+            self._missed.end_at(end_ns)
+
     def begin(self, phase: str, step: int, zones: int) -> None:
         """A new phase of a step: its clock and counts begin."""
         if self._ticks:
@@ -79,7 +84,6 @@ class Gauge:
 
     def run(self, step: StepInfo, until: Mapping[int, int | None]) -> None:
         """Zones tick: a step begins, with the first tick that each zone runs no more."""
-        self._ended_ns = self._ended_ns or step.begin_ns  # of the one that ran until now
         self.begin("running", step.step, step.zones)
         if step.pace == "realtime":
             self._missed = MissedGauge(step, until)

@@ -34,6 +34,7 @@ class MissedGauge:
         self._until = until
         self._ran = {zone: _Ran() for zone in until}
         self._gone: dict[int, int] = {}  # by zone whose process is no more: which one that was
+        self._end_ns: int | None = None  # of the step that is over
 
     def take(self, rows: Iterable[TickRow]) -> None:
         """Count ticks that have run; zones that the step leaves out owe it nothing."""
@@ -44,6 +45,10 @@ class MissedGauge:
                 ran.last_ns = max(ran.last_ns, row.scheduled_ns)
                 ran.next_tick = max(ran.next_tick, row.tick + 1)
                 ran.pid = row.pid
+
+    def end_at(self, end_ns: int) -> None:
+        """The step is over: nothing was due from then on, or with 0, after the last tick."""
+        self._end_ns = end_ns
 
     def missed(self, states: Mapping[int, ZoneState], now_ns: int) -> int:
         """How many of all zones.
@@ -59,6 +64,7 @@ class MissedGauge:
     def _missed_by(self, zone: int, now_ns: int) -> int:
         ran, end_ns = self._ran[zone], self._ran[zone].last_ns + 1
         if self._gone.get(zone) == ran.pid:
-            end_ns = min(now_ns, self._step.end_ns or now_ns)
+            so_far_ns = min(now_ns, self._step.end_ns or now_ns)
+            end_ns = so_far_ns if self._end_ns is None else self._end_ns
         left = ticks_left(self._step, self._until[zone] or 0, ran.next_tick)
         return count_missed_by(self._step, zone, ran.ticks, ran.last_ns, left, end_ns)

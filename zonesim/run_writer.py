@@ -94,10 +94,8 @@ class RunWriter:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._file.hurry()
-            self._flush()
-            if not self.wait_until_written(lambda: error is not None) and error is None:
-                raise OutputError(self._waited(AND_LOST))
+            if not self._gave_up:  # else it has been told
+                self._end(lambda: error is not None)
         except OutputError:
             if error is None:  # else the first error says more than the one that followed it
                 raise
@@ -192,16 +190,19 @@ class RunWriter:
         A fault slows nothing down any more. Raises OutputError where the disk does not take what
         there is to sum up: it is read from there.
         """
-        self._file.hurry()
         self._flush()
-        self._queue.write(
-            "UPDATE runs SET world_hash = ?, limits = ?", [(world_hash, _json(limits))]
-        )
-        if not self.wait_until_written(is_in_a_hurry):
-            raise OutputError(self._waited(AND_LOST))
+        row = (world_hash, _json(limits))
+        self._queue.write("UPDATE runs SET world_hash = ?, limits = ?", [row])
+        self._end(is_in_a_hurry)
         with writing(self._path):
             summary = summarise(read_run(self._file.database))
         return self._save(summary, is_in_a_hurry)
+
+    def _end(self, is_in_a_hurry: Callable[[], bool]) -> None:
+        self._file.hurry()
+        self._flush()
+        if not self.wait_until_written(is_in_a_hurry):
+            raise OutputError(self._waited(AND_LOST))
 
     def _save(self, summary: Summary, is_in_a_hurry: Callable[[], bool]) -> Summary:
         saved = self._queue.ask(self._file.save)
@@ -216,9 +217,9 @@ class RunWriter:
             if self.saved:  # else it has been told
                 self.saved = False
                 self._tell("results-unwritable", str(error))
-                self.wait_until_written(is_in_a_hurry)
-                events = read_events(self._file.database)
-                summary = msgspec.structs.replace(summary, events=events)
+                if self.wait_until_written(is_in_a_hurry):
+                    events = read_events(self._file.database)
+                    summary = msgspec.structs.replace(summary, events=events)
         return summary
 
     def _flush(self) -> None:

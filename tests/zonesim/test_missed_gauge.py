@@ -98,4 +98,13 @@ def test_it_says_at_the_end_of_a_step_what_its_summary_says(step):
     gauge = gauge_of(step)
     ran = [*rows(0, *range(10)), *rows(1, 0, 1, 2), *rows(1, 5, 6, tick=2, pid=8)]
     gauge.take(ran)
-    assert gauge.missed(DEAD, at(20)) == summarise_step(ran, step).missed
+    gauge.end_at(step.end_ns)
+    assert gauge.missed(DEAD, at(10)) == summarise_step(ran, step).missed
+
+
+@pytest.mark.parametrize("step", [TIMED, COUNTED])
+def test_nothing_is_missed_behind_the_moment_at_which_a_step_is_cut_short(step):
+    gauge = gauge_of(step)
+    gauge.take(rows(1, 0, 1, 2))
+    gauge.end_at(at(5))
+    assert gauge.missed(DEAD, at(9)) == 2
