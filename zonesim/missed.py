@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from types import MappingProxyType
 
-from .phases import times_due
+from .phases import DueTimes, due_times
 from .step_info import StepInfo
 from .ticks import TickRow
 
@@ -35,29 +35,29 @@ def count_missed(
         left = None  # in a step that was broken off, nobody knows what would have been missed
         if step.duration_s:
             left = ticks_left(step, until.get(zone, step.ticks), next_tick)
-        missed += count_missed_by(step, zone, len(ran), last_ns, left, step.end_ns)
+        missed += count_missed_by(due_in(step, zone), len(ran), last_ns, left, step.end_ns)
     return missed
 
 
 def count_missed_by(
-    step: StepInfo, zone: int, ran: int, last_ns: int, left: int | None, end_ns: int
+    due: DueTimes, ran: int, last_ns: int, left: int | None = None, end_ns: int = 0
 ) -> int:
-    """Ticks of one zone of a step.
+    """Ticks that a zone was due for in a step, and never ran.
 
     It has run ``ran`` of them, the latest of which was due at ``last_ns``, and is not to run those
     that are ``left``, as far as they are due before ``end_ns``. Either of the two may be the only
     bound: ``left`` is None then, or ``end_ns`` 0. Without any, nothing is due behind the latest.
     """
-    period_ns = round(step.period_ms * NS_PER_MS)
-
-    def due(before_ns: int) -> int:
-        return times_due(step.origin_ns, zone, period_ns, step.begin_ns, before_ns)
-
-    so_far = due(last_ns + 1) if ran else 0
+    so_far = due.before(last_ns + 1) if ran else 0
     bounds = [] if left is None else [left]
     if end_ns:
-        bounds.append(max(0, due(end_ns) - so_far))
+        bounds.append(max(0, due.before(end_ns) - so_far))
     return max(0, so_far - ran) + min(bounds, default=0)
+
+
+def due_in(step: StepInfo, zone: int) -> DueTimes:
+    """When a zone is due from the beginning of a step on."""
+    return due_times(step.origin_ns, zone, round(step.period_ms * NS_PER_MS), step.begin_ns)
 
 
 def ticks_left(step: StepInfo, until: int, next_tick: int) -> int | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from zonesim.missed import count_missed_by, ticks_left
+from zonesim.missed import count_missed_by, due_in, ticks_left
+from zonesim.phases import DueTimes
 from zonesim.step_info import StepInfo
 from zonesim.ticks import TickRow
 from zonesim.zone_states import ZoneState
@@ -16,7 +17,8 @@ _NOBODY = -1  # no process
 class _Ran:
     """What a zone has run of the step."""
 
-    def __init__(self) -> None:
+    def __init__(self, due: DueTimes) -> None:
+        self.due = due
         self.ticks = 0
         self.last_ns = 0  # when the latest of them was due
         self.next_tick = 0  # the number after all of theirs
@@ -32,7 +34,7 @@ class MissedGauge:
     def __init__(self, step: StepInfo, until: Mapping[int, int | None]) -> None:
         self._step = step
         self._until = until
-        self._ran = {zone: _Ran() for zone in until}
+        self._ran = {zone: _Ran(due_in(step, zone)) for zone in until}
         self._gone: dict[int, int] = {}  # by zone whose process is no more: which one that was
         self._end_ns: int | None = None  # of the step that is over
 
@@ -62,9 +64,11 @@ class MissedGauge:
         return sum(self._missed_by(zone, now_ns) for zone in self._ran)
 
     def _missed_by(self, zone: int, now_ns: int) -> int:
-        ran, end_ns = self._ran[zone], self._ran[zone].last_ns + 1
-        if self._gone.get(zone) == ran.pid:
-            so_far_ns = min(now_ns, self._step.end_ns or now_ns)
-            end_ns = so_far_ns if self._end_ns is None else self._end_ns
+        ran = self._ran[zone]
+        if self._gone.get(zone) != ran.pid:
+            return count_missed_by(ran.due, ran.ticks, ran.last_ns)
         left = ticks_left(self._step, self._until[zone] or 0, ran.next_tick)
-        return count_missed_by(self._step, zone, ran.ticks, ran.last_ns, left, end_ns)
+        end_ns = min(now_ns, self._step.end_ns or now_ns)
+        if self._end_ns is not None:
+            end_ns = self._end_ns
+        return count_missed_by(ran.due, ran.ticks, ran.last_ns, left, end_ns)
