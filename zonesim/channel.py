@@ -21,7 +21,7 @@ import trio
 from zonesim.control import BYTES_MAX
 from zonesim.system import peer_of
 
-VERSION: Final = 3
+VERSION: Final = 4
 HEAD: Final = struct.Struct("<BBI")
 RECEIVE_BYTES: Final = 1 << 16
 SHOWN_CHARACTERS: Final = 200

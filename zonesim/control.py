@@ -21,11 +21,19 @@ class Hello(_Message, frozen=True):
     pid: int
 
 
+class SlowDisk(_Message, frozen=True):
+    """From now on and until then, each write of a checkpoint takes so much longer."""
+
+    delay_s: float
+    until_ns: int  # monotonic
+
+
 class Saving(msgspec.Struct, frozen=True):
     """Where zones are saved, and how often."""
 
     directory: str
     every_ticks: int  # 0: only where players move from zone to zone
+    slow: SlowDisk = SlowDisk(0.0, 0)  # what all others have been told of the disk
 
 
 class Assign(_Message, frozen=True):
@@ -110,6 +118,7 @@ class Drained(_Message, frozen=True):
 
     zone: int
     players: bytes
+    adopted: tuple[int, ...] = ()  # the latest arrivals that are among them, by number
 
 
 class Adopt(_Message, frozen=True):
@@ -122,16 +131,10 @@ class Adopt(_Message, frozen=True):
 
 
 class Adopted(_Message, frozen=True):
-    """They are in the zone, and in its checkpoint wherever one can be written."""
+    """They are in the zone. Said once they are in its checkpoint, and before if that takes long."""
 
     number: int
-
-
-class SlowDisk(_Message, frozen=True):
-    """From now on and until then, each write of a checkpoint takes so much longer."""
-
-    delay_s: float
-    until_ns: int  # monotonic
+    saved: bool = True  # else a death of the zone takes them along: they have to be sent again
 
 
 class Told(_Message, frozen=True):

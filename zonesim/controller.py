@@ -14,12 +14,13 @@ import corororo as cr
 from zonesim.control import Leg, WorkerTotals
 from zonesim.fleet import Fleet, FleetPlan
 from zonesim.interrupts import Interrupts
+from zonesim.latest import LatestThread
 from zonesim.logbook import Logbook, OnNotice
 from zonesim.machine import pss_mb
 from zonesim.maps import MapStore
 from zonesim.progress import OnProgress
 from zonesim.refusals import Refusals
-from zonesim.results import RunWriter
+from zonesim.run_writer import RunWriter
 from zonesim.scenario import Scenario
 from zonesim.sessions import CONTROL
 from zonesim.stepping import Stepping
@@ -53,8 +54,10 @@ class Controller:
         self._pool = pool
         self._stepping = Stepping(scenario)
         session = Path(pool.address)
-        view = ViewFile(session, writer.directory)
-        self._log = Logbook(scenario, self._stepping, writer, on_progress, on_notice, view)
+        self._view = LatestThread("run view", ViewFile(session, writer.directory).publish)
+        self._log = Logbook(
+            scenario, self._stepping, writer, on_progress, on_notice, self._view.give
+        )
         self._maps = MapStore(scenario, session)
         self._refusals = Refusals(self._tell_refusal)
         self._fleet = Fleet(
@@ -87,6 +90,14 @@ class Controller:
 
     async def run(self) -> None:
         """Run every step, and end every process whatever happens."""
+        with self._view:
+            await self._run()
+
+    def world_hash(self) -> str:
+        """One hash of all zones after their latest ticks, as 16 hex digits."""
+        return self._log.world_hash()
+
+    async def _run(self) -> None:
         async with trio.open_nursery() as nursery:
             with trio.CancelScope() as steps:
                 nursery.start_soon(self._heed_signals, steps)
@@ -103,10 +114,6 @@ class Controller:
                         await self._fleet.stop()
                     self._refusals.close()
             nursery.cancel_scope.cancel()
-
-    def world_hash(self) -> str:
-        """One hash of all zones after their latest ticks, as 16 hex digits."""
-        return self._log.world_hash()
 
     async def _run_steps(self) -> None:
         for number, step in enumerate(self._scenario.plan, start=1):
@@ -158,18 +165,19 @@ class Controller:
         leg, now_ns = self._leg, time.monotonic_ns()
         assert leg is not None
         self._leg = None
-        self._note_deaths()
-        self._tell_progress()
         if following is not None:
             end_ns = ended_ns = following.start_ns
         elif self.interrupted:
             # Nothing was due behind the end of the step, however long zones took to come to it.
-            end_ns = min(self._interrupted_ns, leg.end_ns) if leg.end_ns else 0
+            end_ns = min(self._interrupted_ns, leg.end_ns or self._interrupted_ns)
             ended_ns = now_ns
         else:
             # Zones are done when nothing more is due; the step lasts as long as it was to last.
             end_ns = leg.end_ns or 0
             ended_ns = max(now_ns, end_ns)
+        self._log.gauge.end_at(end_ns)
+        self._note_deaths()
+        self._tell_progress()
         duration_s = (ended_ns - leg.start_ns) / 1e9
         workers = self._scaler.mean_workers()
         self._log.end_step(end_ns, duration_s, self._work(), self._pss_mb, workers)

@@ -134,8 +134,9 @@ class Fleet(FleetAnswers):
     async def drain(self, zones: Sequence[int], heirs: Sequence[int]) -> None:
         """Have zones end, once they tick no more, and their players go to the heirs in turn.
 
-        Returns when the heirs have them, and the processes that hold nothing more have been told
-        to end. A zone that is given up takes its players with it.
+        Returns when the heirs have them, on the disk or, where that takes long, in memory alone,
+        and the processes that hold nothing more have been told to end. A zone that is given up
+        takes its players with it.
         """
         self._draining.update(zones)
         async with trio.open_nursery() as nursery:
@@ -151,15 +152,14 @@ class Fleet(FleetAnswers):
         until = self._leg.until if self._leg is not None else {}
         sent = self._handovers.send_on(zones, able, until)
         left = self._take_off(zones)
+        adopts = list(sent.values())
         for zone in sorted(zones):
             self._tell_of_drained(zone, sent.get(zone), zone in given_up, bool(able))
+            adopts += self._send_elsewhere(zone, able, until)
         for host in left:
             await self._dismiss(host)
-        for adopt in sent.values():
-            for host in self._hosts_with([adopt.zone]):
-                await host.tell(adopt)
-        numbers = [adopt.number for adopt in sent.values()]
-        await self._until(lambda: not self._handovers.are_under_way(numbers))
+        await self._tell_adopts(adopts)
+        await self._until(lambda: not self._handovers.any_awaited)
 
     async def until_done(self) -> None:
         """Wait until all zones have come to the end of the leg that was ordered last."""
@@ -170,7 +170,8 @@ class Fleet(FleetAnswers):
 
     async def slow_disk(self, delay_s: float, until_ns: int) -> None:
         """Have every write of a checkpoint take so much longer, until a moment."""
-        await self._tell_all(SlowDisk(delay_s, until_ns))
+        self._slow_disk = SlowDisk(delay_s, until_ns)
+        await self._tell_all(self._slow_disk)
 
     async def halt(self) -> None:
         """End the leg that runs, and all that are ordered later; nobody is started any more."""

@@ -6,12 +6,15 @@ Lets the processes in and hears them; knows nothing of steps or results.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
+import trio
 
 from zonesim.channel import Channel, ControlError, CutOff
 from zonesim.control import (
+    Adopt,
     Adopted,
     Drained,
     Failed,
@@ -30,6 +33,7 @@ from zonesim.host import Host
 from zonesim.supervisor import OnEvent
 from zonesim.ticks import TickRow
 from zonesim.worker_ledger import add_by_worker
+from zonesim.zone_process import process_title
 from zonesim.zone_states import ZoneState
 
 
@@ -41,6 +45,8 @@ class FleetAnswers(FleetOrders):
     workers are no more, ``free_rings`` gives back the rings of the dead. Raises RunFailed where
     the zones cannot go on.
     """
+
+    _nursery: trio.Nursery  # of all that goes on while the processes are served
 
     def __init__(
         self,
@@ -106,11 +112,11 @@ class FleetAnswers(FleetOrders):
                 await self._note_ready(host, next_ticks)
             case LegDone(step):
                 host.step_done = step
-            case Drained(zone, players) if zone in host.specs:
+            case Drained(zone, players, adopted) if zone in host.specs:
                 host.drained.add(zone)
-                self._handovers.released(zone, players)
-            case Adopted(number):
-                self._handovers.adopted(number)
+                self._handovers.released(zone, players, adopted)
+            case Adopted(number, saved):
+                self._note_adopted(number, saved)
             case Told(kind, subject, detail):
                 self._on_event(kind, subject, detail)
             case Failed(reason, detail):
@@ -159,6 +165,16 @@ class FleetAnswers(FleetOrders):
         self._on_event("zone-failed", host.title, f"{reason}\n{detail}".strip())
         host.kill(f"failed: {reason}")
 
+    def _note_adopted(self, number: int, saved: bool) -> None:
+        """Players are in a zone; where they are not on the disk, that is told, and its end."""
+        adopt = self._handovers.adopted(number, saved)
+        if adopt is not None:
+            told = "players-saved", "those who came are in its checkpoint now"
+            if not saved:
+                kept = "no checkpoint holds those who came; kept for the case that it dies"
+                told = "players-unsaved", kept
+            self._on_event(told[0], process_title([adopt.zone]), told[1])
+
     def _note_players(self, rows: list[TickRow]) -> None:
         """A zone that can tick is allocated while it has players."""
         for row in rows:
@@ -176,12 +192,40 @@ class FleetAnswers(FleetOrders):
         self._notify()
 
     def _note_given_up(self, host: Host, why: str) -> None:
-        lost = sum(self._handovers.lose(zone) for zone in host.specs)
-        if lost:
-            self._on_event("players-lost", host.title, f"{lost} arrivals of players went with it")
+        heirs = [
+            zone
+            for other in self._hosts.values()
+            if not other.given_up
+            for zone in other.specs
+            if zone not in self._draining
+        ]
+        for zone in host.specs:
+            self._nursery.start_soon(self._tell_adopts, self._send_elsewhere(zone, heirs))
         if all(other.given_up for other in self._hosts.values()):
             raise RunFailed(f"no zone is left: {host.title} {why}")
         self._notify()
+
+    def _send_elsewhere(
+        self,
+        zone: int,
+        heirs: Sequence[int],
+        next_ticks: Mapping[int, int | None] = MappingProxyType({}),
+    ) -> list[Adopt]:
+        """A zone takes in nobody any more: whoever was on the way there gets another one."""
+        title = process_title([zone])
+        moved = self._handovers.send_elsewhere(zone, heirs, next_ticks)
+        for adopt in moved:
+            told = f"players on their way to it go to zone {adopt.zone}"
+            self._on_event("players-redirected", title, told)
+        lost = self._handovers.lose(zone)
+        if lost:
+            self._on_event("players-lost", title, f"{lost} arrivals of players went with it")
+        return moved
+
+    async def _tell_adopts(self, adopts: Iterable[Adopt]) -> None:
+        for adopt in adopts:
+            for host in self._hosts_with([adopt.zone]):
+                await host.tell(adopt)
 
     def _check_pool(self) -> None:
         """Zones whose workers are no more are not to blame, and no restart helps them."""

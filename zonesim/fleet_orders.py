@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from zonesim.control import Assign, Drain, Leg, Order, Saving
+from zonesim.control import Assign, Drain, Leg, Order, Saving, SlowDisk
 from zonesim.handovers import Handovers
 from zonesim.host import Host
 from zonesim.supervision import Supervision
@@ -43,6 +43,7 @@ class FleetOrders:
         self._draining: set[int] = set()
         self._lives: Counter[int] = Counter()  # by zone: how often it has been wanted anew
         self._leg: Leg | None = None
+        self._slow_disk = SlowDisk(0.0, 0)  # until a moment; who comes up hears of it as well
         self._changed = trio.Event()
 
     async def _assign(self, host: Host) -> None:
@@ -54,7 +55,8 @@ class FleetOrders:
             host.assigned.update(spec.zone for spec in new)
             for spec in new:
                 self._states.move(spec.zone, ZoneState.STARTING)
-            saving = Saving(self._plan.pool_address, self._plan.supervision.checkpoint_ticks)
+            every_ticks = self._plan.supervision.checkpoint_ticks
+            saving = Saving(self._plan.pool_address, every_ticks, self._slow_disk)
             lives = {spec.zone: self._lives[spec.zone] for spec in new}
             await host.tell(Assign(new, lives, saving))
 

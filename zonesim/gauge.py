@@ -10,10 +10,12 @@ from typing import NamedTuple
 
 import corororo as cr
 from zonesim.control import WorkerTotals
+from zonesim.missed_gauge import MissedGauge
 from zonesim.progress import EventLine, Progress, StepLine, ZoneLine
 from zonesim.results import Event
 from zonesim.scenario import Scenario
 from zonesim.statistics import NS_PER_MS, percentile, response_ns
+from zonesim.step_info import StepInfo
 from zonesim.ticks import TickRow
 from zonesim.worker_gauge import WorkerGauge
 from zonesim.zone_gauge import ZoneGauge
@@ -44,7 +46,9 @@ class Gauge:
         self._zone_gauges: dict[int, ZoneGauge] = {}
         self._step = 0
         self.zones = 0  # of the step
-        self._ticks = self._late = self._missed = 0
+        self._ticks = self._late = 0
+        self._missed: MissedGauge | None = None  # while zones tick for which something is due
+        self._states: Mapping[int, ZoneState] = {}  # as they were when they were told last
         self._phase = "starting"
         self._run_began_ns = self._began_ns = time.monotonic_ns()
         self._ended_ns: int | None = None  # when the zones ended the step
@@ -62,15 +66,27 @@ class Gauge:
         self._phase = "writing"
         self._ended_ns = time.monotonic_ns()
 
+    def end_at(self, end_ns: int) -> None:
+        """Nothing of the step was due from then on; 0 where ticks alone bound it."""
+        if self._missed is not None:
+            self._missed.end_at(end_ns)
+
     def begin(self, phase: str, step: int, zones: int) -> None:
         """A new phase of a step: its clock and counts begin."""
         if self._ticks:
             self._ended.append(self._step_line())
         self._phase, self._step, self.zones = phase, step, zones
-        self._ticks = self._late = self._missed = 0
+        self._ticks = self._late = 0
+        self._missed = None
         self._began_ns = time.monotonic_ns()
         self._ended_ns = None
         self._zone_gauges.clear()
+
+    def run(self, step: StepInfo, until: Mapping[int, int | None]) -> None:
+        """Zones tick: a step begins, with the first tick that each zone runs no more."""
+        self.begin("running", step.step, step.zones)
+        if step.pace == "realtime":
+            self._missed = MissedGauge(step, until)
 
     def take(self, rows: list[TickRow]) -> None:
         """Count ticks."""
@@ -78,8 +94,9 @@ class Gauge:
         for row in rows:
             self._gauge_of(row.zone, row.started_ns).take(row, response_ns(row, pace))
             self._late += row.late
-            self._missed += row.missed
         self._ticks += len(rows)
+        if self._missed is not None:
+            self._missed.take(rows)
 
     def note(self, event: Event) -> None:
         """Remember what happened to a process, for a while."""
@@ -95,6 +112,7 @@ class Gauge:
     ) -> Progress:
         """How it stands now; ``states`` are those of the zones of this step, by zone."""
         now_ns = self._ended_ns or time.monotonic_ns()
+        self._states = states
         self._forget(states, now_ns)
         loads = self._loads(states, now_ns)
         tps = sorted(load.tps for load in loads) or [0.0]
@@ -115,7 +133,7 @@ class Gauge:
             ticks_wanted=None if ticks is None else ticks * self.zones,
             ticks=self._ticks,
             late=self._late,
-            missed=self._missed,
+            missed=self._count_missed(now_ns),
             tps_lowest=tps[0],
             tps_median=tps[len(tps) // 2],
             tps_highest=tps[-1],
@@ -182,11 +200,13 @@ class Gauge:
         counts[ZoneState.CREATING] += max(0, self.zones - len(states))
         return {state.value: counts[state] for state in ZoneState if counts[state]}
 
+    def _count_missed(self, now_ns: int) -> int:
+        return 0 if self._missed is None else self._missed.missed(self._states, now_ns)
+
     def _step_line(self) -> StepLine:
         p50, p95, p99 = self._responses_ms()
-        return StepLine(
-            self._step, self.zones, self._ticks, self._late, self._missed, p50, p95, p99
-        )
+        missed = self._count_missed(self._ended_ns or time.monotonic_ns())
+        return StepLine(self._step, self.zones, self._ticks, self._late, missed, p50, p95, p99)
 
 
 def headroom(response_p99_share: float, utilisation_highest: float) -> float:

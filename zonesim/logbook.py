@@ -11,12 +11,12 @@ import corororo as cr
 from zonesim.control import Leg, WorkerTotals
 from zonesim.gauge import Gauge
 from zonesim.progress import OnProgress
-from zonesim.results import Event, RunWriter
+from zonesim.results import Event
+from zonesim.run_writer import RunWriter
 from zonesim.scenario import Scenario
-from zonesim.statistics import StepInfo
+from zonesim.step_info import StepInfo
 from zonesim.stepping import Stepping
 from zonesim.ticks import TickRow
-from zonesim.view import ViewFile
 from zonesim.worker_ledger import WorkerLedger
 from zonesim.world.hash import combine
 from zonesim.zone_states import ZoneState
@@ -34,10 +34,10 @@ class Logbook:
         writer: RunWriter,
         on_progress: OnProgress,
         on_notice: OnNotice,
-        view: ViewFile,
+        publish: OnProgress,
     ) -> None:
         self.gauge = Gauge(scenario)
-        self._view = view
+        self._publish = publish
         self._scenario = scenario
         self._stepping = stepping
         self._writer = writer
@@ -54,19 +54,19 @@ class Logbook:
     def begin_step(self, leg: Leg, zone_processes: int, workers: int) -> None:
         """A step begins; its ticks, workers and events follow."""
         self._step = leg.step
-        self._writer.begin_step(
-            StepInfo(
-                step=leg.step,
-                zones=len(leg.until),
-                zone_processes=zone_processes,
-                workers=workers,
-                period_ms=self._scenario.period_ms,
-                pace=self._scenario.pace,
-                origin_ns=leg.origin_ns,
-                begin_ns=leg.start_ns,
-            )
+        info = StepInfo(
+            step=leg.step,
+            zones=len(leg.until),
+            zone_processes=zone_processes,
+            workers=workers,
+            period_ms=self._scenario.period_ms,
+            pace=self._scenario.pace,
+            origin_ns=leg.origin_ns,
+            begin_ns=leg.start_ns,
+            ticks=self._scenario.ticks or 0,
         )
-        self.gauge.begin("running", leg.step, len(leg.until))
+        self._writer.begin_step(info)
+        self.gauge.run(msgspec.structs.replace(info, end_ns=leg.end_ns or 0), leg.until)
 
     def end_step(
         self,
@@ -126,8 +126,12 @@ class Logbook:
         work: Iterable[WorkerTotals],
         pool: cr.PoolStatistics,
     ) -> None:
-        """Tell the viewer how the run stands; of the zones, those that its step asks for."""
+        """Tell the viewer how the run stands; of the zones, those that its step asks for.
+
+        Raises OutputError where the figures that were saved are lost.
+        """
+        self._writer.tell_news()
         here = {zone: state for zone, state in states.items() if zone < self.gauge.zones}
         progress = self.gauge.progress(here, work, pool)
-        self._view.publish(progress)
+        self._publish(progress)
         self._on_progress(progress)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 GOLDEN = (5**0.5 - 1) / 2  # 0.618…: of all fractions the one furthest from every simple ratio
 
 
@@ -27,7 +29,17 @@ def first_due_ns(origin_ns: int, zone: int, period_ns: int, from_ns: int) -> int
     return first_ns + periods * period_ns
 
 
-def times_due(origin_ns: int, zone: int, period_ns: int, begin_ns: int, end_ns: int) -> int:
-    """How often a zone is due from ``begin_ns`` on and before ``end_ns``."""
-    first_ns = first_due_ns(origin_ns, zone, period_ns, begin_ns)
-    return max(0, -((first_ns - end_ns) // period_ns))
+class DueTimes(NamedTuple):
+    """The moments at which a zone is due: a first one, and one each period from there on."""
+
+    first_ns: int
+    period_ns: int
+
+    def before(self, end_ns: int) -> int:
+        """How many there are before a moment."""
+        return max(0, -((self.first_ns - end_ns) // self.period_ns))
+
+
+def due_times(origin_ns: int, zone: int, period_ns: int, begin_ns: int) -> DueTimes:
+    """Those of a zone from ``begin_ns`` on."""
+    return DueTimes(first_due_ns(origin_ns, zone, period_ns, begin_ns), period_ns)

@@ -1,21 +1,22 @@
-"""A run on disk: ``run.sqlite`` and ``summary.json``. Knows tables, not what the figures mean."""
+"""A run on disk: the tables of ``run.sqlite``, how they are read, and ``summary.json``.
+
+Knows what stands in them, and neither how figures come to be there nor what they mean.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import msgspec
 
 from .deaths import deaths_of, unhealthy_of
 from .recovery import recovery_of
-from .run_file import RunFile
 from .statistics import LimitsResult, carried_between, check_limits, summarise_step
 from .statistics import StepInfo as StepInfo
 from .statistics import StepSummary as StepSummary
@@ -25,8 +26,6 @@ from .whole_file import write_whole
 FORMAT = 1
 RUN_FILE = "run.sqlite"
 SUMMARY_FILE = "summary.json"
-
-_ROWS_PER_TRANSACTION = 512  # two seconds of 100 zones: the most that a killed controller loses
 
 
 class OutputError(OSError):
@@ -110,148 +109,13 @@ _TICK_FIELDS = TickRow.__struct_fields__
 _LATE, _HASH = _TICK_FIELDS.index("late"), _TICK_FIELDS.index("world_hash")
 
 # Columns are the fields of the structs above, so that the two cannot drift apart.
-_SCHEMA = f"""
+SCHEMA = f"""
 CREATE TABLE runs ({", ".join(_RUN_FIELDS)});
 CREATE TABLE steps ({", ".join(_STEP_FIELDS)}, PRIMARY KEY (step));
 CREATE TABLE ticks (step, {", ".join(_TICK_FIELDS)});
 CREATE TABLE workers ({", ".join(WorkerRow.__struct_fields__)});
 CREATE TABLE events ({", ".join(Event.__struct_fields__)});
 """
-
-
-class RunWriter:
-    """The pen that a run's figures are written with; a context manager.
-
-    Raises OutputError where the run's file cannot be made. A disk that refuses later ends no run:
-    figures are kept in memory, as RunFile says, ``on_unwritable`` gets a line about it, once, and
-    an event says so; at the end, ``saved`` tells whether the disk has taken them all the same.
-    """
-
-    def __init__(
-        self,
-        directory: Path,
-        *,
-        scenario: str,
-        seed: int,
-        scenario_toml_or_json: str,
-        machine: Mapping[str, str | int],
-        versions: Mapping[str, str],
-        on_unwritable: Callable[[str], None] = lambda line: None,
-    ) -> None:
-        self.directory = directory
-        self.saved = False
-        self._path = directory / RUN_FILE
-        self._on_unwritable = on_unwritable
-        self._ticks: list[Sequence[object]] = []
-        self._step = 0
-        origin = (FORMAT, scenario, seed, scenario_toml_or_json, _json(machine), _json(versions))
-        started_utc = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        with _writing(self._path):
-            directory.mkdir(parents=True, exist_ok=True)
-            self._path.touch(exist_ok=False)  # a run is never written over
-            self._file = RunFile(self._path, _SCHEMA, self._note_unwritable)
-            self._file.begin("runs", (*origin, started_utc, "", "{}"))
-
-    def __enter__(self) -> RunWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            self._flush()
-        except OutputError:
-            if error is None:  # else the first error says more than the one that followed it
-                raise
-        finally:
-            self._file.close()
-
-    def begin_step(self, info: StepInfo) -> None:
-        """Open a step; its ticks, workers and events follow."""
-        self._step = info.step
-        self._insert("steps", [(*msgspec.structs.astuple(info), None)])
-
-    def add_ticks(self, step: int, rows: Iterable[TickRow]) -> None:
-        """Take rows of a step; they reach the file some hundred at a time."""
-        self._ticks += [_to_columns(step, row) for row in rows]
-        if len(self._ticks) >= _ROWS_PER_TRANSACTION:
-            self._flush()
-
-    def add_worker(
-        self,
-        step: int,
-        name: str,
-        pid: int,
-        calls: int,
-        batches: int,
-        busy_ns: int,
-        restarts: int,
-    ) -> None:
-        """Save what one worker did in a step; before the step ends, for its use to be counted."""
-        self._insert("workers", [(step, name, pid, calls, batches, busy_ns, restarts)])
-
-    def add_event(self, step: int, at_ns: int, kind: str, subject: str, detail: str) -> None:
-        """Save something that happened to a process."""
-        self._insert("events", [(step, at_ns, kind, subject, detail)])
-
-    def end_step(
-        self,
-        step: int,
-        duration_s: float,
-        pss_mb_per_zone: float | None,
-        end_ns: int = 0,
-        workers: float | None = None,
-    ) -> None:
-        """Close a step; ticks that are late may still follow.
-
-        ``workers`` is how many there were in the mean, where that changed.
-        """
-        self._flush()
-        with _writing(self._path):
-            self._file.update(
-                "UPDATE steps SET duration_s = ?, pss_mb_per_zone = ?, end_ns = ?, "
-                "workers = coalesce(?, workers) WHERE step = ?",
-                (duration_s, pss_mb_per_zone, end_ns, workers, step),
-            )
-
-    def slow_down(self, delay_s: float, until_ns: int) -> None:
-        """Have each write take so much longer, until a moment of the monotonic clock."""
-        self._file.slow_down(delay_s, until_ns)
-
-    def finish(self, world_hash: str, limits: Mapping[str, float]) -> Summary:
-        """Close the run, write ``summary.json`` and give back what it says."""
-        self._flush()
-        with _writing(self._path):
-            self._file.update(
-                "UPDATE runs SET world_hash = ?, limits = ?", (world_hash, _json(limits))
-            )
-            self.saved = self._file.save()
-            summary = summarise(_read_run(self._file.database))
-        try:
-            write_summary(self.directory, summary)
-        except OutputError as error:
-            if self.saved:  # else it has been told
-                self.saved = False
-                self._note_unwritable(str(error))
-                events = _read_events(self._file.database)
-                summary = msgspec.structs.replace(summary, events=events)
-        return summary
-
-    def _flush(self) -> None:
-        rows, self._ticks = self._ticks, []
-        if not self._file.is_full:
-            self._insert("ticks", rows)
-
-    def _insert(self, table: str, rows: Sequence[Sequence[object]]) -> None:
-        with _writing(self._path):
-            self._file.insert(table, rows)
-
-    def _note_unwritable(self, line: str) -> None:
-        self.add_event(self._step, time.monotonic_ns(), "results-unwritable", self._path.name, line)
-        self._on_unwritable(line)
 
 
 def new_run_directory(base: Path, scenario: str, now_utc: datetime) -> Path:
@@ -271,7 +135,7 @@ def load_run(directory: Path) -> Run:
         raise RunError(f"{directory}: a run's folder holds {RUN_FILE}, this one does not")
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            return _read_run(database)
+            return read_run(database)
     except (sqlite3.Error, msgspec.MsgspecError, TypeError, ValueError) as error:
         raise RunError(
             f"{path}: expected the figures of a run in format {FORMAT}, found: {error}; "
@@ -303,14 +167,16 @@ def summarise(run: Run) -> Summary:
 def write_summary(directory: Path, summary: Summary) -> None:
     """Write ``summary.json``, indented; OutputError where that fails."""
     path = directory / SUMMARY_FILE
-    with _writing(path):
+    with writing(path):
         write_whole(path, msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
 
 
 def _summarise_steps(steps: Sequence[StepData]) -> list[StepSummary]:
     before: dict[int, TickRow] = {}  # by zone, its last row in any step so far
+    until: Counter[int] = Counter()  # by zone, the first tick that it runs no more
     summaries = []
     for step in steps:
+        until.update(dict.fromkeys(range(step.info.zones), step.info.ticks))
         summaries.append(
             summarise_step(
                 step.rows,
@@ -318,13 +184,15 @@ def _summarise_steps(steps: Sequence[StepData]) -> list[StepSummary]:
                 worker_busy_ns=sum(worker.busy_ns for worker in step.workers),
                 pss_mb_per_zone=step.pss_mb_per_zone,
                 carried_in=carried_between(list(before.values()), step.rows),
+                until=until,
             )
         )
         before.update((row.zone, row) for row in step.rows)
     return summaries
 
 
-def _read_run(database: sqlite3.Connection) -> Run:
+def read_run(database: sqlite3.Connection) -> Run:
+    """All that stands in the tables of a run; ValueError where they are of another format."""
     found = database.execute("SELECT * FROM runs").fetchone()
     if found is None or found[0] != FORMAT:
         raise ValueError(f"format {found and found[0]}")
@@ -334,11 +202,12 @@ def _read_run(database: sqlite3.Connection) -> Run:
     return Run(
         info=msgspec.convert(info, RunInfo),
         steps=_read_steps(database),
-        events=_read_events(database),
+        events=read_events(database),
     )
 
 
-def _read_events(database: sqlite3.Connection) -> list[Event]:
+def read_events(database: sqlite3.Connection) -> list[Event]:
+    """What has happened, in order."""
     found = database.execute("SELECT * FROM events ORDER BY at_ns").fetchall()
     return [Event(*event) for event in found]
 
@@ -362,7 +231,8 @@ def _read_step(database: sqlite3.Connection, columns: dict[str, Any]) -> StepDat
     )
 
 
-def _to_columns(step: int, row: TickRow) -> Sequence[object]:
+def to_columns(step: int, row: TickRow) -> Sequence[object]:
+    """A tick as a row of its table."""
     values = list(msgspec.structs.astuple(row))
     values[_HASH] = f"{row.world_hash:016x}"  # as text: sqlite's integers are signed
     return step, *values
@@ -375,12 +245,9 @@ def _from_columns(columns: Sequence[Any]) -> TickRow:
     return TickRow(*values)
 
 
-def _json(value: Mapping[str, object]) -> str:
-    return msgspec.json.encode(value).decode()
-
-
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
+    """Turn the errors of a disk into OutputError."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:

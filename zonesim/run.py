@@ -19,7 +19,8 @@ from zonesim.machine import describe_machine, versions
 from zonesim.mouthpiece import SMALLER_RINGS
 from zonesim.open_files import raise_open_file_limit
 from zonesim.progress import OnProgress
-from zonesim.results import OutputError, RunWriter, Summary
+from zonesim.results import OutputError, Summary
+from zonesim.run_writer import RunWriter
 from zonesim.scenario import Scenario
 from zonesim.world.map import MapError
 from zonesim.zone_handle import PRELOAD
@@ -43,7 +44,8 @@ def run_scenario(
 
     The first interrupt ends the step that runs; a second one cuts it. Raises KeyboardInterrupt
     where one came before the first step, RunFailed where the machine does not hold the run or a
-    zone fails, and OutputError where the run's file cannot be made.
+    zone fails, and OutputError where the run's file cannot be made, or has not been written by the
+    end because the disk stalls.
     """
     raise_open_file_limit(max(scenario.steps))
     try:
@@ -56,7 +58,9 @@ def run_scenario(
                 if failure is not None:  # the pool took the zones along when it gave up
                     raise RunFailed(failure) from None
                 raise
-            summary = writer.finish(controller.world_hash(), scenario.limits.figures())
+            summary = writer.finish(
+                controller.world_hash(), scenario.limits.figures(), lambda: interrupts.count > 1
+            )
     except cr.SessionError as error:
         raise RunFailed(f"{error} {SMALLER_RINGS}") from None
     except (cr.PoolFailed, MapError) as error:

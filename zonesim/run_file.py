@@ -6,23 +6,33 @@ Knows that there are tables, not what stands in them.
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 # Figures survive a kill of the process; a power cut may take the run with it. Rows are written one
 # after another and never looked for: a cache of the file's pages would only grow with the run.
 _SETTINGS = "PRAGMA synchronous = OFF; PRAGMA cache_size = -256;"
-_LOCKED_S = 1.0  # how long somebody may read the file until that counts as a refusal
+LOCKED_S = 5.0  # how long somebody may read the file until that counts as a refusal
 HELD_PAGES_MAX = 1 << 16  # of 4 KB, so 256 MB: over an hour of 100 zones at 2.5 ticks/s
 SPARE_PAGES = 1 << 10  # on top of these, for all that is no mass
 
 OnRefused = Callable[[str], None]
+Rows = Sequence[Sequence[object]]
+
+
+class _Slowness(NamedTuple):
+    """What a fault does to a disk."""
+
+    delay_s: float
+    until_ns: int  # monotonic
 
 
 class RunFile:
-    """The one connection to a run's database.
+    """The one connection to a run's database, for one thread at a time.
 
     A disk that refuses (it is full, the folder is gone or read-only) does not end a run: all that
     was saved is copied into memory, and the run goes on there. ``on_refused`` hears why. What
@@ -38,26 +48,43 @@ class RunFile:
         self._on_refused = on_refused
         self.is_held = False  # in memory, and not in the file
         self.is_full = False
-        self._delay_s, self._slow_until_ns = 0.0, 0
-        self.database = sqlite3.connect(path, timeout=_LOCKED_S)
+        self._slowness = _Slowness(0.0, 0)
+        self._hurried = threading.Event()
+        self._writes = 0
+        self.database = sqlite3.connect(path, timeout=LOCKED_S, check_same_thread=False)
         self.database.executescript(_SETTINGS + schema)
 
     def begin(self, table: str, row: Sequence[object]) -> None:
         """Add the first row of all; raises sqlite3.Error where the disk does not take even that."""
-        self._write_all(_insertion(table, row), [row])
+        self._write_all(insertion(table, row), [row])
 
-    def insert(self, table: str, rows: Sequence[Sequence[object]]) -> None:
-        """Add rows, all of them or none."""
-        if rows:
-            self._write(_insertion(table, rows[0]), rows)
-
-    def update(self, statement: str, values: Sequence[object]) -> None:
-        """Change rows."""
-        self._write(statement, [values])
+    def write(self, statement: str, rows: Rows) -> None:
+        """Add or change rows, all of them or none."""
+        try:
+            self._write_all(statement, rows)
+        except sqlite3.Error as error:
+            if self.is_held:
+                self._fill_up(error)
+                return
+            self._hold()
+            if not self._has_taken(self._writes + 1):
+                self._write_all(statement, rows)
+            self._on_refused(
+                f"{self._path}: the figures of the run cannot be written, got: "
+                f"{self._reason(error)}; it goes on with them in memory, and writes them at its "
+                "end if there is room again"
+            )
 
     def slow_down(self, delay_s: float, until_ns: int) -> None:
-        """Have each write take so much longer, until a moment of the monotonic clock."""
-        self._delay_s, self._slow_until_ns = delay_s, until_ns
+        """Have each write take so much longer, until a moment of the monotonic clock.
+
+        From any thread, as ``hurry``.
+        """
+        self._slowness = _Slowness(delay_s, until_ns)
+
+    def hurry(self) -> None:
+        """Be slowed down no more, from the write that is under way on."""
+        self._hurried.set()
 
     def save(self) -> bool:
         """Try once more to get into the file what is held in memory; whether all is there."""
@@ -72,30 +99,27 @@ class RunFile:
         """Give up the connection, and what is held."""
         self.database.close()
 
-    def _write(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
-        try:
-            self._write_all(statement, rows)
-        except sqlite3.Error as error:
-            if self.is_held:
-                self._fill_up(error)
-                return
-            self._hold()
-            self._write_all(statement, rows)
-            self._on_refused(
-                f"{self._path}: the figures of the run cannot be written, got: "
-                f"{self._reason(error)}; it goes on with them in memory, and writes them at its "
-                "end if there is room again"
-            )
-
-    def _write_all(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
-        if time.monotonic_ns() < self._slow_until_ns:
-            time.sleep(self._delay_s)
+    def _write_all(self, statement: str, rows: Rows) -> None:
+        delay_s, until_ns = self._slowness
+        if time.monotonic_ns() < until_ns:
+            self._hurried.wait(delay_s)
         with self.database:  # rolls back what was refused half-way
             self.database.executemany(statement, rows)
+            self.database.execute(f"PRAGMA user_version = {self._writes + 1}")
+        self._writes += 1
+
+    def _has_taken(self, write: int) -> bool:
+        """Whether a write is there, by its number.
+
+        One that was refused may be: where the folder goes in the middle of it, there is no journal
+        any more that it could be rolled back by.
+        """
+        (number,) = self.database.execute("PRAGMA user_version").fetchone()
+        return bool(number == write)
 
     def _hold(self) -> None:
-        memory = sqlite3.connect(":memory:")
-        self.database.backup(memory)
+        memory = sqlite3.connect(":memory:", check_same_thread=False)
+        self.database.backup(memory)  # which waits for whoever lets nobody read the file
         self.database.close()
         self.database, self.is_held = memory, True
         self._limit(HELD_PAGES_MAX)
@@ -117,11 +141,12 @@ class RunFile:
     def _reopened(self) -> sqlite3.Connection:
         """The file that is there already; raises sqlite3.Error where it is gone."""
         address = f"{self._path.resolve().as_uri()}?mode=rw"
-        return sqlite3.connect(address, uri=True, timeout=_LOCKED_S)
+        return sqlite3.connect(address, uri=True, timeout=LOCKED_S)
 
     def _reason(self, error: sqlite3.Error) -> str:
         return str(error) if self._path.exists() else "the file is gone"
 
 
-def _insertion(table: str, row: Sequence[object]) -> str:
+def insertion(table: str, row: Sequence[object]) -> str:
+    """The statement that adds rows like this one to a table."""
     return f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})"

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import trio
 
 from zonesim.checkpoint import Checkpoint, CheckpointError, load, save
-from zonesim.control import Saving, Told, told
+from zonesim.control import Saving, SlowDisk, Told, told
 from zonesim.zone import Zone
 
 Tell = Callable[[Told], None]
 
-TRIES, TRY_AGAIN_S = 10, 0.2
+TRY_AGAIN_S = 0.2
 
 
 def checkpoint_path(directory: str | Path, zone: int) -> Path:
@@ -44,8 +44,7 @@ class Saver:
         self._refused: set[int] = set()
         self._moments = 0  # so far
         self._written: dict[int, int] = {}  # by zone: the moment of the state that is on the disk
-        self._delay_s = 0.0
-        self._slow_until_ns = 0
+        self._slow = saving.slow
 
     def load(self, zone: int) -> Checkpoint | None:
         """What was saved of a zone last; None where nothing was, or nothing can be used."""
@@ -69,7 +68,7 @@ class Saver:
 
     def slow_down(self, delay_s: float, until_ns: int) -> None:
         """Have each write take so much longer, until a moment of the monotonic clock."""
-        self._delay_s, self._slow_until_ns = delay_s, until_ns
+        self._slow = SlowDisk(delay_s, until_ns)
 
     def state_of(self, zone: Zone) -> State:
         """The state that a zone has now, to be saved."""
@@ -91,20 +90,20 @@ class Saver:
             self._refused.discard(zone)
             return True
 
-    async def save_surely(self, state: State) -> None:
-        """Write a state that others will rely on; given up only where it is refused for long."""
-        for _ in range(TRIES):
-            if await self.save(state):
-                return
+    async def save_surely(self, state: State, saved: trio.Event) -> None:
+        """Write a state that others rely on, however long it is refused; then ``saved`` is set."""
+        while not await self.save(state):  # noqa: ASYNC110 - no disk tells when it has room
             await trio.sleep(TRY_AGAIN_S)
+        saved.set()
 
     def _write(self, zone: int, checkpoint: Checkpoint) -> None:
-        if time.monotonic_ns() < self._slow_until_ns:
-            time.sleep(self._delay_s)
+        slow = self._slow
+        if time.monotonic_ns() < slow.until_ns:
+            time.sleep(slow.delay_s)
         save(checkpoint_path(self._saving.directory, zone), checkpoint)
 
     def _refuse(self, zone: int, error: OSError) -> None:
         if zone not in self._refused:
             self._refused.add(zone)
-            why = f"no checkpoint can be written: {error.strerror}; it is tried again for a while"
+            why = f"no checkpoint can be written: {error.strerror}; it is tried again"
             self._tell(told("checkpoint-unwritable", f"zonesim zone {zone}", why))

@@ -6,30 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby, pairwise
 from math import ceil
+from types import MappingProxyType
 
 import msgspec
 
-from .phases import times_due
+from .missed import count_missed
 from .recovery import Recovery
+from .step_info import StepInfo as StepInfo
 from .ticks import TickRow
 
 NS_PER_MS = 1_000_000
-
-
-class StepInfo(msgspec.Struct, frozen=True):
-    """What a step set out to do, and how long it took."""
-
-    step: int
-    zones: int
-    zone_processes: int
-    workers: float  # in the mean over time
-    period_ms: float
-    pace: str  # "realtime", or "max": ticks back to back, with no schedule to be late for
-    duration_s: float = 0.0  # measured; 0 until the step has ended
-    # Moments of the monotonic clock; 0 in runs that saved none.
-    origin_ns: int = 0  # with the phase of each zone, this makes its schedule
-    begin_ns: int = 0  # the first moment at which anything is due
-    end_ns: int = 0  # nothing is due from then on; 0 where the number of ticks bounds the step
 
 
 class Distribution(msgspec.Struct, frozen=True):
@@ -172,17 +158,19 @@ def summarise_step(
     worker_busy_ns: int = 0,
     pss_mb_per_zone: float | None = None,
     carried_in: int = 0,
+    until: Mapping[int, int] = MappingProxyType({}),
 ) -> StepSummary:
     """Compute every figure of one step; no rows give a summary of zeros.
 
-    `worker_busy_ns` is of all workers together; `carried_in` as `carried_between` counts it.
+    `worker_busy_ns` is of all workers together; `carried_in` as `carried_between` counts it;
+    `until` as `count_missed` takes it.
     """
     ordered = sorted(rows, key=lambda row: (row.zone, row.started_ns))
     realtime = step.pace != "max"
     busy_ns = sum(row.busy_ns for row in ordered)
     tasks = sum(row.tasks for row in ordered)
     async_tasks = _count_async_tasks(ordered, carried_in)
-    missed = count_missed(ordered, step) if realtime else 0
+    missed = count_missed(ordered, step, until) if realtime else 0
     tps, tps_min = _ticks_per_second(ordered, step)
     return StepSummary(
         zones=step.zones,
@@ -209,26 +197,6 @@ def summarise_step(
         pss_mb_per_zone=pss_mb_per_zone,
         breakdown_ms=_break_down(ordered),
     )
-
-
-def count_missed(rows: Sequence[TickRow], step: StepInfo) -> int:
-    """Ticks of a step that were due and never ran.
-
-    Each zone of the step is held against its schedule, also for the time that it was dead, and
-    also where it never came back. What a tick at the end of a step made miss after it counts in
-    the step in which that was due. Zones that the step leaves out owe it nothing.
-    """
-    if not step.begin_ns:
-        return sum(row.missed for row in rows)
-    by_zone = {zone: list(of) for zone, of in groupby(rows, key=lambda row: row.zone)}
-    period_ns = round(step.period_ms * NS_PER_MS)
-    missed = 0
-    for zone in range(step.zones):
-        ran = by_zone.get(zone, [])
-        end_ns = step.end_ns or max((row.scheduled_ns + 1 for row in ran), default=0)
-        due = times_due(step.origin_ns, zone, period_ns, step.begin_ns, end_ns)
-        missed += max(0, due - len(ran))
-    return missed
 
 
 def check_limits(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import corororo as cr
 from zonesim.fleet import Fleet
-from zonesim.results import RunWriter
+from zonesim.run_writer import RunWriter
 
 
 class RunTargets:

@@ -64,6 +64,16 @@ class Zone:
         """The number of the tick that it runs next."""
         return self._number
 
+    @property
+    def adopted(self) -> tuple[int, ...]:
+        """The latest arrivals of players, by number."""
+        return self._adopted
+
+    @property
+    def has_released(self) -> bool:
+        """Whether its players have been given away: who came now would be left behind."""
+        return self._released is not None
+
     async def rehearse(self, until_s: float) -> None:
         """Run a tick of another world of the same kind, and throw it away; on trio's clock.
 

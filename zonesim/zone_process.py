@@ -47,6 +47,7 @@ Args = TypeVarTuple("Args")
 
 ROWS_IN_A_MESSAGE = 5000  # far below what a message may hold
 REHEARSALS_S = 1.0  # for all zones that a process is to make together
+SURE_S = 2.0  # what the disk gets for players who come and go, until others are told without it
 MAX_PACE_REPORT_S = 0.1  # ticks that run back to back are told of in bundles
 
 
@@ -108,7 +109,7 @@ class ZoneProcess:
             while True:
                 match await self._channel.receive():
                     case Assign() as order:
-                        self._open_saver(order)
+                        self._expect(order)
                         self._start(self._assign, order)
                     case Leg() as leg:
                         self._start(self._run, leg, self._follow(leg))
@@ -132,7 +133,10 @@ class ZoneProcess:
 
     # -- zones come
 
-    def _open_saver(self, order: Assign) -> None:
+    def _expect(self, order: Assign) -> None:
+        """Get ready for zones. Who was on the way to one in its last life is sent elsewhere."""
+        for spec in order.zones:
+            self._arrivals.pop(spec.zone, None)
         if not self._is_saving:
             self._is_saving = True
             self._saver = Saver(order.saving, self._mouth.tell)
@@ -246,6 +250,8 @@ class ZoneProcess:
 
     def _let_in(self, zone: Zone) -> None:
         """Take in those who wait for the tick that comes next, or an earlier one."""
+        if zone.has_released:
+            return
         waiting = self._arrivals.pop(zone.spec.zone, [])
         early = [players for players in waiting if players.next_tick > zone.next_tick]
         if early:
@@ -256,13 +262,21 @@ class ZoneProcess:
 
     def _adopt(self, zone: Zone, players: Adopt) -> None:
         zone.adopt(players.number, players.players)
-        self._start(self._confirm, players, self._saver.state_of(zone))
+        self._start(self._confirm, players.number, self._saver.state_of(zone))
 
-    async def _confirm(self, players: Adopt, state: State) -> None:
+    async def _confirm(self, number: int, state: State) -> None:
         # Saved first: whoever hears of it relies on them being there after a death as well.
         await self._report()
-        await self._saver.save_surely(state)
-        await self._mouth.say(Adopted(players.number))
+        saved = self._save_surely(state)
+        if not await _happens_soon(saved):
+            await self._mouth.say(Adopted(number, saved=False))
+            await saved.wait()
+        await self._mouth.say(Adopted(number))
+
+    def _save_surely(self, state: State) -> trio.Event:
+        saved = trio.Event()
+        self._start(self._saver.save_surely, state, saved)
+        return saved
 
     def _drain(self, zones: list[int]) -> None:
         for zone in zones:
@@ -275,14 +289,15 @@ class ZoneProcess:
         zone = self._zones[number]
         players = zone.release()
         await self._report()
-        await self._saver.save_surely(self._saver.state_of(zone))
+        # A disk that takes nothing keeps nobody here: whoever hears of them has them from then on.
+        await _happens_soon(self._save_surely(self._saver.state_of(zone)))
         del self._zones[number]
         add_by_worker(self._work_of_ended, zone.worker_totals())
         zone.close()
         self._draining.discard(number)
         if self._zones:
             self._set_title()
-        await self._mouth.say(Drained(number, players))
+        await self._mouth.say(Drained(number, players, zone.adopted))
 
     # -- all of them
 
@@ -291,6 +306,12 @@ class ZoneProcess:
 
     def _set_title(self) -> None:
         set_title(process_title(sorted(self._zones)))
+
+
+async def _happens_soon(event: trio.Event) -> bool:
+    with trio.move_on_after(SURE_S):
+        await event.wait()
+    return event.is_set()
 
 
 def process_title(zones: list[int]) -> str:

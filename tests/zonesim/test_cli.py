@@ -13,7 +13,8 @@ from zonesim.cli import BAD_INPUT, DONE, main
 from zonesim.cli_options import worker_flag
 from zonesim.cli_run import BadInput, run_folder
 from zonesim.cli_say import OUTPUT_CLOSED
-from zonesim.results import RunWriter, StepInfo
+from zonesim.results import StepInfo
+from zonesim.run_writer import RunWriter
 from zonesim.scenario import scenario_schema
 
 CHECKOUT = Path(__file__).parents[2]

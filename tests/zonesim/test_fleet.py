@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,7 +14,18 @@ import trio
 import trio.testing
 
 from zonesim.channel import HEAD, VERSION, Channel, frame
-from zonesim.control import Assign, Drain, Failed, FromController, Hello, Leg, LegDone, Ready, Stop
+from zonesim.control import (
+    Assign,
+    Drain,
+    Failed,
+    FromController,
+    Hello,
+    Leg,
+    LegDone,
+    Ready,
+    SlowDisk,
+    Stop,
+)
 from zonesim.errors import RunFailed
 from zonesim.fleet import Fleet, FleetPlan
 from zonesim.host import Host
@@ -148,6 +160,20 @@ async def test_a_process_that_is_here_before_its_id_is_known_comes_in():
             host.stands(Impostor())
             assert isinstance(await channel.receive(), Assign)
         assert refused == []
+
+
+async def test_a_process_that_comes_while_the_disk_is_slow_hears_of_it():
+    async with listening(awaited=True) as (fleet, _, path):
+        until_ns = time.monotonic_ns() + 10**12
+        await fleet.slow_disk(0.5, until_ns)
+        async with Channel(await trio.open_unix_socket(path), FromController) as channel:
+            await channel.send(Hello(7, os.getpid()))
+            assign = await channel.receive()
+            await fleet.slow_disk(0.25, until_ns + 1)
+            later = await channel.receive()
+
+    assert assign.saving.slow == SlowDisk(0.5, until_ns)
+    assert later == SlowDisk(0.25, until_ns + 1)
 
 
 async def test_orders_to_a_fleet_of_nobody_are_done_at_once():

@@ -11,12 +11,14 @@ from zonesim.gauge import Gauge, headroom
 from zonesim.progress import Progress
 from zonesim.results import Event
 from zonesim.scenario import Scenario
+from zonesim.step_info import StepInfo
 from zonesim.ticks import TickRow
 from zonesim.zone_states import ZoneState
 
 NOBODY = cr.PoolStatistics((), (), 0, None)
 WORKER = cr.PoolStatistics((cr.WorkerStatus(1, 10, "zonesim worker 1", True),), (), 3, None)
 
+PERIOD_NS = 400_000_000
 BOTH = {0: ZoneState.READY, 1: ZoneState.ALLOCATED}
 
 
@@ -35,13 +37,23 @@ def row(zone: int = 0, **changes: object) -> TickRow:
 @pytest.fixture
 def gauge():
     gauge = Gauge(Scenario(zones=[1, 2, 5], ticks=30))
-    gauge.begin("running", 2, 2)
+    gauge.run(step_that_began(0), {0: 30, 1: 30})
     return gauge
 
 
+def step_that_began(ago_ns: int, **changes: object) -> StepInfo:
+    """The second step, of two zones."""
+    begin_ns = time.monotonic_ns() - ago_ns
+    plain = StepInfo(2, 2, 2, 2, 400.0, "realtime", origin_ns=begin_ns, begin_ns=begin_ns, ticks=30)
+    return msgspec.structs.replace(plain, **changes)
+
+
 def test_ticks_are_counted_with_the_late_and_the_missed(gauge):
-    gauge.take([row(), row(1, late=True, missed=2)])
-    gauge.take([row(late=True)])
+    step = step_that_began(10 * PERIOD_NS)
+    gauge.run(step, {0: 30, 1: 30})
+    due_ns = [step.begin_ns + tick * PERIOD_NS for tick in range(9)]
+    gauge.take([row(scheduled_ns=due_ns[0]), row(1, late=True, scheduled_ns=due_ns[1])])
+    gauge.take([row(late=True, scheduled_ns=due_ns[3])])
 
     progress = gauge.progress(BOTH, [], NOBODY)
 
@@ -83,7 +95,8 @@ def test_calls_in_flight_are_those_of_the_latest_tick_of_each_zone(gauge):
 
 
 def test_a_new_step_begins_with_counts_of_zero(gauge):
-    gauge.take([row(late=True, missed=1)])
+    gauge.run(step_that_began(10 * PERIOD_NS), {0: 30, 1: 30})
+    gauge.take([row(late=True)])
     gauge.begin("starting", 3, 5)
 
     progress = gauge.progress(BOTH, [], NOBODY)
@@ -184,7 +197,8 @@ def test_zones_that_are_gone_are_forgotten(gauge):
 
 
 def test_a_step_that_has_ended_is_remembered_with_its_figures(gauge):
-    gauge.take([row(late=True, missed=1), row(1)])
+    gauge.run(step_that_began(PERIOD_NS), {0: 30, 1: 30})
+    gauge.take([row(late=True, scheduled_ns=time.monotonic_ns()), row(1)])
     gauge.write()
     gauge.begin("starting", 3, 5)
     gauge.begin("running", 3, 5)

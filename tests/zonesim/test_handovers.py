@@ -94,9 +94,9 @@ def test_what_has_arrived_is_under_way_no_more_however_often_that_is_said():
     handovers.adopted(99)
 
     assert [adopt.number for adopt in handovers.for_zone(0)] == [2]
-    assert not handovers.are_under_way([1])
-    assert handovers.are_under_way([1, 2])
-    assert not handovers.are_under_way([])
+    assert handovers.any_awaited
+    handovers.adopted(2)
+    assert not handovers.any_awaited
 
 
 def test_a_zone_that_is_given_up_takes_only_its_own_arrivals_with_it():
@@ -109,7 +109,7 @@ def test_a_zone_that_is_given_up_takes_only_its_own_arrivals_with_it():
     assert handovers.lose(0) == 0
     assert handovers.for_zone(0) == []
     assert [adopt.number for adopt in handovers.for_zone(1)] == [2]
-    assert not handovers.are_under_way([1, 3])
+    assert handovers.any_awaited
 
 
 def test_what_is_lost_does_not_arrive_any_more():
@@ -118,8 +118,63 @@ def test_what_is_lost_does_not_arrive_any_more():
     handovers.send_on([5], [0])
     handovers.lose(0)
     handovers.adopted(1)
-    assert not handovers.are_under_way([1])
+    assert not handovers.any_awaited
     assert handovers.lose(0) == 0
+
+
+def test_what_is_in_a_zone_and_not_saved_is_waited_for_no_more_and_said_again_after_a_death():
+    handovers = Handovers()
+    handovers.released(5, b"players")
+    [adopt] = handovers.send_on([5], [0]).values()
+
+    assert handovers.adopted(1, saved=False) == adopt
+    assert handovers.adopted(1, saved=False) is None  # that is no news
+    assert not handovers.any_awaited
+    assert handovers.for_zone(0) == [adopt]
+
+    assert handovers.adopted(1) == adopt
+    assert handovers.adopted(1) is None
+    assert handovers.for_zone(0) == []
+
+
+def test_what_is_saved_at_once_is_no_news():
+    handovers = Handovers()
+    handovers.released(5, b"players")
+    handovers.send_on([5], [0])
+    assert handovers.adopted(1) is None
+    assert handovers.adopted(1, saved=False) is None
+    assert handovers.for_zone(0) == []
+
+
+def test_arrivals_that_an_ended_zone_gave_away_with_the_others_are_not_sent_once_more():
+    handovers = Handovers()
+    for zone in (4, 5):
+        handovers.released(zone, b"of %d" % zone)
+    handovers.send_on([4, 5], [0])
+    handovers.adopted(1, saved=False)
+
+    handovers.released(0, b"all but those who came last", [1])
+
+    assert [adopt.number for adopt in handovers.for_zone(0)] == [2]
+    handovers.released(0, b"said again, after a death", [2])
+    assert [adopt.number for adopt in handovers.for_zone(0)] == [2]
+
+
+def test_who_is_on_the_way_to_a_zone_that_takes_in_nobody_any_more_goes_to_others():
+    handovers = Handovers()
+    for zone in (3, 4, 5):
+        handovers.released(zone, b"of %d" % zone)
+    handovers.send_on([3, 4, 5], [0])
+    handovers.adopted(2, saved=False)  # and then it died
+
+    moved = handovers.send_elsewhere(0, [1, 2], {1: 60})
+
+    assert moved == [Adopt(4, 1, b"of 3", 60), Adopt(5, 2, b"of 4"), Adopt(6, 1, b"of 5", 60)]
+    assert handovers.for_zone(0) == []
+    assert handovers.adopted(2) is None  # said by a zone that is no more
+    assert handovers.any_awaited
+    assert handovers.send_elsewhere(1, []) == []
+    assert handovers.lose(1) == 2
 
 
 class HandoversMachine(RuleBasedStateMachine):
@@ -134,6 +189,7 @@ class HandoversMachine(RuleBasedStateMachine):
         self.arrived: list[bytes] = []
         self.lost: list[bytes] = []
         self.numbers: list[int] = []
+        self.unsaved: set[int] = set()
 
     @rule(zone=zones)
     def zone_ends(self, zone: int) -> None:
@@ -167,6 +223,36 @@ class HandoversMachine(RuleBasedStateMachine):
             self.arrived.append(adopt.players)
         self.handovers.adopted(number)
 
+    @rule(data=st.data())
+    def players_are_in_a_zone_that_cannot_be_saved(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from([0, *self.numbers]))
+        self.handovers.adopted(number, saved=False)
+        if number in self.travelling:
+            self.unsaved.add(number)
+
+    @rule(zone=zones, others=st.lists(zones, unique=True))
+    def zone_takes_in_nobody_any_more(self, zone: int, others: list[int]) -> None:
+        heirs = [other for other in others if other != zone]
+        before = [adopt for adopt in self.travelling.values() if adopt.zone == zone and heirs]
+        moved = self.handovers.send_elsewhere(zone, heirs)
+        assert [adopt.players for adopt in moved] == [adopt.players for adopt in before]
+        for old, new in zip(before, moved, strict=True):
+            assert new.number not in self.numbers
+            self.numbers.append(new.number)
+            del self.travelling[old.number]
+            self.travelling[new.number] = new
+
+    @rule(zone=zones)
+    def zone_ends_with_those_who_came(self, zone: int) -> None:
+        came = [adopt for adopt in self.travelling.values() if adopt.zone == zone]
+        players = b"+".join([b"party %d" % len(self.everybody), *(a.players for a in came)])
+        self.handovers.released(zone, players, [0, *(adopt.number for adopt in came)])
+        if zone not in self.waiting:  # else it had said so before, and died
+            self.everybody.append(b"party %d" % len(self.everybody))
+            self.waiting[zone] = players
+            for adopt in came:
+                del self.travelling[adopt.number]
+
     @rule(zone=zones)
     def zone_is_given_up(self, zone: int) -> None:
         gone = [adopt for adopt in self.travelling.values() if adopt.zone == zone]
@@ -178,7 +264,8 @@ class HandoversMachine(RuleBasedStateMachine):
     def everybody_is_in_one_place(self) -> None:
         travelling = [a.players for zone in ZONES for a in self.handovers.for_zone(zone)]
         places = [*self.waiting.values(), *travelling, *self.arrived, *self.lost]
-        assert sorted(places) == sorted(self.everybody)
+        parties = [party for players in places for party in players.split(b"+")]
+        assert sorted(parties) == sorted(self.everybody)
 
     @invariant()
     def what_is_said_of_each_is_so(self) -> None:
@@ -187,9 +274,7 @@ class HandoversMachine(RuleBasedStateMachine):
             assert self.handovers.for_zone(zone) == [
                 adopt for adopt in self.travelling.values() if adopt.zone == zone
             ]
-        for number in self.numbers:
-            assert self.handovers.are_under_way([number]) == (number in self.travelling)
-        assert self.handovers.are_under_way(self.numbers) == bool(self.travelling)
+        assert self.handovers.any_awaited == bool(self.travelling.keys() - self.unsaved)
 
     def teardown(self) -> None:
         """Whoever is still held goes on, and arrives."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from zonesim.report import redraw, write_report
-from zonesim.results import OutputError, RunError, RunWriter, StepInfo
+from zonesim.results import OutputError, RunError, StepInfo
+from zonesim.run_writer import RunWriter
 from zonesim.ticks import TickRow
 
 MS = 1_000_000

@@ -10,18 +10,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from zonesim import run_file
+from zonesim.phases import phase_ns
 from zonesim.results import (
     OutputError,
     RunError,
-    RunWriter,
     StepInfo,
     Summary,
     load_run,
     new_run_directory,
     summarise,
 )
+from zonesim.run_writer import RunWriter
 from zonesim.ticks import TickRow
 
 MS = 1_000_000
@@ -179,6 +181,28 @@ def test_calls_carried_over_a_step_that_leaves_their_zone_out_are_accounted_for(
         assert [step.async_tasks.lost for step in pen.finish("", {}).steps] == [0, 0, 0]
 
 
+def test_ticks_that_a_zone_never_ran_are_missed_in_each_step_that_they_bound(tmp_path):
+    with writer(tmp_path) as pen:
+        for step, ran in enumerate([(5, 5), (5, 2), (5, 0)], start=1):
+            begin_ns = 10**15 + (step - 1) * 5 * 400 * MS
+            info = replace(step_info(step, 2), origin_ns=10**15, begin_ns=begin_ns, ticks=5)
+            pen.begin_step(info)
+            for zone, ticks in enumerate(ran):
+                first = (step - 1) * 5
+                phase = phase_ns(zone, 400 * MS) - zone * MS
+                of_zone = [row(zone, tick) for tick in range(first, first + ticks)]
+                pen.add_ticks(
+                    step,
+                    [replace(r, scheduled_ns=r.scheduled_ns + phase) for r in of_zone],
+                )
+            pen.end_step(step, 2.0, None)
+        summary = pen.finish("", {"missed_ratio": 0.0})
+
+    assert [step.missed for step in summary.steps] == [0, 3, 5]
+    assert len(summary.limits.broken) == 2
+    assert load_run(tmp_path).steps[0].info.ticks == 5
+
+
 def test_summary_json_has_the_documented_keys_and_is_indented(tmp_path):
     write_run(tmp_path, {"lost": 0})
     text = (tmp_path / "summary.json").read_text()
@@ -290,6 +314,7 @@ def test_figures_that_a_full_disk_refused_are_saved_at_the_end_when_it_has_room_
     with writer(tmp_path) as pen:
         with files_of_at_most(200_000):
             fill(pen, steps=3, ticks=600)
+            assert pen.wait_until_written()
         summary = pen.finish("", {})
 
     assert pen.saved
@@ -382,7 +407,7 @@ def test_a_run_of_another_shape_is_refused_with_what_was_found(tmp_path, damage,
 def test_a_run_of_an_older_version_has_no_windows_and_is_read(tmp_path):
     before = write_run(tmp_path)
     with contextlib.closing(sqlite3.connect(tmp_path / "run.sqlite")) as database, database:
-        for column in ("origin_ns", "begin_ns", "end_ns"):
+        for column in ("origin_ns", "begin_ns", "end_ns", "ticks"):
             database.execute(f"ALTER TABLE steps DROP COLUMN {column}")
 
     assert summarise(load_run(tmp_path)) == before

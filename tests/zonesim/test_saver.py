@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zonesim.checkpoint import HEADER, Checkpoint, CheckpointError, before, load, save
-from zonesim.control import REASON_CHARACTERS, Saving, Told
+from zonesim.control import REASON_CHARACTERS, Saving, SlowDisk, Told
 from zonesim.saver import Saver, State, checkpoint_path
 
 LIMIT_S = 30
@@ -357,6 +357,16 @@ async def test_a_disk_is_as_slow_as_was_said_last(saver, clock):
     assert clock.slept_s == [2.0, 0.25]
 
 
+@pytest.mark.trio
+async def test_who_comes_while_the_disk_is_slow_knows_of_it_for_what_is_left(folder, clock):
+    clock.may_go_on.set()
+    saver = Saver(Saving(str(folder), 10, SlowDisk(0.5, until_ns=2_000)), lambda message: None)
+    await save_after(saver, 3, 1)
+    clock.now_ns = 2_000
+    await save_after(saver, 3, 2)
+    assert clock.slept_s == [0.5]
+
+
 # -- disks that refuse
 
 
@@ -368,7 +378,7 @@ async def test_a_disk_that_refuses_is_told_once_and_again_after_it_has_recovered
     expected = Told(
         "checkpoint-unwritable",
         "zonesim zone 3",
-        f"no checkpoint can be written: {reason}; it is tried again for a while",
+        f"no checkpoint can be written: {reason}; it is tried again",
     )
     for times in (1, 2):
         await save_after(saver, 3, times)
@@ -413,3 +423,30 @@ async def test_a_zone_that_could_not_be_saved_is_due_again(saver, folder):
     with gone(folder):
         await save_after(saver, 0, 9)
     assert saver.is_due(zone_before(10))
+
+
+@pytest.mark.trio
+async def test_what_others_rely_on_is_written_as_soon_as_the_disk_takes_it(
+    saver, folder, told, autojump_clock
+):
+    saved = trio.Event()
+    async with trio.open_nursery() as nursery:
+        with gone(folder):
+            nursery.start_soon(saver.save_surely, state_after(saver, 3, 7), saved)
+            await trio.sleep(3600)
+            assert not saved.is_set()
+        await saved.wait()
+        assert load(checkpoint_path(folder, 3)) == checkpoint(7)
+    assert len(told) == 1
+
+
+@pytest.mark.trio
+async def test_what_others_rely_on_is_saved_where_a_later_state_is(saver, folder, autojump_clock):
+    saved = trio.Event()
+    async with trio.open_nursery() as nursery:
+        with gone(folder):
+            nursery.start_soon(saver.save_surely, state_after(saver, 3, 7), saved)
+            await trio.sleep(1)
+        await save_after(saver, 3, 8)
+        await saved.wait()
+    assert load(checkpoint_path(folder, 3)) == checkpoint(8)

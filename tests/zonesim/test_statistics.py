@@ -188,6 +188,43 @@ def test_where_ticks_bound_a_step_nothing_is_missed_after_the_last_one_of_a_zone
     assert summary(rows, zones=2, **{**WINDOW, "end_ns": 0}).missed == 2 + 1
 
 
+COUNTED = {**WINDOW, "end_ns": 0, "ticks": 10}
+
+
+def test_a_zone_that_does_not_come_to_its_last_tick_missed_those_that_it_never_ran():
+    whole, given_up = rows_of(0, *range(10)), rows_of(1, 0, 1, 2)
+    assert summary(whole, **COUNTED).missed == 0
+    assert summary([*whole, *given_up], zones=2, **COUNTED).missed == 7
+    assert summary(whole, zones=2, **COUNTED).missed == 10
+    assert summary([], zones=2, **COUNTED).missed == 20
+
+
+def test_where_ticks_bound_a_step_those_that_ran_again_do_not_stand_for_others():
+    """It ran ticks 0 to 3, was dead for two, ran 2 to 5, and was given up then."""
+    again = [
+        msgspec.structs.replace(r, tick=n) for n, r in enumerate(rows_of(0, 6, 7, 8, 9), start=2)
+    ]
+    found = summary([*rows_of(0, 0, 1, 2, 3), *again], **COUNTED)
+    assert (found.ticks, found.missed) == (8, 2 + 4)
+
+
+def test_what_a_zone_runs_again_of_an_earlier_step_is_no_tick_of_this_one():
+    again = rows_of(0, *range(8))
+    rows = [msgspec.structs.replace(r, tick=n) for n, r in enumerate(again, start=6)]
+    step = msgspec.structs.replace(STEP, **COUNTED)
+    assert summarise_step(rows, step, until={0: 20}).missed == 6  # 14 to 19
+
+
+def test_whoever_cuts_a_step_short_is_the_one_who_bounds_it():
+    cut = {**COUNTED, "end_ns": ORIGIN_NS + 6 * 400 * MS}
+    slow, dead, done = rows_of(0, 0, 2, 4), rows_of(1, 0, 1), rows_of(2, *range(6))
+    assert summary([*slow, *dead, *done], zones=3, **cut).missed == 3 + 4
+
+
+def test_of_a_step_that_was_broken_off_nobody_knows_what_it_would_have_missed():
+    assert summary(rows_of(0, 0, 1, 4), **COUNTED, duration_s=0.0).missed == 2
+
+
 def test_a_zone_that_repeats_ticks_still_missed_those_that_were_due_while_it_was_dead():
     first, again = rows_of(0, 0, 1, 2), rows_of(0, 5, 6, 7, 8, 9)
     again = [msgspec.structs.replace(r, tick=n) for n, r in enumerate(again, start=1)]

@@ -35,7 +35,7 @@ from zonesim.control import (
     Ticks,
     Told,
 )
-from zonesim.phases import times_due
+from zonesim.phases import due_times
 from zonesim.saver import checkpoint_path
 from zonesim.workloads.base import ZoneSpec
 from zonesim.world.graph import write_graph
@@ -176,7 +176,7 @@ async def test_a_later_leg_moves_the_end_of_zones_that_tick_and_ends_those_it_le
 
     for zone, end_ns in {0: last.end_ns, 1: last.start_ns}.items():
         mine = [row for row in rows if row.zone == zone]
-        due = times_due(unbounded.origin_ns, zone, PERIOD_NS, unbounded.start_ns, end_ns)
+        due = due_times(unbounded.origin_ns, zone, PERIOD_NS, unbounded.start_ns).before(end_ns)
         assert len(mine) + sum(row.missed for row in mine) == due
         assert all(row.scheduled_ns < end_ns for row in mine)
 
@@ -347,3 +347,92 @@ async def test_two_arrivals_at_once_are_both_in_the_checkpoint(
         assert {(await heard(wire)).number for _ in arrivals} == {5, 6}
 
     assert load(checkpoint_path(tmp_path, 0)).adopted == (5, 6)
+
+
+# -- players who come and go while the disk takes nothing
+
+
+@pytest.fixture
+def missing(tmp_path, monkeypatch) -> Saving:
+    """A folder that is not there, and nobody waits for long."""
+    monkeypatch.setattr("zonesim.zone_process.SURE_S", 0.1)
+    return Saving(str(tmp_path / "missing"), 0)
+
+
+async def heard_of(wire: Channel, kind: type[msgspec.Struct]) -> msgspec.Struct:
+    """The next message of a kind."""
+    while not isinstance(message := await wire.receive(), kind):
+        assert message is not None
+    return message
+
+
+async def test_players_whom_no_checkpoint_holds_yet_are_told_of_as_such_until_one_does(
+    missing, tmp_path, field
+):
+    async with serving() as wire:
+        await wire.send(Assign([spec(0, **field), spec(1, **field)], LIVES, missing))
+        await heard_of(wire, Ready)
+        await wire.send(Drain([1]))
+        drained = await heard_of(wire, Drained)
+        await wire.send(Adopt(5, 0, drained.players))
+        assert await heard_of(wire, Adopted) == Adopted(5, saved=False)
+        await wire.send(leg(3, 0))
+        rows = await rows_until_done(wire)
+        (tmp_path / "missing").mkdir()
+        assert await heard_of(wire, Adopted) == Adopted(5)
+
+    assert {row.players for row in rows} == {6}
+    assert load(checkpoint_path(tmp_path / "missing", 0)).adopted == (5,)
+
+
+async def test_a_zone_that_ends_says_who_of_those_who_came_is_among_its_players(missing, field):
+    async with serving() as wire:
+        await wire.send(
+            Assign([spec(zone, **field) for zone in range(3)], dict.fromkeys(range(3), 1), missing)
+        )
+        await heard_of(wire, Ready)
+        await wire.send(Drain([2]))
+        drained = await heard_of(wire, Drained)
+        assert drained.adopted == ()
+        await wire.send(Adopt(5, 1, drained.players))
+        await heard_of(wire, Adopted)
+        await wire.send(Adopt(6, 1, drained.players, next_tick=1))  # which it never comes to
+        await wire.send(Drain([1]))
+        assert (await heard_of(wire, Drained)).adopted == (5,)
+
+
+async def test_who_comes_too_late_for_a_zone_that_ends_is_not_in_its_next_life(saving, field):
+    def assign(life: int) -> Assign:
+        return Assign([spec(1, **field)], {1: life}, saving)
+
+    async with serving() as wire:
+        await wire.send(Assign([spec(0, **field), spec(1, **field)], LIVES, saving))
+        await heard_of(wire, Ready)
+        await wire.send(Drain([1]))
+        drained = await heard_of(wire, Drained)
+        await wire.send(Adopt(5, 1, drained.players))  # said before the end was heard of
+        await wire.send(assign(2))
+        await heard_of(wire, Ready)
+        await wire.send(leg(3, 1))
+        rows = await rows_until_done(wire)
+
+    assert {row.players for row in rows} == {0}
+
+
+async def test_who_comes_while_a_zone_ends_is_not_taken_in_and_left_behind(
+    missing, field, monkeypatch
+):
+    async with serving() as wire:
+        await wire.send(Assign([spec(0, **field), spec(1, **field)], LIVES, missing))
+        await heard_of(wire, Ready)
+        await wire.send(Drain([1]))
+        drained = await heard_of(wire, Drained)
+        monkeypatch.setattr("zonesim.zone_process.SURE_S", 1.0)
+        await wire.send(Drain([0]))
+        while (await heard_of(wire, Told)).subject != "zonesim zone 0":
+            pass
+        # It has given its players away, and waits for the disk.
+        await wire.send(Adopt(5, 0, drained.players))
+        ended = await heard_of(wire, Drained)
+
+    assert (ended.zone, ended.adopted) == (0, ())

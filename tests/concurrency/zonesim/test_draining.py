@@ -82,7 +82,8 @@ def test_the_processes_of_zones_that_are_drained_end(start, tmp_path):
 
 
 # A death at the worst moment, once in each zone: right before or after a word is said that others
-# rely on, or before players that have come or gone are saved.
+# rely on, or before players that have come or gone are saved. And a disk that does not take the
+# checkpoints of whoever has taken players in, so many times in each process.
 DIE_ONCE = """
 import os
 import signal
@@ -105,9 +106,15 @@ async def say_or_die(self, message):
     await say(self, message)
     die_once("after " + kind, name)
 
+refusals = {refusals}
+
 def save_or_die(path, checkpoint):
+    global refusals
     if checkpoint.adopted:
         die_once("before save", "adopted")
+        refusals -= 1
+        if refusals >= 0:
+            raise OSError(28, "No space left on device")
     save(path, checkpoint)
 
 def release_or_die(self):
@@ -134,10 +141,10 @@ VICTIMS = {
 def start_dying(start, tmp_path):
     """Start a command whose zone processes die at a moment."""
 
-    def start_command(fatal: str, *arguments: str) -> Command:
+    def start_command(fatal: str, *arguments: str, refusals: int = 0) -> Command:
         folder = tmp_path / "patch"
         folder.mkdir()
-        patch = DIE_ONCE.format(folder=str(folder), fatal=fatal)
+        patch = DIE_ONCE.format(folder=str(folder), fatal=fatal, refusals=refusals)
         hook = f"import sys\nif 'forkserver' in ' '.join(sys.orig_argv):\n    exec({patch!r})\n"
         (folder / "sitecustomize.py").write_text(hook)
         path = os.pathsep.join([str(folder), str(CHECKOUT)])
@@ -157,6 +164,46 @@ def test_no_death_in_a_handover_loses_or_doubles_a_player(start_dying, tmp_path,
     assert died <= VICTIMS[fatal] if fatal == "after Drained" else died == VICTIMS[fatal]
     assert ended.document["world_hash"] == calm_hash
     assert set(players_of(tmp_path / "run")[2, 0]) == {20}
+
+
+def handover_events(ended) -> list[tuple[str, str]]:
+    events = [e for e in ended.document["events"] if e["kind"].startswith("players-")]
+    return [(event["kind"], event["subject"]) for event in events]
+
+
+def test_an_heir_that_cannot_be_saved_dies_and_no_player_is_lost(start_dying, tmp_path, calm_hash):
+    ended = start_dying("after Adopted", *STEPS, *FEW, "--out", "run", refusals=10**9).finish()
+
+    assert ended.code == 0, ended.error
+    events = {(event["kind"], event["subject"]) for event in ended.document["events"]}
+    assert ("checkpoint-unwritable", "zonesim zone 0") in events
+    assert ("zone-died", "zonesim zone 0") in events
+    assert set(handover_events(ended)) == {("players-unsaved", "zonesim zone 0")}
+    assert ended.document["world_hash"] == calm_hash
+    assert set(players_of(tmp_path / "run")[2, 0]) == {20}
+
+
+def test_an_heir_that_can_be_saved_at_last_says_so(start_dying, calm_hash):
+    ended = start_dying("never", *STEPS, *FEW, "--out", "run", refusals=36).finish()
+
+    assert ended.code == 0, ended.error
+    told = handover_events(ended)
+    assert told[:1] == [("players-unsaved", "zonesim zone 0")]
+    assert told[-1:] == [("players-saved", "zonesim zone 0")]
+    assert ended.document["world_hash"] == calm_hash
+
+
+def test_players_on_their_way_to_an_heir_that_is_given_up_go_to_another_one(start_dying, tmp_path):
+    steps = ("run", "field", "--zones", "4,2", "--ticks", "12", "--set", "period_ms=40")
+    never_again = ("--set", "supervision.restarts=0", "--set", "limits.unhealthy=0")
+    ended = start_dying("before save", *steps, *FEW, *never_again, "--out", "run").finish()
+
+    assert ended.code == 1, ended.error
+    [(kind, given_up)] = handover_events(ended)
+    assert kind == "players-redirected"
+    [other] = {"zonesim zone 0", "zonesim zone 1"} - {given_up}
+    heir = int(other.rpartition(" ")[2])
+    assert players_of(tmp_path / "run")[2, heir][-1] == 5 + 5 + 5
 
 
 def test_a_zone_that_dies_between_two_steps_runs_again_what_was_not_saved(

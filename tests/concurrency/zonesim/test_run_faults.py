@@ -111,3 +111,7 @@ def test_a_run_that_does_not_recover_as_its_limits_say_ends_with_exit_code_1(run
     assert ended.code == 1, ended.error
     assert ended.document["limits"]["broken"] == ["run: unhealthy is 1, above the limit of 0"]
     assert any(event["kind"] == "zone-quarantined" for event in ended.document["events"])
+    # What it never ran is missed, in the figures and in what was shown.
+    [step] = ended.document["steps"]
+    assert step["missed"] >= 3 * 60 - step["ticks"] >= 40
+    assert f" {step['missed']} missed" in ended.error
