@@ -7,16 +7,13 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.text import Text
-
-from zonesim.live_parts import BarLine
 from zonesim.live_plain import PlainLines, Say, log_to
-from zonesim.live_table import LiveTable
 from zonesim.progress import Progress
+
+if TYPE_CHECKING:
+    from zonesim.live_screen import Screen
 
 
 class LiveView:
@@ -30,7 +27,7 @@ class LiveView:
     ) -> None:
         """``say`` takes the lines instead of ``stream``, where there is no terminal."""
         stream = stream or sys.stderr
-        self._screen = _Screen(stream) if is_terminal(stream) else None
+        self._screen = _screen(stream)
         self._plain = PlainLines(say or log_to(stream), clock)
 
     def __enter__(self) -> Self:
@@ -56,7 +53,7 @@ class LiveView:
     def update(self, progress: Progress, note: str = "") -> None:
         """Show a newer state of the run, and a word about it."""
         if self._screen:
-            self._screen.show(LiveTable(progress, note))
+            self._screen.show_table(progress, note)
         else:
             self._plain.update(progress, note)
 
@@ -79,7 +76,7 @@ class CountView:
     ) -> None:
         stream = stream or sys.stderr
         self._title = title
-        self._screen = _Screen(stream) if is_terminal(stream) else None
+        self._screen = _screen(stream)
         self._plain = PlainLines(log_to(stream), clock)
 
     def __enter__(self) -> Self:
@@ -100,9 +97,7 @@ class CountView:
         """Show how far the work is."""
         text = f"{done} of {total}"
         if self._screen:
-            self._screen.show(
-                Group(Text(self._title), BarLine(done / total if total else 1.0, text))
-            )
+            self._screen.show_bar(self._title, done / total if total else 1.0, text)
         else:
             self._plain.print_now_and_then(f"{self._title}: {text}")
 
@@ -112,52 +107,11 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
 
 
-class _Screen:
-    """A part of the terminal that is drawn over and over, and wiped at the end."""
+def _screen(stream: TextIO) -> Screen | None:
+    """What is drawn over and over, where there is a terminal to draw it on."""
+    if not is_terminal(stream):
+        return None
+    # Here and not above: a log needs no rich, which takes a while to import.
+    from zonesim.live_screen import Screen
 
-    def __init__(self, stream: TextIO) -> None:
-        self._console = Console(file=stream, highlight=False)
-        self._live = self._region()
-        self._size = self._console.size
-        self._is_gone = False
-
-    def open(self) -> None:
-        self._unless_gone(self._live.start)
-
-    def close(self) -> None:
-        self._unless_gone(self._live.stop)
-
-    def show(self, renderable: RenderableType) -> None:
-        if self._console.size != self._size:
-            self._unless_gone(self._begin_anew)
-        self._unless_gone(lambda: self._live.update(renderable, refresh=True))
-
-    def print(self, text: str) -> None:
-        self._unless_gone(lambda: self._console.print(text, markup=False))
-
-    def _unless_gone(self, draw: Callable[[], None]) -> None:
-        """A terminal that is gone must not end the run that it showed."""
-        if not self._is_gone:
-            try:
-                draw()
-            except OSError:
-                self._is_gone = True
-
-    def _begin_anew(self) -> None:
-        """The terminal has another size, and has moved what was drawn who knows where."""
-        self._live.stop()
-        self._console.clear()
-        self._size = self._console.size
-        self._live = self._region()
-        self._live.start()
-
-    def _region(self) -> Live:
-        # No refresh thread: the state is drawn when there is a new one, and the process that
-        # supervises everything keeps a single thread.
-        return Live(
-            console=self._console,
-            auto_refresh=False,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+    return Screen(stream)
