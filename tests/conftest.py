@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent
 # No deadlines: they measure the machine. The same examples each time: a failure can be repeated.
 settings.register_profile("bounded", deadline=None, max_examples=60, derandomize=True)
 settings.load_profile("bounded")
+
+# Images of containers forbid Python to keep what it compiles, to stay small. The hundreds of
+# programs that are started from here would then compile both packages each.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 # A shell without a terminal has what it starts in the background ignore Ctrl-C, and programs that

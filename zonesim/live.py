@@ -7,17 +7,11 @@ import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self, TextIO
-
-from rich.console import Group
-from rich.text import Text
+from typing import Any, Self, TextIO
 
 from zonesim.live_outlet import Outlet
-from zonesim.live_painter import Painter
-from zonesim.live_parts import BarLine
+from zonesim.live_painter import Painter, Sheet
 from zonesim.live_plain import PlainLines, PlainSheet, Say
-from zonesim.live_screen import Screen
-from zonesim.live_table import LiveTable
 from zonesim.progress import Progress
 
 
@@ -36,7 +30,7 @@ class LiveView:
         """``say`` takes the lines at once instead of ``stream``, where there is no terminal."""
         stream = stream or sys.stderr
         self._has_table = is_terminal(stream)
-        self._painter = _painter(stream)
+        self._painter = Painter(Outlet(stream), _table_on(stream))
         self._plain = PlainLines(say or self._painter.print, clock)
 
     def __enter__(self) -> Self:
@@ -60,7 +54,7 @@ class LiveView:
     def update(self, progress: Progress, note: str = "") -> None:
         """Show a newer state of the run, and a word about it."""
         if self._has_table:
-            self._painter.show(LiveTable(progress, note))
+            self._painter.show((progress, note))
         else:
             self._plain.update(progress, note)
 
@@ -84,7 +78,7 @@ class CountView:
         stream = stream or sys.stderr
         self._title = title
         self._has_bar = is_terminal(stream)
-        self._painter = _painter(stream)
+        self._painter = Painter(Outlet(stream), _bar_on(stream, title))
         self._plain = PlainLines(self._painter.print, clock)
 
     def __enter__(self) -> Self:
@@ -101,12 +95,10 @@ class CountView:
 
     def update(self, done: int, total: int) -> None:
         """Show how far the work is."""
-        text = f"{done} of {total}"
         if self._has_bar:
-            bar = BarLine(done / total if total else 1.0, text)
-            self._painter.show(Group(Text(self._title), bar))
+            self._painter.show((done, total))
         else:
-            self._plain.print_now_and_then(f"{self._title}: {text}")
+            self._plain.print_now_and_then(f"{self._title}: {done} of {total}")
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -114,11 +106,28 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
 
 
-def _painter(stream: TextIO) -> Painter:
-    return Painter(Outlet(stream), Screen(stream) if is_terminal(stream) else PlainSheet())
+# Their imports stand inside: a log needs no rich, which takes a while to come.
 
 
-def _close(painter: Painter, error: BaseException | None) -> None:
+def _table_on(stream: TextIO) -> Sheet[tuple[Progress, str]]:
+    if not is_terminal(stream):
+        return PlainSheet()
+    from zonesim.live_screen import Screen
+    from zonesim.live_table import LiveTable
+
+    return Screen(stream, lambda frame: LiveTable(*frame))
+
+
+def _bar_on(stream: TextIO, title: str) -> Sheet[tuple[int, int]]:
+    if not is_terminal(stream):
+        return PlainSheet()
+    from zonesim.live_bar import bar
+    from zonesim.live_screen import Screen
+
+    return Screen(stream, lambda counts: bar(title, *counts))
+
+
+def _close(painter: Painter[Any], error: BaseException | None) -> None:
     painter.close()
     if error is None:  # else that says more than what came of showing it
         painter.check()

@@ -10,9 +10,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Protocol
-
-from rich.console import RenderableType
+from typing import Generic, Protocol, TypeVar
 
 from zonesim.interrupts import ENDING
 from zonesim.live_backlog import Backlog, Work
@@ -21,27 +19,31 @@ from zonesim.live_outlet import Outlet
 PATIENCE_S = 1.0  # for who reads slowly, at the end
 
 
-class Sheet(Protocol):
+Frame = TypeVar("Frame")
+Drawn = TypeVar("Drawn", contravariant=True)
+
+
+class Sheet(Protocol[Drawn]):
     """Makes the text of what is to be seen. After each text others may print as well."""
 
     def begin(self) -> str:
         """What comes before all else."""
 
-    def draw(self, lines: Sequence[str], frame: RenderableType | None) -> str:
+    def draw(self, lines: Sequence[str], frame: Drawn | None) -> str:
         """Lines that stay, and a frame in place of the one before."""
 
     def end(self) -> str:
         """What takes the last frame away."""
 
 
-class Painter:
+class Painter(Generic[Frame]):
     """The thread that draws what it is given, until it is closed."""
 
-    def __init__(self, outlet: Outlet, sheet: Sheet, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, outlet: Outlet, sheet: Sheet[Frame], patience_s: float = PATIENCE_S) -> None:
         self._outlet = outlet
         self._sheet = sheet
         self._patience_s = patience_s
-        self._backlog: Backlog[RenderableType] = Backlog()
+        self._backlog: Backlog[Frame] = Backlog()
         self._changed = threading.Condition()  # never held while something is drawn
         self._ending = False
         self._given_up = False
@@ -53,7 +55,7 @@ class Painter:
         """Begin to draw."""
         self._thread.start()
 
-    def show(self, frame: RenderableType) -> None:
+    def show(self, frame: Frame) -> None:
         """Have a frame drawn unless a newer one comes first; it must not change any more."""
         with self._changed:
             self._backlog.show(frame)
@@ -106,7 +108,7 @@ class Painter:
         if not self._given_up:  # else others print where a frame would go
             self._outlet.put(text)
 
-    def _wait_for_work(self) -> Work[RenderableType] | None:
+    def _wait_for_work(self) -> Work[Frame] | None:
         """What is to be drawn next; None where nothing is any more."""
         with self._changed:
             while (work := self._backlog.take()) is None and not self._ending:

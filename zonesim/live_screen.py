@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TextIO
+from typing import Generic, TextIO, TypeVar
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
+Frame = TypeVar("Frame")
 
-class Screen:
+
+class Screen(Generic[Frame]):
     """Frames one over the other, with the lines that stay above them, wiped at the end.
 
     Each text ends with the cursor seen, at the begin of an empty line below the frame: what others
     print after it, also where the end is never drawn, stands there.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, render: Callable[[Frame], RenderableType]) -> None:
+        self._render = render
         self._console = Console(file=stream, highlight=False)
         self._live = self._region()
         self._size = self._console.size
@@ -25,7 +28,7 @@ class Screen:
         """Nothing yet is seen."""
         return self._text_of(self._live.start)
 
-    def draw(self, lines: Sequence[str], frame: RenderableType | None) -> str:
+    def draw(self, lines: Sequence[str], frame: Frame | None) -> str:
         """Lines above, and the frame in place of the one before."""
 
         def draw() -> None:
@@ -34,7 +37,7 @@ class Screen:
             if lines:
                 self._console.print("\n".join(lines), markup=False)
             if frame is not None:
-                self._live.update(Group(frame, ""), refresh=True)
+                self._live.update(Group(self._render(frame), ""), refresh=True)
 
         return self._text_of(draw)
 

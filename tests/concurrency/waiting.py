@@ -58,12 +58,15 @@ def living_of_session(session: int) -> list[int]:
     """All living processes of a Unix session; none where there is no /proc to tell."""
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
+        pid = int(status.parent.name)
         try:
-            state, _, _, leader = status.read_text().rpartition(")")[2].split()[:4]
+            if os.getsid(pid) != session:
+                continue
+            state = status.read_text().rpartition(")")[2].split()[0]
         except (FileNotFoundError, ProcessLookupError):  # it ended between the two looks
             continue
-        if int(leader) == session and state != "Z":
-            found.append(int(status.parent.name))
+        if state != "Z":
+            found.append(pid)
     return found
 
 

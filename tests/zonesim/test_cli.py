@@ -19,7 +19,8 @@ from zonesim.scenario import scenario_schema
 
 CHECKOUT = Path(__file__).parents[2]
 COMMANDS = ["run", "scale", "paths", "report", "top", "scenarios", "check", "doctor", "bench"]
-HEAVY = ["matplotlib", "numpy", "scipy", "trio", "rich.live", "sqlite3"]
+TO_DRAW_OR_SEARCH = {"matplotlib", "numpy", "scipy", "rich.console"}
+TO_RUN = {"corororo", "trio", "sqlite3"}
 
 
 @pytest.fixture(autouse=True)
@@ -241,8 +242,13 @@ def test_a_past_run_is_drawn_again_from_its_figures(capsys, tmp_path):
     assert Path("past/report.html").stat().st_size > 0
 
 
-def test_asking_for_help_loads_nothing_that_draws_searches_or_runs():
-    code = f"import sys, zonesim.cli; print(*sys.modules.keys() & set({HEAVY}))"
+@pytest.mark.parametrize(
+    ("modules", "unwanted"),
+    [("zonesim.cli", TO_DRAW_OR_SEARCH | TO_RUN), ("zonesim.run, zonesim.live", TO_DRAW_OR_SEARCH)],
+    ids=["help", "a run without a map and a terminal"],
+)
+def test_nothing_heavy_is_loaded_before_it_is_needed(modules, unwanted):
+    code = f"import sys, {modules}; print(*sys.modules.keys() & {unwanted})"
 
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True

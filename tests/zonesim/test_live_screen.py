@@ -21,7 +21,7 @@ class Terminal(io.StringIO):
 def screen(monkeypatch):
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("COLUMNS", raising=False)
-    screen = Screen(Terminal())
+    screen = Screen(Terminal(), lambda frame: frame)
     screen.begin()
     return screen
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import struct
-import subprocess
 import sys
 
 import pytest
@@ -74,12 +73,3 @@ def test_who_is_at_the_other_end_is_told():
     near, far = socket.socketpair()
     with near, far:
         assert system.peer_of(near) == (os.getpid(), os.getuid())
-
-
-def test_help_is_shown_without_what_only_a_run_needs(source_environment):
-    code = "import sys, zonesim.cli; print(*sys.modules.keys() & {'corororo', 'trio', 'scipy'})"
-    command = [sys.executable, "-c", code]
-    shown = subprocess.run(
-        command, env=source_environment, capture_output=True, text=True, check=True, timeout=30
-    )
-    assert shown.stdout == "\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 from zonesim_runs import saved
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-RUN = ("run", "field", "--zones", "2", "--workers", "2", "--set", "period_ms=50")
+RUN = ("run", "field", "--zones", "2", "--workers", "1", "--set", "period_ms=50")
 TICKS = ("--ticks", "40", "--set", "field.mobs=30", "--json")
 
 # An hour forth and an hour back, three times a second, for every process of the run.

@@ -13,7 +13,8 @@ from zonesim_runs import saved
 from zonesim.view import read_view
 
 RUN = ("run", "chains", "--zones", "2", "--workers", "1", "--duration", "600", "--json")
-QUICK = ("--set", "period_ms=5", "--set", "chains.chains=4")
+MANY = 1200  # ticks; far more than what is kept back for the next write
+QUICK = ("--set", "period_ms=5", "--set", "chains.chains=1")
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="no limits for other processes here")
@@ -31,8 +32,8 @@ def test_a_run_goes_on_and_says_so_once_while_nothing_can_be_written(start, tmp_
         return read_view(session).progress.ticks
 
     before = ticks()
-    # Far more than what is kept back for the next write: the disk must have refused some.
-    command.wait_until(lambda: ticks() > before + 2000, "ticks in what is shown")
+    # The disk must have refused some.
+    command.wait_until(lambda: ticks() > before + MANY, "ticks in what is shown")
     if room_again:
         resource.prlimit(command.pid, resource.RLIMIT_FSIZE, limits)
     command.signal(signal.SIGINT)
@@ -44,6 +45,6 @@ def test_a_run_goes_on_and_says_so_once_while_nothing_can_be_written(start, tmp_
     assert told[0].startswith("run/run.sqlite: the figures of the run cannot be written, got: ")
     # Nothing of what was measured is missing in what the run says in the end.
     document = json.loads(ended.output)
-    assert document["steps"][0]["ticks"] > before + 2000
+    assert document["steps"][0]["ticks"] > before + MANY
     on_disk = saved(tmp_path / "run", "SELECT count(*) FROM ticks")[0][0]
     assert (on_disk == document["steps"][0]["ticks"]) is room_again, sys.platform

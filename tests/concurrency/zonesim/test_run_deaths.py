@@ -19,7 +19,8 @@ def test_nothing_outlives_a_killed_controller_and_the_next_run_clears_up(start, 
     assert command.finish().code == -signal.SIGKILL
     assert command.wait_for_the_last_ones() == {}
 
-    assert start("run", "chains", "--ticks", "1", "--out", "next").finish().code == 0
+    next_one = ("run", "chains", "--ticks", "1", "--workers", "1", "--set", "chains.chains=4")
+    assert start(*next_one, "--out", "next").finish().code == 0
 
     assert command.sessions() == []
 

@@ -13,6 +13,7 @@ SCENARIOS = {
     "field": ("run", "field", *SAME, "--set", "field.mobs=60"),
     "chains": ("run", "chains", *SAME, "--set", "chains.chains=8"),
 }
+INLINE = ("--workers", "0", "--zones-per-process", "3", "--pace", "max")
 SLOW = ("--set", "chains.work=sleep:2ms")  # long enough for a death to come in the middle
 
 
@@ -28,9 +29,8 @@ def all_done(document):
 def inline_hashes(tmp_path_factory):
     """The hash of each scenario's world when no other process has a hand in it."""
     folder = tmp_path_factory.mktemp("inline")
-    inline = ("--workers", "0", "--zones-per-process", "3", "--pace", "max")
     commands = {
-        name: Command(*scenario, *inline, "--out", name, cwd=folder)
+        name: Command(*scenario, *INLINE, "--out", name, cwd=folder)
         for name, scenario in SCENARIOS.items()
     }
     documents = {name: command.finish().document for name, command in commands.items()}
@@ -43,9 +43,8 @@ def inline_hashes(tmp_path_factory):
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_world_is_the_same_whoever_does_the_work(start, inline_hashes, name):
     ways = [
-        ("--workers", "1", "--pace", "max"),
         ("--workers", "3", "--pace", "max"),
-        ("--workers", "2", "--pace", "max", "--zones-per-process", "3"),
+        ("--workers", "1", "--pace", "max", "--zones-per-process", "3"),
     ]
 
     commands = [start(*SCENARIOS[name], *way, "--out", str(n)) for n, way in enumerate(ways)]
@@ -57,7 +56,7 @@ def test_the_world_is_the_same_whoever_does_the_work(start, inline_hashes, name)
 
 
 def test_another_seed_gives_another_world(start, inline_hashes):
-    ended = start(*SCENARIOS["chains"], "--seed", "2", "--pace", "max").finish()
+    ended = start(*SCENARIOS["chains"], "--seed", "2", *INLINE).finish()
 
     assert ended.document["world_hash"] != inline_hashes["chains"]
 

@@ -15,7 +15,7 @@ from zonesim.view import read_view
 
 pytestmark = needs_titles
 
-FIELD = ("run", "field", "--workers", "2", "--set", "period_ms=50", "--set", "field.mobs=30")
+FIELD = ("run", "field", "--workers", "1", "--set", "period_ms=50", "--set", "field.mobs=30")
 CHAINS = ("run", "chains", "--workers", "2", "--set", "period_ms=50", "--set", "chains.chains=20")
 NEEDS_PROC = pytest.mark.skipif(not HAS_PROC, reason="the system does not tell of processes")
 
@@ -46,7 +46,7 @@ def zone_pid(command: Command, zone: int, besides: int = 0) -> int:
 
 def test_a_killed_zone_goes_on_from_its_checkpoint_and_the_world_is_the_same(start, tmp_path):
     ticks = ("--zones", "3", "--ticks", "60", "--json")
-    undisturbed = start(*FIELD, *ticks, "--out", "calm").finish()
+    undisturbed = start(*FIELD, *ticks, "--pace", "max", "--out", "calm").finish()
     command = start(*FIELD, *ticks, "--out", "run")
     command.wait_for_step(tmp_path / "run")
     os.kill(zone_pid(command, 1), signal.SIGKILL)
@@ -65,13 +65,13 @@ def test_a_killed_zone_goes_on_from_its_checkpoint_and_the_world_is_the_same(sta
 
 
 def test_a_zone_killed_while_it_comes_up_comes_up_again(start, tmp_path):
-    command = start(*CHAINS, "--zones", "8", "--ticks", "20", "--out", "run")
-    os.kill(command.wait_for_process("zonesim zone 7"), signal.SIGKILL)
+    command = start(*CHAINS, "--zones", "5", "--ticks", "20", "--out", "run")
+    os.kill(command.wait_for_process("zonesim zone 4"), signal.SIGKILL)
 
     ended = command.finish()
 
     assert ended.code == 0, ended.error
-    assert ticks_of(tmp_path / "run", 7) == list(range(20))
+    assert ticks_of(tmp_path / "run", 4) == list(range(20))
 
 
 @NEEDS_PROC
@@ -210,7 +210,7 @@ def test_a_fork_server_that_hangs_is_replaced_when_a_zone_has_to_be_started(star
 
 
 def test_a_run_whose_fork_server_hangs_comes_to_its_end(start, tmp_path):
-    command = start(*CHAINS, "--zones", "2", "--ticks", "100", "--out", "run", "--json")
+    command = start(*CHAINS, "--zones", "2", "--ticks", "50", "--out", "run", "--json")
     command.wait_for_step(tmp_path / "run")
     server = fork_server(command)
     os.kill(server, signal.SIGSTOP)
@@ -218,7 +218,7 @@ def test_a_run_whose_fork_server_hangs_comes_to_its_end(start, tmp_path):
     ended = command.finish()
 
     assert ended.code == 0, ended.error
-    assert ended.document["steps"][0]["ticks"] == 200
+    assert ended.document["steps"][0]["ticks"] == 100
     assert not is_alive(server)
 
 

@@ -26,17 +26,19 @@ def test_the_module_of_a_zone_process_imports_nothing_heavy():
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
-def test_a_zone_process_at_work_has_mapped_no_heavy_library(start, tmp_path):
+def test_zones_at_work_map_no_heavy_library_and_workers_have_one_thread(start, tmp_path):
     bounds = ("--zones", "2", "--duration", "600", "--set", "period_ms=2", "--workers", "1")
     command = start("run", "field", *bounds, "--set", "field.mobs=40", "--out", "run")
     command.wait_for_ticks(tmp_path / "run")
     zones = [command.wait_for_process(f"zonesim zone {number}") for number in range(2)]
-    command.wait_for_process("zonesim worker 1")
+    worker = command.wait_for_process("zonesim worker 1")
 
+    threads = os.listdir(f"/proc/{worker}/task")
     mapped = [Path(f"/proc/{pid}/maps").read_text() for pid in zones]
     command.signal(signal.SIGINT)
 
     assert command.finish().code == 130
+    assert threads == [str(worker)]  # none of those with which numpy would multiply matrices
     for text in mapped:
         assert "msgspec" in text
         assert [name for name in HEAVY if f"/{name}/" in text or f"/_{name}." in text] == []

