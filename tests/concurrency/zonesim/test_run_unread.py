@@ -21,6 +21,7 @@ RUN = ("run", "chains", "--zones", str(ZONES), "--set", f"period_ms={PERIOD_MS}"
 SHORT = (*RUN, "--duration", str(DURATION_S))
 LONG = (*RUN, "--duration", "600")
 STUCK = (*LONG, "--set", "chains.work=sleep:60000ms", "--workers", "1")
+SETTLED_S = 0.5  # in which a terminal has moved what it holds
 BLOCKED_S = 10.0  # for an end that waits a second for the view, and one for its last words
 
 
@@ -33,12 +34,18 @@ class Ends:
     def fill(self) -> Ends:
         """Leave no room for one byte more."""
         os.set_blocking(self.writer, False)
+        self._write_all_it_takes()
+        # A terminal takes a moment to move what it holds to its reader's side, and has room again.
+        while select.select([], [self.writer], [], SETTLED_S)[1]:
+            self._write_all_it_takes()
+        os.set_blocking(self.writer, True)
+        return self
+
+    def _write_all_it_takes(self) -> None:
         for filling in (b"." * 99 + b"\n", b"."):
             with contextlib.suppress(BlockingIOError):
                 while True:
                     os.write(self.writer, filling)
-        os.set_blocking(self.writer, True)
-        return self
 
     def close_writer(self) -> None:
         """Leave the writing to who was started with it."""
@@ -244,7 +251,7 @@ def test_who_watches_a_run_leaves_though_nobody_reads(start, terminal, tmp_path)
     run = start(*LONG)
     run.wait_for_ticks(tmp_path / "run")
     environment = {"TERM": "xterm-256color"}
-    watching = start("top", stdout=terminal.writer, environment=environment)
+    watching = start("top", str(tmp_path / "run"), stdout=terminal.writer, environment=environment)
     shown = b""
     while b"zonesim chains" not in shown:
         shown += terminal.read_some()
