@@ -126,10 +126,13 @@ class Fleet(FleetAnswers):
             # All at once: those who have theirs begin to tick, and may take all of the time that
             # it takes to tell the others one after another.
             for host in self._hosts.values():
-                if host.is_up:  # else it hears of it as soon as it is
-                    nursery.start_soon(self._send_leg, host, leg)
+                nursery.start_soon(self._order_one, host, leg)
         if self._halting:  # it came while the orders went out, and some got theirs the wrong way
             await self._tell_all(Halt())
+
+    async def _order_one(self, host: Host, leg: Leg) -> None:
+        if host.is_up:  # else it hears of it as soon as it is
+            await self._send_leg(host, leg)
 
     async def drain(self, zones: Sequence[int], heirs: Sequence[int]) -> None:
         """Have zones end, once they tick no more, and their players go to the heirs in turn.

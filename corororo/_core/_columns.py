@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Any, overload
 
 
@@ -22,12 +22,12 @@ class Columns(Sequence[tuple[Any, ...]]):
 
     @classmethod
     def of(cls, calls: Sequence[tuple[Any, ...]]) -> Columns:
-        """The arguments of one or more calls that have as many each."""
+        """The arguments of calls that have as many each."""
         if isinstance(calls, cls):
             return calls
-        if len(calls[0]) == 1:  # the usual case, which zip() takes four times as long for
-            return cls([[argument for (argument,) in calls]], len(calls))
-        return cls(list(zip(*calls, strict=True)), len(calls))
+        parameters = len(calls[0]) if calls else 0
+        # Not by zip(), which makes an iterator for each call.
+        return cls([[call[i] for call in calls] for i in range(parameters)], len(calls))
 
     def __len__(self) -> int:
         return self._calls
@@ -51,7 +51,8 @@ def paired(iterables: Sequence[Iterable[Any]]) -> Sequence[tuple[Any, ...]]:
     if len(iterables) == 1:
         column = list(iterables[0])
         return Columns([column], len(column))
-    if all(isinstance(iterable, Sequence) for iterable in iterables):
-        calls = min((len(iterable) for iterable in iterables), default=0)  # type: ignore[arg-type]
-        return Columns([list(islice(iterable, calls)) for iterable in iterables], calls)
-    return list(zip(*iterables, strict=False))  # one of them may be endless
+    lists = [i for i in iterables if isinstance(i, list | tuple) and type(i) in (list, tuple)]
+    if len(lists) == len(iterables):  # of others nobody knows how long they are, or whether at all
+        calls = min(map(len, lists), default=0)
+        return Columns([list(column[:calls]) for column in lists], calls)
+    return list(zip(*iterables, strict=False))

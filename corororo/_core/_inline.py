@@ -6,8 +6,7 @@ This is what a Scheduler without a pool uses: for tests, and for programs too sm
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from itertools import starmap
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from corororo.abc import AsyncFunction, Completion, WorkerUse
@@ -84,34 +83,38 @@ def run_calls(
 ) -> tuple[list[Any], dict[int, BaseException] | None]:
     """Call ``function`` with each tuple; ``None`` stands where a call failed, see the second.
 
-    ``before_call`` is told of each call by its place. Of a StopIteration nothing else is known
-    than that it came.
+    ``before_call`` is told of each call by its place.
     """
+    calls = len(arguments)
     values: list[Any] = []
     failures: dict[int, BaseException] | None = None
-    outcomes = _outcomes(function, arguments)
-    while len(values) < len(arguments):
+    while len(values) < calls:
         try:
-            if before_call is None:
-                values.extend(outcomes)  # one by one: where a call fails, those before it are there
+            if before_call is None and not values:
+                _run_all(function, arguments, values.append)
             else:
-                for place in range(len(values), len(arguments)):
-                    before_call(place)
-                    values.append(next(outcomes))
-            if len(values) < len(arguments):  # ended early by the only error that may do so
-                raise StopIteration
+                # By their places: a signal may bring an error between two calls as well.
+                for place in range(len(values), calls):
+                    if before_call is not None:
+                        before_call(place)
+                    values.append(function(*arguments[place]))
         except BaseException as error:
+            place = min(len(values), calls - 1)
             failures = failures or {}
-            failures[len(values)] = error
-            values.append(None)
+            failures[place] = error
+            values[place:] = [None]
     return values, failures
 
 
-def _outcomes(function: Any, arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-    """Each is that of the next call; after an error it goes on behind it."""
-    if isinstance(arguments, Columns) and arguments.columns:
-        return map(function, *arguments.columns)
-    return starmap(function, arguments)
+def _run_all(
+    function: Any, arguments: Sequence[tuple[Any, ...]], add: Callable[[Any], None]
+) -> None:
+    if isinstance(arguments, Columns) and len(arguments.columns) == 1:
+        for argument in arguments.columns[0]:
+            add(function(argument))
+    else:
+        for given in arguments:
+            add(function(*given))
 
 
 def run_nested(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -283,8 +283,8 @@ class Stepper:
             tasks, arguments = self._calls.pop(function)
             if self._cancelled_scopes:
                 tasks, arguments = self._refuse_cancelled(tasks, arguments)
-                if not tasks:
-                    continue
+            if not tasks:  # nobody wants them any more
+                continue
             ticket = Ticket(function, tasks)
             self._tickets.add(ticket)
             self.send_calls(function, ticket, arguments)

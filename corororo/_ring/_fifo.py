@@ -23,6 +23,7 @@ from ._forks import told_after_fork
 from ._layout import DESCRIPTOR, DESCRIPTOR_BYTES, KINDS, Descriptor
 
 READ_BYTES = 128 * DESCRIPTOR_BYTES  # one page of the pipe
+LEAST_CAPACITY = 256  # of the smallest that Linux makes
 JUNK = Descriptor(0)
 
 
@@ -45,6 +46,12 @@ class _Fifo:
         size = array.array("i", [0])
         fcntl.ioctl(self._fd, termios.FIONREAD, size)
         return size[0] // DESCRIPTOR_BYTES
+
+    def capacity(self) -> int:
+        """How many descriptors it holds at most; at least, where the system does not tell."""
+        if hasattr(fcntl, "F_GETPIPE_SZ"):
+            return fcntl.fcntl(self._fd, fcntl.F_GETPIPE_SZ) // DESCRIPTOR_BYTES
+        return LEAST_CAPACITY
 
     def close(self) -> None:
         """Idempotent."""

@@ -65,7 +65,7 @@ class Codec:
         self._copies_requests = refers_to_request(argument_types)
         self.results_hold_views = holds_views(result_type)
         kinds = get_args(argument_types)
-        self._unchangeable = all(kind in _UNCHANGEABLE for kind in kinds)
+        self._unchangeable = all(isinstance(k, type) and k in _UNCHANGEABLE for k in kinds)
         self._call = msgspec.msgpack.Decoder(argument_types)
         columns = [GenericAlias(list, (kind,)) for kind in kinds]
         self._request = msgspec.msgpack.Decoder(GenericAlias(tuple, (int, *columns)))
@@ -93,7 +93,8 @@ class Codec:
         except Exception:  # of whichever call
             if len(arguments) == 1:
                 return arguments
-            return [self.as_they_are([one])[0] for one in arguments]
+            half = len(arguments) // 2
+            return [*self.as_they_are(arguments[:half]), *self.as_they_are(arguments[half:])]
 
     def decode_request(self, data: bytes | memoryview) -> Request:
         """``data`` is decoded in place; arguments that would refer to it get a copy to refer to."""

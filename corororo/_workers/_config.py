@@ -21,7 +21,7 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_reply_bytes: int | None = None  # as much as the ring holds
     max_pending: int = 100_000
     placement: Placement = "shared"
-    format: Literal[2] = 2
+    format: Literal[3] = 3
 
     @property
     def reply_limit_bytes(self) -> int:

@@ -63,6 +63,10 @@ class Outbox:
         with contextlib.suppress(FifoFull):  # it has enough to do without us
             self._writers[place].write_nowait(Descriptor(Kind.STEAL, worker=self._home))
 
+    def is_half_full(self) -> bool:
+        """Whether as many wait where ours go as there is room left for."""
+        return 2 * self._own.queued() >= self._own.capacity()
+
     def queued(self) -> int:
         """How many descriptors wait where ours go; 0 where that cannot be told."""
         return self._own.queued()

@@ -115,6 +115,7 @@ class Records:
         """Its descriptor was sent."""
         batch.sent = True
         batch.sent_ns = now_ns
+        batch.reminders = 0
         batch.ahead = self.out
         self.out += 1
         self.out_ns += batch.expected_ns

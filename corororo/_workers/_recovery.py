@@ -15,7 +15,7 @@ whichever is read first has the batch run, and the other finds it taken.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from corororo._ring import NO_WORKER, Descriptor, Kind
@@ -38,7 +38,7 @@ class Desk(Protocol):
         ...
 
     def remind(self, batch: Batch) -> bool:
-        """Send a copy of its descriptor; False where there is no room for it."""
+        """Send a copy of its descriptor; False where there is no room to spare."""
         ...
 
     def write_again(self, batch: Batch) -> None:
@@ -133,8 +133,8 @@ class Recovery:
         queued = self._desk.calls_are_queued()
         late = [b for b in self._latest_first() if now_ns - b.sent_ns >= LOOK_NS]
         holders = {self._look_at(batch, now_ns, queued) for batch in late}
-        for batch in reversed(late) if queued else ():
-            self._remind(batch, now_ns)
+        if queued:
+            self._remind(reversed(late), now_ns)
         asked = [self._desk.ask_pool(Kind.LOOK, worker) for worker in holders]
         crowded = all(asked) and holders == {NO_WORKER} and queued
         self._gap_ns = min(2 * self._gap_ns, LONGEST_LOOK_NS) if crowded else LOOK_NS
@@ -159,13 +159,13 @@ class Recovery:
                 self._records.unlock(batch)
         return holder
 
-    def _remind(self, batch: Batch, now_ns: int) -> None:
-        """The descriptor of a batch that nobody has come to may be lost all the same."""
-        if (
-            batch.sent
-            and self._records.header(batch).worker == NO_WORKER
-            and _is_out_for(batch, batch.reminders, now_ns)
-        ):
+    def _remind(self, batches: Iterable[Batch], now_ns: int) -> None:
+        """The descriptor of the first batch that nobody has come to may be lost."""
+        unread = (b for b in batches if b.sent and self._records.header(b).worker == NO_WORKER)
+        batch = next(unread, None)
+        if batch is None or batch.reminders == DOUBLINGS_MAX:
+            return
+        if _is_out_for(batch, batch.reminders, now_ns):
             batch.reminders += self._desk.remind(batch)
 
     def _deal_with(self, batch: Batch, holder: int, is_lost: bool) -> None:

@@ -295,6 +295,8 @@ class SharedRing:
 
     def remind(self, batch: Batch) -> bool:
         """A copy of its descriptor: void where the first one is still there to be read."""
+        if self._outbox.is_half_full():
+            return False  # what is sent for the first time goes before
         try:
             self._outbox.send_nowait(self._records.descriptor(batch), 0)
         except FifoFull:

@@ -134,8 +134,7 @@ class Worker:
             if progress is None:  # the zone learns from it how long the batch has waited
                 zone.memory.note_progress(descriptor.offset, 0, began_ns)
             with zone.memory.view(start, start + header.request_length) as request:
-                calls = codec.decode_request(request)
-                values, failures = calls.run(codec.function.run, progress)
+                values, failures = codec.decode_request(request).run(codec.function.run, progress)
             reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
             if len(reply) > self._config.reply_limit_bytes:
                 failures = (failures or {}) | self._too_large(codec, values)

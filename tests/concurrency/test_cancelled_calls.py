@@ -44,6 +44,30 @@ def test_a_deadline_ends_a_wait_for_a_worker_and_the_tick_with_it(tmp_path: Path
         assert scheduler.run(calls.double(4)) == 8
 
 
+def test_calls_that_were_cancelled_before_they_were_sent_leave_a_scheduler_well() -> None:
+    async def child() -> None:
+        await calls.double(1)
+
+    async def fail() -> None:
+        raise LookupError
+
+    async def mind() -> None:
+        try:
+            async with cr.open_nursery() as nursery:
+                nursery.start_soon(child)
+                nursery.start_soon(fail)
+        except* LookupError:
+            pass
+
+    async def call() -> int:
+        return await calls.double(2)
+
+    with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
+        for _ in range(3):
+            scheduler.run(mind())
+            assert scheduler.run(call()) == 4
+
+
 def test_a_slow_call_holds_up_no_other_mob(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     rounds = 0

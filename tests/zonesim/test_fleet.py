@@ -214,11 +214,18 @@ async def test_orders_go_to_all_whoever_among_them_reads_nothing():
         wires[2].reads.set()
         leg = msgspec.structs.replace(LEG, until=dict.fromkeys(range(3)))
         nursery.start_soon(fleet.order, leg)
+        await trio.testing.wait_all_tasks_blocked()
         nursery.start_soon(fleet.drain, range(3), ())
         await trio.testing.wait_all_tasks_blocked()
         kinds = [[type(order) for order in wire.sent] for wire in wires]
         assert kinds == [[], [Leg, Drain], [Leg, Drain]]
         nursery.cancel_scope.cancel()
+
+
+async def test_a_place_whose_process_died_before_its_turn_has_not_been_ordered_anything():
+    async with listening(awaited=True) as (fleet, _, _):
+        await fleet._order_one(place(fleet), LEG)
+        assert place(fleet).step_ordered == 0  # so whoever comes is told
 
 
 async def say_failed(path: str) -> None:

@@ -1,4 +1,4 @@
-"""Columns: the same as a list of tuples, to whoever looks."""
+"""Columns: the same as a list of tuples, to whoever counts, cuts or goes through it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 
 from corororo._core import Columns, paired
 
+
+class Boastful(list[int]):
+    """Says that it is longer than it is."""
+
+    def __len__(self) -> int:
+        return 5
+
+
 CALLS = st.integers(0, 3).flatmap(
-    lambda parameters: st.lists(st.tuples(*[st.integers()] * parameters), min_size=1)
+    lambda parameters: st.lists(st.tuples(*[st.integers()] * parameters))
 )
 
 
@@ -48,6 +56,8 @@ def test_a_part_of_them_holds_that_part_of_the_calls(
         (range(2), itertools.count()),
         (itertools.count(), [1], (4, 5)),
         ([], [1]),
+        (range(10**20), [1, 2]),
+        (Boastful([1, 2]), [1, 2, 3]),
     ],
 )
 def test_arguments_are_paired_as_by_the_builtin(iterables: tuple[Iterable[Any], ...]) -> None:

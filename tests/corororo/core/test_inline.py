@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -65,6 +65,8 @@ def test_no_error_of_a_call_leaves_the_batch_or_ends_it(
         values, failures = run_calls(fail, arguments, before)
         assert values == [1, None, 3]
         assert {place: type(found) for place, found in (failures or {}).items()} == {1: error}
+        assert failures is not None
+        assert failures[1].__traceback__ is not None
     assert places == [0, 1, 2]
 
 
@@ -104,3 +106,52 @@ def test_a_pool_of_no_workers_is_inline_for_all_its_schedulers() -> None:
             assert scheduler.run(half(4)) == other.run(half(4)) == 0.25
             assert pool.statistics().workers == ()
             assert type(scheduler.transfer) is type(other.transfer) is Inline
+
+
+class Struck:
+    """As a signal handler that raises, before the second call and behind the last one."""
+
+    def __init__(self) -> None:
+        self.strikes = {1}
+
+    def __call__(self, place: int) -> None:
+        if place in self.strikes:
+            self.strikes.remove(place)
+            raise TimeoutError
+
+
+def test_what_is_raised_between_two_calls_shifts_no_result() -> None:
+    values, failures = run_calls(lambda n: 10 * n, Columns([[0, 1, 2, 3]], 4), Struck())
+    assert values == [0, None, 20, 30]
+    assert {place: type(error) for place, error in (failures or {}).items()} == {1: TimeoutError}
+
+
+class Late(list[int]):
+    """An iterator over it raises when all is done, as a signal handler might."""
+
+    def __iter__(self) -> Iterator[int]:
+        yield from super().__iter__()
+        raise TimeoutError
+
+
+def test_what_is_raised_behind_the_last_call_is_booked_to_that() -> None:
+    values, failures = run_calls(lambda n: n, Columns([Late([1, 2])], 2))
+    assert values == [1, None]
+    assert list(failures or {}) == [1]
+
+
+@pytest.mark.parametrize("parameters", [0, 1, 2, 3])
+def test_calls_with_any_number_of_arguments_run_in_their_places(parameters: int) -> None:
+    def fail_at_one(*given: int) -> tuple[int, ...]:
+        ran.append(given)
+        if len(ran) == 2:
+            raise KeyError
+        return given
+
+    calls = [tuple(range(i, i + parameters)) for i in range(4)]
+    for arguments in (calls, Columns.of(calls)):
+        ran: list[tuple[int, ...]] = []
+        values, failures = run_calls(fail_at_one, arguments)
+        assert values == [calls[0], None, *calls[2:]]
+        assert list(failures or {}) == [1]
+        assert ran == calls

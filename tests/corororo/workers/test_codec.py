@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -128,6 +128,32 @@ def test_each_wrong_argument_fails_alone_and_in_its_place(arguments: list[Any]) 
     assert [i not in (wrong or {}) for i in range(len(arguments))] == good
     assert all(isinstance(error, TypeError) for error in (wrong or {}).values())
     assert all("arguments of" in str(error) for error in (wrong or {}).values())
+
+
+@cr.async_task
+def annotated(
+    x: Annotated[int, ["a note"]], y: list[Annotated[float, {"unit": "m"}]]
+) -> Annotated[int, ["another"]]:
+    return x
+
+
+def test_notes_in_annotations_may_be_anything() -> None:
+    codec = Codec(annotated)
+    calls, wrong = codec.decode_request(codec.encode_request([(1, [2.0]), (3, [])]))
+    assert (list(calls), wrong) == ([(1, [2.0]), (3, [])], None)
+
+
+def test_what_can_change_is_kept_as_it_was_also_beside_calls_without_an_encoding() -> None:
+    codec, values = Codec(loose), [[i] for i in range(9)]
+    calls: list[tuple[Any, ...]] = [(value,) for value in values]
+    calls[4] = (object(),)
+    kept = codec.as_they_are(calls)
+    for value in values:
+        value.append(1_000)
+    assert kept[4] is calls[4]
+    good = [call for i, call in enumerate(kept) if i != 4]
+    decoded, _ = codec.decode_request(codec.encode_request(good))
+    assert list(decoded) == [([i],) for i in range(9) if i != 4]
 
 
 @pytest.mark.parametrize("value", [object(), 2**64, "\ud800", {1: object()}])
