@@ -18,7 +18,8 @@ import corororo as cr
 pytestmark = pytest.mark.timeout(60)
 Start = Callable[[str, str], subprocess.Popen[str]]
 
-# Forks with a call in a worker's hands; says what became of the child, of the call, and of more.
+# Forks with a call in a worker's hands, in one way after the other; says what became of the child,
+# of the call, and of more.
 PROGRAM = """
 import contextlib, json, multiprocessing, os, subprocess, sys, warnings
 from pathlib import Path
@@ -68,21 +69,25 @@ if __name__ == "__main__":
         pool = cr.WorkerPool(2)
         {opening}
         assert scheduler.run(calls.double(1)) == 2
-        in_flight = begin(scheduler, calls.say_and_wait(str(here), 21))
-        who_runs(scheduler, here, 1)
         workers = pids(pool)
         address = pool.address
-        code = {way}()
-        (here / "go").touch()
-        facts = dict(
-            child=code,
-            call=value_of(scheduler, in_flight),
-            more=finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)],
-            workers=pids(pool) == workers and all(map(is_alive, workers)),
-            restarts=pool.statistics().restarts,
-            files=sorted(path.suffix for path in Path(pool.address).glob("*.r*")),
-        )
-        print(json.dumps(facts))
+        for way in ({ways}):
+            place = here / way.__name__
+            place.mkdir()
+            in_flight = begin(scheduler, calls.say_and_wait(str(place), 21))
+            who_runs(scheduler, place, 1)
+            code = way()
+            (place / "go").touch()
+            facts = dict(
+                way=way.__name__,
+                child=code,
+                call=value_of(scheduler, in_flight),
+                more=finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)],
+                workers=pids(pool) == workers and all(map(is_alive, workers)),
+                restarts=pool.statistics().restarts,
+                files=sorted(path.suffix for path in Path(pool.address).glob("*.r*")),
+            )
+            print(json.dumps(facts), flush=True)  # a child that exits would say it again
 """
 
 UNDISTURBED = {
@@ -92,6 +97,8 @@ UNDISTURBED = {
     "restarts": 0,
     "files": [".replies", ".ring"],
 }
+PROCESSES = ["by_fork", "by_multiprocessing"]
+FORKS = [*PROCESSES, "by_fork_in_a_task"]
 BLOCKS = "stack.enter_context(pool); scheduler = stack.enter_context(cr.Scheduler(pool))"
 NO_BLOCKS = "pool.start(); scheduler = cr.Scheduler(pool)"
 
@@ -115,89 +122,95 @@ OWNER = """
 
 
 def run_program(
-    start_script: Start, folder: Path, child: str, way: str, opening: str = BLOCKS
-) -> tuple[dict[str, Any], str]:
-    """The facts that the program tells, and what it says on standard error."""
+    start_script: Start, folder: Path, child: str, ways: list[str], opening: str = BLOCKS
+) -> tuple[list[dict[str, Any]], str]:
+    """The facts that the program tells, of each way, and what it says on standard error."""
     body = textwrap.indent(textwrap.dedent(child).strip(), "    ")
-    source = PROGRAM.format(here=str(folder), child=body, way=way, opening=opening)
+    source = PROGRAM.format(
+        here=str(folder), child=body, ways="".join(f"{way}, " for way in ways), opening=opening
+    )
     program = start_script("forking.py", source)
     output, errors = program.communicate(timeout=50)
     assert program.returncode == 0, errors
-    facts: dict[str, Any] = json.loads(output)
-    return facts, errors
+    return [json.loads(line) for line in output.splitlines()], errors
+
+
+def undisturbed(ways: list[str], code: int) -> list[dict[str, Any]]:
+    """The facts where a child of each way ends with a code, and nobody takes notice."""
+    return [{"way": way, "child": code, **UNDISTURBED} for way in ways]
 
 
 @pytest.mark.parametrize("opening", [BLOCKS, NO_BLOCKS], ids=["blocks", "no-blocks"])
-@pytest.mark.parametrize("way", ["by_fork", "by_fork_in_a_task", "by_multiprocessing"])
 def test_a_child_that_exits_disturbs_nothing(
-    start_script: Start, tmp_path: Path, way: str, opening: str
+    start_script: Start, tmp_path: Path, opening: str
 ) -> None:
     """It leaves the blocks that its parent is in, and runs what is registered for the exit."""
-    facts, errors = run_program(start_script, tmp_path, "sys.exit(3)", way, opening)
+    facts, errors = run_program(start_script, tmp_path, "sys.exit(3)", FORKS, opening)
     assert not errors, errors
-    assert facts == {"child": 3, **UNDISTURBED}
+    assert facts == undisturbed(FORKS, 3)
 
 
-@pytest.mark.parametrize("way", ["by_fork", "by_fork_in_a_task", "by_multiprocessing"])
 def test_a_child_that_ends_by_an_exception_disturbs_nothing(
-    start_script: Start, tmp_path: Path, way: str
+    start_script: Start, tmp_path: Path
 ) -> None:
     child = 'raise LookupError("of the child")'
-    facts, errors = run_program(start_script, tmp_path, child, way)
-    assert facts == {"child": 1, **UNDISTURBED}
-    assert errors.count("LookupError: of the child\n") == 1
-    assert errors.count("Traceback") == 1
+    facts, errors = run_program(start_script, tmp_path, child, FORKS)
+    assert facts == undisturbed(FORKS, 1)
+    assert errors.count("LookupError: of the child\n") == len(FORKS)
+    assert errors.count("Traceback") == len(FORKS)
 
 
 def test_a_child_that_closes_what_it_inherited_disturbs_nothing(
     start_script: Start, tmp_path: Path
 ) -> None:
     child = "scheduler.close(); pool.close(); sys.exit(3)"
-    facts, errors = run_program(start_script, tmp_path, child, "by_fork")
+    facts, errors = run_program(start_script, tmp_path, child, ["by_fork"])
     assert not errors, errors
-    assert facts == {"child": 3, **UNDISTURBED}
+    assert facts == undisturbed(["by_fork"], 3)
 
 
 def test_a_program_that_is_run_disturbs_nothing(start_script: Start, tmp_path: Path) -> None:
     """It inherits every file that is not closed for it."""
-    facts, errors = run_program(start_script, tmp_path, "pass", "by_subprocess")
+    facts, errors = run_program(start_script, tmp_path, "pass", ["by_subprocess"])
     assert not errors, errors
-    assert facts == {"child": 3, **UNDISTURBED}
+    assert facts == undisturbed(["by_subprocess"], 3)
 
 
-@pytest.mark.parametrize("way", ["by_fork", "by_multiprocessing"])
-@pytest.mark.parametrize(
-    "use",
-    ["scheduler.run(calls.double(2))", "scheduler.schedule(calls.double(2)); scheduler.tick()"],
-)
 def test_a_child_that_uses_its_parents_scheduler_is_told_so(
-    start_script: Start, tmp_path: Path, way: str, use: str
+    start_script: Start, tmp_path: Path
 ) -> None:
-    child = f"""
-    try:
-        {use}
-    except (cr.PoolClosed, RuntimeError) as error:
-        (here / "told").write_text(str(error))
-        sys.exit(3)
+    child = """
+    def schedule_and_tick():
+        scheduler.schedule(calls.double(2))
+        scheduler.tick()
+
+    for use in (lambda: scheduler.run(calls.double(2)), schedule_and_tick):
+        try:
+            use()
+        except (cr.PoolClosed, RuntimeError) as error:
+            with (place / "told").open("a") as told:
+                print(error, file=told)
+    sys.exit(3)
     """
-    facts, errors = run_program(start_script, tmp_path, child, way)
+    facts, errors = run_program(start_script, tmp_path, child, PROCESSES)
     assert not errors, errors
-    assert facts == {"child": 3, **UNDISTURBED}
-    assert "process" in (tmp_path / "told").read_text()
+    assert facts == undisturbed(PROCESSES, 3)
+    for way in PROCESSES:
+        told = (tmp_path / way / "told").read_text().splitlines()
+        assert ["process" in line for line in told] == [True, True], told
 
 
-@pytest.mark.parametrize("way", ["by_fork", "by_multiprocessing"])
 def test_a_child_that_attaches_to_the_pool_gets_answers_of_its_own(
-    start_script: Start, tmp_path: Path, way: str
+    start_script: Start, tmp_path: Path
 ) -> None:
     child = """
     with cr.Scheduler(cr.WorkerPool.attach(address)) as own:
         assert finish(own, calls.double.map(range(300))) == [2 * i for i in range(300)]
     sys.exit(3)
     """
-    facts, errors = run_program(start_script, tmp_path, child, way)
+    facts, errors = run_program(start_script, tmp_path, child, PROCESSES)
     assert not errors, errors
-    assert facts == {"child": 3, **UNDISTURBED}
+    assert facts == undisturbed(PROCESSES, 3)
 
 
 def owner_with_a_child(start_script: Start) -> tuple[subprocess.Popen[str], Path, int, list[int]]:

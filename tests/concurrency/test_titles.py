@@ -25,7 +25,7 @@ PROGRAM = """
 """
 
 
-@pytest.mark.parametrize("more", [{}, {"LONG": "x" * 5_000}, {"PYTHONSAFEPATH": "1"}])
+@pytest.mark.parametrize("more", [{}, {"LONG": "x" * 5_000, "PYTHONSAFEPATH": "1"}])
 def test_workers_bear_their_titles(
     start_script: Start, monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
 ) -> None:

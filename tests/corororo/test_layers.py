@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,21 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported(path: Path) -> Iterator[str]:
+def nodes(path: Path) -> list[ast.AST]:
+    """The whole syntax tree of a file; those of all files are too large to be kept."""
+    return list(ast.walk(ast.parse(path.read_text(), str(path))))
+
+
+@cache
+def imported(path: Path) -> frozenset[str]:
     """Every module that a file imports, with its full name, wherever the import stands."""
+    return frozenset(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[str]:
     package = module_name(path) if path.name == "__init__.py" else module_name(path.parent / "x")
     package = package.removesuffix(".x")
-    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -38,18 +49,19 @@ def breaches(paths: list[Path], *forbidden: str) -> list[str]:
     return [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in paths
-        for name in imported(path)
+        for name in sorted(imported(path))
         if any(name == room or name.startswith(f"{room}.") for room in forbidden)
     ]
 
 
+@cache
 def words(path: Path) -> set[str]:
     """The names and attributes of a file, and the folders on top of the paths it writes out."""
-    nodes = list(ast.walk(ast.parse(path.read_text())))
-    texts = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    found = nodes(path)
+    texts = [n.value for n in found if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     folders = {"/".join(t.split("/")[:n]) for t in texts for n in (2, 3) if t.startswith("/")}
-    names = {n.attr for n in nodes if isinstance(n, ast.Attribute)}
-    return folders | names | {n.id for n in nodes if isinstance(n, ast.Name)}
+    names = {n.attr for n in found if isinstance(n, ast.Attribute)}
+    return folders | names | {n.id for n in found if isinstance(n, ast.Name)}
 
 
 def room(name: str) -> list[Path]:
@@ -107,7 +119,7 @@ def test_one_place_of_each_package_asks_which_system_this_is() -> None:
     askers = {
         module_name(path)
         for path in (*LIBRARY, *SIMULATOR)
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, (ast.Attribute, ast.Call)) and ast.unparse(node).startswith(questions)
     }
     assert askers - {"zonesim.machine"} == {"corororo._platform", "zonesim.system"}
@@ -148,7 +160,7 @@ def test_only_traps_yield_to_the_scheduler() -> None:
     users = {
         module_name(path)
         for path in LIBRARY
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.Attribute)
         and node.attr == "coroutine"
         and isinstance(node.value, ast.Name)
@@ -158,7 +170,7 @@ def test_only_traps_yield_to_the_scheduler() -> None:
     makers_of_awaitables = {
         module_name(path)
         for path in LIBRARY
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef) and node.name == "__await__"
     }
     assert makers_of_awaitables <= {"corororo._core._traps"}

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from zonesim_runs import Ended
+
+from zonesim.cli import main
 
 SIDE = 24
 DIAGONAL = 2**0.5
@@ -25,12 +28,31 @@ def octile(x, y):
     return max(x, y) - min(x, y) + DIAGONAL * min(x, y)
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_every_path_of_an_open_ground_is_as_short_as_it_can_be(start, tmp_path, workers):
+@pytest.fixture
+def find_here(tmp_path, monkeypatch, capsys):
+    """Find the paths in this process."""
+
+    def find(*options):
+        monkeypatch.chdir(tmp_path)
+        code = main(["paths", "open.map", "open.scen", "--workers", "0", *options])
+        return Ended(code, *capsys.readouterr())
+
+    return find
+
+
+@pytest.fixture
+def find_in_workers(start):
+    """Find the paths in two worker processes of another program."""
+    command = ("paths", "open.map", "open.scen", "--workers", "2")
+    return lambda *options: start(*command, *options).finish()
+
+
+@pytest.mark.parametrize("where", ["find_here", "find_in_workers"])
+def test_every_path_of_an_open_ground_is_as_short_as_it_can_be(request, tmp_path, where):
     goals = {(x, y): octile(x, y) for x in range(1, SIDE, 2) for y in range(SIDE)}
     write_queries(tmp_path, goals)
 
-    ended = start("paths", "open.map", "open.scen", "--workers", workers, "--json").finish()
+    ended = request.getfixturevalue(where)("--json")
 
     assert ended.code == 0, ended.error
     found = ended.document
@@ -39,10 +61,12 @@ def test_every_path_of_an_open_ground_is_as_short_as_it_can_be(start, tmp_path, 
     assert found["queries_per_s"] > 0
 
 
-def test_a_query_with_another_optimum_is_told_with_both_and_ends_with_exit_code_1(start, tmp_path):
+def test_a_query_with_another_optimum_is_told_with_both_and_ends_with_exit_code_1(
+    find_here, tmp_path
+):
     write_queries(tmp_path, {(3, 3): octile(3, 3), (5, 0): 4.5})
 
-    ended = start("paths", "open.map", "open.scen", "--workers", "1").finish()
+    ended = find_here()
 
     assert ended.code == 1
     lines = ended.output.splitlines()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import resource
 
 import pytest
+from zonesim_runs import Ended
+
+from zonesim.cli import main
 
 GROUND = ".....\n.@@@.\n.....\n.....\n.....\n"
 MAP = f"type octile\nheight 5\nwidth 5\nmap\n{GROUND}"
@@ -34,25 +38,51 @@ def _files(tmp_path):
         (["run", "chains", "--out", "file/run"], ["file/run", "found: Not a directory", "--out"]),
         (["run", "chains", "--out", "n" * 300], ["nnn", "found: File name too long", "--out"]),
         (["check", "n" * 300], ["nnn"]),
-        (
-            ["run", "chains", "--zones", "1000", "--set", "ring_mb=1024"],
-            ["the rings need 1024000 MB, found: /"],
-        ),
         (["report", "file"], ["file: a run's folder holds run.sqlite, this one does not"]),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
 )
-def test_bad_input_is_one_line_and_leaves_nothing(start, tmp_path, arguments, parts):
+def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, capsys, arguments, parts):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+
+    ended = Ended(main(arguments), *capsys.readouterr())
+
+    assert_refused(ended, *parts)
+    assert_left(tmp_path, before)
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["run", "unknown.toml"], "unknown.toml: $.chains.chain: unknown key; nearest: chains"),
+        (
+            ["run", "chains", "--zones", "1000", "--set", "ring_mb=1024"],
+            "the rings need 1024000 MB, found: /",
+        ),
+    ],
+    ids=["a scenario", "a machine"],
+)
+def test_a_program_that_refuses_leaves_nothing_either(start, tmp_path, arguments, part):
     before = sorted(tmp_path.iterdir())
 
     ended = start(*arguments).finish()
 
+    assert_refused(ended, part)
+    assert_left(tmp_path, before)
+
+
+def assert_refused(ended, *parts):
     assert (ended.code, ended.output) == (2, "")
     assert ended.error == f"zonesim: error: {ended.complaint}\n"
     assert all(part in ended.complaint for part in parts), ended.complaint
-    # A run that names its own folder leaves at most the folder of all reports, empty.
-    assert sorted(p for p in tmp_path.iterdir() if p.name != "reports") == before
-    assert list(tmp_path.glob("reports/*")) == []
+
+
+def assert_left(folder, before):
+    """A run that names its own folder leaves at most the folder of all reports, empty."""
+    assert sorted(p for p in folder.iterdir() if p.name != "reports") == before
+    assert list(folder.glob("reports/*")) == []
 
 
 def refuse_files_over(limit_bytes):
@@ -62,8 +92,8 @@ def refuse_files_over(limit_bytes):
 @pytest.mark.parametrize(
     ("limit_bytes", "arguments", "what"),
     [
-        (60 << 10, ["field"], "graph"),
-        (600 << 10, ["chains"], "ring"),
+        (60 << 10, ["field", "--workers", "1"], "graph"),
+        (600 << 10, ["chains", "--workers", "1"], "ring"),
         (4 << 10, ["chains", "--workers", "0", "--set", "chains.chains=1"], "run.sqlite"),
     ],
 )
@@ -83,7 +113,7 @@ def test_no_room_for_the_graph_of_paths_is_one_line(start, tmp_path):
     (tmp_path / "wide.scen").write_text("version 1\n" + row)
     limit = refuse_files_over(1200 << 10)  # the ring of 1 MB has room
 
-    ended = start("paths", "wide.map", "wide.scen", preexec_fn=limit).finish()
+    ended = start("paths", "wide.map", "wide.scen", "--workers", "1", preexec_fn=limit).finish()
 
     assert (ended.code, ended.output) == (2, "")
     assert "graph" in ended.complaint
@@ -100,13 +130,15 @@ def test_too_few_open_files_are_refused_with_the_number_needed(start):
     assert "the hard limit is 64" in ended.complaint
 
 
-def test_a_map_whose_name_is_no_utf8_is_refused(start, tmp_path):
+def test_a_map_whose_name_is_no_utf8_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     try:
         (tmp_path / "latin-\udce9.map").write_text(MAP)
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
 
-    ended = start("run", "field", "--ticks", "1", "--set", "map.path=latin-\udce9.map").finish()
+    code = main(["run", "field", "--ticks", "1", "--set", "map.path=latin-\udce9.map"])
 
-    assert (ended.code, ended.output) == (2, "")
-    assert "$.map.path: expected a path in UTF-8, found " in ended.complaint
+    assert_refused(
+        Ended(code, *capsys.readouterr()), "$.map.path: expected a path in UTF-8, found "
+    )

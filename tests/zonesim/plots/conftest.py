@@ -55,7 +55,7 @@ def _uneven(zone: int, tick: int) -> float:
     return 50.0 if (zone * 7 + tick) % 97 == 0 else 1 + (zone * 31 + tick * 17) % 40 / 10
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_run() -> MakeRun:
     """Give a maker of runs: zones of each step, ticks of each zone, the time each tick takes."""
 

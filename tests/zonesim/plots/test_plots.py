@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -11,7 +15,7 @@ from matplotlib.image import imread
 
 from zonesim.plots import FIGURES, draw_all
 from zonesim.plots import style as plot_style
-from zonesim.results import OutputError
+from zonesim.results import OutputError, Run
 
 SHAPES = {
     "one zone": {"zones": [1]},
@@ -29,64 +33,72 @@ SHAPES = {
 }
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """Keep every figure that is saved, to look at what stands in it."""
-    figures = []
+class Drawn(NamedTuple):
+    """The files of a run's figures, and the figures, to look at what stands in them."""
+
+    paths: list[Path]
+    figures: list[Figure]
+
+
+def draw(run: Run, folder: Path) -> Drawn:
+    figures: list[Figure] = []
     save = Figure.savefig
 
-    def keep(figure, *args, **options):
+    def keep(figure: Figure, *args: object, **options: object) -> None:
         figures.append(figure)
         save(figure, *args, **options)
 
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return figures
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", keep)
+        return Drawn(draw_all(run, folder), figures)
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_every_shape_of_run_gives_four_figures_that_fit_their_page(
-    make_run, tmp_path, drawn, shape
-):
-    paths = draw_all(make_run(**shape), tmp_path)
+@pytest.fixture(scope="module")
+def drawn(make_run, tmp_path_factory) -> Callable[[str], Drawn]:
+    """Give the figures of a shape of run, which are drawn once."""
+    return cache(lambda shape: draw(make_run(**SHAPES[shape]), tmp_path_factory.mktemp("drawn")))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_of_run_gives_four_figures_that_fit_their_page(drawn, shape):
+    paths, figures = drawn(shape)
     assert [path.name for path in paths] == list(FIGURES)
     for path in paths:
         height, width = imread(path).shape[:2]
         assert (width, height) == (1056, 616)
-    titles = [figure.texts[0] for figure in drawn]
-    origins = [figure.texts[1] for figure in drawn]
+    titles = [figure.texts[0] for figure in figures]
+    origins = [figure.texts[1] for figure in figures]
     for text in titles + origins:
         assert text.get_window_extent().x1 <= text.figure.bbox.x1
 
 
 @pytest.mark.parametrize("shape", ["one zone", "up to a hundred zones", "always too slow"])
-def test_nothing_is_cut_by_the_edge_of_the_page(make_run, tmp_path, drawn, shape):
-    draw_all(make_run(**SHAPES[shape]), tmp_path)
-    for figure in drawn:
+def test_nothing_is_cut_by_the_edge_of_the_page(drawn, shape):
+    for figure in drawn(shape).figures:
         used, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
         assert min(used.x0, used.y0) >= 0
         assert (used.x1 <= width, used.y1 <= height) == (True, True)
 
 
-def test_labels_of_many_steps_do_not_touch(make_run, tmp_path, drawn):
-    draw_all(make_run(list(range(10, 40)), ticks=30), tmp_path)
-    for figure in drawn:
+def test_labels_of_many_steps_do_not_touch(make_run, tmp_path):
+    for figure in draw(make_run(list(range(10, 40)), ticks=3), tmp_path).figures:
         labels = [text for text in figure.axes[0].get_xticklabels() if text.get_text()]
         boxes = [text.get_window_extent() for text in labels]
         assert not any(left.x1 > right.x0 for left, right in pairwise(boxes))
 
 
-def test_the_title_names_scenario_seed_machine_and_version(make_run, tmp_path, drawn):
-    draw_all(make_run([1]), tmp_path)
-    for figure in drawn:
+def test_the_title_names_scenario_seed_machine_and_version(drawn):
+    for figure in drawn("one zone").figures:
         origin = figure.texts[1].get_text()
         for part in ("scale", "seed 1", "Abacus 3, 2 CPUs", "Python 3.11.2", "zonesim 0.1.0"):
             assert part in origin
 
 
-def test_the_same_run_is_drawn_the_same_twice(make_run, tmp_path):
-    run = make_run([1, 5])
-    first = [path.read_bytes() for path in draw_all(run, tmp_path)]
-    assert [path.read_bytes() for path in draw_all(run, tmp_path)] == first
+def test_the_same_run_is_drawn_the_same_twice(drawn, make_run, tmp_path):
+    again = draw_all(make_run(**SHAPES["back to back"]), tmp_path)
+    assert [path.read_bytes() for path in again] == [
+        path.read_bytes() for path in drawn("back to back").paths
+    ]
 
 
 def test_a_figure_that_cannot_be_written_is_refused_in_one_line(make_run, tmp_path):

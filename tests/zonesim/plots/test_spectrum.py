@@ -34,7 +34,7 @@ def report_of(rows: list[Row]) -> Report:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def rows() -> list[Row]:
     switch = alone("patterns", SWITCH, "us", SAMPLES)
     tick = alone("impact", TICK, "ms", SAMPLES)
@@ -51,9 +51,8 @@ def rows() -> list[Row]:
     ]
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """Every figure that is saved, laid out as it is saved."""
+def draw(report: Report, path: Path) -> Figure:
+    """The figure, laid out as it is saved."""
     figures: list[Figure] = []
     save = Figure.savefig
 
@@ -62,8 +61,22 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
         figures.append(figure)
         save(figure, *arguments, **options)
 
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return figures
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", keep)
+        assert spectrum.draw(report, path) == path
+    [figure] = figures
+    return figure
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("drawn") / "spectrum.png"
+
+
+@pytest.fixture(scope="module")
+def drawn(rows: list[Row], picture: Path) -> Figure:
+    """The figure of these rows, drawn once."""
+    return draw(report_of(rows), picture)
 
 
 def labels(figure: Figure) -> list[list[str]]:
@@ -74,17 +87,15 @@ def x_of_marks(figure: Figure, panel: int) -> list[float]:
     return sorted(float(x) for line in figure.axes[panel].lines for x in line.get_xdata()[:1])
 
 
-def test_operations_and_ticks_have_a_panel_each_and_every_row_a_line(rows, tmp_path, drawn):
-    path = spectrum.draw(report_of(rows), tmp_path / "spectrum.png")
-    assert path.read_bytes().startswith(b"\x89PNG")
-    assert labels(drawn[0]) == [[SWITCH, "tick with nothing to do"], [TICK]]
+def test_operations_and_ticks_have_a_panel_each_and_every_row_a_line(drawn, picture):
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert labels(drawn) == [[SWITCH, "tick with nothing to do"], [TICK]]
 
 
-def test_ours_stands_beside_what_is_published_of_the_same_thing(rows, tmp_path, drawn):
-    spectrum.draw(report_of(rows), tmp_path / "spectrum.png")
-    marks = x_of_marks(drawn[0], 0)
+def test_ours_stands_beside_what_is_published_of_the_same_thing(drawn):
+    marks = x_of_marks(drawn, 0)
     assert {2.5, 3.0, 22_153.0} <= set(marks)
-    assert {2.5, 0.93} <= set(x_of_marks(drawn[0], 1))
+    assert {2.5, 0.93} <= set(x_of_marks(drawn, 1))
 
 
 def test_a_row_with_targets_has_a_line_for_each_of_them(rows):
@@ -95,9 +106,8 @@ def test_a_row_with_targets_has_a_line_for_each_of_them(rows):
     assert switch.row.ours == 2.5
 
 
-def test_all_points_and_the_upper_ends_of_intervals_are_on_the_axes(rows, tmp_path, drawn):
-    spectrum.draw(report_of(rows), tmp_path / "spectrum.png")
-    for axes, unit in zip(drawn[0].axes, ("us", "ms"), strict=True):
+def test_all_points_and_the_upper_ends_of_intervals_are_on_the_axes(rows, drawn):
+    for axes, unit in zip(drawn.axes, ("us", "ms"), strict=True):
         low, high = axes.get_xlim()
         for line in spectrum.lines_of(rows, unit):
             assert all(low < value < high for value in line.values())
@@ -107,10 +117,9 @@ def boxes(texts: Sequence[object]) -> list[object]:
     return [text.get_window_extent() for text in texts if text.get_text()]
 
 
-def test_no_text_runs_into_another_or_out_of_the_page(rows, tmp_path, drawn):
+def test_no_text_runs_into_another_or_out_of_the_page(rows, tmp_path):
     many = [alone("storms", f"a storm of {n} things in one tick", "us", SAMPLES) for n in range(9)]
-    spectrum.draw(report_of(rows + many), tmp_path / "spectrum.png")
-    (figure,) = drawn
+    figure = draw(report_of(rows + many), tmp_path / "spectrum.png")
     width, height = figure.canvas.get_width_height()
     for axes in figure.axes:
         for column in (axes.get_yticklabels(), axes.texts):
@@ -122,13 +131,12 @@ def test_no_text_runs_into_another_or_out_of_the_page(rows, tmp_path, drawn):
     assert legend.y1 <= min(box.y0 for box in boxes(figure.texts)) <= height
 
 
-def test_a_report_without_anything_to_draw_says_so(tmp_path, drawn):
-    spectrum.draw(report_of([]), tmp_path / "spectrum.png")
-    assert [text.get_text() for text in drawn[0].axes[0].texts] == ["nothing was measured"]
+def test_a_report_without_anything_to_draw_says_so(tmp_path):
+    figure = draw(report_of([]), tmp_path / "spectrum.png")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["nothing was measured"]
 
 
-def test_the_picture_names_bench_machine_and_versions(rows, tmp_path: Path, drawn):
-    spectrum.draw(report_of(rows), tmp_path / "spectrum.png")
-    origin = drawn[0].texts[1].get_text()
+def test_the_picture_names_bench_machine_and_versions(drawn):
+    origin = drawn.texts[1].get_text()
     for part in ("zonesim bench spectrum", "2 workers", "Abacus 3, 2 CPUs", "Python 3.11.2"):
         assert part in origin

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -45,43 +46,49 @@ def report_of(switches_us: list[float]) -> Report:
     )
 
 
+def draw(folder: Path, shape: str) -> Path:
+    return waterfall.draw(report_of(SWITCHES_US[shape]), "numbers", folder / "waterfall.png")
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Figure]]:
+    """Give the picture of a shape of ladder and its figure, which is drawn once."""
+    save = Figure.savefig
+
+    @cache
+    def drawn(shape: str) -> tuple[Path, Figure]:
+        figures: list[Figure] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                Figure,
+                "savefig",
+                lambda figure, *a, **b: figures.append(figure) or save(figure, *a, **b),
+            )
+            path = draw(tmp_path_factory.mktemp("drawn"), shape)
+        return path, figures[0]
+
+    return drawn
+
+
 @pytest.fixture
-def figure_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Figure]:
-    """Give a drawer that saves nothing and hands back the figure."""
-    figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
-
-    def figure_of(shape: str) -> Figure:
-        draw(tmp_path, shape)
-        return figures[-1]
-
-    return figure_of
-
-
-def draw(tmp_path: Path, shape: str) -> Path:
-    return waterfall.draw(report_of(SWITCHES_US[shape]), "numbers", tmp_path / "waterfall.png")
+def figure_of(drawn: Callable[[str], tuple[Path, Figure]]) -> Callable[[str], Figure]:
+    return lambda shape: drawn(shape)[1]
 
 
 @pytest.mark.parametrize("shape", SWITCHES_US)
-def test_every_shape_of_ladder_fits_its_page_and_no_labels_touch(
-    tmp_path, monkeypatch, shape
-) -> None:
-    figures: list[Figure] = []
-    save = Figure.savefig
-    monkeypatch.setattr(
-        Figure, "savefig", lambda figure, *a, **b: figures.append(figure) or save(figure, *a, **b)
-    )
-    height, width = imread(draw(tmp_path, shape)).shape[:2]
+def test_every_shape_of_ladder_fits_its_page_and_no_labels_touch(drawn, shape) -> None:
+    path, figure = drawn(shape)
+    height, width = imread(path).shape[:2]
     assert (width, height) == (1210, 902)
-    used, (inches_wide, inches_high) = figures[0].get_tightbbox(), figures[0].get_size_inches()
+    used, (inches_wide, inches_high) = figure.get_tightbbox(), figure.get_size_inches()
     assert min(used.x0, used.y0) >= 0
     assert (used.x1 <= inches_wide, used.y1 <= inches_high) == (True, True)
-    for axes in figures[0].axes:
+    for axes in figure.axes:
         frame = axes.get_window_extent()
         for label in axes.texts:
             box = label.get_window_extent()
             assert frame.y0 <= box.y0 < box.y1 <= frame.y1
-    names = [text.get_window_extent() for text in figures[0].axes[1].get_xticklabels()]
+    names = [text.get_window_extent() for text in figure.axes[1].get_xticklabels()]
     assert len(names) == len(STEPS)
     assert not any(left.x1 > right.x0 for left, right in pairwise(names))
 
@@ -121,7 +128,8 @@ def test_the_title_names_workload_machine_and_version(figure_of) -> None:
         assert part in origin
 
 
-def test_each_workload_of_a_report_has_a_picture(figure_of, tmp_path) -> None:
+def test_each_workload_of_a_report_has_a_picture(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(Figure, "savefig", lambda *_, **__: None)
     report = report_of(SWITCHES_US["all alike"])
     assert [path.name for path in ladder.draw(report, tmp_path)] == ["waterfall_numbers.png"]
 
