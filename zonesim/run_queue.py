@@ -30,7 +30,7 @@ _Entry: TypeAlias = _Writing | Callable[[], None]
 
 
 class RunQueue:
-    """The only one that uses ``file`` until it is closed, or waits for nothing.
+    """Has ``file`` for itself, but for those moments in which ``wait`` says that all is done.
 
     What the file raises ends the writing: ``check`` raises it, and all that came later is void.
     """

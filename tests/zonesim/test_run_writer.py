@@ -97,8 +97,8 @@ def test_a_stall_that_lasts_is_told_once_to_whoever_asks_for_news_and_is_an_even
         assert told == [line]
     summary = pen.finish("", {})
 
-    assert line.startswith(f"{folder}/run.sqlite: the disk has taken no figures of the run for 0 s")
-    assert line.endswith("they wait in memory")
+    assert line.startswith(f"{folder}/run.sqlite: the disk has taken no figures of the run for ")
+    assert line.endswith(" s; they wait in memory")
     assert ("results-stalled", line) in [(event.kind, event.detail) for event in summary.events]
 
 
@@ -118,7 +118,8 @@ def test_a_file_that_is_locked_for_long_has_the_run_go_on_in_memory_and_is_saved
     pen._file.database.execute("PRAGMA busy_timeout = 20")
     with stalled(folder):
         write_steps(pen, 2)
-        time.sleep(0.2)
+        while pen._queue.stalled_s < 0.5:
+            time.sleep(0.01)
     write_steps(pen, 3)
     summary = pen.finish("0" * 16, {})
 
@@ -133,8 +134,6 @@ def test_a_file_that_is_locked_for_long_has_the_run_go_on_in_memory_and_is_saved
 def test_the_end_of_a_run_waits_with_patience_for_a_disk_that_stalls_for_good(
     folder, told, monkeypatch, hurried
 ):
-    monkeypatch.setattr(run_writer, "HURRY_S" if hurried else "PATIENCE_S", 0.3)
-    monkeypatch.setattr(run_writer, "PATIENCE_S" if hurried else "HURRY_S", LIMIT_S)
     with contextlib.ExitStack() as stall:
 
         def run() -> None:
@@ -143,6 +142,8 @@ def test_the_end_of_a_run_waits_with_patience_for_a_disk_that_stalls_for_good(
                 assert pen.wait_until_written()
                 threads.append(pen._queue._thread)
                 stall.enter_context(stalled(folder))
+                monkeypatch.setattr(run_writer, "HURRY_S" if hurried else "PATIENCE_S", 0.3)
+                monkeypatch.setattr(run_writer, "PATIENCE_S" if hurried else "HURRY_S", LIMIT_S)
                 pen.add_event(1, 1, "zone-died", "zonesim zone 0", "")
                 pen.finish("0" * 16, {}, lambda: hurried)
 
@@ -160,10 +161,11 @@ def test_the_end_of_a_run_waits_with_patience_for_a_disk_that_stalls_for_good(
 def test_a_disk_that_stalls_at_the_very_end_leaves_the_summary_in_memory(
     pen, folder, told, monkeypatch
 ):
-    monkeypatch.setattr(run_writer, "PATIENCE_S", 0.3)
     go_on = threading.Event()
     monkeypatch.setattr(run_writer, "write_summary", lambda *_: go_on.wait(LIMIT_S))
     write_steps(pen, 2)
+    assert pen.wait_until_written()
+    monkeypatch.setattr(run_writer, "PATIENCE_S", 1.0)
     summary = pen.finish("0" * 16, {})
     go_on.set()
 
