@@ -199,8 +199,10 @@ class FleetAnswers(FleetOrders):
             for zone in other.specs
             if zone not in self._draining
         ]
+        # Where ticks are counted, players come after all that there are.
+        until = self._leg.until if self._leg is not None else {}
         for zone in host.specs:
-            self._nursery.start_soon(self._tell_adopts, self._send_elsewhere(zone, heirs))
+            self._nursery.start_soon(self._tell_adopts, self._send_elsewhere(zone, heirs, until))
         if all(other.given_up for other in self._hosts.values()):
             raise RunFailed(f"no zone is left: {host.title} {why}")
         self._notify()
@@ -223,9 +225,10 @@ class FleetAnswers(FleetOrders):
         return moved
 
     async def _tell_adopts(self, adopts: Iterable[Adopt]) -> None:
-        for adopt in adopts:
-            for host in self._hosts_with([adopt.zone]):
-                await host.tell(adopt)
+        async with trio.open_nursery() as nursery:
+            for adopt in adopts:
+                for host in self._hosts_with([adopt.zone]):
+                    nursery.start_soon(host.tell, adopt)
 
     def _check_pool(self) -> None:
         """Zones whose workers are no more are not to blame, and no restart helps them."""

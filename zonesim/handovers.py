@@ -63,7 +63,9 @@ class Handovers:
         moved: list[Adopt] = []
         for adopt in self.for_zone(zone) if heirs else ():
             self._forget(adopt.number)
-            moved.append(self._send(adopt.players, heirs[len(moved) % len(heirs)], next_ticks))
+            moved.append(
+                self._send(adopt.players, heirs[(zone + len(moved)) % len(heirs)], next_ticks)
+            )
         return moved
 
     def for_zone(self, zone: int) -> list[Adopt]:

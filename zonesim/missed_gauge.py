@@ -56,7 +56,8 @@ class MissedGauge:
         """How many of all zones.
 
         Of a zone that is well, those before its latest tick: what has been due since then may yet
-        run. One whose process is gone has missed them, until another process has run a tick.
+        run, unless the step is over. One whose process is gone has missed them, until another
+        process has run a tick.
         """
         for zone, state in states.items():
             if zone in self._ran and state in GONE:
@@ -65,7 +66,7 @@ class MissedGauge:
 
     def _missed_by(self, zone: int, now_ns: int) -> int:
         ran = self._ran[zone]
-        if self._gone.get(zone) != ran.pid:
+        if self._gone.get(zone) != ran.pid and self._end_ns is None:
             return count_missed_by(ran.due, ran.ticks, ran.last_ns)
         left = ticks_left(self._step, self._until[zone] or 0, ran.next_tick)
         end_ns = min(now_ns, self._step.end_ns or now_ns)

@@ -134,13 +134,30 @@ def load_run(directory: Path) -> Run:
     if not path.is_file():
         raise RunError(f"{directory}: a run's folder holds {RUN_FILE}, this one does not")
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            return read_run(database)
+        return _read(path, "ro")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise _no_run(path, error) from error
     except (sqlite3.Error, msgspec.MsgspecError, TypeError, ValueError) as error:
-        raise RunError(
-            f"{path}: expected the figures of a run in format {FORMAT}, found: {error}; "
-            "read it with the zonesim that wrote it, or run the scenario again"
-        ) from error
+        raise _no_run(path, error) from error
+    # Whoever wrote it ended in the middle of a write: that is taken back, by whoever may.
+    try:
+        return _read(path, "rw")
+    except (sqlite3.Error, msgspec.MsgspecError, TypeError, ValueError) as error:
+        raise _no_run(path, error) from error
+
+
+def _read(path: Path, mode: str) -> Run:
+    address = f"{path.resolve().as_uri()}?mode={mode}"
+    with closing(sqlite3.connect(address, uri=True)) as database:
+        return read_run(database)
+
+
+def _no_run(path: Path, error: Exception) -> RunError:
+    return RunError(
+        f"{path}: expected the figures of a run in format {FORMAT}, found: {error}; "
+        "read it with the zonesim that wrote it, or run the scenario again"
+    )
 
 
 def summarise(run: Run) -> Summary:

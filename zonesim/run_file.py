@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,9 +90,12 @@ class RunFile:
         """Try once more to get into the file what is held in memory; whether all is there."""
         if self.is_held:
             # It was refused before: what is not said again is not lost.
-            with suppress(sqlite3.Error), closing(self._reopened()) as file:
+            with suppress(sqlite3.Error), ExitStack() as undo:
+                file = undo.enter_context(closing(self._reopened()))
                 self.database.backup(file)
-                self.is_held = False
+                undo.pop_all()
+                self.database.close()
+                self.database, self.is_held = file, False  # what comes yet goes there as well
         return not self.is_held
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ Knows tables and the thread that writes them, not what the figures mean.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,12 +33,14 @@ from zonesim.run_queue import RunQueue
 from zonesim.step_info import StepInfo
 from zonesim.ticks import TickRow
 
-_ROWS_PER_TRANSACTION = 512  # two seconds of 100 zones: the most that a killed controller loses
+# Two seconds of 100 zones. A killed controller loses no more, and what a slow disk has not taken.
+_ROWS_PER_TRANSACTION = 512
 STALLED_S = 5.0  # at one write, until somebody hears of it
 PATIENCE_S = 30.0  # at the end, for each thing that the disk has to do yet
-HURRY_S = 3.0  # the same, for whoever has asked for the end once more
+HURRY_S = 3.0  # for all of it together, for whoever has asked for the end once more
 _LOOK_S = 0.1
 
+TOO_SLOW = "the disk takes the figures of the run more slowly than they come"
 AND_FULL = "the memory for them is full, and ticks from here on are not counted"
 AND_LOST = "those that waited for it are not saved"
 
@@ -49,9 +52,9 @@ class RunWriter:
 
     Raises OutputError where the run's file cannot be made. From then on a thread writes, and nobody
     waits for the disk until the end. One that refuses ends no run: figures are kept in memory, as
-    RunFile says; where it stalls, as RunQueue does. ``on_unwritable`` gets a line about it, once,
-    and an event says so, both out of ``tell_news``. At the end, ``saved`` tells whether the disk
-    has taken all the same.
+    RunFile says; where it stalls, as RunQueue does. ``on_unwritable`` gets a line about each, once
+    until all is written, and an event says so, both out of ``tell_news``. At the end, ``saved``
+    tells whether the disk has taken all the same.
     """
 
     def __init__(
@@ -68,6 +71,8 @@ class RunWriter:
         self.directory = directory
         self.saved = False
         self._path = directory / RUN_FILE
+        self._shown = os.fsencode(self._path).decode(errors="backslashreplace")
+        self._hurried_s: float | None = None  # since when the end is to come soon
         self._on_unwritable = on_unwritable
         self._news: deque[str] = deque()  # from the thread that writes
         self._ticks: list[Sequence[object]] = []
@@ -96,9 +101,10 @@ class RunWriter:
         try:
             if not self._gave_up:  # else it has been told
                 self._end(lambda: error is not None)
-        except OutputError:
+        except OutputError as lost:
             if error is None:  # else the first error says more than the one that followed it
                 raise
+            self._on_unwritable(str(lost))
         finally:
             self._queue.close(0 if self._gave_up else HURRY_S)
 
@@ -160,9 +166,9 @@ class RunWriter:
         """
         while self._news:
             self._tell("results-unwritable", self._news.popleft())
-        if self._queue.stalled_s < STALLED_S:
+        if self._queue.wait(0):
             self._told_of_stall = False
-        elif not self._told_of_stall:
+        elif self._queue.stalled_s >= STALLED_S and not self._told_of_stall:
             self._told_of_stall = True
             self._tell("results-stalled", self._waited("they wait in memory"))
         with writing(self._path):
@@ -173,11 +179,19 @@ class RunWriter:
         while not self._gave_up:
             is_written = self._queue.wait(_LOOK_S)
             self.tell_news()
-            if is_written and self._queue.wait(0):  # the events of the news, too
+            if is_written and not self._news and self._queue.wait(0):  # the events of the news, too
+                with writing(self._path):
+                    self._queue.check()
                 return True
-            patience_s = HURRY_S if is_in_a_hurry() else PATIENCE_S
-            self._gave_up = self._queue.stalled_s > patience_s
+            self._gave_up = self._queue.stalled_s > PATIENCE_S or self._is_too_late(is_in_a_hurry)
         return False
+
+    def _is_too_late(self, is_in_a_hurry: Callable[[], bool]) -> bool:
+        """For whoever wants the end soon."""
+        now_s = time.monotonic()
+        if self._hurried_s is None and is_in_a_hurry():
+            self._hurried_s = now_s
+        return self._hurried_s is not None and now_s - self._hurried_s > HURRY_S
 
     def finish(
         self,
@@ -230,7 +244,7 @@ class RunWriter:
             self._insert("ticks", rows)
         else:
             self._is_full = True
-            self._tell("results-unwritable", self._waited(AND_FULL))
+            self._tell("results-unwritable", f"{self._shown}: {TOO_SLOW}; {AND_FULL}")
 
     def _insert(self, table: str, rows: Sequence[Sequence[object]]) -> None:
         if rows:
@@ -243,7 +257,7 @@ class RunWriter:
     def _waited(self, and_so: str) -> str:
         """What has become of figures that a disk does not take, in one line."""
         waited = f"the disk has taken no figures of the run for {self._queue.stalled_s:.0f} s"
-        return f"{self._path}: {waited}; {and_so}"
+        return f"{self._shown}: {waited}; {and_so}"
 
 
 def _json(value: Mapping[str, object]) -> str:

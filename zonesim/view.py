@@ -32,7 +32,7 @@ class View(msgspec.Struct, frozen=True):
     """A run as it was a moment ago."""
 
     format: Literal[1]
-    folder: str  # where the run writes its report; absolute, without links
+    folder: str  # where the run writes its report; absolute, without links, what is no text escaped
     at_ns: int  # on the monotonic clock
     progress: Progress
 
@@ -43,7 +43,7 @@ class ViewFile:
     def __init__(self, session: Path, folder: Path) -> None:
         self._path = session / VIEW_FILE
         self._unfinished = session / f".{VIEW_FILE}"
-        self._folder = str(folder.resolve())
+        self._folder = os.fsencode(folder.resolve()).decode(errors="backslashreplace")
 
     def publish(self, progress: Progress) -> None:
         """Replace what was there; readers see the whole of the one or of the other."""

@@ -105,6 +105,19 @@ def test_it_says_at_the_end_of_a_step_what_its_summary_says(step):
 @pytest.mark.parametrize("step", [TIMED, COUNTED])
 def test_nothing_is_missed_behind_the_moment_at_which_a_step_is_cut_short(step):
     gauge = gauge_of(step)
+    gauge.take(rows(0, 0, 1, 2, 3, 4))
     gauge.take(rows(1, 0, 1, 2))
     gauge.end_at(at(5))
     assert gauge.missed(DEAD, at(9)) == 2
+
+
+def test_what_a_zone_that_is_well_did_not_come_to_counts_when_the_step_is_over():
+    step = msgspec.structs.replace(TIMED, end_ns=at(10))
+    gauge = gauge_of(step)
+    ran = [*rows(0, 0), *rows(1, 0, 4, tick=0)]
+    gauge.take(ran)
+    assert gauge.missed(WELL, at(12)) == 3
+    gauge.end_at(step.end_ns)
+
+    assert gauge.missed(WELL, at(12)) == 9 + 8
+    assert summarise_step(ran, step).missed == 9 + 8

@@ -5,6 +5,8 @@ import json
 import resource
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -426,3 +428,38 @@ def test_a_run_folder_that_is_taken_gets_a_number(tmp_path):
         path.mkdir()
         names.append(path.name)
     assert names == [f"20261123T101500Z-scale{suffix}" for suffix in ("", "-2", "-3")]
+
+
+KILLED_IN_A_WRITE = """
+import os, signal, sys
+from pathlib import Path
+from zonesim.results import FORMAT, RUN_FILE, SCHEMA
+from zonesim.run_file import RunFile, insertion
+
+file = RunFile(Path(sys.argv[1]) / RUN_FILE, SCHEMA, print)
+file.begin("runs", (FORMAT, "chains", 1, "{}", "{}", "{}", "", "", "{}"))
+add = insertion("events", ("",) * 5)
+file.write(add, [(1, 1, "zone-died", "zonesim zone 0", "saved")])
+
+def rows():
+    for number in range(8_000):
+        if number == 7_900:  # more than its cache holds: some of it is in the file by now
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield (1, number, "zone-died", "zonesim zone 0", "x" * 100)
+
+file.write(add, rows())
+"""
+
+
+def test_a_run_that_was_killed_in_the_middle_of_a_write_has_what_it_saved_before(
+    tmp_path, source_environment
+):
+    subprocess.run(
+        [sys.executable, "-c", KILLED_IN_A_WRITE, tmp_path],
+        env=source_environment,
+        check=False,
+        timeout=60,
+    )
+    assert (tmp_path / "run.sqlite-journal").stat().st_size > 0
+
+    assert [event.detail for event in load_run(tmp_path).events] == ["saved"]

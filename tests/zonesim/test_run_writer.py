@@ -13,7 +13,8 @@ import pytest
 from test_results import row, step_info, writer
 
 from zonesim import run_queue, run_writer
-from zonesim.results import RUN_FILE, OutputError, load_run
+from zonesim.results import FORMAT, RUN_FILE, SCHEMA, OutputError, load_run
+from zonesim.run_file import RunFile, insertion
 from zonesim.run_writer import RunWriter
 
 LIMIT_S = 60.0
@@ -174,12 +175,12 @@ def test_a_disk_that_stalls_at_the_very_end_leaves_the_summary_in_memory(
     assert told[-1].endswith("those that waited for it are not saved")
 
 
-def test_a_run_that_fails_while_the_disk_stalls_ends_with_its_own_error(folder, monkeypatch):
+def test_a_run_that_fails_while_the_disk_stalls_ends_with_its_own_error(folder, told, monkeypatch):
     monkeypatch.setattr(run_writer, "HURRY_S", 0.3)
     with contextlib.ExitStack() as stall:
 
         def run() -> None:
-            with writer(folder) as pen:
+            with writer(folder, told.append) as pen:
                 stall.enter_context(stalled(folder))
                 write_steps(pen, 1)
                 threads.append(pen._queue._thread)
@@ -190,6 +191,64 @@ def test_a_run_that_fails_while_the_disk_stalls_ends_with_its_own_error(folder, 
             run()
     threads[0].join(LIMIT_S)
     assert not threads[0].is_alive()
+    assert told[-1].endswith("those that waited for it are not saved")
+
+
+def slow(pen: RunWriter, monkeypatch, write_s: float) -> None:
+    """Have each write take so long."""
+    write_all = pen._file._write_all
+
+    def write(statement, rows):
+        time.sleep(write_s)
+        write_all(statement, rows)
+
+    monkeypatch.setattr(pen._file, "_write_all", write)
+
+
+def test_a_run_ends_though_each_write_takes_longer_than_a_stall(pen, told, monkeypatch):
+    monkeypatch.setattr(run_writer, "STALLED_S", 0.05)
+    slow(pen, monkeypatch, 0.15)
+    write_steps(pen, 2, 3)
+    summary = pen.finish("0" * 16, {})
+
+    assert pen.saved
+    assert len(told) == 1
+    assert [event.kind for event in summary.events].count("results-stalled") == 1
+
+
+def test_who_wants_the_end_soon_does_not_wait_for_one_slow_write_after_another(folder, monkeypatch):
+    monkeypatch.setattr(run_writer, "HURRY_S", 0.5)
+
+    def run() -> None:
+        with writer(folder) as pen:
+            slow(pen, monkeypatch, 0.1)
+            for step in range(1, 1_000):
+                write_steps(pen, step)
+            threads.append(pen._queue._thread)
+            pen.finish("0" * 16, {}, lambda: True)
+
+    threads: list[threading.Thread] = []
+    with pytest.raises(OutputError, match="are not saved"):
+        run()
+    threads[0].join(LIMIT_S)
+
+
+def test_what_is_written_after_a_late_save_is_in_the_file_as_well(tmp_path, told):
+    folder, away = tmp_path / "run", tmp_path / "away"
+    folder.mkdir()
+    file = RunFile(folder / RUN_FILE, SCHEMA, told.append)
+    with contextlib.closing(file):
+        file.begin("runs", (FORMAT, "chains", 1, "{}", "{}", "{}", "", "", "{}"))
+        folder.rename(away)
+        add = insertion("events", ("",) * 5)
+        file.write(add, [(1, 1, "zone-died", "zonesim zone 0", "while it was away")])
+        assert len(told) == 1
+        away.rename(folder)
+        assert file.save()
+        file.write(add, [(1, 2, "zone-died", "zonesim zone 0", "afterwards")])
+
+    details = [event.detail for event in load_run(folder).events]
+    assert details == ["while it was away", "afterwards"]
 
 
 def test_a_slow_disk_slows_down_whoever_writes_and_no_more_when_the_run_ends(pen, folder):
