@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import corororo as cr
@@ -68,12 +68,14 @@ def test_structs_and_tuples_arrive_as_they_left(calls: list[tuple[Any, ...]]) ->
 
 
 @given(st.lists(DESCRIPTIONS))
+@settings(max_examples=25)  # of many values each
 def test_texts_bytes_dicts_and_dates_arrive_as_they_left(calls: list[tuple[Any, ...]]) -> None:
     codec = Codec(describe)
     assert codec.decode_request(codec.encode_request(calls)) == (calls, None)
 
 
 @given(st.lists(JSON_LIKE), st.integers(0, 2**60))
+@settings(max_examples=25)  # of many values each
 def test_results_without_annotations_arrive_as_they_left(values: list[Any], busy_ns: int) -> None:
     codec = Codec(loose)
     reply = codec.decode_reply(codec.encode_reply(busy_ns, values, None))
