@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -26,6 +27,14 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # are started from here would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_collections() -> None:
+    """Keep what pytest holds of thousands of tests out of each collection that a test asks for."""
+    if not gc.get_freeze_count():  # tests of the collector undo it
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture

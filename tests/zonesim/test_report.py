@@ -111,28 +111,36 @@ def page_of(path: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
-def test_a_run_is_redrawn_into_figures_summary_and_report(tmp_path):
-    write_run(tmp_path)
-    summary = (tmp_path / "summary.json").read_bytes()
-    (tmp_path / "summary.json").unlink()
-    assert redraw(tmp_path) == tmp_path / "report.html"
-    assert (tmp_path / "summary.json").read_bytes() == summary
-    assert len(list(tmp_path.glob("*.png"))) == 4
+@pytest.fixture(scope="module")
+def redrawn(tmp_path_factory):
+    """A run without its summary, redrawn once; what redrew it gave, and the summary that was."""
+    folder = write_run(tmp_path_factory.mktemp("run"), limits={"lost": 0}, detail="signal 9")
+    summary = (folder / "summary.json").read_bytes()
+    (folder / "summary.json").unlink()
+    return redraw(folder), summary
 
 
-def test_the_report_holds_its_figures_and_points_nowhere_else(tmp_path):
-    links = page_of(redraw(write_run(tmp_path))).links
+def test_a_run_is_redrawn_into_figures_summary_and_report(redrawn):
+    report, summary = redrawn
+    assert report.name == "report.html"
+    assert (report.parent / "summary.json").read_bytes() == summary
+    assert len(list(report.parent.glob("*.png"))) == 4
+
+
+def test_the_report_holds_its_figures_and_points_nowhere_else(redrawn):
+    report, _ = redrawn
+    links = page_of(report).links
     assert len(links) == 4
     for link in links:
         kind, _, content = link.partition(",")
         assert kind == "data:image/png;base64"
         assert base64.b64decode(content, validate=True).startswith(PNG_START)
-    text = (tmp_path / "report.html").read_text()
+    text = report.read_text()
     assert not re.search(r"https?:|@import|url\(", text)
 
 
-def test_every_tag_of_the_report_is_closed_in_order(tmp_path):
-    page = page_of(redraw(write_run(tmp_path, limits={"lost": 0}, detail="signal 9")))
+def test_every_tag_of_the_report_is_closed_in_order(redrawn):
+    page = page_of(redrawn[0])
     assert page.open == []
     assert page.seen[:2] == ["html", "head"]
 

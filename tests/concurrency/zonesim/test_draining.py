@@ -9,7 +9,7 @@ import pytest
 from zonesim_runs import Command, needs_titles, saved
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-STEPS = ("run", "field", "--zones", "4,1,3", "--ticks", "12", "--set", "period_ms=40")
+STEPS = ("run", "field", "--zones", "4,1,3", "--ticks", "12", "--set", "period_ms=20")
 FEW = ("--set", "field.mobs=20", "--set", "field.players=5", "--workers", "1", "--json")
 
 
@@ -235,7 +235,7 @@ def test_a_zone_that_dies_between_two_steps_runs_again_what_was_not_saved(
 
 def test_zones_that_come_and_go_again_and_again_keep_every_player(start_dying, tmp_path):
     """Also where a zone that has come back dies before it has been saved again."""
-    steps = ("run", "field", "--zones", "4,1,4,1", "--ticks", "6", "--set", "period_ms=40")
+    steps = ("run", "field", "--zones", "4,1,4,1", "--ticks", "6", "--set", "period_ms=20")
     rarely = ("--set", "supervision.checkpoint_ticks=0")
     ended = start_dying("before Drained", *steps, *FEW, *rarely, "--out", "run").finish()
 

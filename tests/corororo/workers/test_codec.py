@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import corororo as cr
@@ -69,6 +69,7 @@ def test_structs_and_tuples_arrive_as_they_left(calls: list[tuple[Any, ...]]) ->
 
 
 @given(st.lists(DESCRIPTIONS, min_size=1))
+@settings(max_examples=25)  # of many values each
 def test_texts_bytes_dicts_and_dates_arrive_as_they_left(calls: list[tuple[Any, ...]]) -> None:
     codec = Codec(describe)
     got, wrong = codec.decode_request(codec.encode_request(calls))
@@ -76,6 +77,7 @@ def test_texts_bytes_dicts_and_dates_arrive_as_they_left(calls: list[tuple[Any, 
 
 
 @given(st.lists(JSON_LIKE), st.integers(0, 2**60))
+@settings(max_examples=25)  # of many values each
 def test_results_without_annotations_arrive_as_they_left(values: list[Any], busy_ns: int) -> None:
     codec = Codec(loose)
     reply = codec.decode_reply(codec.encode_reply(busy_ns, values, None))
