@@ -18,7 +18,7 @@ from zonesim.bench.peer_pools.ours import OURS
 from zonesim.bench.peer_pools.peer import Kind, Outcomes
 from zonesim.bench.peer_pools.pipes import Echo, PipeEnd
 from zonesim.bench.plain_work import Path, plain_number, plain_path
-from zonesim.system import session_processes
+from zonesim.system import read_proc, session_processes
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -30,7 +30,23 @@ SERVERS = ("resource_tracker", "forkserver")
 def processes() -> set[int]:
     """Of this session, without servers: they stay, for whoever starts something next."""
     found = session_processes(os.getsid(0)) or {}
-    return {pid for pid, line in found.items() if not any(name in line for name in SERVERS)}
+    started = {pid for pid, line in found.items() if not any(name in line for name in SERVERS)}
+    return {pid for pid in started if not is_of_tests_beside_these(pid)}
+
+
+def is_of_tests_beside_these(pid: int) -> bool:
+    """Whether a process descends from another child of our parent, as with ``pytest -n 2``."""
+    while parent := parent_of(pid):
+        if parent == os.getppid():
+            return pid != os.getpid()
+        pid = parent
+    return False
+
+
+def parent_of(pid: int) -> int:
+    """Its process id; 0 where there is none, or nobody can tell."""
+    words = read_proc(str(pid), "stat").rpartition(")")[2].split()
+    return int(words[1]) if words else 0
 
 
 @pytest.fixture
