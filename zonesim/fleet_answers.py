@@ -225,13 +225,22 @@ class FleetAnswers(FleetOrders):
         return moved
 
     async def _tell_adopts(self, adopts: Iterable[Adopt]) -> None:
-        async with trio.open_nursery() as nursery:
-            for adopt in adopts:
-                for host in self._hosts_with([adopt.zone]):
-                    nursery.start_soon(host.tell, adopt)
+        by_host: dict[Host, list[Adopt]] = {}
+        for adopt in adopts:
+            for host in self._hosts_with([adopt.zone]):
+                by_host.setdefault(host, []).append(adopt)
+        async with trio.open_nursery() as nursery:  # whoever reads nothing holds up nobody else
+            for host, theirs in by_host.items():
+                nursery.start_soon(_tell_in_order, host, theirs)
 
     def _check_pool(self) -> None:
         """Zones whose workers are no more are not to blame, and no restart helps them."""
         failure = self._pool_failure()
         if failure is not None:
             raise RunFailed(failure)
+
+
+async def _tell_in_order(host: Host, adopts: Iterable[Adopt]) -> None:
+    """A world in which the same players come in another order is another one."""
+    for adopt in adopts:
+        await host.tell(adopt)
