@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from zonesim.encodable import encodable
 from zonesim.ticks import TickRow
 from zonesim.workloads.base import ZoneSpec
 
@@ -175,14 +176,9 @@ DETAIL_CHARACTERS = 20_000
 
 def failed(reason: str, detail: str) -> Failed:
     """A Failed that can be sent, whatever its texts hold: the end of a traceback says most."""
-    return Failed(_sendable(reason)[:REASON_CHARACTERS], _sendable(detail)[-DETAIL_CHARACTERS:])
+    return Failed(encodable(reason)[:REASON_CHARACTERS], encodable(detail)[-DETAIL_CHARACTERS:])
 
 
 def told(kind: str, subject: str, detail: str) -> Told:
     """A Told that can be sent, whatever its texts hold."""
-    return Told(kind, subject, _sendable(detail)[:REASON_CHARACTERS])
-
-
-def _sendable(text: str) -> str:
-    """Names of files may hold what no encoding takes."""
-    return text.encode(errors="backslashreplace").decode()
+    return Told(kind, subject, encodable(detail)[:REASON_CHARACTERS])

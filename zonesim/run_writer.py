@@ -5,7 +5,6 @@ Knows tables and the thread that writes them, not what the figures mean.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from types import TracebackType
 
 import msgspec
 
+from zonesim.encodable import encodable
 from zonesim.results import (
     FORMAT,
     RUN_FILE,
@@ -71,7 +71,6 @@ class RunWriter:
         self.directory = directory
         self.saved = False
         self._path = directory / RUN_FILE
-        self._shown = os.fsencode(self._path).decode(errors="backslashreplace")
         self._hurried_s: float | None = None  # since when the end is to come soon
         self._on_unwritable = on_unwritable
         self._news: deque[str] = deque()  # from the thread that writes
@@ -244,20 +243,21 @@ class RunWriter:
             self._insert("ticks", rows)
         else:
             self._is_full = True
-            self._tell("results-unwritable", f"{self._shown}: {TOO_SLOW}; {AND_FULL}")
+            self._tell("results-unwritable", f"{self._path}: {TOO_SLOW}; {AND_FULL}")
 
     def _insert(self, table: str, rows: Sequence[Sequence[object]]) -> None:
         if rows:
             self._queue.write(insertion(table, rows[0]), rows)
 
     def _tell(self, kind: str, line: str) -> None:
+        line = encodable(line)  # it names the file
         self.add_event(self._step, time.monotonic_ns(), kind, self._path.name, line)
         self._on_unwritable(line)
 
     def _waited(self, and_so: str) -> str:
         """What has become of figures that a disk does not take, in one line."""
         waited = f"the disk has taken no figures of the run for {self._queue.stalled_s:.0f} s"
-        return f"{self._shown}: {waited}; {and_so}"
+        return f"{self._path}: {waited}; {and_so}"
 
 
 def _json(value: Mapping[str, object]) -> str:

@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from zonesim.encodable import encodable
 from zonesim.progress import Progress
 
 VIEW_FILE = "view.json"
@@ -43,7 +44,7 @@ class ViewFile:
     def __init__(self, session: Path, folder: Path) -> None:
         self._path = session / VIEW_FILE
         self._unfinished = session / f".{VIEW_FILE}"
-        self._folder = os.fsencode(folder.resolve()).decode(errors="backslashreplace")
+        self._folder = encodable(str(folder.resolve()))
 
     def publish(self, progress: Progress) -> None:
         """Replace what was there; readers see the whole of the one or of the other."""

@@ -200,10 +200,10 @@ def test_where_only_the_latest_is_torn_the_one_before_is_taken_without_a_word(sa
 
 
 def test_whatever_is_wrong_with_a_checkpoint_can_be_told(saver, told):
-    saver.tell_unusable(3, CheckpointError("a file called \udcff " + "x" * 10_000))
+    saver.tell_unusable(3, CheckpointError("a file called \udcff " + "and more " * 1_000))
     [message] = told
     assert message.kind == "checkpoint-unusable"
-    assert message.detail.startswith("a file called \\udcff xxx")
+    assert message.detail.startswith("a file called \\udcff and more and more")
     assert len(message.detail) == REASON_CHARACTERS
 
 

