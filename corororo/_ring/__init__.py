@@ -1,5 +1,6 @@
 """Bytes between processes: the ring, its memory, FIFOs and the session directory."""
 
+from ._fifo import LEAST_CAPACITY as LEAST_CAPACITY
 from ._fifo import FifoReader as FifoReader
 from ._fifo import FifoWriter as FifoWriter
 from ._files import make_fifo as make_fifo

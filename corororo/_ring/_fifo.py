@@ -23,7 +23,7 @@ from ._forks import told_after_fork
 from ._layout import DESCRIPTOR, DESCRIPTOR_BYTES, KINDS, Descriptor
 
 READ_BYTES = 128 * DESCRIPTOR_BYTES  # one page of the pipe
-LEAST_CAPACITY = 256  # of the smallest that Linux makes
+LEAST_CAPACITY = 256  # descriptors in the smallest FIFO that Linux makes
 JUNK = Descriptor(0)
 
 

@@ -20,7 +20,7 @@ Calls = Sequence[tuple[Any, ...]]  # the arguments of each
 class Pile:
     """Calls that were sent under one ticket and wait for a batch; cut from the front."""
 
-    __slots__ = ("_arguments", "_first", "_next", "_total", "function", "kept", "number", "ticket")
+    __slots__ = ("_arguments", "_first", "_next", "function", "kept", "number", "ticket")
 
     def __init__(
         self, function: AsyncTaskFunction[..., Any], ticket: Any, arguments: Calls
@@ -29,18 +29,17 @@ class Pile:
         self.function = function
         self.ticket = ticket
         self._arguments = arguments
-        self._total = len(arguments)
         self._first = 0  # the place of the first one that is still here
         self._next = 0
         self.kept = False
 
     def __len__(self) -> int:
-        return self._total - self._next
+        return self.total - self._next
 
     @property
     def total(self) -> int:
         """How many there were."""
-        return self._total
+        return self._first + len(self._arguments)
 
     def cut(self, size: int) -> Batch:
         """The next so many calls, as a batch."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from corororo._exceptions import FifoFull, RequestTooLarge
+from corororo._ring import LEAST_CAPACITY
 
 from ._arguments import argument_error
 from ._batching import Batch, Pile
@@ -24,7 +25,7 @@ from ._records import Records
 from ._window import AHEAD_NS, LEAST_BATCHES, Window
 from ._worth import Worth
 
-MAX_BATCHES_OUT = 192  # the smallest FIFO that Linux makes holds 256 descriptors
+MAX_BATCHES_OUT = LEAST_CAPACITY * 3 // 4  # of one zone: a FIFO has room for others, too
 
 
 class Outgoing:

@@ -27,7 +27,7 @@ from zonesim.control import (
     Stop,
 )
 from zonesim.errors import RunFailed
-from zonesim.fleet import Fleet, FleetPlan
+from zonesim.fleet import START_S, Fleet, FleetPlan
 from zonesim.host import Host
 from zonesim.workloads.base import ZoneSpec
 from zonesim.zone_states import ZoneState
@@ -265,8 +265,9 @@ def leaves(error: BaseException) -> list[BaseException]:
     return [leaf for inner in error.exceptions for leaf in leaves(inner)]
 
 
-async def test_the_wait_for_a_turn_to_be_started_is_no_part_of_the_time_for_it(monkeypatch):
-    monkeypatch.setattr("zonesim.fleet.START_S", 0.5)
+async def test_the_wait_for_a_turn_to_be_started_is_no_part_of_the_time_for_it(
+    monkeypatch, mock_clock
+):
     monkeypatch.setattr("zonesim.fleet.ZoneProcessHandle", lambda *given: given[0])
     async with listening() as (fleet, _, _), trio.open_nursery() as nursery:
         started = []
@@ -276,7 +277,9 @@ async def test_the_wait_for_a_turn_to_be_started_is_no_part_of_the_time_for_it(m
 
         await fleet._starting.acquire_on_behalf_of("another place")
         nursery.start_soon(start)
-        await trio.sleep(1.0)
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(2 * START_S)
+        await trio.testing.wait_all_tasks_blocked()
         assert started == []
         fleet._starting.release_on_behalf_of("another place")
 

@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -58,14 +58,12 @@ def write_steps(pen: RunWriter, *steps: int) -> None:
         pen.end_step(step, 1.0, float(step))
 
 
-def news_of(pen: RunWriter, told: list[str]) -> list[str]:
-    """What is told, as soon as anything is."""
+def wait_until(condition: Callable[[], object]) -> None:
+    """Poll until it holds; fails after a while."""
     end_s = time.monotonic() + LIMIT_S
-    while not told:
+    while not condition():
         assert time.monotonic() < end_s
         time.sleep(0.01)
-        pen.tell_news()
-    return told
 
 
 def test_nobody_waits_while_the_disk_stalls_and_all_is_written_in_order_when_it_goes_on(
@@ -91,9 +89,10 @@ def test_a_stall_that_lasts_is_told_once_to_whoever_asks_for_news_and_is_an_even
     monkeypatch.setattr(run_writer, "STALLED_S", 0.05)
     with stalled(folder):
         write_steps(pen, 2)
-        time.sleep(0.1)
+        wait_until(lambda: pen._queue.stalled_s > run_writer.STALLED_S)
         assert told == []  # nobody has asked
-        [line] = news_of(pen, told)
+        pen.tell_news()
+        [line] = told
         pen.tell_news()
         assert told == [line]
     summary = pen.finish("", {})
@@ -119,8 +118,7 @@ def test_a_file_that_is_locked_for_long_has_the_run_go_on_in_memory_and_is_saved
     pen._file.database.execute("PRAGMA busy_timeout = 20")
     with stalled(folder):
         write_steps(pen, 2)
-        while pen._queue.stalled_s < 0.5:
-            time.sleep(0.01)
+        wait_until(lambda: pen._queue.stalled_s >= 0.5)
     write_steps(pen, 3)
     summary = pen.finish("0" * 16, {})
 
