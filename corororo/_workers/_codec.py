@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import GenericAlias
-from typing import Any, Generic, NamedTuple, TypeVar, get_args
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
@@ -18,8 +18,6 @@ from corororo._core import Columns, run_calls
 from ._failures import Failure, describe_failure, rebuild_failure
 from ._functions import ENCODER, AsyncTaskFunction
 from ._views import holds_views, refers_to_request
-
-T = TypeVar("T")
 
 _ARRAY = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _COUNT = msgspec.msgpack.Decoder(int)
@@ -69,7 +67,7 @@ class Codec:
         self._call = msgspec.msgpack.Decoder(argument_types)
         columns = [GenericAlias(list, (kind,)) for kind in kinds]
         self._request = msgspec.msgpack.Decoder(GenericAlias(tuple, (int, *columns)))
-        self._values: _Items[Any] = _Items(result_type)
+        self._value = msgspec.msgpack.Decoder(result_type)
         self._reply = msgspec.msgpack.Decoder(
             tuple[int, list[result_type], dict[int, Failure] | None]  # type: ignore[valid-type]
         )
@@ -145,10 +143,24 @@ class Codec:
             wrong: dict[int, BaseException] | None = None
         except Exception:  # a value that its type refuses, by whatever its __post_init__ raises
             busy_ns, raw, told = self._loose_reply.decode(data)
-            good, wrong = self._values.decode(raw, f"result of {self.function.name}")
+            good, wrong = self._decode_values(raw)
         if not told and not wrong:
             return Reply(busy_ns, good, None)
         return self._spread(busy_ns, good, wrong or {}, told or {})
+
+    def _decode_values(self, data: msgspec.Raw) -> tuple[list[Any], dict[int, BaseException]]:
+        """Each by itself: a wrong one does not spoil its neighbours."""
+        values: list[Any] = []
+        wrong: dict[int, BaseException] = {}
+        for place, raw in enumerate(_ARRAY.decode(data)):
+            try:
+                values.append(self._value.decode(raw))
+            except Exception as error:
+                values.append(None)
+                wrong[place] = TypeError(
+                    f"result of {self.function.name}: {str(error) or repr(error)}"
+                )
+        return values, wrong
 
     def _spread(
         self,
@@ -186,33 +198,3 @@ def calls_as_encoded(request: bytes | memoryview) -> Columns:
 def encode_failure_of_all(calls: int, error: BaseException) -> bytes:
     """The reply of a batch none of whose calls could be run or answered."""
     return ENCODER.encode((0, [], dict.fromkeys(range(calls), describe_failure(error))))
-
-
-class _Items(Generic[T]):
-    """Decodes an array of one type; a wrong item does not spoil its neighbours."""
-
-    def __init__(self, kind: Any) -> None:
-        self._all = msgspec.msgpack.Decoder(list[kind])
-        self._each = msgspec.msgpack.Decoder(kind)
-        self._raw = msgspec.msgpack.Decoder(list[msgspec.Raw])
-
-    def decode(
-        self, data: msgspec.Raw, what: str
-    ) -> tuple[list[T], dict[int, BaseException] | None]:
-        try:
-            return self._all.decode(data), None
-        except Exception:  # a type's __post_init__ may raise anything
-            return self._decode_each(data, what)
-
-    def _decode_each(
-        self, data: msgspec.Raw, what: str
-    ) -> tuple[list[Any], dict[int, BaseException]]:
-        values: list[Any] = []
-        wrong: dict[int, BaseException] = {}
-        for place, raw in enumerate(self._raw.decode(data)):
-            try:
-                values.append(self._each.decode(raw))
-            except Exception as error:
-                values.append(None)
-                wrong[place] = TypeError(f"{what}: {str(error) or repr(error)}")
-        return values, wrong

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 import time
@@ -229,6 +230,20 @@ def test_who_wants_the_end_soon_does_not_wait_for_one_slow_write_after_another(f
     with pytest.raises(OutputError, match="are not saved"):
         run()
     threads[0].join(LIMIT_S)
+
+
+def test_a_disk_that_refuses_a_folder_whose_name_is_no_text_is_an_event_like_any_other(
+    tmp_path, told
+):
+    folder = tmp_path / os.fsdecode(b"run\xff")
+    with writer(folder, told.append) as pen:
+        folder.rename(tmp_path / "away")
+        write_steps(pen, 1)
+        summary = pen.finish("", {})
+
+    [line] = told
+    assert line.startswith(f"{tmp_path}/run\\udcff/run.sqlite: the figures of the run cannot be")
+    assert ("results-unwritable", line) in [(event.kind, event.detail) for event in summary.events]
 
 
 def test_what_is_written_after_a_late_save_is_in_the_file_as_well(tmp_path, told):
