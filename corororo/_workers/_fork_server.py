@@ -11,10 +11,12 @@ import gc
 import os
 import signal
 
+from ._birth import block_in_children
 from ._lifeline import prepare_titles
 from ._process import IMPORT_PATH_VARIABLES, SAVED_PREFIX
 
 prepare_titles()
+block_in_children()
 
 # The path came in the environment; what our children see there is what our parent saw.
 for _name in IMPORT_PATH_VARIABLES:

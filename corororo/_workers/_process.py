@@ -24,6 +24,7 @@ from corororo._exceptions import SessionError
 from corororo._ring import told_after_fork
 from corororo.abc import IdleStrategy
 
+from ._birth import DeafProcess
 from ._worker_main import worker_main
 
 FILES_TO_START = 16  # open at once while a process starts, those of the server among them
@@ -63,7 +64,8 @@ class WorkerProcess:
         self.ready = False
         self.killed_on_request = False  # for a call of its batch, which need not be its own fault
         _must_have_files(FILES_TO_START)
-        self._process = forkserver(preload).Process(
+        forkserver(preload)
+        self._process = DeafProcess(
             target=worker_main,
             args=(address, number, place, title, tuple(imports), idle, cpu),
             daemon=True,

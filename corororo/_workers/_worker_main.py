@@ -30,7 +30,6 @@ def worker_main(
     cpu: int | None,
 ) -> None:
     """The life of worker ``number`` of the pool at ``address``, on one CPU if it is given."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, who then stops us
     set_title(title)
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})

@@ -62,3 +62,51 @@ def both_are_replaced(pool: cr.WorkerPool, restarts: int) -> None:
         return now.restarts == restarts and all(worker.ready for worker in now.workers)
 
     wait_until(replaced, "both workers are replaced")
+
+
+# -- Ctrl-C while processes are born
+
+INTERRUPTED_AT_BIRTH = """
+    import os, signal, sys, time
+    import corororo as cr
+
+    if __name__ == "__mp_main__":  # as a child of the fork server imports its parent's program
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def wait_for_ctrl_c():
+        time.sleep(30)
+"""
+
+
+def test_a_worker_does_not_hear_ctrl_c_not_even_before_its_first_line(
+    start_script: Callable[[str, str], subprocess.Popen[str]],
+) -> None:
+    script = start_script(
+        "interrupted.py",
+        f"""{INTERRUPTED_AT_BIRTH}
+    if __name__ == "__main__":
+        with cr.WorkerPool(2) as pool:
+            now = pool.statistics()
+            print(now.restarts, [worker.ready for worker in now.workers])
+        """,
+    )
+    out, errors = script.communicate(timeout=45)
+    assert (script.returncode, out, errors) == (0, "0 [True, True]\n", "")
+
+
+def test_ctrl_c_ends_other_children_of_the_server_once_their_work_begins(
+    start_script: Callable[[str, str], subprocess.Popen[str]],
+) -> None:
+    script = start_script(
+        "interrupted.py",
+        f"""{INTERRUPTED_AT_BIRTH}
+    if __name__ == "__main__":
+        child = cr.forkserver().Process(target=wait_for_ctrl_c)
+        child.start()
+        child.join(20)
+        print(child.exitcode)
+        """,
+    )
+    out, errors = script.communicate(timeout=45)
+    assert (script.returncode, out) == (0, "1\n")
+    assert "KeyboardInterrupt" in errors
