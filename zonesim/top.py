@@ -39,8 +39,11 @@ def watched_runs() -> list[WatchedRun]:
 
 
 def choose(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:
-    """The run of a folder or session, or the only one. Raises NoSuchRun."""
-    chosen = [run for run in runs if wanted is None or _is_meant(run, wanted)]
+    """The run of a folder or session, or the only one. Raises NoSuchRun.
+
+    A path says more than a name, which folders elsewhere may have as well.
+    """
+    chosen = runs if wanted is None else _at(runs, wanted) or _called(runs, wanted)
     if len(chosen) == 1:
         return chosen[0]
     if wanted is None or chosen:
@@ -72,10 +75,13 @@ def silent_s(view: View) -> float:
     return silence_s if silence_s >= SILENCE_S else 0.0
 
 
-def _is_meant(run: WatchedRun, wanted: str) -> bool:
+def _at(runs: list[WatchedRun], wanted: str) -> list[WatchedRun]:
     path = Path(wanted).resolve()
-    names = (run.session.name, Path(run.view.folder).name)
-    return wanted in names or path in (run.session, Path(run.view.folder))
+    return [run for run in runs if path in (run.session, Path(run.view.folder))]
+
+
+def _called(runs: list[WatchedRun], wanted: str) -> list[WatchedRun]:
+    return [run for run in runs if wanted in (run.session.name, Path(run.view.folder).name)]
 
 
 def _doing(view: View) -> str:

@@ -95,6 +95,16 @@ def test_a_run_is_chosen_by_its_folder_its_session_or_the_name_of_either(begin, 
         assert top.choose(runs, name).view.folder == str(place / "first")
 
 
+def test_a_folder_that_is_there_is_meant_and_none_elsewhere_of_the_same_name(begin):
+    here = begin("run")
+    begin("elsewhere/run")
+    runs = top.watched_runs()
+
+    assert top.choose(runs, "run").session == here.directory
+    with pytest.raises(top.NoSuchRun, match="2 runs go on"):
+        top.choose(runs, None)
+
+
 def test_following_ends_with_the_run(begin):
     session = begin("run")
     seen = []

@@ -42,6 +42,7 @@ class Ended(NamedTuple):
     @property
     def document(self) -> Any:
         """Standard output as the one JSON document that it has to be."""
+        assert self.output, self.error
         return json.loads(self.output)
 
     @property
