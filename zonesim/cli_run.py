@@ -59,6 +59,11 @@ def measure(scenario: Scenario, folder: Path, interrupts: Interrupts) -> Outcome
 
     Raises BadInput, and KeyboardInterrupt where signals came before anything was measured.
     """
+    from zonesim.preload import start_fork_server
+
+    interrupts.check()
+    start_fork_server()  # before the others, which take as long to import as it takes to come up
+
     from zonesim.errors import RunFailed
     from zonesim.live import LiveView
     from zonesim.results import OutputError

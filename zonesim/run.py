@@ -18,12 +18,12 @@ from zonesim.logbook import OnNotice
 from zonesim.machine import describe_machine, versions
 from zonesim.mouthpiece import SMALLER_RINGS
 from zonesim.open_files import raise_open_file_limit
+from zonesim.preload import PRELOAD
 from zonesim.progress import OnProgress
 from zonesim.results import OutputError, Summary
 from zonesim.run_writer import RunWriter
 from zonesim.scenario import Scenario
 from zonesim.world.map import MapError
-from zonesim.zone_handle import PRELOAD
 
 
 class Outcome(NamedTuple):

@@ -11,10 +11,9 @@ import socket
 import struct
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import setproctitle
-import trio
 
 from corororo._platform import (
     HAS_AFFINITY,
@@ -27,6 +26,9 @@ from corororo._platform import (
 from corororo._platform import (
     HAS_MEMORY_FILES as HAS_MEMORY_FILES,
 )
+
+if TYPE_CHECKING:  # `zonesim check` and others that run nothing have no need of it
+    import trio
 
 PROC = Path("/proc")
 SYS = Path("/sys")

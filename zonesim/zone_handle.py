@@ -10,14 +10,11 @@ from pathlib import Path
 import trio
 
 from corororo import forkserver
+from zonesim.preload import PRELOAD
 from zonesim.stacks import stack_path
 from zonesim.system import process_state
 from zonesim.zone_process import zone_process_main
 
-PRELOAD = (
-    "zonesim.zone_process",
-    "zonesim.fork_server",
-)  # what the server has imported from which zones are forked
 POLL_S = 0.05
 LOOK_S = 1.0  # between two looks whether somebody has ended of whom nobody tells
 DEAD = frozenset("ZX")

@@ -27,7 +27,6 @@ from ._report import SchedulerStatistics, TickReport
 from ._stepper import do_nothing
 from ._task import Join, as_coroutine
 from ._timers import CancellationToken, Timer
-from ._trio_driver import TrioDriver
 
 SHORTEST_PERIOD_S = 1e-6
 
@@ -122,6 +121,10 @@ class Scheduler(Passes):
 
         Here a Task may ``await corororo.run_in_trio(async_function, *args)``. It is a checkpoint.
         """
+        # Only here, where trio runs already: its import takes longer than that of all of ours, and
+        # each program, fork server and worker would pay for it.
+        from ._trio_driver import TrioDriver
+
         self._must_be_outside()
         self._trio_drives = True
         try:

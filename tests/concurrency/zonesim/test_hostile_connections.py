@@ -23,9 +23,9 @@ from zonesim.channel import HEAD, VERSION, Channel, ControlError, frame
 from zonesim.control import FromController, Hello, Leg, Ready
 from zonesim.door import UNKNOWN_MAX
 from zonesim.fleet import Fleet, FleetPlan
+from zonesim.preload import PRELOAD
 from zonesim.sessions import CONTROL
 from zonesim.workloads.base import ZoneSpec
-from zonesim.zone_handle import PRELOAD
 
 NOBODY = 65_534
 RUN = ("--zones", "2", "--duration", "600", "--set", "period_ms=40", "--set", "chains.chains=4")
