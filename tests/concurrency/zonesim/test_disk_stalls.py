@@ -15,7 +15,7 @@ from zonesim_runs import Command, needs_titles, saved
 from zonesim.view import read_view
 
 RUN = ("run", "chains", "--zones", "2", "--workers", "1", "--set", "chains.chains=4", "--json")
-LONG = (*RUN, "--duration", "600", "--set", "period_ms=40", "--out", "run")
+LONG = (*RUN, "--duration", "600", "--set", "period_ms=10", "--out", "run")
 FOREVER_S = 600.0
 
 

@@ -15,9 +15,10 @@ import termios
 import pytest
 from zonesim_runs import PATIENCE_S, a_worker_has_calls, needs_titles, saved
 
-DURATION_S = 3
+DURATION_S = 1
 ZONES, PERIOD_MS = 3, 10
-RUN = ("run", "chains", "--zones", str(ZONES), "--set", f"period_ms={PERIOD_MS}", "--out", "run")
+SMALL = ("--set", f"period_ms={PERIOD_MS}", "--set", "chains.chains=4")
+RUN = ("run", "chains", "--zones", str(ZONES), *SMALL, "--out", "run")
 SHORT = (*RUN, "--duration", str(DURATION_S))
 LONG = (*RUN, "--duration", "600")
 STUCK = (*LONG, "--set", "chains.work=sleep:60000ms", "--workers", "1")
