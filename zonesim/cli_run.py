@@ -59,12 +59,14 @@ def measure(scenario: Scenario, folder: Path, interrupts: Interrupts) -> Outcome
 
     Raises BadInput, and KeyboardInterrupt where signals came before anything was measured.
     """
+    from zonesim.errors import RunFailed
     from zonesim.preload import start_fork_server
 
     interrupts.check()
-    start_fork_server()  # before the others, which take as long to import as it takes to come up
+    with bad_input(RunFailed):
+        start_fork_server(max(scenario.steps))
 
-    from zonesim.errors import RunFailed
+    # After it: they take as long to import as it takes to come up.
     from zonesim.live import LiveView
     from zonesim.results import OutputError
     from zonesim.run import run_scenario

@@ -5,11 +5,21 @@ from __future__ import annotations
 from contextlib import suppress
 
 import corororo as cr
+from zonesim.open_files import raise_open_file_limit
 
-PRELOAD = ("zonesim.zone_process", "zonesim.fork_server")
+PRELOAD = (
+    "zonesim.zone_process",
+    "corororo._core._trio_driver",  # which a tick under trio imports
+    "zonesim.fork_server",
+)
 
 
-def start_fork_server() -> None:
-    """Have it import while this process still does: 0.3 s less until the first tick."""
+def start_fork_server(zones: int) -> None:
+    """Have it import while this process still does: 0.3 s less until the first tick.
+
+    Its children are to be so many zones, and have the limits that it has: raises RunFailed where
+    they would need more open files than there may be.
+    """
+    raise_open_file_limit(zones)
     with suppress(OSError, cr.SessionError):  # whoever starts the workers meets it, and tells of it
         cr.forkserver(PRELOAD)

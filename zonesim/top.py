@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -43,7 +44,7 @@ def choose(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:
 
     A path says more than a name, which folders elsewhere may have as well.
     """
-    chosen = runs if wanted is None else _at(runs, wanted) or _called(runs, wanted)
+    chosen = runs if wanted is None else _meant(runs, wanted)
     if len(chosen) == 1:
         return chosen[0]
     if wanted is None or chosen:
@@ -75,12 +76,13 @@ def silent_s(view: View) -> float:
     return silence_s if silence_s >= SILENCE_S else 0.0
 
 
-def _at(runs: list[WatchedRun], wanted: str) -> list[WatchedRun]:
-    path = Path(wanted).resolve()
-    return [run for run in runs if path in (run.session, Path(run.view.folder))]
-
-
-def _called(runs: list[WatchedRun], wanted: str) -> list[WatchedRun]:
+def _meant(runs: list[WatchedRun], wanted: str) -> list[WatchedRun]:
+    at_it = []
+    with suppress(OSError, RuntimeError):  # the working directory is gone, or links go in circles
+        path = Path(wanted).resolve()
+        at_it = [run for run in runs if path in (run.session, Path(run.view.folder))]
+    if at_it or os.path.exists(wanted):  # as Path.exists, but False for a name too long
+        return at_it
     return [run for run in runs if wanted in (run.session.name, Path(run.view.folder).name)]
 
 

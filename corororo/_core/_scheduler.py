@@ -11,7 +11,8 @@ import math
 import types
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any, Self
+from functools import cache
+from typing import TYPE_CHECKING, Any, Self
 
 from corororo._clock import SystemClock
 from corororo.abc import Clock, Instrument, Transfer, TransferSource, WorkerUse
@@ -27,6 +28,9 @@ from ._report import SchedulerStatistics, TickReport
 from ._stepper import do_nothing
 from ._task import Join, as_coroutine
 from ._timers import CancellationToken, Timer
+
+if TYPE_CHECKING:
+    from ._trio_driver import TrioDriver
 
 SHORTEST_PERIOD_S = 1e-6
 
@@ -121,15 +125,11 @@ class Scheduler(Passes):
 
         Here a Task may ``await corororo.run_in_trio(async_function, *args)``. It is a checkpoint.
         """
-        # Only here, where trio runs already: its import takes longer than that of all of ours, and
-        # each program, fork server and worker would pay for it.
-        from ._trio_driver import TrioDriver
-
         self._must_be_outside()
         self._trio_drives = True
         try:
             with closing(self._passes(Bound(deadline, late, _never))) as passes:
-                await TrioDriver(self, self._transfer, self._for_trio).drive(passes)
+                await _trio_driver()(self, self._transfer, self._for_trio).drive(passes)
         finally:
             self._trio_drives = False
             self.wake = do_nothing
@@ -307,3 +307,14 @@ def _discarding(work: Any) -> Iterator[None]:
 
 def _never() -> bool:
     return False
+
+
+@cache
+def _trio_driver() -> type[TrioDriver]:
+    """Imported only where trio runs already: that takes longer than the import of all of ours.
+
+    Each program, fork server and worker would pay for it.
+    """
+    from ._trio_driver import TrioDriver
+
+    return TrioDriver

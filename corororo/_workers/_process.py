@@ -66,6 +66,7 @@ class WorkerProcess:
         _must_have_files(FILES_TO_START)
         forkserver(preload)
         self._process = DeafProcess(
+            name=title,
             target=worker_main,
             args=(address, number, place, title, tuple(imports), idle, cpu),
             daemon=True,

@@ -110,3 +110,48 @@ def test_ctrl_c_ends_other_children_of_the_server_once_their_work_begins(
     out, errors = script.communicate(timeout=45)
     assert (script.returncode, out) == (0, "1\n")
     assert "KeyboardInterrupt" in errors
+
+
+UNBLOCKED_AT_LAST = """
+    import os, signal, subprocess, sys, time
+    import corororo as cr
+
+    def is_blocked():
+        return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+    FORKED = "not forked"
+    if __name__ == "__mp_main__":
+        WAS_BLOCKED = is_blocked()
+        if sys.argv[1:] == ["orphan"]:
+            server = os.getppid()
+            os.kill(server, signal.SIGKILL)
+            while os.getppid() == server:
+                time.sleep(0.01)
+        reader, writer = os.pipe()
+        if os.fork() == 0:
+            os.write(writer, b"blocked" if is_blocked() else b"heard")
+            os._exit(0)
+        FORKED = os.read(reader, 99).decode()
+        os.wait()
+
+    def tell():
+        print(WAS_BLOCKED, FORKED, is_blocked(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("life", ["usual", "orphan"])
+def test_other_children_of_the_server_hear_ctrl_c_whatever_became_of_it(
+    start_script: Callable[[str, str], subprocess.Popen[str]], life: str
+) -> None:
+    script = start_script(
+        "other.py",
+        f"""{UNBLOCKED_AT_LAST}
+    if __name__ == "__main__":
+        sys.argv = ["other.py", {life!r}]
+        child = cr.forkserver().Process(target=tell)
+        child.start()
+        child.join(20)
+        """,
+    )
+    out, errors = script.communicate(timeout=45)
+    assert (script.returncode, out, errors) == (0, "True heard False\n", "")

@@ -95,14 +95,25 @@ def test_a_run_is_chosen_by_its_folder_its_session_or_the_name_of_either(begin, 
         assert top.choose(runs, name).view.folder == str(place / "first")
 
 
-def test_a_folder_that_is_there_is_meant_and_none_elsewhere_of_the_same_name(begin):
+def test_a_folder_that_is_there_is_meant_and_none_elsewhere_of_the_same_name(begin, place):
     here = begin("run")
     begin("elsewhere/run")
+    (place / "run").mkdir()
     runs = top.watched_runs()
 
     assert top.choose(runs, "run").session == here.directory
     with pytest.raises(top.NoSuchRun, match="2 runs go on"):
         top.choose(runs, None)
+    here.remove()  # its folder is still there
+    with pytest.raises(top.NoSuchRun, match="found none"):
+        top.choose(top.watched_runs(), "run")
+
+
+def test_a_run_whose_folder_was_removed_is_found_by_its_path_and_its_name(begin, place):
+    session = begin("gone")
+
+    for name in (str(place / "gone"), "gone"):
+        assert top.choose(top.watched_runs(), name).session == session.directory
 
 
 def test_following_ends_with_the_run(begin):

@@ -119,6 +119,21 @@ def test_no_room_for_the_graph_of_paths_is_one_line(start, tmp_path):
     assert "graph" in ended.complaint
 
 
+def test_a_usual_limit_on_open_files_is_raised_for_every_process_of_a_run(start):
+    def allow_few_files_at_first():
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (40, hard))
+
+    small = ("--ticks", "2", "--pace", "max", "--set", "chains.chains=1", "--workers", "1")
+    together = ("--zones", "40", "--zones-per-process", "20")
+    command = start("run", "chains", *together, *small, preexec_fn=allow_few_files_at_first)
+    ended = command.finish()
+
+    assert ended.code == 0, ended.error
+    assert "Traceback" not in ended.error
+    assert "40 Ready, 80 ticks" in ended.error
+
+
 def test_too_few_open_files_are_refused_with_the_number_needed(start):
     def allow_few_files():
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
