@@ -127,6 +127,7 @@ def figures_of_memory(groups: list[str]) -> dict[str, float]:
     return {row.name: row.figure for row in parts}
 
 
+@pytest.mark.slow
 def test_memory_of_things_and_rings_is_told(monkeypatch) -> None:
     monkeypatch.setattr(memory, "KINDS", ["a Task, parked"])
     monkeypatch.setattr(memory, "QUICK_CALLS", 1)

@@ -61,7 +61,7 @@ def test_another_seed_gives_another_world(start, inline_hashes):
     assert ended.document["world_hash"] != inline_hashes["chains"]
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", ["chains", pytest.param("field", marks=pytest.mark.slow)])
 def test_a_killed_worker_changes_nothing_in_the_world_and_is_told_of(
     start, tmp_path, inline_hashes, name
 ):

@@ -15,6 +15,7 @@ SCENARIOS = {
     "chains": ("run", "chains", *SMALL, "--workers", "2"),
     "field": ("run", "field", *SMALL, "--workers", "1", "--set", "field.mobs=60"),
 }
+SLOW = {"field": [pytest.mark.slow]}
 LINUX = {"CORORORO_PORTABLE": "0"}
 ENDLESS = ("--duration", "600", "--set", "chains.chains=4", "--set", "period_ms=40", "--out", "run")
 BLOCKED = ("--set", "chains.work=sleep:20000ms")
@@ -27,7 +28,10 @@ def start_portable(start, import_path):
     return lambda *arguments: start(*arguments, environment=environment)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS)
+@pytest.mark.parametrize(
+    "scenario",
+    [pytest.param(of, id=name, marks=SLOW.get(name, [])) for name, of in SCENARIOS.items()],
+)
 def test_the_world_is_the_same_without_anything_of_linux(start, start_portable, scenario):
     ways = {
         "portable": start_portable(*scenario, "--out", "portable"),
