@@ -126,7 +126,8 @@ class WorkerProcess:
 def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
     """The context that starts processes from a server which has imported what they need.
 
-    ``preload`` counts for the first pool of a program: later ones find the server running.
+    ``preload`` counts for the first pool of a program: later ones find the server running. A
+    SIGINT that comes while a process of it still imports reaches it when its own work begins.
     """
     context = multiprocessing.get_context("forkserver")
     with _starting:  # two threads that change the environment would not put it back as it was
