@@ -24,7 +24,8 @@ class WorkerGauge:
         self, totals: Iterable[WorkerTotals], workers: Sequence[cr.WorkerStatus], now_ns: int
     ) -> tuple[WorkerLine, ...]:
         """A line for each worker: its share of the time since the oldest look of the last ones."""
-        busy_ns = {total.worker: total.busy_ns for total in totals}
+        here = {worker.number for worker in workers}  # where many die, those are few of all
+        busy_ns = {total.worker: total.busy_ns for total in totals if total.worker in here}
         self._looks.append((now_ns, busy_ns))
         while len(self._looks) > 2 and self._looks[1][0] <= now_ns - self._recent_ns:
             self._looks.popleft()
