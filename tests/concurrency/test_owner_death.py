@@ -21,7 +21,7 @@ OWNER = """
     import corororo as cr
     import worker_calls as calls
     if __name__ == "__main__":
-        with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
+        with cr.WorkerPool(2, directory={place}) as pool, cr.Scheduler(pool) as scheduler:
             print(pool.address, *(worker.pid for worker in pool.statistics().workers), flush=True)
             {work}
             sys.stdin.readline()
@@ -29,9 +29,10 @@ OWNER = """
 
 
 def start_owner(
-    start_script: Start, work: str = ""
+    start_script: Start, work: str = "", place: Path | None = None
 ) -> tuple[subprocess.Popen[str], Path, list[int]]:
-    owner = start_script("owner.py", OWNER.format(work=work))
+    directory = None if place is None else str(place)
+    owner = start_script("owner.py", OWNER.format(work=work, place=repr(directory)))
     assert owner.stdout is not None
     address, *workers = owner.stdout.readline().split()
     return owner, Path(address), list(map(int, workers))
@@ -45,14 +46,17 @@ def start_owner(
         "scheduler.run(calls.slow_double.map([1] * 4, [60.0] * 4))",
     ],
 )
-def test_idle_and_busy_workers_end_with_a_killed_owner(start_script: Start, work: str) -> None:
-    owner, address, workers = start_owner(start_script, work)
+def test_idle_and_busy_workers_end_with_a_killed_owner(
+    start_script: Start, tmp_path: Path, work: str
+) -> None:
+    # In the usual place any pool that starts meanwhile removes what it leaves.
+    owner, address, workers = start_owner(start_script, work, tmp_path)
     assert all(map(is_alive, workers))
     owner.send_signal(signal.SIGKILL)
     owner.wait(10)
     wait_until(lambda: not any(map(is_alive, workers)), "the workers have ended", 2)
     assert address.exists()  # nobody was left to remove it
-    with cr.WorkerPool(1):
+    with cr.WorkerPool(1, directory=tmp_path):
         assert not address.exists()
 
 
