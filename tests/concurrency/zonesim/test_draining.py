@@ -108,10 +108,13 @@ import zonesim.saver as saver
 import zonesim.zone as zone
 
 def die_once(moment, name):
-    flag = {folder!r} + "/" + name
-    if moment == {fatal!r} and not os.path.exists(flag):
-        open(flag, "w").close()
-        os.kill(os.getpid(), signal.SIGKILL)
+    if moment != {fatal!r}:
+        return
+    try:  # of several that come at the same time, one makes it
+        os.close(os.open({folder!r} + "/" + name, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
 
 say, save, release = mouthpiece.Mouthpiece.say, saver.save, zone.Zone.release
 
