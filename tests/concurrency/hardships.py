@@ -92,4 +92,8 @@ def wait_until_whole(pool: cr.WorkerPool, gone: list[int]) -> None:
 
 
 def _stands_still(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True  # its pool has found it by now, and replaced it
+    return stat.rpartition(")")[2].split()[0] in "TZ"
