@@ -18,7 +18,7 @@ def start_fork_server(zones: int) -> None:
     """Have it import while this process still does: 0.3 s less until the first tick.
 
     Its children are to be so many zones, and have the limits that it has: raises RunFailed where
-    they would need more open files than there may be.
+    they would need more open files than there may be. Does nothing where it runs already.
     """
     raise_open_file_limit(zones)
     with suppress(OSError, cr.SessionError):  # whoever starts the workers meets it, and tells of it

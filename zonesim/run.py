@@ -17,8 +17,7 @@ from zonesim.interrupts import Interrupts
 from zonesim.logbook import OnNotice
 from zonesim.machine import describe_machine, versions
 from zonesim.mouthpiece import SMALLER_RINGS
-from zonesim.open_files import raise_open_file_limit
-from zonesim.preload import PRELOAD
+from zonesim.preload import PRELOAD, start_fork_server
 from zonesim.progress import OnProgress
 from zonesim.results import OutputError, Summary
 from zonesim.run_writer import RunWriter
@@ -47,7 +46,7 @@ def run_scenario(
     zone fails, and OutputError where the run's file cannot be made, or has not been written by the
     end because the disk stalls.
     """
-    raise_open_file_limit(max(scenario.steps))
+    start_fork_server(max(scenario.steps))
     try:
         with _pool(scenario, interrupts) as pool, _writer(scenario, directory, on_notice) as writer:
             controller = Controller(scenario, pool, writer, on_progress, on_notice, interrupts)

@@ -15,6 +15,8 @@ import corororo as cr
 
 pytestmark = pytest.mark.timeout(60)
 
+StartScript = Callable[[str, str], subprocess.Popen[str]]
+
 
 def test_workers_that_die_at_their_start_fail_the_pool_with_their_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -31,7 +33,7 @@ def test_an_import_that_fails_is_a_failed_pool() -> None:
 
 
 def test_a_main_script_without_the_guard_fails_and_is_told_of_it(
-    start_script: Callable[[str, str], subprocess.Popen[str]],
+    start_script: StartScript,
 ) -> None:
     script = start_script(
         "unguarded.py",
@@ -78,42 +80,42 @@ INTERRUPTED_AT_BIRTH = """
 """
 
 
+def ended(start_script: StartScript, program: str) -> tuple[int, str, str]:
+    """Its exit code, and what it wrote to standard output and standard error."""
+    script = start_script("interrupted.py", program)
+    out, errors = script.communicate(timeout=45)
+    return script.returncode, out, errors
+
+
 def test_a_worker_does_not_hear_ctrl_c_not_even_before_its_first_line(
-    start_script: Callable[[str, str], subprocess.Popen[str]],
+    start_script: StartScript,
 ) -> None:
-    script = start_script(
-        "interrupted.py",
-        f"""{INTERRUPTED_AT_BIRTH}
+    program = f"""{INTERRUPTED_AT_BIRTH}
     if __name__ == "__main__":
         with cr.WorkerPool(2) as pool:
             now = pool.statistics()
             print(now.restarts, [worker.ready for worker in now.workers])
-        """,
-    )
-    out, errors = script.communicate(timeout=45)
-    assert (script.returncode, out, errors) == (0, "0 [True, True]\n", "")
+    """
+    assert ended(start_script, program) == (0, "0 [True, True]\n", "")
 
 
 def test_ctrl_c_ends_other_children_of_the_server_once_their_work_begins(
-    start_script: Callable[[str, str], subprocess.Popen[str]],
+    start_script: StartScript,
 ) -> None:
-    script = start_script(
-        "interrupted.py",
-        f"""{INTERRUPTED_AT_BIRTH}
+    program = f"""{INTERRUPTED_AT_BIRTH}
     if __name__ == "__main__":
         child = cr.forkserver().Process(target=wait_for_ctrl_c)
         child.start()
         child.join(20)
         print(child.exitcode)
-        """,
-    )
-    out, errors = script.communicate(timeout=45)
-    assert (script.returncode, out) == (0, "1\n")
+    """
+    code, out, errors = ended(start_script, program)
+    assert (code, out) == (0, "1\n")
     assert "KeyboardInterrupt" in errors
 
 
 UNBLOCKED_AT_LAST = """
-    import os, signal, subprocess, sys, time
+    import os, signal, sys, time
     import corororo as cr
 
     def is_blocked():
@@ -141,17 +143,13 @@ UNBLOCKED_AT_LAST = """
 
 @pytest.mark.parametrize("life", ["usual", "orphan"])
 def test_other_children_of_the_server_hear_ctrl_c_whatever_became_of_it(
-    start_script: Callable[[str, str], subprocess.Popen[str]], life: str
+    start_script: StartScript, life: str
 ) -> None:
-    script = start_script(
-        "other.py",
-        f"""{UNBLOCKED_AT_LAST}
+    program = f"""{UNBLOCKED_AT_LAST}
     if __name__ == "__main__":
-        sys.argv = ["other.py", {life!r}]
+        sys.argv = [sys.argv[0], {life!r}]
         child = cr.forkserver().Process(target=tell)
         child.start()
         child.join(20)
-        """,
-    )
-    out, errors = script.communicate(timeout=45)
-    assert (script.returncode, out, errors) == (0, "True heard False\n", "")
+    """
+    assert ended(start_script, program) == (0, "True heard False\n", "")
