@@ -13,7 +13,7 @@ from .core import COROUTINES, mean_us, open_zone
 from .empty_work import number
 from .figures import Comparison, alone
 from .launches import Figures, flat, one_of, ratio, take_turns
-from .pattern_group import calls_in_a_tick
+from .pattern_group import calls_in_a_tick, impact
 from .plan import VECTORS_SAVE
 from .suite import Measuring, Setting
 
@@ -32,6 +32,8 @@ def measure_batching(setting: Setting) -> Measuring:
     for name in (IN_TENS, VECTOR):
         comparison = Comparison("batching", name, "one by one", "us", ratio)
         yield comparison.row(one_of(samples[name], "us"), one_by_one)
+    for name in (ONE_BY_ONE, IN_TENS, VECTOR):
+        yield impact("batching", name, one_of(samples[name], "us"))
     batches = {name: one_of(rounds, "batches") for name, rounds in samples.items()}
     for name, rounds in batches.items():
         yield alone("batching", f"batches: {name}", "", rounds)

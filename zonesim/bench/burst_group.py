@@ -11,8 +11,8 @@ from zonesim.system import usable_cpus
 
 from .core import timed_us
 from .empty_work import number
-from .launches import Figures
-from .pattern_group import calls_in_a_tick
+from .launches import Figures, each, one_of
+from .pattern_group import calls_in_a_tick, impact
 from .plan import SPINNING_SAVES
 from .strategies import (
     ADAPTIVE,
@@ -36,7 +36,11 @@ def measure_bursts(setting: Setting) -> Measuring:
     workers = min(setting.workers, max(1, usable_cpus() - 1))
     samples = yield from take_turns_by_strategy(COMPARED, setting.amount, measure_round, workers)
     for gap_ms in GAPS_MS:
-        yield from rows("bursts", figure_name(gap_ms), samples)
+        name = figure_name(gap_ms)
+        yield from rows("bursts", name, samples)
+        for strategy in (PARK, ADAPTIVE):
+            calls_us = each(lambda us: us / CALLS, one_of(samples[strategy], name))
+            yield impact("bursts", f"{name}: {strategy}", calls_us)
     yield (
         f"{BURSTS} bursts of {CALLS} AsyncTasks, {workers} workers: a core is left to the zone; "
         "what passes between two bursts does not count"

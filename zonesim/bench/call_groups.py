@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from time import perf_counter_ns
 
+import msgspec
+
 from .core import timed_us
 from .empty_work import fourth, number
 from .figures import Comparison, Goal, alone
@@ -26,7 +28,8 @@ CALLS_ALONE = 50  # after one another, in a block
 CALLS = 100_000
 ARGUMENTS = list(range(CALLS))
 CHUNKS = (1_000, 5_000, 20_000, 50_000)  # each peer has the best of them
-TRIES = 2  # of each chunk
+TRIES = 2  # of each chunk; one in a quick run
+BEST = "the best size"
 NO_DECODING = "32 bytes, pipes, nothing decoded"
 
 
@@ -49,12 +52,13 @@ def measure_map(setting: Setting) -> Measuring:
     name, goal = f"{CALLS:,} empty calls by .map", Goal("at least", 1.2)
     for kinds in companies(setting.workers):
         yield from goes_on(0)
-        chunks = _best_chunks(setting.workers, kinds)
+        chunks = _best_chunks(setting.workers, kinds, 1 if setting.quick else TRIES)
         samples = yield from take_turns(setting.amount, partial(_open_map, setting.workers, chunks))
         for kind, chunk in chunks.items():
-            who = kind.batched.format(chunk=f"{chunk:,}")
+            who = kind.batched.format(chunk=BEST)  # which it is may change from run to run
             comparison = Comparison("map", name, who, "ms", times_as_fast, "times as fast", goal)
-            yield comparison.row(samples[OURS], samples[kind.name])
+            row = comparison.row(samples[OURS], samples[kind.name])
+            yield msgspec.structs.replace(row, note=f"their chunks: {chunk:,}")
 
 
 # -- the candidates
@@ -88,17 +92,17 @@ def _open_map(workers: int, chunks: dict[Kind, int]) -> Iterator[dict[str, Calla
         yield found
 
 
-def _best_chunks(workers: int, kinds: Sequence[Kind]) -> dict[Kind, int]:
+def _best_chunks(workers: int, kinds: Sequence[Kind], tries: int) -> dict[Kind, int]:
     """For each peer by itself, the chunk with the best time of some."""
     best: dict[Kind, int] = {}
     for kind in kinds:
         with kind.open(workers) as peer:
-            best[kind] = min(CHUNKS, key=partial(_best_ms, peer))
+            best[kind] = min(CHUNKS, key=partial(_best_ms, peer, tries))
     return best
 
 
-def _best_ms(peer: Peer, chunk: int) -> float:
-    return min(_map_ms(peer, chunk) for _ in range(TRIES))
+def _best_ms(peer: Peer, tries: int, chunk: int) -> float:
+    return min(_map_ms(peer, chunk) for _ in range(tries))
 
 
 def _map_ms(peer: Peer, chunk: int) -> float:

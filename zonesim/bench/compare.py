@@ -11,6 +11,9 @@ from . import noise
 from .figures import Row
 from .suite import BenchError, Report
 
+# Unclear: a machine was busy, or a figure stands alone, and how it scatters is not known.
+Verdict = Literal["better", "worse", "no difference", "unclear", "gone", "added"]
+
 
 class Change(msgspec.Struct, frozen=True):
     """What became of a row. ``ratio`` is the later figure over the earlier one."""
@@ -22,7 +25,7 @@ class Change(msgspec.Struct, frozen=True):
     before: float | None
     after: float | None
     ratio: float | None
-    verdict: Literal["better", "worse", "no difference", "gone", "added"]
+    verdict: Verdict
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -38,7 +41,7 @@ def compare(before: Report, after: Report) -> Changes:
     """Hold a report against an earlier one. Raises BenchError for those of two commands.
 
     A row differs where each of its figures lies outside of the interval in which the other run
-    expects another one like itself.
+    expects another one like itself, and no machine was busy with something else.
     """
     if before.bench != after.bench:
         raise BenchError(
@@ -48,26 +51,31 @@ def compare(before: Report, after: Report) -> Changes:
 
 
 def _changes(before: Report, after: Report) -> Iterator[Change]:
+    busy = any(noise.disturb(report.looks) for report in (before, after))
     earlier = {row.key: row for row in before.rows}
     later = {row.key: row for row in after.rows}
     for key, row in earlier.items():
-        yield _change(row, later.get(key))
+        yield _change(row, later.get(key), busy)
     for key, row in later.items():
         if key not in earlier:
             yield _told(row, None, row.figure, "added")
 
 
-def _change(row: Row, then: Row | None) -> Change:
+def _change(row: Row, then: Row | None, busy: bool) -> Change:
     if then is None:
         return _told(row, row.figure, None, "gone")
-    if _within(row.figure, then) or _within(then.figure, row):
+    if row.figure == then.figure or _within(row.figure, then) or _within(then.figure, row):
         return _told(row, row.figure, then.figure, "no difference")
+    if busy or row.interval is None or then.interval is None:
+        return _told(row, row.figure, then.figure, "unclear")
     rose = then.figure > row.figure
     better = rose == (row.better == "higher")
     return _told(row, row.figure, then.figure, "better" if better else "worse")
 
 
 def _within(figure: float, row: Row) -> bool:
+    if row.interval is None:
+        return False
     low, high = row.interval
     return low <= figure <= high
 
@@ -76,16 +84,24 @@ def _told(
     row: Row,
     before: float | None,
     after: float | None,
-    verdict: Literal["better", "worse", "no difference", "gone", "added"],
+    verdict: Verdict,
 ) -> Change:
     ratio = after / before if before and after is not None else None
     return Change(row.group, row.name, row.against, row.figure_unit, before, after, ratio, verdict)
+
+
+def _options(report: Report) -> dict[str, object]:
+    """How it was measured; rows that were not are told as gone or added."""
+    options: dict[str, object] = msgspec.structs.asdict(report.options)
+    del options["groups"]
+    return options
 
 
 def _notes(before: Report, after: Report) -> Iterator[str]:
     for what, ours, theirs in (
         ("machine", before.machine, after.machine),
         ("versions", before.versions, after.versions),
+        ("options", _options(before), _options(after)),
     ):
         for key in sorted(ours.keys() | theirs.keys()):
             if ours.get(key) != theirs.get(key):

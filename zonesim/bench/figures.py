@@ -41,7 +41,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     ours: float
     figure: float
     figure_unit: str
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None  # None: of a single figure nothing is known
     against: str = ""
     theirs: float | None = None
     goal: Goal | None = None
@@ -66,8 +66,12 @@ def alone(
     goal: Goal | None = None,
     note: str = "",
     statistic: Statistic = own_median,
+    is_extreme: bool = False,
 ) -> Row:
-    """The row of something that is compared with nothing."""
+    """The row of something that is compared with nothing.
+
+    Of an extreme, the least of all, no draw can find less: it ``is_extreme`` and has no interval.
+    """
     figure = statistic(flat(samples), flat(samples))
     return Row(
         group=group,
@@ -76,7 +80,7 @@ def alone(
         ours=figure,
         figure=figure,
         figure_unit=unit,
-        interval=interval(statistic, samples, samples),
+        interval=None if is_extreme else interval(statistic, samples, samples),
         goal=goal,
         verdict=_verdict(goal, figure),
         better=_better(goal),

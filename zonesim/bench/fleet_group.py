@@ -20,6 +20,7 @@ START_S = 120.0  # what a run may take beside its duration
 ZONES = 100
 MANY_ZONES = 300
 STRUCK_ZONES = 20
+FEWEST_KILLED = 0.9 * SECONDS  # a worker has to have been found when its second has come
 TICKS = SECONDS * 1_000 // 400  # of each zone whose workers are killed
 WORK = "spin:40us"  # so that kills find workers at work
 
@@ -44,6 +45,7 @@ def measure_fleet(setting: Setting) -> Measuring:
     if setting.quick:
         yield f"{GROUP}: its rows take {SECONDS} s each and more; they need the full run"
         return
+    yield f"{GROUP}: zones collect their garbage between ticks, as they always do"
     for measure in (_measure_chains, _measure_many, _measure_field, _measure_struck):
         try:
             yield from measure(setting)
@@ -80,7 +82,15 @@ def _held(name: str, runs: list[FleetRun], late_percent: float) -> Iterator[Row]
     """Whether every zone ticked on time."""
     rates: Rounds = [[ticks / SECONDS for ticks in run.ticks_of_zones] for run in runs]
     goal = Goal("at least", 2.5)
-    yield alone(GROUP, f"{name}: {SLOWEST}", "ticks/s", rates, goal=goal, statistic=slowest)
+    yield alone(
+        GROUP,
+        f"{name}: {SLOWEST}",
+        "ticks/s",
+        rates,
+        goal=goal,
+        statistic=slowest,
+        is_extreme=True,
+    )
     late = [run.late_percent for run in runs]
     goal = Goal("at most", late_percent)
     yield alone(GROUP, f"{name}: {LATE_SHARE}", "%", late, goal=goal, statistic=mean)
@@ -89,8 +99,9 @@ def _held(name: str, runs: list[FleetRun], late_percent: float) -> Iterator[Row]
 def _measure_struck(setting: Setting) -> Measuring:
     world = {"zones": STRUCK_ZONES, "ticks": TICKS, "chains.work": WORK}
     runs = yield from _runs(setting, "chains", world, kills=True)
-    if not all(run.killed for run in runs):
-        yield f"{GROUP}: no worker was killed: this system does not tell which processes they are"
+    least = min(run.killed for run in runs)
+    if least < FEWEST_KILLED:
+        yield f"{GROUP}: {least} workers were killed in {SECONDS} s, which is not one each second"
         return
     yield from goes_on(0)
     [calm] = _once(setting, "chains", {**world, "pace": "max"}, kills=False)

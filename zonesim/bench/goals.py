@@ -15,8 +15,9 @@ from .figures import Row
 from .peer_pools.by_hand import BY_HAND
 from .peer_pools.executors import STANDARD
 from .peer_pools.trio_workers import TRIO_PARALLEL
+from .suite import GOALS
 
-GROUP = "goals"
+THEIRS = "theirs"  # whose row is the worst of several may change from run to run
 
 
 class Line(NamedTuple):
@@ -72,18 +73,34 @@ LINES = (
 )
 
 
-def conclude(rows: list[Row]) -> Iterator[Row]:
-    """A row for each goal that something was measured for, in their order."""
+def conclude(rows: list[Row], groups: Sequence[str]) -> Iterator[Row | str]:
+    """A row for each goal of the groups that ran, in their order; a line for each without figures.
+
+    What could not be measured, since a run did not end, say, is held by nobody.
+    """
     for line in LINES:
         if found := line.of(rows):
             yield _worst(line, found)
+    for line in LINES:
+        if line.group in groups and not line.of(rows):
+            yield f"{GOALS}: not measured, and so not reached: {line.words}"
 
 
 def _worst(line: Line, rows: Sequence[Row]) -> Row:
     """The row that keeps least to its goal, under the words of the line."""
     pick = min if rows[0].better == "higher" else max
     worst = pick(rows, key=lambda row: row.figure)
-    of_several = f"the worst of {len(rows)}: {worst.name}" if len(rows) > 1 else ""
+    against, note = worst.against, worst.note
+    if len(rows) > 1:
+        note = f"the worst of {len(rows)}: {worst.name}"
+        if against:
+            against, note = THEIRS, f"{note}, against {against}"
     return msgspec.structs.replace(
-        worst, group=GROUP, name=line.words, note=of_several, samples=[], their_samples=[]
+        worst,
+        group=GOALS,
+        name=line.words,
+        against=against,
+        note=note,
+        samples=[],
+        their_samples=[],
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from .apart import run_apart
 from .figures import Row, alone
 from .launches import goes_on
-from .peer_pools.kinds import KINDS
+from .peer_pools.kinds import serving
 from .peer_pools.ours import OURS
 from .struck import CALLS, Struck, strike
 from .suite import BenchError, Measuring, Setting
@@ -24,10 +24,13 @@ NAMES = (
 
 
 def measure_killed(setting: Setting) -> Measuring:
-    """For each peer the time until all was known that ever came, and what became of the calls."""
+    """For each peer the time until every call was known of, and what became of the calls."""
     timeout_s = QUICK_TIMEOUT_S if setting.quick else TIMEOUT_S
-    yield f"killed: what has not come back within {timeout_s:g} s is held never to"
-    peers = [kind.name for kind in (OURS, *KINDS) if kind.serves(setting.workers)]
+    yield (
+        f"killed: what is not back within {timeout_s:g} s never comes, and counts as so long; "
+        "garbage is collected whenever a process comes to it"
+    )
+    peers = [kind.name for kind in (OURS, *serving(setting.workers))]
     launches: dict[str, list[list[Struck]]] = {}
     for launch in range(setting.amount.launches):
         if not (yield from goes_on(launch)):

@@ -23,7 +23,8 @@ NOTES = (
     f"zones: {PERIOD_MS:g} ms by the ms of a tick, as the plan reckons what one main thread "
     f"holds; that the thread waits for workers in a part of them is not taken off",
     f"garbage is collected inside of ticks, beside {HEAP:,} lists that live on, as users have it; "
-    f"rungs 4 and 5 collect it between ticks, in time that no figure counts",
+    f"rungs 4 and 5 collect it between ticks, in time that no figure counts; what else the plan's "
+    f"phase 4 pools, Tasks and buffers, the ring reuses from 2.5 on",
     f"goals are the plan's milestones; before them the plan had {BEFORE.switch_us:,.0f} us a "
     f"switch, {BEFORE.tick_ms:,.0f} ms a tick, {BEFORE.zones} zones",
 )

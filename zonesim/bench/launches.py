@@ -16,7 +16,7 @@ import random
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
-from statistics import median
+from statistics import NormalDist, median
 from typing import TypeAlias, TypeVar
 
 import msgspec
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 COLLECTOR = "on, and run before each timed block"  # the state of the garbage collector
 RESAMPLES = 1_000
-Z = 1.96  # of 95 %
+CONFIDENCE = 0.95
 
 Open: TypeAlias = Callable[[], AbstractContextManager[Mapping[str, Callable[[], T]]]]
 Rounds: TypeAlias = list[list[float]]  # by launch, then by round
@@ -149,17 +149,19 @@ def flat(rounds: Rounds) -> list[float]:
     return [value for launch in rounds for value in launch]
 
 
-def interval(statistic: Statistic, ours: Rounds, theirs: Rounds) -> tuple[float, float]:
+def interval(statistic: Statistic, ours: Rounds, theirs: Rounds) -> tuple[float, float] | None:
     """Where another run like this one would find the statistic, 95 times in 100.
 
     A bootstrap over launches, then over the rounds of each; a round is drawn with both of its
     sides, since what disturbs one disturbs the other. The spread is widened by Student's t for
     the number of launches, and by the root of two, as the other run scatters no less than this
     one. It does not reach below zero where no draw does. Of a single launch the rounds stand for
-    launches. The draws are the same each time.
+    launches; of a single figure nothing can be said: None. The draws are the same each time.
     """
     if len(ours) == 1:
         ours, theirs = [[v] for v in ours[0]], [[v] for v in theirs[0]]
+    if len(ours) == 1:
+        return None
     found = sorted(_resampled(statistic, ours, theirs))
     here = statistic(flat(ours), flat(theirs))
     low, high = found[RESAMPLES * 25 // 1_000], found[RESAMPLES * 975 // 1_000 - 1]
@@ -184,9 +186,9 @@ def _resampled(statistic: Statistic, ours: Rounds, theirs: Rounds) -> Iterator[f
 
 def _widening(launches: int) -> float:
     """From the spread of a bootstrap over so many launches to that between two runs."""
-    if launches < 2:
-        return 1.0  # one value: nothing is known of its spread
+    from scipy.special import stdtrit  # half a second, which not every bench has to wait for
+
     free = launches - 1
-    # Student's t from z: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
-    t = Z + (Z**3 + Z) / (4 * free) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * free**2)
-    return t / Z * math.sqrt(2 * launches / free)
+    share = (1 + CONFIDENCE) / 2
+    times = float(stdtrit(free, share)) / NormalDist().inv_cdf(share)
+    return times * math.sqrt(2 * launches / free)

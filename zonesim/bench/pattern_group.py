@@ -99,6 +99,11 @@ def calls_in_a_tick(leaf: Leaf, calls: int, scheduler: cr.Scheduler) -> None:
     scheduler.tick()
 
 
+def impact(group: str, name: str, overhead_us: Rounds) -> Row:
+    """What an operation's overhead makes of a tick of LandSandBoat, by the plan's formula."""
+    return alone(group, f"{name}: impact", "ms", each(impact_ms, overhead_us))
+
+
 def _measure(group: str, setting: Setting, patterns: list[Pattern]) -> Measuring:
     @contextmanager
     def opened() -> Iterator[dict[str, Callable[[], float]]]:
@@ -121,8 +126,7 @@ def _rows(group: str, pattern: Pattern, overhead: Rounds) -> Iterator[Row]:
     yield beside(row, PLAN, PLAN_US[pattern.kind])
     if pattern.original_us is not None:
         yield beside(row, ORIGINAL, pattern.original_us)
-    row = alone(group, f"{pattern.name}: impact", "ms", each(impact_ms, overhead))
-    yield beside(row, PLAN, PLAN_IMPACT_MS[pattern.kind])
+    yield beside(impact(group, pattern.name, overhead), PLAN, PLAN_IMPACT_MS[pattern.kind])
 
 
 def _shared(calls: int, work_us: float) -> Callable[[int], float]:

@@ -20,19 +20,19 @@ COMPANIES = companies_there()
 SUITE = Suite(
     "peers",
     {
-        "b2b": Group(measure_b2b, Amount(4, 10), Amount(2, 2), COMPANIES),
-        "paced": Group(measure_paced, Amount(3, 6), Amount(2, 1), COMPANIES),
-        "submit": Group(measure_submit, Amount(3, 3), Amount(1, 2), COMPANIES),
-        "added": Group(measure_added, Amount(4, 10), Amount(2, 4)),
-        "alone": Group(measure_alone, Amount(4, 10), Amount(2, 2), COMPANIES),
-        "map": Group(measure_map, Amount(3, 5), Amount(1, 3), COMPANIES),
-        "zones": Group(measure_zones, Amount(4, 5), Amount(2, 2)),
+        "b2b": Group(measure_b2b, Amount(4, 10), Amount(1, 2), COMPANIES),
+        "paced": Group(measure_paced, Amount(3, 6), Amount(1, 1), COMPANIES),
+        "submit": Group(measure_submit, Amount(3, 3), Amount(1, 1), COMPANIES),
+        "added": Group(measure_added, Amount(4, 10), Amount(1, 4)),
+        "alone": Group(measure_alone, Amount(4, 10), Amount(1, 3), COMPANIES),
+        "map": Group(measure_map, Amount(3, 5), Amount(1, 2), COMPANIES),
+        "zones": Group(measure_zones, Amount(4, 5), Amount(1, 2)),
         killed_group.GROUP: Group(killed_group.measure_killed, Amount(2, 1), Amount(1, 1)),
         fleet_group.GROUP: Group(
             fleet_group.measure_fleet, Amount(1, 6), Amount(1, 6), fleet_group.PARTS
         ),
     },
     conclude=goals.conclude,
-    remarks=missing,
+    remarks=lambda options: missing(options.workers),
     packages=packages(),
 )

@@ -19,6 +19,7 @@ from .core import COROUTINES, mean_us, open_zone, timed_us
 from .empty_work import await_often, empty, fourth, number
 from .figures import alone, beside
 from .launches import each, take_turns
+from .pattern_group import impact
 from .plan import ORIGINAL, ORIGINAL_ALONE_US, ORIGINAL_STORM_MS
 from .suite import Measuring, Setting
 
@@ -46,10 +47,13 @@ def measure_storms(setting: Setting) -> Measuring:
     row = alone("storms", ALLOCATIONS, "ms", each(lambda us: us / 1_000, samples[ALLOCATIONS]))
     yield beside(row, ORIGINAL, ORIGINAL_STORM_MS)
     awaits = COROUTINES * AWAITS
-    row = alone("storms", ALLOCATION, "us", each(lambda us: us / awaits, samples[ALLOCATIONS]))
+    each_us = each(lambda us: us / awaits, samples[ALLOCATIONS])
+    row = alone("storms", ALLOCATION, "us", each_us)
     yield beside(row, ORIGINAL, ORIGINAL_STORM_MS * 1_000 / awaits)
+    yield impact("storms", ALLOCATION, each_us)
     for name in (DELAYED, SLEEP, CANCEL):
         yield alone("storms", name, "us", samples[name])
+        yield impact("storms", name, samples[name])
 
 
 def measure_queue(setting: Setting) -> Measuring:
@@ -58,6 +62,8 @@ def measure_queue(setting: Setting) -> Measuring:
     yield alone("queue", NOTHING, "us", samples[NOTHING])
     yield beside(alone("queue", CALL_ALONE, "us", samples[CALL_ALONE]), ORIGINAL, ORIGINAL_ALONE_US)
     yield alone("queue", CALL_AFTER_PAUSE, "us", samples[CALL_AFTER_PAUSE])
+    for name in (NOTHING, CALL_ALONE, CALL_AFTER_PAUSE):
+        yield impact("queue", name, samples[name])
 
 
 def allocations_us() -> float:

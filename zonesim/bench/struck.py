@@ -34,7 +34,7 @@ class Struck(msgspec.Struct, frozen=True):
     never_came_back: int
     errors: list[str]  # what kinds there were
     run_again: int  # of those that came back
-    known_after_s: float  # until the last that came back, or failed
+    known_after_s: float  # until the last came back or failed; the timeout if one never did
     pool: str  # "" where it can be used afterwards, else why not
 
     def told(self) -> str:
@@ -68,7 +68,7 @@ def strike(name: str, workers: int, timeout_s: float) -> Iterator[Struck]:
                 found = _try(peer, arguments, timeout_s)
                 later = _try(peer, range(first + CALLS, first + 2 * CALLS), timeout_s)
                 # Before the peer is closed: some never get over what has happened.
-                yield _sum_up(found, arguments, Path(place), _state_after(later))
+                yield _sum_up(found, arguments, Path(place), _state_after(later), timeout_s)
 
 
 def _try(peer: Peer, arguments: Sequence[int], timeout_s: float) -> Outcomes:
@@ -91,8 +91,11 @@ def _state_after(later: Outcomes) -> str:
     return "answers no more" if any(call.what != "came back" for call in later.calls) else ""
 
 
-def _sum_up(found: Outcomes, arguments: list[int], folder: Path, pool: str) -> Struck:
+def _sum_up(
+    found: Outcomes, arguments: list[int], folder: Path, pool: str, timeout_s: float
+) -> Struck:
     counts = Counter(call.what for call in found.calls)
+    missing = counts["never came back"]
     again = [
         call
         for call, argument in zip(found.calls, arguments, strict=True)
@@ -101,9 +104,9 @@ def _sum_up(found: Outcomes, arguments: list[int], folder: Path, pool: str) -> S
     return Struck(
         came_back=counts["came back"],
         failed=counts["failed"],
-        never_came_back=counts["never came back"],
+        never_came_back=missing,
         errors=sorted({call.error for call in found.calls if call.error}),
         run_again=len(again),
-        known_after_s=max(call.after_s for call in found.calls),
+        known_after_s=timeout_s if missing else max(call.after_s for call in found.calls),
         pool=pool,
     )

@@ -27,6 +27,7 @@ from .launches import COLLECTOR, Amount, OutOfTime, Pause
 
 FORMAT = 1
 BENCH_FILE = "bench.json"
+GOALS = "goals"  # the group whose rows speak for all that have a goal, where there is one
 LOOKS_APART_S = 10.0
 
 
@@ -55,18 +56,19 @@ class Group(NamedTuple):
 
 
 class Suite(NamedTuple):
-    """All groups of a command, in order; ``conclude`` makes rows of the rows of a complete run.
+    """All groups of a command, in order.
 
-    What it says as text belongs to the group of the row before. ``draw`` writes pictures of a
+    ``conclude`` makes rows of those of a complete run, and is told which groups it was to have;
+    what it says as text belongs to the group of the row before. ``draw`` writes pictures of a
     report into a folder and gives their paths. ``remarks`` is what the reader should know before
-    the first round, ``packages`` what its figures depend on beside those of every run.
+    the first round, ``packages`` what figures depend on beside those of every run.
     """
 
     name: str
     groups: dict[str, Group]
-    conclude: Callable[[list[Row]], Iterable[Row | str]] = lambda rows: ()
+    conclude: Callable[[list[Row], list[str]], Iterable[Row | str]] = lambda rows, groups: ()
     draw: Callable[[Report, Path], list[Path]] = lambda report, folder: []
-    remarks: Callable[[], Iterable[str]] = lambda: ()
+    remarks: Callable[[Options], Iterable[str]] = lambda options: ()
     packages: Sequence[str] = ()
 
 
@@ -125,14 +127,15 @@ def begin(suite: Suite, options: Options) -> Report:
         options=options,
         amounts={name: _amount(suite.groups[name], options) for name in options.groups},
         load=os.getloadavg(),
-        notes=list(suite.remarks()),
+        notes=list(suite.remarks(options)),
     )
 
 
 def measure(suite: Suite, report: Report) -> Iterator[Launch | Measured]:
     """Measure all groups into the report; their processes have ended behind the last part.
 
-    Where it fails, and on Ctrl-C, groups are told from the launches that they have had.
+    On Ctrl-C, groups are told from the launches that they have had. Where one fails, so are all
+    others; of that one, what it has told by then.
     """
     options = report.options
     if options.cpus is not None:
@@ -149,7 +152,7 @@ def measure(suite: Suite, report: Report) -> Iterator[Launch | Measured]:
                 yield _noted(report, name, group.parts)
         _doubt(report)
         raise
-    for name, parts in _by_group(suite.conclude(list(report.rows))).items():
+    for name, parts in _by_group(suite.conclude(list(report.rows), options.groups)).items():
         yield _noted(report, name, parts)
     _doubt(report)
     report.complete = True
@@ -223,9 +226,9 @@ def save(report: Report, folder: Path) -> Path:
 
 def load(path: Path) -> Report:
     """Read a report back from its folder or file. Raises BenchError where there is none."""
-    file = path / BENCH_FILE if path.is_dir() else path
+    file = path / BENCH_FILE if os.path.isdir(path) else path
     try:
-        return msgspec.json.decode(file.read_bytes(), type=Report)
+        report = msgspec.json.decode(file.read_bytes(), type=Report)
     except OSError as error:
         raise BenchError(
             f"{file}: expected what `zonesim bench` saved, found {error.strerror}"
@@ -234,6 +237,9 @@ def load(path: Path) -> Report:
         raise BenchError(
             f"{file}: expected what `zonesim bench` saved in format {FORMAT}, found: {error}"
         ) from None
+    if report.format != FORMAT:
+        raise BenchError(f"{file}: expected format {FORMAT}, found {report.format}")
+    return report
 
 
 def _check(suite: Suite, options: Options) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from . import noise
 from .compare import Change, Changes
 from .figures import Row
-from .suite import Measured, Report
+from .suite import GOALS, Measured, Report
 
 
 def head(report: Report) -> Iterator[str]:
@@ -21,8 +21,9 @@ def head(report: Report) -> Iterator[str]:
     if report.options.cpus is not None:
         held = ", ".join(str(cpu) for cpu in report.options.cpus)
         yield f"this program and all that it starts are held to CPU {held}"
-    yield f"garbage collector {report.collector}; medians of rounds, in launches of new processes"
-    yield "[a, b] is where another run would find the figure, 95 times in 100"
+    yield f"garbage collector {report.collector}, unless a row or its group says otherwise"
+    yield "figures are medians of rounds, in launches of new processes; [a, b] is where another run"
+    yield "would find the figure, 95 times in 100: of a single one that is not known"
     yield from report.notes
 
 
@@ -52,9 +53,9 @@ def foot(report: Report) -> Iterator[str]:
 
 
 def _judged(report: Report) -> list[Row]:
-    """The rows with a verdict; where rows were made of rows, only those count."""
+    """The rows with a verdict; where a table of goals speaks for them, it alone."""
     judged = [row for row in report.rows if row.verdict]
-    return [row for row in judged if row.group not in report.amounts] or judged
+    return [row for row in judged if row.group == GOALS] or judged
 
 
 def changes_text(changes: Changes) -> Iterator[str]:
@@ -77,16 +78,22 @@ def figure_text(value: float) -> str:
 def _cells(row: Row) -> list[str]:
     against = f"{row.against}: {figure_text(row.theirs)}" if row.theirs is not None else row.against
     made = row.figure_unit != row.unit or row.figure != row.ours  # of both sides
-    low, high = row.interval
     return [
         row.name,
         f">{figure_text(row.ours)} {row.unit}",
         against,
         f">{figure_text(row.figure)} {row.figure_unit}" if made else "",
-        f"[{figure_text(low)}, {figure_text(high)}]",
+        _interval_text(row),
         f"{row.goal.kind} {row.goal.bound:g}: {row.verdict}" if row.goal else "",
         row.note,
     ]
+
+
+def _interval_text(row: Row) -> str:
+    if row.interval is None:
+        return ""
+    low, high = row.interval
+    return f"[{figure_text(low)}, {figure_text(high)}]"
 
 
 def _change_cells(change: Change) -> list[str]:

@@ -32,6 +32,9 @@ OTHER_CRITERIA = (
 )
 
 
+SEEN_IN = {"patterns", "impact", "zones", "core"}  # the groups in which the other criteria show
+
+
 class Target(NamedTuple):
     """A figure that the plan wants, and the row that has it here."""
 
@@ -73,7 +76,7 @@ CRITERIA = [
 ]
 
 
-def conclude(rows: Sequence[Row]) -> Iterator[Row | str]:
+def conclude(rows: Sequence[Row], groups: Sequence[str]) -> Iterator[Row | str]:
     """A row for each target whose figure was measured, and the table of all of them."""
     found = {(row.group, row.name): row.samples for row in rows}
     targets = [target for target in TARGETS if target.row in found]
@@ -84,7 +87,7 @@ def conclude(rows: Sequence[Row]) -> Iterator[Row | str]:
     for name, unit, bound, place in CRITERIA:
         if place in found:
             yield _row("criteria", name, "bound", unit, found[place], bound, Goal("at most", 1.0))
-    if any(place in found for *_, place in CRITERIA):
+    if {row.group for row in rows} >= SEEN_IN:
         yield from OTHER_CRITERIA
 
 

@@ -41,10 +41,15 @@ class Line(NamedTuple):
     published: dict[str, float]
     levels: Levels | None
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """That of the row; of a single figure, no more than itself."""
+        return self.row.interval or (self.row.ours, self.row.ours)
+
     def values(self) -> list[float]:
         """All that has a place on the axis; below, an interval may reach its edge, down to zero."""
         points = [self.row.ours, *self.published.values(), *(self.levels or ())]
-        return [*points, max(self.row.interval[1], self.row.ours)]
+        return [*points, max(self.interval[1], self.row.ours)]
 
 
 def draw(report: Report, path: Path) -> Path:
@@ -101,7 +106,7 @@ def _draw_line(axes: Axes, place: int, line: Line, lowest: float) -> None:
     axes.axhline(place + 0.5, color="#EEEEEE", linewidth=0.8, zorder=0)
     for level, value in line.levels._asdict().items() if line.levels else ():
         axes.vlines(value, place - 0.36, place + 0.36, color=LEVELS[level], linewidth=3)
-    begin, end = (max(bound, lowest) for bound in line.row.interval)
+    begin, end = (max(bound, lowest) for bound in line.interval)
     axes.hlines(place, begin, end, color=style.SKY, linewidth=5, zorder=2)
     for against, value in line.published.items():
         axes.add_line(_mark(against, value, place))

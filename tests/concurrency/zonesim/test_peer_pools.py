@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -15,7 +17,7 @@ from zonesim.bench.core import CHAINS
 from zonesim.bench.peer_pools.by_hand import BY_HAND, HandPool
 from zonesim.bench.peer_pools.kinds import KINDS, companies, missing
 from zonesim.bench.peer_pools.ours import OURS
-from zonesim.bench.peer_pools.peer import Kind, Outcomes
+from zonesim.bench.peer_pools.peer import Kind, Outcomes, Peer
 from zonesim.bench.peer_pools.pipes import Echo, PipeEnd
 from zonesim.bench.plain_work import Path, plain_number, plain_path
 from zonesim.system import read_proc, session_processes
@@ -83,7 +85,7 @@ def test_peers_that_are_busy_without_work_are_measured_alone() -> None:
 def test_a_peer_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = BY_HAND._replace(name="Nobody", library="no_such_library")
     monkeypatch.setattr("zonesim.bench.peer_pools.kinds.KINDS", (BY_HAND, absent))
-    assert list(missing()) == ["Nobody is not installed: its rows are skipped"]
+    assert list(missing(1)) == ["Nobody is not installed: its rows are skipped"]
     assert list(companies(1)) == [[BY_HAND]]
 
 
@@ -91,7 +93,22 @@ def test_a_peer_is_left_out_where_it_would_be_none(monkeypatch: pytest.MonkeyPat
     pair = BY_HAND._replace(name="pair", fewest_workers=2)
     monkeypatch.setattr("zonesim.bench.peer_pools.kinds.KINDS", (BY_HAND, pair))
     assert list(companies(1)) == [[BY_HAND]]
+    assert list(missing(1)) == ["pair needs 2 workers: its rows are skipped"]
     assert list(companies(2)) == [[BY_HAND, pair]]
+
+
+def test_a_peer_that_does_not_work_is_named_and_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def refuse(workers: int) -> Iterator[Peer]:
+        raise OSError("no room\nat all")
+        yield
+
+    broken = BY_HAND._replace(name="broken", opener=refuse)
+    monkeypatch.setattr("zonesim.bench.peer_pools.kinds.KINDS", (broken, BY_HAND))
+    assert list(missing(1)) == [
+        "broken does not work here (OSError: no room): its rows are skipped"
+    ]
+    assert list(companies(1)) == [[BY_HAND]]
 
 
 # -- what comes of calls

@@ -6,7 +6,7 @@ import pytest
 
 from zonesim.bench import fleet_group as fleet
 from zonesim.bench.figures import Goal, Row
-from zonesim.bench.goals import LINES, conclude
+from zonesim.bench.goals import LINES, THEIRS, conclude
 from zonesim.bench.peer_pools.by_hand import BY_HAND
 from zonesim.bench.peer_pools.executors import STANDARD
 from zonesim.bench.tick_groups import LOOP_OF_SEND
@@ -41,9 +41,9 @@ def test_lines_come_in_their_order_and_only_where_something_was_measured() -> No
         row("b2b", "tick, paths", STANDARD.batched.format(chunk=198), 0.5, MOST),
     ]
     words = [line.words for line in LINES]
-    found = [goal.name for goal in conclude(rows)]
+    found = [goal.name for goal in conclude(rows, ())]
     assert found == [words[0], words[9]]
-    assert list(conclude([])) == []
+    assert list(conclude([], ())) == []
 
 
 @pytest.mark.parametrize(
@@ -56,18 +56,23 @@ def test_the_worst_of_several_rows_stands_for_all(group: str, goal: Goal, worst:
         row(group, "paths", LOOP_OF_SEND, worst, goal),
         row(group, "paths", batched, 1.3 if goal is LEAST else 0.5, goal),
     ]
-    (found,) = conclude(rows)
-    assert (found.figure, found.against, found.verdict) == (worst, LOOP_OF_SEND, "falls short")
-    assert found.note == "the worst of 3: paths"
+    (found,) = conclude(rows, ())
+    assert (found.figure, found.against, found.verdict) == (worst, THEIRS, "falls short")
+    assert found.note == f"the worst of 3: paths, against {LOOP_OF_SEND}"
     assert found.samples == []
 
 
 def test_a_row_without_a_goal_stands_for_none() -> None:
-    assert list(conclude([row("b2b", "tick", STANDARD.batched, 9.0, None)])) == []
+    assert list(conclude([row("b2b", "tick", STANDARD.batched, 9.0, None)], ())) == []
+
+
+def test_goals_of_a_group_that_ran_are_named_where_nothing_came_of_them() -> None:
+    found = list(conclude([row("zones", "a round of 100 zones", "", 0.5, MOST)], ["zones", "map"]))
+    assert found[1:] == [f"goals: not measured, and so not reached: {LINES[8].words}"]
 
 
 def test_what_is_unclear_stays_unclear() -> None:
-    (found,) = conclude([row("added", "tick", "plain", 0.5, MOST, verdict="unclear")])
+    (found,) = conclude([row("added", "tick", "plain", 0.5, MOST, verdict="unclear")], ())
     assert found.verdict == "unclear"
 
 

@@ -11,6 +11,7 @@ from without_pauses import outcome_of
 
 from zonesim.bench.launches import (
     Amount,
+    _widening,
     each,
     flat,
     in_turn,
@@ -87,8 +88,14 @@ def test_figures_that_are_all_alike_have_an_interval_of_no_width():
     assert interval(own_median, same, same) == (2.0, 2.0)
 
 
-def test_a_single_figure_has_no_spread():
-    assert interval(own_median, [[3.0]], [[3.0]]) == (3.0, 3.0)
+def test_of_a_single_figure_no_interval_is_known():
+    assert interval(own_median, [[3.0]], [[3.0]]) is None
+
+
+@pytest.mark.parametrize(("launches", "t"), [(2, 12.706), (3, 4.303), (6, 2.571)])
+def test_few_launches_widen_an_interval_as_student_s_t_has_it(launches, t):
+    found = _widening(launches)
+    assert found == pytest.approx(t / 1.95996 * (2 * launches / (launches - 1)) ** 0.5, rel=1e-3)
 
 
 def test_an_interval_goes_below_zero_only_where_figures_do():

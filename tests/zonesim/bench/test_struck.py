@@ -46,7 +46,7 @@ def measured(monkeypatch: pytest.MonkeyPatch, answers: dict[str, list[list[Struc
     """The parts that the group yields when peers answer like that, launch after launch."""
     kinds = [killed_group.OURS._replace(name=name) for name in answers]
     monkeypatch.setattr(killed_group, "OURS", kinds[0])
-    monkeypatch.setattr(killed_group, "KINDS", kinds[1:])
+    monkeypatch.setattr(killed_group, "serving", lambda workers: kinds[1:])
     launches = {name: iter(found) for name, found in answers.items()}
     monkeypatch.setattr(
         killed_group, "run_apart", lambda _function, _kind, _s, name, *_: next(launches[name])
@@ -67,7 +67,7 @@ def test_a_peer_that_fails_is_told_and_leaves_the_others(monkeypatch: pytest.Mon
     def fail(*_: object) -> list[Struck]:
         raise BenchError("strike: it did not start")
 
-    monkeypatch.setattr(killed_group, "KINDS", [])
+    monkeypatch.setattr(killed_group, "serving", lambda workers: [])
     monkeypatch.setattr(killed_group, "run_apart", fail)
     notes = list(parts_of(killed_group.measure_killed(Setting(Amount(1, 1), 2, True))))
     assert notes[1:] == ["killed: corororo: strike: it did not start"]

@@ -38,7 +38,7 @@ def measure_two(setting):
 MADE_UP = Suite(
     "made-up",
     {"first": Group(measure_two, Amount(5, 4), Amount(2, 1))},
-    conclude=lambda rows: [alone("sums", "rows", "", [[float(len(rows))]])],
+    conclude=lambda rows, groups: [alone("sums", "rows", "", [[float(len(rows))]])],
 )
 
 
@@ -70,7 +70,7 @@ def test_what_is_concluded_in_words_belongs_to_the_row_before_it(quiet):
     sums, others = (alone(name, "rows", "", [[2.0]]) for name in ("sums", "others"))
     parts = [sums, "of all groups", others, "of the rest"]
     report = begin(MADE_UP, Options(["first"]))
-    *_, first, second = suite.measure(MADE_UP._replace(conclude=lambda rows: parts), report)
+    *_, first, second = suite.measure(MADE_UP._replace(conclude=lambda rows, groups: parts), report)
     assert (first.group, first.rows, first.notes) == ("sums", [sums], ["of all groups"])
     assert (second.group, second.rows, second.notes) == ("others", [others], ["of the rest"])
     assert report.notes[-2:] == ["of all groups", "of the rest"]

@@ -32,6 +32,9 @@ def measured(**figures: float) -> list[Row]:
 ALL = measured(at_once=0.5, sequence=50.0, direct=1.0, sampled=2.0, zone=1.0, zones=100.0)
 
 
+CORE = alone("core", "start and resume", "us", [[1.0], [1.0]])
+
+
 def test_all_rows_that_targets_ask_for_are_measured_by_the_suite() -> None:
     asked = {target.row for target in TARGETS} | {place for *_, place in CRITERIA}
     assert {(row.group, row.name) for row in ALL} == asked
@@ -39,7 +42,7 @@ def test_all_rows_that_targets_ask_for_are_measured_by_the_suite() -> None:
 
 
 def test_each_grade_of_a_target_is_a_row_with_its_verdict() -> None:
-    rows = [part for part in conclude(measured(sequence=50.0)) if isinstance(part, Row)]
+    rows = [part for part in conclude(measured(sequence=50.0), ()) if isinstance(part, Row)]
     targets = [row for row in rows if row.group == "targets"]
     assert [(row.against, row.theirs, row.figure, row.verdict) for row in targets] == [
         ("conservative", 100.0, 0.5, "pass"),
@@ -50,14 +53,14 @@ def test_each_grade_of_a_target_is_a_row_with_its_verdict() -> None:
 
 
 def test_more_ticks_a_second_are_better() -> None:
-    rows = [part for part in conclude(measured(direct=2.0)) if isinstance(part, Row)]
+    rows = [part for part in conclude(measured(direct=2.0), ()) if isinstance(part, Row)]
     (ultimate,) = (row for row in rows if row.name == "single zone" and row.against == "ultimate")
     assert (ultimate.ours, ultimate.figure) == (500.0, 2.5)
     assert (ultimate.better, ultimate.verdict) == ("higher", "pass")
 
 
 def test_the_table_has_ours_to_the_right_of_ultimate() -> None:
-    notes = [part for part in conclude(ALL) if isinstance(part, str)]
+    notes = [part for part in conclude(ALL, ()) if isinstance(part, str)]
     titles = "target", "conservative", "aggressive", "ultimate", "measured", "over ultimate"
     assert notes[0].split() == " ".join(titles).split()
     lines = {line[:38].rstrip(): line[38:].split() for line in notes[1 : 1 + len(TARGETS)]}
@@ -66,7 +69,7 @@ def test_the_table_has_ours_to_the_right_of_ultimate() -> None:
 
 
 def test_criteria_that_are_times_are_rows_and_the_others_are_told() -> None:
-    parts = list(conclude(ALL))
+    parts = list(conclude([*ALL, CORE], ()))
     rows = [part for part in parts if isinstance(part, Row) and part.group == "criteria"]
     assert [(row.name[0], row.theirs, row.verdict) for row in rows] == [
         ("1", 1_000.0, "pass"),
@@ -75,12 +78,13 @@ def test_criteria_that_are_times_are_rows_and_the_others_are_told() -> None:
         ("4", 400.0, "pass"),
     ]
     assert parts[-5:] == list(OTHER_CRITERIA)
+    assert OTHER_CRITERIA[0] not in conclude(ALL, ())  # the loop of send was not measured
     assert [text[0] for text in OTHER_CRITERIA] == ["5", "6", "7", "8", "9"]
 
 
 def test_targets_of_what_was_not_measured_are_left_out() -> None:
-    assert list(conclude([])) == []
-    names = {part.name for part in conclude(measured(zones=100.0)) if isinstance(part, Row)}
+    assert list(conclude([], ())) == []
+    names = {part.name for part in conclude(measured(zones=100.0), ()) if isinstance(part, Row)}
     assert names == {"100 zones on one thread, total", "4 100 zones in one period of one thread"}
 
 
@@ -90,7 +94,8 @@ def test_a_verdict_on_figures_of_a_busy_machine_is_unclear(
 ) -> None:
     monkeypatch.setattr(noise, "look", lambda before: noise.Look(before, cpus_busy, 0.0))
     made_up = Suite(
-        "made-up", {"all": Group(lambda _: (part for part in ALL), Amount(1, 1), Amount(1, 1))}
+        "made-up",
+        {"all": Group(lambda _: (part for part in [*ALL, CORE]), Amount(1, 1), Amount(1, 1))},
     )
     report = begin(made_up, Options(["all"]))
     *_, targets, criteria = suite.measure(made_up._replace(conclude=conclude), report)
