@@ -41,6 +41,10 @@ class CutOff(ControlError):
     """The other end went in the middle of a message."""
 
 
+class MessageTooLong(Exception):
+    """A message of this end that the other one would not take; one line."""
+
+
 class Channel:
     """One end of the wire; ``expected`` are the kinds of messages that may arrive here."""
 
@@ -59,7 +63,7 @@ class Channel:
         self._receive_bytes = min(RECEIVE_BYTES, HEAD.size + largest)
 
     async def send(self, message: msgspec.Struct) -> None:
-        """Raises ControlError when the other end is gone, or would not take such a message."""
+        """Raises ControlError when the other end is gone, MessageTooLong where that is so."""
         data = frame(message)
         async with self._sending:
             try:
@@ -126,11 +130,11 @@ class Channel:
 
 
 def frame(message: msgspec.Struct) -> bytes:
-    """A message as it travels; raises ControlError for one that is too long."""
+    """A message as it travels; raises MessageTooLong."""
     kind = type(message)
     data = _ENCODER.encode(message)
     if len(data) > BYTES_MAX[kind]:
-        raise ControlError(_too_long(kind, len(data)))
+        raise MessageTooLong(_too_long(kind, len(data)))
     return HEAD.pack(VERSION, _KINDS.index(kind), len(data)) + data
 
 

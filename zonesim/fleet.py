@@ -25,7 +25,7 @@ from zonesim.zone_handle import ZoneProcessHandle
 from zonesim.zone_states import ZoneState
 
 START_S = 10.0  # what the fork server gets to start a process
-READY_S = 60.0  # what zone processes get to come up
+READY_S = 90.0  # what zone processes get to come up, one that hangs and its successor among them
 
 
 class Fleet(FleetAnswers):
@@ -42,6 +42,7 @@ class Fleet(FleetAnswers):
     ) -> None:
         super().__init__(plan, on_ticks, on_refused, on_event, pool_failure, free_rings)
         self._starting = trio.CapacityLimiter(1)
+        self._untold: list[ZoneProcessHandle] = []  # whose end nobody has told of
         self._gently = max(1, usable_cpus() // 2)  # coming up at a time while others tick
         self._supervisor = Supervisor(
             self._start,
@@ -196,6 +197,8 @@ class Fleet(FleetAnswers):
             for host in self._hosts.values():
                 if host.handle is not None:
                     nursery.start_soon(host.handle.stop)
+        if any(not handle.has_ended() for handle in self._untold):
+            cr.kill_forkserver()  # it hangs: this process would wait for its word for ever
 
     def _end(self) -> None:
         """From now on the end of a process is what was wanted."""
@@ -253,7 +256,9 @@ class Fleet(FleetAnswers):
         async with self._starting:  # one after another: who waits for a turn is not held up
             with trio.move_on_after(START_S):
                 # In a thread: a fork server that hangs must not hold up all that is minded here.
-                return await trio.to_thread.run_sync(start, abandon_on_cancel=True)
+                handle = await trio.to_thread.run_sync(start, abandon_on_cancel=True)
+                self._untold = [*(one for one in self._untold if not one.has_ended()), handle]
+                return handle
             cr.kill_forkserver()  # the next start finds none, and has a new one
         raise TimeoutError(f"the fork server started nothing within {START_S:.0f} s")
 

@@ -113,11 +113,14 @@ class Logbook:
     def note_workers(self, pool: cr.PoolStatistics) -> None:
         """Learn which workers are there, and tell of those that have died."""
         for worker in self._ledger.note(pool):
+            if worker.hung:
+                told = f"{worker.ended}\n{worker.stacks}".strip()
+                self.note("worker-hung", worker.title, told, f"{worker.title} hung")
             self.note(
                 "worker-died",
                 worker.title,
-                f"pid {worker.pid}",
-                f"{worker.title} (pid {worker.pid}) died and was replaced",
+                f"pid {worker.pid} {worker.ended}",
+                f"{worker.title} (pid {worker.pid}) died and was replaced: {worker.ended}",
             )
 
     def show(

@@ -57,9 +57,7 @@ def run_scenario(
                 if failure is not None:  # the pool took the zones along when it gave up
                     raise RunFailed(failure) from None
                 raise
-            summary = writer.finish(
-                controller.world_hash(), scenario.limits.figures(), lambda: interrupts.count > 1
-            )
+            summary = writer.finish(controller.world_hash(), lambda: interrupts.count > 1)
     except cr.SessionError as error:
         raise RunFailed(f"{error} {SMALLER_RINGS}") from None
     except (cr.PoolFailed, MapError) as error:
@@ -86,6 +84,7 @@ def _pool(scenario: Scenario, interrupts: Interrupts) -> Iterator[cr.WorkerPool]
     pool = cr.WorkerPool(
         0 if inline else scenario.worker_count,
         ring_bytes=int(scenario.ring_mb * (1 << 20)),
+        hang_timeout=scenario.supervision.worker_hang_s,
         rings=max(scenario.steps),
         name="zonesim",
         # Workers import scipy before the first call: that takes longer than a tick.
@@ -105,6 +104,7 @@ def _writer(scenario: Scenario, directory: Path, on_notice: OnNotice) -> RunWrit
         scenario=scenario.name,
         seed=scenario.seed,
         scenario_toml_or_json=msgspec.json.encode(scenario).decode(),
+        limits=scenario.limits.figures(),
         machine=describe_machine(),
         versions=versions(),
         on_unwritable=on_notice,

@@ -64,6 +64,7 @@ class RunWriter:
         scenario: str,
         seed: int,
         scenario_toml_or_json: str,
+        limits: Mapping[str, float],
         machine: Mapping[str, str | int],
         versions: Mapping[str, str],
         on_unwritable: OnUnwritable = lambda line: None,
@@ -85,7 +86,7 @@ class RunWriter:
             directory.mkdir(parents=True, exist_ok=True)
             self._path.touch(exist_ok=False)  # a run is never written over
             self._file = RunFile(self._path, SCHEMA, self._news.append)
-            self._file.begin("runs", (*origin, started_utc, "", "{}"))
+            self._file.begin("runs", (*origin, started_utc, "", _json(limits)))
         self._queue = RunQueue(self._file)
 
     def __enter__(self) -> RunWriter:
@@ -195,7 +196,6 @@ class RunWriter:
     def finish(
         self,
         world_hash: str,
-        limits: Mapping[str, float],
         is_in_a_hurry: Callable[[], bool] = lambda: False,
     ) -> Summary:
         """Close the run, write ``summary.json`` and give back what it says.
@@ -204,8 +204,7 @@ class RunWriter:
         there is to sum up: it is read from there.
         """
         self._flush()
-        row = (world_hash, _json(limits))
-        self._queue.write("UPDATE runs SET world_hash = ?, limits = ?", [row])
+        self._queue.write("UPDATE runs SET world_hash = ?", [(world_hash,)])
         self._end(is_in_a_hurry)
         with writing(self._path):
             summary = summarise(read_run(self._file.database))

@@ -46,6 +46,15 @@ class Supervision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         float, Meta(ge=0, le=600, description="The longest wait before a restart.")
     ] = 5.0
 
+    worker_hang_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=86_400,
+            description="Seconds after which a worker that is still at one batch of calls hangs.",
+        ),
+    ] = 30.0
+
     def silence_s(self, period_s: float) -> float:
         """How long a process that is well may say nothing."""
         missed_s = self.missed_beats * min(period_s, LONGEST_BEAT_S)

@@ -20,7 +20,7 @@ from zonesim.zone_handle import ZoneProcessHandle
 LOOK_S = 0.1
 OWN_DELAY_S = 0.2  # who looks this much too late has heard nothing meanwhile, either
 
-COMING_UP_S = 60.0  # until then a process may be silent that has not made its zones yet
+COMING_UP_S = 30.0  # until then a process may be silent that has not made its zones yet
 
 OnEvent = Callable[[str, str, str], None]  # kind, subject, detail
 

@@ -27,6 +27,7 @@ class ZoneProcessHandle:
 
     def __init__(self, host: int, title: str, socket_path: Path, pool_address: str) -> None:
         self.stack_path = stack_path(pool_address, host)
+        self.stack_path.unlink(missing_ok=True)  # what its predecessor said
         self._process = forkserver(PRELOAD).Process(
             target=zone_process_main,
             args=(str(socket_path), pool_address, host, title, str(self.stack_path)),
@@ -59,7 +60,7 @@ class ZoneProcessHandle:
 
     def kill(self) -> None:
         """SIGKILL; nothing happens where it has ended already."""
-        if not self._has_ended():
+        if not self.has_ended():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
@@ -75,10 +76,11 @@ class ZoneProcessHandle:
                 await self._poll_until_ended()
 
     async def _poll_until_ended(self) -> None:
-        while not self._has_ended():  # noqa: ASYNC110 - a process sets no trio.Event
+        while not self.has_ended():  # noqa: ASYNC110 - a process sets no trio.Event
             await trio.sleep(POLL_S)
 
-    def _has_ended(self) -> bool:
+    def has_ended(self) -> bool:
+        """Whether it is known to have ended."""
         code = self._process.exitcode
         if code != FORK_SERVER_LOST:
             return code is not None

@@ -67,7 +67,7 @@ async def _serve(socket_path: str, pool_address: str, host: int, stack_path: str
         pool = cr.WorkerPool.attach(pool_address)
         pool.end_with_owner()
         stacks = answer_with_stacks(Path(stack_path))
-    except (OSError, cr.PoolClosed):
+    except (FileNotFoundError, ConnectionRefusedError, cr.PoolClosed):
         return  # the controller went before we came
     async with Channel(stream, FromController) as channel:
         with stacks, cr.SlackCollector() as garbage:

@@ -3,6 +3,7 @@
 from ._fifo import LEAST_CAPACITY as LEAST_CAPACITY
 from ._fifo import FifoReader as FifoReader
 from ._fifo import FifoWriter as FifoWriter
+from ._files import PRIVATE as PRIVATE
 from ._files import make_fifo as make_fifo
 from ._files import remove_file as remove_file
 from ._files import write_file as write_file

@@ -3,7 +3,8 @@
 Its files: ``lock`` (held with flock while the owner lives), ``pool.json``, the FIFOs ``calls``
 (zones to workers; one more for each worker that is somebody's home, ``calls.<place>``), ``status``
 (workers to pool) and ``lifeline`` (never written: its end of file says that the owner is gone),
-``failure.txt`` where the pool gave up, and for each zone ``<ring>.ring`` and ``<ring>.replies``.
+``failure.txt`` where the pool gave up, for each zone ``<ring>.ring`` and ``<ring>.replies``, for
+each worker ``<number>.stacks``, where it says where it stands when it is asked.
 """
 
 from __future__ import annotations
@@ -135,6 +136,10 @@ class Session:
     def spill(self, ring: int, sequence: int) -> Path:
         """The file of a reply that did not fit its record."""
         return self.directory / f"{ring:08x}.{sequence:016x}.spill"
+
+    def stacks(self, worker: int) -> Path:
+        """Where a worker writes its stacks when it is asked for them."""
+        return self.directory / f"{worker}.stacks"
 
     def all_replies(self) -> list[Path]:
         """The reply FIFOs of all zones that are attached now."""

@@ -73,6 +73,7 @@ class Batch:
         "expired",
         "function",
         "handle",
+        "hung",
         "kept",
         "offset",
         "pile",
@@ -120,6 +121,7 @@ class Batch:
         self.sendings = 0  # because the one before seems to be lost
         self.seen: Any = None  # what the last look at its record found
         self.expired: int | None = None  # the call that has run longer than its timeout
+        self.hung = 0  # the holder that it hangs, as its record has it
 
     @property
     def turn(self) -> tuple[int, int]:

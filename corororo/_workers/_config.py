@@ -21,6 +21,7 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_reply_bytes: int | None = None  # as much as the ring holds
     max_pending: int = 100_000
     placement: Placement = "shared"
+    hang_timeout: float | None = None
     format: Literal[3] = 3
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from multiprocessing.connection import wait
@@ -23,20 +24,27 @@ from corororo._ring import (
     Session,
     explaining_open_files,
     is_out_of_files,
+    remove_file,
     write_file,
 )
 from corororo.abc import Clock
 
 from ._hiring import RETRY_S, Hiring
 from ._news import News
-from ._process import WorkerProcess
+from ._process import WorkerProcess, wake_stopped_forkserver
 from ._retiring import RETIRED
 from ._roster import Roster
-from ._stopped import is_stopped
+from ._stacks import ANSWER_S, ASK
+from ._stopped import means_stopped, state_of
 
 LOOK_S = 0.05  # between two looks for workers that stand still, however many zones ask
 SWEEP_S = 3.0  # between two looks for what nobody tells of
 STILLBORN_LIMIT = 3  # workers that die one after another before any of them has read a call
+
+# Why workers are killed.
+EXPIRED = "a call of it had run for longer than its timeout"
+LOOPS = "it was at one batch of calls for longer than hang_timeout"
+STOPPED = "a signal had stopped it"
 
 
 @contextlib.contextmanager
@@ -71,6 +79,7 @@ class Minder:
         self._told_size = 0  # as many workers as the zones know of
         self._stillborn = 0
         self._stillborn_newcomers = 0
+        self._lost_servers: set[int] = set()
         self._next_sweep = clock.now() + SWEEP_S
         self._next_look = 0.0
         self._status = FifoReader(session.status, blocking=False)
@@ -106,6 +115,7 @@ class Minder:
             with _if_files_allow():
                 self._sweep()
         self._read_status()
+        self._kill_those_that_do_not_answer()
         ended = [worker for worker in roster.everyone() if worker.exit_code() is not None]
         if self._stopping.is_set():
             return
@@ -126,6 +136,9 @@ class Minder:
         reminder_s = self._roster.retiring.next_reminder_s()
         if reminder_s is not None:
             timeout_s = min(timeout_s, reminder_s)
+        for worker in self._roster.everyone():
+            if worker.kill_at is not None:
+                timeout_s = min(timeout_s, max(0.0, worker.kill_at - self._clock.now()))
         wait([*sentinels, self._status.fileno(), self._wake_reader], timeout_s)
         with contextlib.suppress(BlockingIOError):  # it was something else
             os.read(self._wake_reader, 1024)
@@ -150,8 +163,10 @@ class Minder:
                 self._roster.takes_calls(worker)
                 self._stillborn = self._stillborn_newcomers = 0
             elif worker is not None and descriptor.kind == Kind.KILL:
-                worker.killed_on_request = True
-                worker.kill()
+                self._kill_for_its_call(worker)
+            elif worker is not None and descriptor.kind == Kind.HUNG:
+                worker.killed_on_request = True  # the zone knows for which of its batches
+                self._end_hung(worker, LOOPS)
         if looks and self._clock.now() >= self._next_look:
             with _if_files_allow():
                 self._kill_those_that_stand_still()
@@ -164,26 +179,53 @@ class Minder:
         """A worker that was stopped by a signal keeps what it has, and may keep it for ever."""
         self._next_look = self._clock.now() + LOOK_S
         for worker in self._roster.everyone():
-            if is_stopped(worker.pid):
-                worker.kill()
+            state = state_of(worker.pid)
+            if means_stopped(state):
+                self._end_hung(worker, STOPPED)
+            elif state.startswith("Z") and worker.exit_code() is None:
+                wake_stopped_forkserver()  # who was to tell of its end
+
+    def _kill_for_its_call(self, worker: WorkerProcess) -> None:
+        if worker.exit_code() is None:
+            worker.killed_on_request = True
+            worker.why_killed = worker.why_killed or EXPIRED
+            worker.kill()
+
+    def _end_hung(self, worker: WorkerProcess, why: str) -> None:
+        """Have one that does not come back leave its stacks and end; kill it where it does not."""
+        if worker.why_killed or worker.exit_code() is not None:
+            return
+        worker.why_killed, worker.hung = why, True
+        worker.kill_at = self._clock.now() + ANSWER_S
+        worker.send_signal(ASK)
+        worker.send_signal(signal.SIGCONT)  # one that is stopped answers when it goes on
+
+    def _kill_those_that_do_not_answer(self) -> None:
+        for worker in self._roster.everyone():
+            if worker.kill_at is not None and self._clock.now() >= worker.kill_at:
+                worker.kill_at = None
+                if worker.exit_code() is None:
+                    worker.kill()
 
     # -- who goes and who comes
 
     def _tell_end(self, worker: WorkerProcess) -> None:
         """Tell the zones, unless it has ended as it was asked to: then it has nothing of theirs."""
         worker.make_sure_it_is_dead()
+        worker.note_end(self._session.stacks(worker.number), self._stopping.wait)
         if self._roster.is_retiring(worker) and worker.exit_code() == RETIRED:
             return
         kind = Kind.WORKER_KILLED if worker.killed_on_request else Kind.WORKER_DIED
         self._news.add_for_all(Descriptor(kind, worker=worker.number))
 
     def _bury(self, worker: WorkerProcess) -> None:
+        remove_file(self._session.stacks(worker.number))
         roster = self._roster
         if roster.is_retiring(worker):
             roster.see_off(worker)
         elif roster.is_newcomer(worker):
             roster.remove(worker)
-            self._stillborn_newcomers += 1
+            self._stillborn_newcomers += self._is_news(worker)
             if self._stillborn_newcomers >= STILLBORN_LIMIT:
                 self._stillborn_newcomers = 0
                 roster.want_no_more(_stillborn(worker))
@@ -194,11 +236,20 @@ class Minder:
 
     def _replace(self, worker: WorkerProcess) -> None:
         if not worker.ready:
-            self._stillborn += 1
+            self._stillborn += self._is_news(worker)
             if self._stillborn >= STILLBORN_LIMIT:
                 self._fail(_stillborn(worker))
                 return
         self._roster.replace(worker, self._hiring.start(worker.place))
+
+    def _is_news(self, stillborn: WorkerProcess) -> bool:
+        """Whether its death says something: all that a fork server takes along say it once."""
+        server = stillborn.lost_server
+        if server is None:
+            return True
+        known = server in self._lost_servers
+        self._lost_servers.add(server)
+        return not known
 
     def _bring_to_size(self) -> None:
         roster = self._roster

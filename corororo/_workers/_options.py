@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Literal
@@ -61,6 +62,17 @@ def check_figure(name: str, value: int, minimum: int, maximum: int | None = None
         raise ValueError(f"{name} must be at least {minimum}, got {value}; {option}")
     if maximum is not None and value > maximum:
         raise ValueError(f"{name} must be at most {maximum}, got {value}; {option}")
+
+
+def check_seconds(name: str, value: float | None) -> None:
+    """A time that passes, or None."""
+    if value is None:
+        return
+    option = f"WorkerPool({name}=...)"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number of seconds or None, got {value!r}; {option}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be more than 0 seconds, got {value}; {option}")
 
 
 def check_modules(name: str, modules: Sequence[str]) -> None:

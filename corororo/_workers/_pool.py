@@ -26,6 +26,7 @@ from ._options import (
     check_idle,
     check_modules,
     check_resize,
+    check_seconds,
     cpus_to_pin,
     usable_cpus,
 )
@@ -54,6 +55,11 @@ class WorkerPool:
             its Tasks wait for their turn to make more.
         placement: "shared", all workers read one queue, or "home", each Scheduler has a worker
             that is its own first, and idle workers take from the busiest.
+        hang_timeout: seconds after which a worker that is still at one batch of calls hangs, as in
+            an endless loop. It is killed and counts as dead: its calls run again, alone in the end,
+            and the one that hangs every worker fails with WorkerDied. None, the default: calls may
+            take as long as they like. Functions with a ``timeout`` of their own go by that; calls
+            that run inline, with 0 workers, by neither.
         rings: Schedulers that are expected; the session directory goes where their rings fit.
         name: what the processes call themselves: ``<name> worker 3``.
         imports: modules that each worker imports before it takes its first call.
@@ -75,6 +81,7 @@ class WorkerPool:
         max_reply_bytes: int | None = None,
         max_pending: int = 100_000,
         placement: Placement = "shared",
+        hang_timeout: float | None = None,
         rings: int = 1,
         name: str = "corororo",
         imports: Sequence[str] = (),
@@ -92,12 +99,19 @@ class WorkerPool:
         check_figure("max_pending", max_pending, 1)
         if placement not in ("shared", "home"):
             raise ValueError(f'placement must be "shared" or "home", got {placement!r}')
+        check_seconds("hang_timeout", hang_timeout)
         check_figure("rings", rings, 1)
         check_modules("imports", imports)
         check_modules("preload", preload)
         check_idle(idle)
         self._config = PoolConfig(
-            count, (ring_bytes + 63) & ~63, max_batch, max_reply_bytes, max_pending, placement
+            count,
+            (ring_bytes + 63) & ~63,
+            max_batch,
+            max_reply_bytes,
+            max_pending,
+            placement,
+            hang_timeout,
         )
         self._rings = rings
         self._plan = Plan(name, imports, preload, idle or Park(), cpus_to_pin(pin))

@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerContext
 from multiprocessing.forkserver import _forkserver as _server
@@ -25,12 +25,15 @@ from corororo._ring import told_after_fork
 from corororo.abc import IdleStrategy
 
 from ._birth import DeafProcess
+from ._stacks import last_stacks
+from ._stopped import is_dead, is_stopped
 from ._worker_main import worker_main
 
 FILES_TO_START = 16  # open at once while a process starts, those of the server among them
 IMPORT_PATH_VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH")
 SAVED_PREFIX = "CORORORO_SAVED_"
 FORKSERVER_LOST = 255  # the exit code that multiprocessing reports when it cannot know
+BURIAL_LOOKS, BURIAL_GAP_S = 50, 0.002
 
 _starting = threading.Lock()
 
@@ -42,6 +45,9 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     pid: int
     title: str
     ready: bool
+    ended: str = ""  # how, of one that has
+    hung: bool = False  # it did not come back, and was ended for that
+    stacks: str = ""  # where it stood then, if it could tell
 
 
 class WorkerProcess:
@@ -63,8 +69,17 @@ class WorkerProcess:
         self.title = title
         self.ready = False
         self.killed_on_request = False  # for a call of its batch, which need not be its own fault
+        self.why_killed = ""
+        self.hung = False
+        self.kill_at: float | None = None  # where it does not end itself until then
+        self.stacks = ""
+        self.ended = ""  # how, in words
+        self.lost_server: int | None = None  # that died before it could tell how this one ended
+        self._code: int | None = None
         _must_have_files(FILES_TO_START)
+        wake_stopped_forkserver()  # it would start nobody, and not say so
         forkserver(preload)
+        self._server: int | None = _server._forkserver_pid  # type: ignore[attr-defined]
         self._process = DeafProcess(
             name=title,
             target=worker_main,
@@ -82,7 +97,9 @@ class WorkerProcess:
 
     def status(self) -> WorkerStatus:
         """A frozen snapshot."""
-        return WorkerStatus(self.number, self.pid, self.title, self.ready)
+        return WorkerStatus(
+            self.number, self.pid, self.title, self.ready, self.ended, self.hung, self.stacks
+        )
 
     @property
     def sentinel(self) -> int:
@@ -90,12 +107,35 @@ class WorkerProcess:
         return self._process.sentinel
 
     def exit_code(self) -> int | None:
-        """None while it runs; a negative signal number where a signal ended it."""
-        return self._process.exitcode
+        """None while it runs; a negative signal number where a signal ended it.
+
+        For one thread: of two that ask at the same time, one would get a wrong answer.
+        """
+        self._code = self._process.exitcode
+        return self._code
+
+    def note_end(self, stacks: Path, wait: Callable[[float], object]) -> None:
+        """Tell from now on how it has ended, and what it has left; its server may need a moment."""
+        code = self._code
+        assert code is not None
+        if code == FORKSERVER_LOST and self._server is not None:
+            for _ in range(BURIAL_LOOKS):  # its files are closed before it counts as dead
+                if is_dead(self._server):
+                    self.lost_server = self._server
+                    break
+                wait(BURIAL_GAP_S)
+        if self.why_killed:
+            self.ended = f"killed: {self.why_killed}"
+        elif self.lost_server is not None:
+            self.ended = "killed: its fork server died"
+        else:
+            self.ended = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        if self.hung:
+            self.stacks = last_stacks(stacks)
 
     def make_sure_it_is_dead(self) -> None:
         """After its sentinel has spoken: a lost forkserver says so of processes that still live."""
-        if self._process.exitcode == FORKSERVER_LOST:
+        if self._code == FORKSERVER_LOST:
             self.kill()
 
     def kill(self) -> None:
@@ -154,6 +194,14 @@ def kill_forkserver() -> None:
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def wake_stopped_forkserver() -> None:
+    """Have the server go on where a signal holds it: else nobody hears how its children end."""
+    pid: int | None = _server._forkserver_pid  # type: ignore[attr-defined]
+    if pid is not None and is_stopped(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
 
 
 def _ensure_running() -> None:

@@ -103,7 +103,12 @@ class Recovery:
         elif holder == death.worker:
             if batch.expired != self._records.header(batch).current:
                 batch.expired = None  # it came back in its last moment, and another one began
-            self._desk.run_again(batch, its_own_doing=death.kind == Kind.WORKER_DIED)
+            own = death.kind == Kind.WORKER_DIED or self._hangs(batch)
+            self._desk.run_again(batch, its_own_doing=own)
+
+    def _hangs(self, batch: Batch) -> bool:
+        """Whether whoever has it now was ended for it."""
+        return batch.hung == self._records.header(batch).holder
 
     def distrust(self, batch: Batch) -> None:
         """What came in answer to a batch is no answer. Who has the batch may still send one."""
@@ -175,7 +180,7 @@ class Recovery:
                 batch.sendings += 1
                 self._desk.write_again(batch)
         elif batch.seen == (batch.attempt, holder):  # its reply has had the time to arrive
-            self._desk.run_again(batch, its_own_doing=False)
+            self._desk.run_again(batch, its_own_doing=self._hangs(batch))
         else:
             batch.seen = (batch.attempt, holder)
 

@@ -14,7 +14,7 @@ import msgspec
 from corororo.abc import Clock
 
 from ._process import WorkerProcess, WorkerStatus
-from ._retiring import Retiring
+from ._retiring import RETIRED, Retiring
 
 GONE_KEPT = 100  # dead workers that the statistics remember, and as many that were retired
 
@@ -124,10 +124,11 @@ class Roster:
             self.retiring.add(worker)
 
     def see_off(self, worker: WorkerProcess) -> None:
-        """It was asked to end, and has."""
+        """It was asked to end, and has; by itself, unless it died before it came to it."""
         with self.changed:
             self.retiring.remove(worker)
-            self._retired.append(worker.status())
+            as_asked = worker.exit_code() == RETIRED
+            (self._retired if as_asked else self._died).append(worker.status())
 
     def want_no_more(self, why: str) -> None:
         """Make do with those that were there before the newcomers, and those that have come up."""

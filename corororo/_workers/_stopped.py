@@ -1,7 +1,8 @@
-"""Whether a process stands still because of a signal. Knows no workers."""
+"""Whether a process stands still because of a signal, or has ended unburied. Knows no workers."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -16,8 +17,26 @@ def is_stopped(pid: int) -> bool:
     One that a debugger holds is not stopped, nor is one that has ended. Reads /proc; where there
     is none it asks ps, and takes a process for running while ps does not answer.
     """
-    state = _state_in_proc(pid) if HAS_PROC else _state_by_ps(pid)
+    return means_stopped(state_of(pid))
+
+
+def means_stopped(state: str) -> bool:
+    """The same of what ``state_of`` has said."""
     return state.startswith("T") and "X" not in state  # X: of a BSD's ps, traced
+
+
+def is_dead(pid: int) -> bool:
+    """Whether it has ended, be it that its parent has not asked how."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return state_of(pid).startswith("Z")
+
+
+def state_of(pid: int) -> str:
+    """What the system says of a process, its first letter first; "" where it says nothing."""
+    return _state_in_proc(pid) if HAS_PROC else _state_by_ps(pid)
 
 
 def _state_in_proc(pid: int) -> str:
@@ -36,5 +55,5 @@ def _state_by_ps(pid: int) -> str:
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PS_S, check=False
         )
     except (subprocess.TimeoutExpired, FileNotFoundError):
-        return ""  # whoever asks is about to kill it: only a clear answer counts
+        return ""  # whoever asks is about to end it: only a clear answer counts
     return answer.stdout.decode(errors="replace").strip()

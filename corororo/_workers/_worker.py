@@ -125,14 +125,14 @@ class Worker:
 
     def _reply(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> bytes:
         start = descriptor.offset + header.request_offset
+        if not header.timed:  # the zone learns from it how long the batch has waited
+            zone.memory.note_progress(descriptor.offset, 0, self._now_ns())
         codec = self._codec(zone.memory.read(start - header.name_length, header.name_length))
         if isinstance(codec, LookupError):
             return encode_failure_of_all(header.calls, codec)
         began_ns = self._now_ns()
         try:
             progress = zone.progress(descriptor.offset) if header.timed else None
-            if progress is None:  # the zone learns from it how long the batch has waited
-                zone.memory.note_progress(descriptor.offset, 0, began_ns)
             with zone.memory.view(start, start + header.request_length) as request:
                 values, failures = codec.decode_request(request).run(codec.function.run, progress)
             reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)

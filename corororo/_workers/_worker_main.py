@@ -17,6 +17,7 @@ from corororo.abc import IdleStrategy
 from ._config import read_config
 from ._lifeline import die_with_owner, set_title
 from ._retiring import RETIRE_SIGNAL, RETIRED
+from ._stacks import die_with_stacks
 from ._worker import Worker
 
 
@@ -40,6 +41,7 @@ def worker_main(
         die_with_owner(session)
     except PoolClosed:
         return  # the owner went before we came
+    die_with_stacks(session.stacks(number))
     for module in imports:
         importlib.import_module(module)
     worker = Worker(session, read_config(session), number, place, idle)

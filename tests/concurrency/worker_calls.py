@@ -69,6 +69,14 @@ def die_once(marker: str, x: int) -> int:
 
 
 @cr.async_task
+def loop_of(victim: int, x: int) -> int:
+    """Never come back each time that ``x`` is the victim."""
+    while x == victim:
+        pass
+    return 2 * x
+
+
+@cr.async_task
 def die_of(victim: int, x: int) -> int:
     """Kill the worker each time that ``x`` is the victim."""
     if x == victim:

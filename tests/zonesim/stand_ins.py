@@ -40,6 +40,9 @@ class StandIn:
     def told(self) -> str:
         return "by signal 9" if self.killed else "with exit code 3"
 
+    def has_ended(self) -> bool:
+        return self._ended.is_set()
+
     def kill(self) -> None:
         self.killed = True
         self._ended.set()

@@ -7,7 +7,16 @@ import msgspec
 import pytest
 import trio
 
-from zonesim.channel import HEAD, VERSION, Channel, ControlError, CutOff, check_peer, frame
+from zonesim.channel import (
+    HEAD,
+    VERSION,
+    Channel,
+    ControlError,
+    CutOff,
+    MessageTooLong,
+    check_peer,
+    frame,
+)
 from zonesim.control import (
     BYTES_MAX,
     Assign,
@@ -154,7 +163,7 @@ async def test_an_oversized_message_is_refused_before_it_is_read(wire, kind):
 
 async def test_a_message_that_nobody_would_take_is_not_sent(wire):
     end, _ = wire
-    with pytest.raises(ControlError, match="expected at most 16777216 bytes of Assign, found"):
+    with pytest.raises(MessageTooLong, match="expected at most 16777216 bytes of Assign, found"):
         await end.send(Assign([SPEC] * 200_000, {0: 1}, SAVING))
 
 

@@ -231,11 +231,11 @@ def test_checking_prints_the_scenario_or_the_schema_as_json(capsys):
 
 def test_a_past_run_is_drawn_again_from_its_figures(capsys, tmp_path):
     pytest.importorskip("zonesim.report")
-    origin = {"scenario": "field", "seed": 1, "scenario_toml_or_json": "{}"}
+    origin = {"scenario": "field", "seed": 1, "scenario_toml_or_json": "{}", "limits": {}}
     with RunWriter(tmp_path / "past", **origin, machine={}, versions={}) as writer:
         writer.begin_step(StepInfo(1, 1, 1, 0, 400.0, "realtime"))
         writer.end_step(1, 10.0, None)
-        writer.finish("00", {})
+        writer.finish("00")
 
     assert main(["report", "past"]) == DONE
     assert capsys.readouterr().out == f"report: {Path('past') / 'report.html'}\n"

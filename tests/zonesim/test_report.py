@@ -82,6 +82,7 @@ def write_run(
 ) -> Path:
     with RunWriter(
         directory,
+        limits=limits or {},
         scenario="scale <&>",
         seed=7,
         scenario_toml_or_json="zones = [1, 2]  # <script>\n",
@@ -103,7 +104,7 @@ def write_run(
             if detail:
                 pen.add_event(step, 10**15 + 2_500 * MS, "worker-died", "zonesim worker 0", detail)
             pen.end_step(step, 2.0, 5.5)
-        pen.finish("9f00000000000001", limits or {})
+        pen.finish("9f00000000000001")
     return directory
 
 
@@ -193,11 +194,12 @@ def test_a_run_without_a_tick_has_a_report(tmp_path):
 
 
 def test_a_run_that_did_not_finish_has_a_report(tmp_path):
-    with RunWriter(
-        tmp_path, scenario="x", seed=1, scenario_toml_or_json="", machine={}, versions={}
-    ):
+    figures = {"scenario": "x", "seed": 1, "scenario_toml_or_json": "", "limits": {"unhealthy": 0}}
+    with RunWriter(tmp_path, **figures, machine={}, versions={}):
         pass
-    assert "the run did not finish" in redraw(tmp_path).read_text()
+    page = redraw(tmp_path).read_text()
+    assert "the run did not finish" in page
+    assert "sets no limits" not in page
 
 
 def test_a_folder_without_a_run_has_no_report(tmp_path):

@@ -62,9 +62,14 @@ def row(zone: int, tick: int, *, carried: int = 0, completed: int = 396) -> Tick
     )
 
 
-def writer(directory: Path, on_unwritable: Callable[[str], None] = print) -> RunWriter:
+def writer(
+    directory: Path,
+    on_unwritable: Callable[[str], None] = print,
+    limits: dict[str, float] | None = None,
+) -> RunWriter:
     return RunWriter(
         directory,
+        limits=limits or {},
         on_unwritable=on_unwritable,
         scenario="scale",
         seed=7,
@@ -85,7 +90,7 @@ def step_info(step: int, zones: int) -> StepInfo:
 
 
 def write_run(directory: Path, limits: dict[str, float] | None = None) -> Summary:
-    with writer(directory) as pen:
+    with writer(directory, limits=limits) as pen:
         for step, zones in enumerate((1, 2), start=1):
             pen.begin_step(step_info(step, zones))
             for zone in range(zones):
@@ -93,7 +98,7 @@ def write_run(directory: Path, limits: dict[str, float] | None = None) -> Summar
             pen.add_worker(step, "zonesim worker 0", 4_711, 9_900, 175, 2_000 * MS, 1)
             pen.add_event(step, 10**15 + step, "worker-died", "zonesim worker 0", "signal 9")
             pen.end_step(step, 10.0, 5.5)
-        return pen.finish("9f00000000000001", limits or {})
+        return pen.finish("9f00000000000001")
 
 
 @contextlib.contextmanager
@@ -143,7 +148,7 @@ def test_a_step_is_summed_up_with_its_workers(tmp_path):
         pen.add_ticks(1, [row(zone, tick) for zone in range(2) for tick in range(25)])
         pen.add_worker(1, "zonesim worker 0", 4_711, 9_900, 175, 4_000 * MS, 0)
         pen.end_step(1, 10.0, 5.5)
-        (ended,) = pen.finish("", {}).steps
+        (ended,) = pen.finish("").steps
     assert (ended.ticks, ended.tps, ended.pss_mb_per_zone) == (50, 2.5, 5.5)
     assert ended.worker_utilisation == pytest.approx(0.2)
 
@@ -153,7 +158,7 @@ def test_workers_whose_number_changed_count_for_as_long_as_they_were_there(tmp_p
         pen.begin_step(step_info(1, 1))
         pen.add_worker(1, "zonesim worker 0", 4_711, 9_900, 175, 4_000 * MS, 0)
         pen.end_step(1, 10.0, None, workers=1.25)
-        (ended,) = pen.finish("", {}).steps
+        (ended,) = pen.finish("").steps
     assert ended.workers == 1.25
     assert ended.worker_utilisation == pytest.approx(4 / (1.25 * 10))
 
@@ -164,7 +169,7 @@ def test_calls_carried_over_a_step_are_accounted_for(tmp_path):
             pen.begin_step(step_info(step, 1))
             pen.add_ticks(step, [row(0, tick, completed=completed, carried=carried)])
             pen.end_step(step, 0.4, None)
-        assert [step.async_tasks.lost for step in pen.finish("", {}).steps] == [0, 0]
+        assert [step.async_tasks.lost for step in pen.finish("").steps] == [0, 0]
 
 
 def test_calls_carried_over_a_step_that_leaves_their_zone_out_are_accounted_for(tmp_path):
@@ -180,11 +185,11 @@ def test_calls_carried_over_a_step_that_leaves_their_zone_out_are_accounted_for(
             pen.begin_step(step_info(step, len(rows)))
             pen.add_ticks(step, rows)
             pen.end_step(step, 0.4, None)
-        assert [step.async_tasks.lost for step in pen.finish("", {}).steps] == [0, 0, 0]
+        assert [step.async_tasks.lost for step in pen.finish("").steps] == [0, 0, 0]
 
 
 def test_ticks_that_a_zone_never_ran_are_missed_in_each_step_that_they_bound(tmp_path):
-    with writer(tmp_path) as pen:
+    with writer(tmp_path, limits={"missed_ratio": 0.0}) as pen:
         for step, ran in enumerate([(5, 5), (5, 2), (5, 0)], start=1):
             begin_ns = 10**15 + (step - 1) * 5 * 400 * MS
             info = replace(step_info(step, 2), origin_ns=10**15, begin_ns=begin_ns, ticks=5)
@@ -198,7 +203,7 @@ def test_ticks_that_a_zone_never_ran_are_missed_in_each_step_that_they_bound(tmp
                     [replace(r, scheduled_ns=r.scheduled_ns + phase) for r in of_zone],
                 )
             pen.end_step(step, 2.0, None)
-        summary = pen.finish("", {"missed_ratio": 0.0})
+        summary = pen.finish("")
 
     assert [step.missed for step in summary.steps] == [0, 3, 5]
     assert len(summary.limits.broken) == 2
@@ -256,7 +261,7 @@ def test_a_step_without_a_tick_can_be_saved_and_read(tmp_path):
     with writer(tmp_path) as pen:
         pen.begin_step(step_info(1, 3))
         pen.end_step(1, 0.0, None)
-        first = pen.finish("", {})
+        first = pen.finish("")
     assert summarise(load_run(tmp_path)) == first
     assert first.steps[0].pss_mb_per_zone is None
 
@@ -288,7 +293,7 @@ def test_a_full_disk_ends_no_run_and_its_summary_has_all_figures(tmp_path):
     lines: list[str] = []
     with writer(tmp_path, lines.append) as pen, files_of_at_most(200_000):
         fill(pen, steps=3, ticks=600)
-        summary = pen.finish("0" * 16, {})
+        summary = pen.finish("0" * 16)
 
     assert not pen.saved
     assert [step.ticks for step in summary.steps] == [600] * 3
@@ -304,7 +309,7 @@ def test_a_full_disk_ends_no_run_and_its_summary_has_all_figures(tmp_path):
 def test_what_was_saved_before_the_disk_was_full_is_a_run_that_can_be_read(tmp_path):
     with writer(tmp_path) as pen, files_of_at_most(200_000):
         fill(pen, steps=3, ticks=600)
-        pen.finish("", {})
+        pen.finish("")
 
     ticks = [len(step.rows) for step in load_run(tmp_path).steps]
 
@@ -317,7 +322,7 @@ def test_figures_that_a_full_disk_refused_are_saved_at_the_end_when_it_has_room_
         with files_of_at_most(200_000):
             fill(pen, steps=3, ticks=600)
             assert pen.wait_until_written()
-        summary = pen.finish("", {})
+        summary = pen.finish("")
 
     assert pen.saved
     assert [event.kind for event in summary.events] == ["results-unwritable"]
@@ -332,7 +337,7 @@ def test_a_summary_that_cannot_be_written_is_told_once_and_leaves_no_half(tmp_pa
             pen.begin_step(step_info(step, 1))
         size_bytes = (tmp_path / "run.sqlite").stat().st_size
         with files_of_at_most(size_bytes + 50_000):
-            summary = pen.finish("", {})
+            summary = pen.finish("")
 
     assert not pen.saved
     assert len(lines) == 1
@@ -356,7 +361,7 @@ def test_a_folder_that_goes_in_the_middle_of_a_run_ends_no_run(tmp_path, loss):
         loss(tmp_path / "run")
         pen.begin_step(step_info(2, 1))
         pen.add_ticks(2, [row(0, 1000)])
-        summary = pen.finish("", {})
+        summary = pen.finish("")
 
     assert not pen.saved
     assert [step.ticks for step in summary.steps] == [600, 1]
@@ -370,7 +375,7 @@ def test_memory_for_refused_figures_is_bounded_and_who_fills_it_hears_of_it(tmp_
     lines: list[str] = []
     with writer(tmp_path, lines.append) as pen, files_of_at_most(100_000):
         fill(pen, steps=4, ticks=1_000)
-        summary = pen.finish("", {})
+        summary = pen.finish("")
 
     assert 0 < sum(step.ticks for step in summary.steps) < 4_000
     assert len(summary.steps) == 4

@@ -74,7 +74,7 @@ def test_nobody_waits_while_the_disk_stalls_and_all_is_written_in_order_when_it_
     with stalled(folder):
         write_steps(pen, 2, 3, 4)
         pen.tell_news()
-    summary = pen.finish("0" * 16, {})
+    summary = pen.finish("0" * 16)
 
     run = load_run(folder)
     assert pen.saved
@@ -96,7 +96,7 @@ def test_a_stall_that_lasts_is_told_once_to_whoever_asks_for_news_and_is_an_even
         [line] = told
         pen.tell_news()
         assert told == [line]
-    summary = pen.finish("", {})
+    summary = pen.finish("")
 
     assert line.startswith(f"{folder}/run.sqlite: the disk has taken no figures of the run for ")
     assert line.endswith(" s; they wait in memory")
@@ -108,7 +108,7 @@ def test_all_that_is_told_is_told_in_the_thread_of_the_run(folder):
     with writer(folder, lambda line: threads.append(threading.current_thread())) as pen:
         folder.rename(folder.with_name("away"))
         write_steps(pen, 1)
-        pen.finish("", {})
+        pen.finish("")
 
     assert threads == [threading.current_thread()]
 
@@ -121,7 +121,7 @@ def test_a_file_that_is_locked_for_long_has_the_run_go_on_in_memory_and_is_saved
         write_steps(pen, 2)
         wait_until(lambda: pen._queue.stalled_s >= 0.5)
     write_steps(pen, 3)
-    summary = pen.finish("0" * 16, {})
+    summary = pen.finish("0" * 16)
 
     assert pen.saved
     [line] = told
@@ -145,7 +145,7 @@ def test_the_end_of_a_run_waits_with_patience_for_a_disk_that_stalls_for_good(
                 monkeypatch.setattr(run_writer, "HURRY_S" if hurried else "PATIENCE_S", 0.3)
                 monkeypatch.setattr(run_writer, "PATIENCE_S" if hurried else "HURRY_S", LIMIT_S)
                 pen.add_event(1, 1, "zone-died", "zonesim zone 0", "")
-                pen.finish("0" * 16, {}, lambda: hurried)
+                pen.finish("0" * 16, lambda: hurried)
 
         threads: list[threading.Thread] = []
         with pytest.raises(OutputError) as refusal:
@@ -166,7 +166,7 @@ def test_a_disk_that_stalls_at_the_very_end_leaves_the_summary_in_memory(
     write_steps(pen, 2)
     assert pen.wait_until_written()
     monkeypatch.setattr(run_writer, "PATIENCE_S", 1.0)
-    summary = pen.finish("0" * 16, {})
+    summary = pen.finish("0" * 16)
     go_on.set()
 
     assert not pen.saved
@@ -208,7 +208,7 @@ def test_a_run_ends_though_each_write_takes_longer_than_a_stall(pen, told, monke
     monkeypatch.setattr(run_writer, "STALLED_S", 0.05)
     slow(pen, monkeypatch, 0.15)
     write_steps(pen, 2, 3)
-    summary = pen.finish("0" * 16, {})
+    summary = pen.finish("0" * 16)
 
     assert pen.saved
     assert len(told) == 1
@@ -224,7 +224,7 @@ def test_who_wants_the_end_soon_does_not_wait_for_one_slow_write_after_another(f
             for step in range(1, 1_000):
                 write_steps(pen, step)
             threads.append(pen._queue._thread)
-            pen.finish("0" * 16, {}, lambda: True)
+            pen.finish("0" * 16, lambda: True)
 
     threads: list[threading.Thread] = []
     with pytest.raises(OutputError, match="are not saved"):
@@ -239,7 +239,7 @@ def test_a_disk_that_refuses_a_folder_whose_name_is_no_text_is_an_event_like_any
     with writer(folder, told.append) as pen:
         folder.rename(tmp_path / "away")
         write_steps(pen, 1)
-        summary = pen.finish("", {})
+        summary = pen.finish("")
 
     [line] = told
     assert line.startswith(f"{tmp_path}/run\\udcff/run.sqlite: the figures of the run cannot be")
@@ -269,7 +269,7 @@ def test_a_slow_disk_slows_down_whoever_writes_and_no_more_when_the_run_ends(pen
     began_s = time.monotonic()
     write_steps(pen, 2, 3)
     assert not pen._queue.wait(0.2)
-    summary = pen.finish("", {})
+    summary = pen.finish("")
 
     assert time.monotonic() - began_s < LIMIT_S
     assert pen.saved
@@ -288,7 +288,7 @@ def test_what_waits_for_a_disk_is_bounded_and_who_has_masses_of_it_is_told_once(
     monkeypatch.setattr(run_queue, "QUEUED_ROWS_MAX", 1_500)
     with stalled(folder):
         write_steps(pen, 2, 3, 4, 5)
-    summary = pen.finish("", {})
+    summary = pen.finish("")
 
     assert pen.saved
     [line] = told
@@ -302,7 +302,7 @@ def test_a_slow_disk_has_fewer_writes_to_do_the_more_there_is_to_write(pen, fold
         for number in range(1_000):
             pen.add_event(1, number, "zone-died", "zonesim zone 0", str(number))
     before = pen._file._writes
-    summary = pen.finish("", {})
+    summary = pen.finish("")
 
     assert pen._file._writes - before <= 3
     assert [event.detail for event in summary.events] == [str(number) for number in range(1_000)]
@@ -333,7 +333,7 @@ def test_a_write_that_was_taken_though_it_was_refused_is_not_made_twice(pen, fol
     monkeypatch.setattr(pen._file, "_write_all", write_and_refuse)
     pen.add_ticks(1, [row(0, tick) for tick in range(600)])
     assert pen.wait_until_written()
-    summary = pen.finish("", {})
+    summary = pen.finish("")
 
     assert summary.steps[0].ticks == 600
     assert pen.saved

@@ -66,12 +66,8 @@ def alone(
     goal: Goal | None = None,
     note: str = "",
     statistic: Statistic = own_median,
-    is_extreme: bool = False,
 ) -> Row:
-    """The row of something that is compared with nothing.
-
-    Of an extreme, the least of all, no draw can find less: it ``is_extreme`` and has no interval.
-    """
+    """The row of something that is compared with nothing."""
     figure = statistic(flat(samples), flat(samples))
     return Row(
         group=group,
@@ -80,7 +76,7 @@ def alone(
         ours=figure,
         figure=figure,
         figure_unit=unit,
-        interval=None if is_extreme else interval(statistic, samples, samples),
+        interval=interval(statistic, samples, samples),
         goal=goal,
         verdict=_verdict(goal, figure),
         better=_better(goal),

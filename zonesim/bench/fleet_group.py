@@ -7,6 +7,8 @@ from math import ceil
 from statistics import fmean
 from typing import Any
 
+import msgspec
+
 from .apart import run_apart
 from .figures import Comparison, Goal, Row, alone
 from .fleet_run import FleetRun, run_fleet
@@ -56,16 +58,20 @@ def measure_fleet(setting: Setting) -> Measuring:
 def _measure_chains(setting: Setting) -> Measuring:
     crowd = yield from _runs(setting, "chains", {"zones": ZONES, "duration_s": SECONDS})
     late = [[float(late) for late in run.late] for run in crowd]
-    yield alone(GROUP, f"{CROWD}: {LATE}", "ticks", late, goal=Goal("at most", 0), statistic=total)
+    row = alone(GROUP, f"{CROWD}: {LATE}", "ticks", late, goal=Goal("at most", 0), statistic=total)
+    yield _of(crowd, row)
     responses = [part for run in crowd for part in run.response_ms]
-    yield alone(
+    row = alone(
         GROUP, f"{CROWD}: {RESPONSE}", "ms", responses, goal=Goal("at most", 5), statistic=p99
     )
+    yield _of(crowd, row)
     single = yield from _runs(setting, "chains", {"zones": 1, "duration_s": SECONDS_OF_ONE})
     crowd = crowd[: len(single)]  # as many, where the run ends early
-    yield Comparison(
+    comparison = Comparison(
         GROUP, f"{CROWD}: {MAIN_THREAD}", ONE_ZONE, "ms", ratio, goal=Goal("at most", 1.25)
-    ).row([run.main_ms for run in crowd], [run.main_ms for run in single])
+    )
+    row = comparison.row([run.main_ms for run in crowd], [run.main_ms for run in single])
+    yield _of(crowd, row)
 
 
 def _measure_many(setting: Setting) -> Measuring:
@@ -82,18 +88,11 @@ def _held(name: str, runs: list[FleetRun], late_percent: float) -> Iterator[Row]
     """Whether every zone ticked on time."""
     rates: Rounds = [[ticks / SECONDS for ticks in run.ticks_of_zones] for run in runs]
     goal = Goal("at least", 2.5)
-    yield alone(
-        GROUP,
-        f"{name}: {SLOWEST}",
-        "ticks/s",
-        rates,
-        goal=goal,
-        statistic=slowest,
-        is_extreme=True,
-    )
+    row = alone(GROUP, f"{name}: {SLOWEST}", "ticks/s", rates, goal=goal, statistic=slowest)
+    yield msgspec.structs.replace(row, interval=None)  # no draw finds one slower than the slowest
     late = [run.late_percent for run in runs]
     goal = Goal("at most", late_percent)
-    yield alone(GROUP, f"{name}: {LATE_SHARE}", "%", late, goal=goal, statistic=mean)
+    yield _of(runs, alone(GROUP, f"{name}: {LATE_SHARE}", "%", late, goal=goal, statistic=mean))
 
 
 def _measure_struck(setting: Setting) -> Measuring:
@@ -121,6 +120,11 @@ def _measure_struck(setting: Setting) -> Measuring:
 
 
 # -- runs
+
+
+def _of(runs: Sequence[FleetRun], row: Row) -> Row:
+    """The row of so many runs: the parts of a single one do not know how runs differ."""
+    return row if len(runs) > 1 else msgspec.structs.replace(row, interval=None)
 
 
 def _runs(

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from zonesim_runs import a_worker_has_calls
+from zonesim_runs import a_worker_has_calls, needs_titles
 
 from zonesim.cli import main
 
@@ -102,6 +102,43 @@ def test_a_run_that_is_cancelled_before_its_first_tick_leaves_nothing(start, num
 
     assert ended.code == 130, ended.error
     assert "Traceback" not in ended.error
+
+
+SCALE = ("scale", "chains", "--set", "chains.chains=4", "--json", "--out", "run", "--duration", "1")
+
+
+def zones_of(command):
+    return {line for line in command.processes().values() if line.startswith("zonesim zone ")}
+
+
+@needs_titles
+@pytest.mark.parametrize("number", CANCELS)
+def test_a_run_that_is_cancelled_while_it_grows_saves_what_it_measured(start, tmp_path, number):
+    command = start(*SCALE, "--zones", "1,9")
+    command.wait_for_process("zonesim zone 2")
+    command.signal(number)
+
+    ended = command.finish()
+
+    saved_all(tmp_path / "run", ended)
+    [step] = ended.document["steps"]  # the second one has not begun
+    assert step["zones"] == 1
+    assert step["async_tasks"]["lost"] == 0
+
+
+@needs_titles
+@pytest.mark.parametrize("number", CANCELS)
+def test_a_run_that_is_cancelled_while_zones_drain_saves_what_it_measured(start, tmp_path, number):
+    command = start(*SCALE, "--zones", "9,1")
+    command.wait_until(lambda: len(zones_of(command)) == 9, "all zones")
+    command.wait_until(lambda: len(zones_of(command)) < 9, "first zone that has drained")
+    command.signal(number)
+
+    ended = command.finish()
+
+    saved_all(tmp_path / "run", ended)
+    assert [step["zones"] for step in ended.document["steps"]] == [9, 1]
+    assert {step["async_tasks"]["lost"] for step in ended.document["steps"]} == {0}
 
 
 def test_a_check_of_paths_that_is_cancelled_leaves_nothing(start, tmp_path):

@@ -209,8 +209,11 @@ def test_a_fork_server_that_hangs_is_replaced_when_a_zone_has_to_be_started(star
     assert any("the fork server started nothing within" in detail for detail in told)
 
 
-def test_a_run_whose_fork_server_hangs_comes_to_its_end(start, tmp_path):
-    command = start(*CHAINS, "--zones", "2", "--ticks", "50", "--out", "run", "--json")
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_run_whose_fork_server_hangs_comes_to_its_end(start, tmp_path, workers):
+    # The later one counts.
+    options = ("--workers", workers, "--ticks", "50", "--out", "run", "--json")
+    command = start(*CHAINS, "--zones", "2", *options)
     command.wait_for_step(tmp_path / "run")
     server = fork_server(command)
     os.kill(server, signal.SIGSTOP)
@@ -234,3 +237,30 @@ def test_ticks_at_full_speed_are_all_told_of_whoever_dies(start, tmp_path):
     assert ended.code == 0, ended.error
     assert any(event["kind"] == "zone-restarted" for event in ended.document["events"])
     assert set(ticks_of(tmp_path / "run", 0)) == set(range(3000))
+
+
+@NEEDS_PROC
+def test_a_worker_that_never_comes_back_is_found_and_says_where_it_stands(start, tmp_path):
+    loop = ("--set", "chains.chains=1", "--set", "chains.work=spin:60000ms")
+    soon = ("--set", "supervision.worker_hang_s=0.3", "--workers", "1", "--ticks", "1")
+    ended = start(*CHAINS, *loop, *soon, "--out", "run").finish()
+
+    assert ended.code == 2
+    assert "zonesim zone 0" in ended.error
+    assert "Traceback" not in ended.error
+    hung = [(subject, told) for kind, subject, told in events(tmp_path / "run") if "hung" in kind]
+    assert {subject for subject, _ in hung} == {"zonesim worker 1"}
+    assert all("in do_work" in told for _, told in hung)
+
+
+@NEEDS_PROC
+def test_a_stopped_worker_says_where_it_stands(start, tmp_path):
+    command = start(*CHAINS, "--ticks", "60", "--out", "run")
+    command.wait_for_step(tmp_path / "run")
+    os.kill(command.wait_for_process("zonesim worker 1"), signal.SIGSTOP)
+
+    assert command.finish().code == 0
+    told = [(kind, detail) for kind, subject, detail in events(tmp_path / "run") if "1" in subject]
+    assert [kind for kind, _ in told] == ["worker-hung", "worker-died"]
+    assert told[0][1].startswith("killed: a signal had stopped it\n")
+    assert "do_work" in told[0][1]

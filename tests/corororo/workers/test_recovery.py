@@ -351,6 +351,71 @@ def test_progress_that_cannot_be_kills_nobody(
     assert all(kind != Kind.KILL for kind, _ in asked(single))
 
 
+# -- workers that hang
+
+
+@pytest.fixture
+def strict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
+    """A worker may be at a batch for two seconds; the records are locked, as by one that is."""
+    with contextlib.closing(Office(tmp_path, max_batch=512, workers=1, hang_timeout=2.0)) as office:
+        monkeypatch.setattr(office.zone._records, "try_lock", lambda _batch: False)
+        yield office
+
+
+def test_a_worker_that_is_at_a_batch_for_too_long_is_told_of_once(strict: Office) -> None:
+    strict.zone.send_nowait(double, "a", [(1,), (2,)])
+    start_call(strict, 6)
+    pass_time(strict, 1.9)
+    assert (Kind.HUNG, 6) not in asked(strict)
+    pass_time(strict, 1.2)  # half as much again, and two looks
+    assert asked(strict).count((Kind.HUNG, 6)) == 1
+    pass_time(strict, 4.0)
+    assert (Kind.HUNG, 6) not in asked(strict)
+
+
+def test_a_zone_that_slept_gives_workers_that_may_have_slept_as_well_their_time(
+    strict: Office,
+) -> None:
+    strict.zone.send_nowait(double, "a", [(1,), (2,)])
+    descriptor = start_call(strict, 6)
+    pass_time(strict, 1.0)
+    strict.clock.jump(60.0)
+    pass_time(strict, 0.3)
+    strict.memory.note_progress(descriptor.offset, 0, strict.clock.now_ns())  # another batch
+    pass_time(strict, 1.5)
+    assert all(kind != Kind.HUNG for kind, _ in asked(strict))
+
+
+def test_calls_with_a_timeout_of_their_own_go_by_that(strict: Office) -> None:
+    strict.zone.send_nowait(limited, "a", [(1,)])
+    start_call(strict, 6)
+    pass_time(strict, 4.0)
+    assert {kind for kind, worker in asked(strict) if worker == 6} == {Kind.LOOK, Kind.KILL}
+
+
+@pytest.mark.parametrize("kind", [Kind.WORKER_KILLED, Kind.WORKER_DIED])
+def test_the_batch_that_hung_a_worker_is_the_one_that_is_blamed(
+    strict: Office, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    strict.zone.send_nowait(only_once, "a", [(1,)])
+    start_call(strict, 6)
+    pass_time(strict, 4.0)
+    monkeypatch.undo()
+    strict.replies.write_nowait(Descriptor(kind, worker=6))
+    assert isinstance(strict.take_all()["a", 0], cr.WorkerDied)
+
+
+def test_a_batch_that_a_hung_worker_took_later_is_not_blamed(
+    strict: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict.zone.send_nowait(only_once, "a", [(1,)])
+    start_call(strict, 6)
+    pass_time(strict, 0.5)
+    monkeypatch.undo()
+    strict.replies.write_nowait(Descriptor(Kind.WORKER_KILLED, worker=6))  # for another zone's
+    assert strict.take_all() == {("a", 0): 1}
+
+
 @cr.async_task(retries=1)
 def total(numbers: list[int]) -> int:
     return sum(numbers)
