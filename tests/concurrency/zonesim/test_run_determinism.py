@@ -77,8 +77,11 @@ def test_a_killed_worker_changes_nothing_in_the_world_and_is_told_of(
     all_done(ended.document)
     [event] = ended.document["events"]
     assert (event["kind"], event["subject"]) == ("worker-died", "zonesim worker 1")
-    assert event["detail"] == f"pid {victim}"
-    assert f"zonesim worker 1 (pid {victim}) died and was replaced" in ended.error.splitlines()
+    assert event["detail"] == f"pid {victim} by signal 9"
+    assert (
+        f"zonesim worker 1 (pid {victim}) died and was replaced: by signal 9"
+        in ended.error.splitlines()
+    )
 
 
 @needs_titles
