@@ -110,7 +110,7 @@ OWNER = """
     warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
 
     if __name__ == "__main__":
-        with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
+        with cr.WorkerPool(2, directory={place!r}) as pool, cr.Scheduler(pool) as scheduler:
             child = os.fork()
             if child == 0:
                 os.closerange(0, 3)  # who reads them to their ends waits for the owner alone
@@ -213,28 +213,35 @@ def test_a_child_that_attaches_to_the_pool_gets_answers_of_its_own(
     assert facts == undisturbed(PROCESSES, 3)
 
 
-def owner_with_a_child(start_script: Start) -> tuple[subprocess.Popen[str], Path, int, list[int]]:
-    owner = start_script("owner.py", OWNER)
+def owner_with_a_child(
+    start_script: Start, place: Path
+) -> tuple[subprocess.Popen[str], Path, int, list[int]]:
+    """In the usual place any pool that starts meanwhile removes what a killed one leaves."""
+    owner = start_script("owner.py", OWNER.format(place=str(place)))
     assert owner.stdout is not None
     address, child, *workers = owner.stdout.readline().split()
     return owner, Path(address), int(child), list(map(int, workers))
 
 
-def test_workers_end_with_their_killed_owner_though_its_child_lives_on(start_script: Start) -> None:
-    owner, address, child, workers = owner_with_a_child(start_script)
+def test_workers_end_with_their_killed_owner_though_its_child_lives_on(
+    start_script: Start, tmp_path: Path
+) -> None:
+    owner, address, child, workers = owner_with_a_child(start_script, tmp_path)
     try:
         owner.kill()
         owner.wait(10)
         wait_until(lambda: not any(map(is_alive, workers)), "the workers have ended", 10)
-        with cr.WorkerPool(1):
+        with cr.WorkerPool(1, directory=tmp_path):
             assert not address.exists()
         assert is_alive(child)
     finally:
         kill_those_alive([child, *workers])
 
 
-def test_an_owner_closes_its_pool_though_its_child_lives_on(start_script: Start) -> None:
-    owner, address, child, workers = owner_with_a_child(start_script)
+def test_an_owner_closes_its_pool_though_its_child_lives_on(
+    start_script: Start, tmp_path: Path
+) -> None:
+    owner, address, child, workers = owner_with_a_child(start_script, tmp_path)
     try:
         assert owner.stdin is not None
         print(file=owner.stdin, flush=True)

@@ -76,8 +76,8 @@ def test_a_worker_that_holds_the_gil_ends_with_its_owner(
         pass
 
 
-def test_a_guest_hears_that_the_owner_was_killed(start_script: Start) -> None:
-    owner, address, _ = start_owner(start_script)
+def test_a_guest_hears_that_the_owner_was_killed(start_script: Start, tmp_path: Path) -> None:
+    owner, address, _ = start_owner(start_script, place=tmp_path)
     with cr.Scheduler(cr.WorkerPool.attach(str(address))) as scheduler:
         import worker_calls as calls
 
@@ -90,7 +90,7 @@ def test_a_guest_hears_that_the_owner_was_killed(start_script: Start) -> None:
             scheduler.tick()
     with pytest.raises(cr.PoolClosed):
         cr.Scheduler(cr.WorkerPool.attach(str(address)))
-    with cr.WorkerPool(1):
+    with cr.WorkerPool(1, directory=tmp_path):
         assert not address.exists()
     with pytest.raises(cr.PoolClosed):
         cr.WorkerPool.attach(str(address))
