@@ -51,17 +51,13 @@ class Owner(NamedTuple):
 
 
 @pytest.fixture
-def start_owner(start_script: Script, tmp_path: Path) -> Iterator[Start]:
-    """Start a program that does some work; no worker outlives the test, whatever it finds.
-
-    In a place of its own: elsewhere any pool that starts meanwhile removes what a killed one left.
-    """
-    place = f", directory={str(tmp_path)!r}"
+def start_owner(start_script: Script) -> Iterator[Start]:
+    """Start a program that does some work; no worker outlives the test, whatever it finds."""
     started: list[int] = []
 
     def start(*work: str, options: str = "") -> Owner:
         lines = "\n            ".join(work)
-        program = start_script("owner.py", PROGRAM.format(work=lines, options=place + options))
+        program = start_script("owner.py", PROGRAM.format(work=lines, options=options))
         address, workers = first_line(program)
         started.extend(workers)
         return Owner(program, Path(address), workers)
