@@ -271,7 +271,8 @@ def _run(scenario: Scenario, out: Path | None, with_report: bool, as_json: bool)
             (tell if as_json or report.failed else say)(report.line)
     if interrupts.count:
         raise typer.Exit(INTERRUPTED)
-    kept = outcome.saved and outcome.summary.limits.ok and not report.failed
+    summary = outcome.summary
+    kept = outcome.saved and summary.failure is None and summary.limits.ok and not report.failed
     raise typer.Exit(DONE if kept else BROKE_LIMITS)
 
 

@@ -17,9 +17,10 @@ _EXTRA = re.compile(r"Got unexpected extra argument\S* \((?P<found>.*)\)")
 
 
 def summary_text(summary: Summary) -> str:
-    """The table of steps, the limits that were broken, and the hash of the world."""
-    kept = [] if summary.limits.ok else [f"limit broken: {what}" for what in summary.limits.broken]
-    return "\n".join([step_table(summary.steps), "", *kept, f"world hash: {summary.world_hash}"])
+    """The table of steps, why the run broke off, the limits that it broke, and its world's hash."""
+    told = [] if summary.failure is None else [f"run failed: {summary.failure}"]
+    told += [f"limit broken: {what}" for what in summary.limits.broken]
+    return "\n".join([step_table(summary.steps), "", *told, f"world hash: {summary.world_hash}"])
 
 
 def scenario_text(scenario: Scenario) -> str:

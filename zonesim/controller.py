@@ -12,6 +12,8 @@ import trio
 
 import corororo as cr
 from zonesim.control import Leg, WorkerTotals
+from zonesim.deaths import RUN_FAILED
+from zonesim.errors import RunFailed, leaves_of
 from zonesim.fleet import Fleet, FleetPlan
 from zonesim.interrupts import Interrupts
 from zonesim.latest import LatestThread
@@ -85,13 +87,25 @@ class Controller:
         )
         self._leg: Leg | None = None  # of the step that runs
         self._pss_mb: float | None = None  # of a zone, when last measured
-        self._interrupted_ns = 0
+        self._ended_early_ns = 0  # when the step that ran was cut short
         self._patience = trio.CancelScope()  # what the first signal cuts short
 
     async def run(self) -> None:
-        """Run every step, and end every process whatever happens."""
+        """Run every step, and end every process whatever happens.
+
+        Raises RunFailed where not even the first step can begin. A run that cannot go on later
+        ends as if that had been asked for, and an event says why.
+        """
         with self._view:
-            await self._run()
+            try:
+                await self._run()
+            except BaseExceptionGroup as group:
+                failure = self._failure_in(group)
+                if failure is None:
+                    raise
+                if not self._log.has_begun:
+                    raise failure from None
+                self._break_off(failure)
 
     def world_hash(self) -> str:
         """One hash of all zones after their latest ticks, as 16 hex digits."""
@@ -114,6 +128,23 @@ class Controller:
                         await self._fleet.stop()
                     self._refusals.close()
             nursery.cancel_scope.cancel()
+
+    def _failure_in(self, group: BaseExceptionGroup[BaseException]) -> RunFailed | None:
+        """Why the run cannot go on, where nothing else is wrong."""
+        why = self._pool.statistics().failure
+        if why is not None:  # it took the zones along, whatever they say
+            return RunFailed(why)
+        failures = [error for error in leaves_of(group) if isinstance(error, RunFailed)]
+        return failures[0] if group.split(RunFailed)[1] is None else None
+
+    def _break_off(self, failure: RunFailed) -> None:
+        if self._leg is not None:
+            self._ended_early_ns = self._ended_early_ns or time.monotonic_ns()
+            self._end_step(None)
+        notes = getattr(failure, "__notes__", ())
+        detail = "\n".join([str(failure), *notes])
+        self._log.note(RUN_FAILED, "run", detail, f"run failed: {detail}")
+        self._tell_progress()
 
     async def _run_steps(self) -> None:
         for number, step in enumerate(self._scenario.plan, start=1):
@@ -167,9 +198,9 @@ class Controller:
         self._leg = None
         if following is not None:
             end_ns = ended_ns = following.start_ns
-        elif self.interrupted:
+        elif self._ended_early_ns:
             # Nothing was due behind the end of the step, however long zones took to come to it.
-            end_ns = min(self._interrupted_ns, leg.end_ns or self._interrupted_ns)
+            end_ns = min(self._ended_early_ns, leg.end_ns or self._ended_early_ns)
             ended_ns = now_ns
         else:
             # Zones are done when nothing more is due; the step lasts as long as it was to last.
@@ -253,7 +284,7 @@ class Controller:
         if not self._log.gauge.running:
             steps.cancel()
         self.interrupted = True
-        self._interrupted_ns = time.monotonic_ns()
+        self._ended_early_ns = time.monotonic_ns()
         self._patience.cancel()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._fleet.halt)  # a process that hangs may not take the order

@@ -1,4 +1,7 @@
-"""When zones died, and which were not alive in the end, by a run's events. Knows no rows."""
+"""What a run's events say: when zones died, which were dead in the end, why it broke off.
+
+Knows no rows.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ _TITLE = re.compile(r"zonesim zones? (?P<first>\d+)(?:-(?P<last>\d+))?")
 _DEATHS = frozenset({"zone-died"})
 _ENDS = frozenset({"zone-died", "zone-quarantined"})
 _RETURNS = frozenset({"zone-restarted", "zone-drained"})
+RUN_FAILED = "run-failed"
 
 
 class Happened(Protocol):
@@ -21,6 +25,8 @@ class Happened(Protocol):
     def kind(self) -> str: ...
     @property
     def subject(self) -> str: ...
+    @property
+    def detail(self) -> str: ...
 
 
 def deaths_of(events: Iterable[Happened]) -> dict[int, list[int]]:
@@ -42,6 +48,12 @@ def unhealthy_of(events: Iterable[Happened]) -> list[int]:
         elif event.kind in _RETURNS:
             dead.difference_update(zones_of(event.subject))
     return sorted(dead)
+
+
+def failure_of(events: Iterable[Happened]) -> str | None:
+    """Why the run could not go on, in one line; None where it did."""
+    whys = (event.detail.partition("\n")[0] for event in events if event.kind == RUN_FAILED)
+    return next(whys, None)
 
 
 def zones_of(title: str) -> Iterator[int]:

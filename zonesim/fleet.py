@@ -166,11 +166,16 @@ class Fleet(FleetAnswers):
         await self._until(lambda: not self._handovers.any_awaited)
 
     async def until_done(self) -> None:
-        """Wait until all zones have come to the end of the leg that was ordered last."""
+        """Wait until all zones have come to the end of the leg that was ordered last.
+
+        Where none is left that could, that is no end: the run fails.
+        """
         leg = self._leg
         if leg is not None:
             hosts = self.hosts_of(leg)
-            await self._until(lambda: all(self._is_done(host, leg.step) for host in hosts))
+            await self._until(
+                lambda: all(self._is_done(host, leg.step) for host in hosts) and self._any_left()
+            )
 
     async def slow_disk(self, delay_s: float, until_ns: int) -> None:
         """Have every write of a checkpoint take so much longer, until a moment."""

@@ -203,7 +203,7 @@ class FleetAnswers(FleetOrders):
         until = self._leg.until if self._leg is not None else {}
         for zone in host.specs:
             self._nursery.start_soon(self._tell_adopts, self._send_elsewhere(zone, heirs, until))
-        if all(other.given_up for other in self._hosts.values()):
+        if not self._any_left():
             raise RunFailed(f"no zone is left: {host.title} {why}")
         self._notify()
 

@@ -104,6 +104,9 @@ class FleetOrders:
     def _is_given_up(self, zone: int) -> bool:
         return all(host.given_up for host in self._hosts_with([zone]))
 
+    def _any_left(self) -> bool:
+        return not all(host.given_up for host in self._hosts.values())
+
     def _notify(self) -> None:
         changed, self._changed = self._changed, trio.Event()
         changed.set()

@@ -47,6 +47,11 @@ class Logbook:
         self._hashes: dict[int, int] = {}  # by zone, after its latest tick
         self._step = 0
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a step that things are written down for."""
+        return self._step > 0
+
     def world_hash(self) -> str:
         """One hash of all zones after their latest ticks, as 16 hex digits."""
         return f"{combine(self._hashes.items()):016x}"

@@ -147,6 +147,13 @@ def _origin(run: Run) -> str:
 
 
 def _limits(run: Run, summary: Summary) -> str:
+    if summary.failure is None:
+        return _kept_limits(run, summary)
+    failed = f'<p class="broken">The run broke off: {escape(summary.failure)}.</p>'
+    return f"{failed}\n{_kept_limits(run, summary)}"
+
+
+def _kept_limits(run: Run, summary: Summary) -> str:
     limits = run.info.limits
     if not limits:
         return "<p>The scenario sets no limits.</p>"

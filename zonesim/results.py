@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from .deaths import deaths_of, unhealthy_of
+from .deaths import deaths_of, failure_of, unhealthy_of
 from .recovery import recovery_of
 from .statistics import LimitsResult, carried_between, check_limits, summarise_step
 from .statistics import StepInfo as StepInfo
@@ -101,6 +101,7 @@ class Summary(msgspec.Struct, frozen=True):
     steps: list[StepSummary]
     events: list[Event]
     limits: LimitsResult
+    failure: str | None = None  # why it could not go on to its end
 
 
 _RUN_FIELDS = RunInfo.__struct_fields__
@@ -178,6 +179,7 @@ def summarise(run: Run) -> Summary:
         steps=steps,
         events=run.events,
         limits=check_limits(steps, run.info.limits, recovery),
+        failure=failure_of(run.events),
     )
 
 

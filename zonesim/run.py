@@ -12,7 +12,7 @@ import trio
 
 import corororo as cr
 from zonesim.controller import Controller
-from zonesim.errors import RunFailed
+from zonesim.errors import RunFailed, leaves_of
 from zonesim.interrupts import Interrupts
 from zonesim.logbook import OnNotice
 from zonesim.machine import describe_machine, versions
@@ -41,40 +41,42 @@ def run_scenario(
 ) -> Outcome:
     """Run all steps of a scenario and save them below ``directory``; blocks until it is done.
 
-    The first interrupt ends the step that runs; a second one cuts it. Raises KeyboardInterrupt
-    where one came before the first step, RunFailed where the machine does not hold the run or a
-    zone fails, and OutputError where the run's file cannot be made, or has not been written by the
-    end because the disk stalls.
+    The first interrupt ends the step that runs; a second one cuts it. What cannot go on once its
+    first step has begun ends there, and the summary says why. Raises KeyboardInterrupt where an
+    interrupt came before that, RunFailed where the machine does not hold the run or its zones
+    cannot be made, and OutputError where the run's file cannot be made, or has not been written by
+    the end because the disk stalls.
     """
     start_fork_server(max(scenario.steps))
     try:
         with _pool(scenario, interrupts) as pool, _writer(scenario, directory, on_notice) as writer:
             controller = Controller(scenario, pool, writer, on_progress, on_notice, interrupts)
-            try:
-                trio.run(controller.run)
-            except BaseExceptionGroup:
-                failure = pool.statistics().failure
-                if failure is not None:  # the pool took the zones along when it gave up
-                    raise RunFailed(failure) from None
-                raise
+            trio.run(controller.run)
             summary = writer.finish(controller.world_hash(), lambda: interrupts.count > 1)
     except cr.SessionError as error:
         raise RunFailed(f"{error} {SMALLER_RINGS}") from None
     except (cr.PoolFailed, MapError) as error:
         raise RunFailed(str(error)) from None
+    except RunFailed as failure:
+        _tell_notes(failure, on_notice)
+        raise
     except BaseExceptionGroup as group:
         plainest = _plainest(group)
-        for note in getattr(plainest, "__notes__", ()):
-            on_notice(note)  # the traceback of a zone: too long for the one line of an error
+        _tell_notes(plainest, on_notice)
         raise plainest from None
     return Outcome(summary, writer.saved)
 
 
 def run_for_figures(scenario: Scenario, directory: Path) -> Summary:
-    """Run a scenario that nobody watches; KeyboardInterrupt where a signal ended it."""
+    """Run a scenario that nobody watches, to its end.
+
+    KeyboardInterrupt where a signal ended it, RunFailed where it broke off.
+    """
     with Interrupts() as interrupts:
         outcome = run_scenario(scenario, directory, lambda _: None, lambda _: None, interrupts)
     interrupts.check()
+    if outcome.summary.failure is not None:
+        raise RunFailed(outcome.summary.failure)
     return outcome.summary
 
 
@@ -111,14 +113,14 @@ def _writer(scenario: Scenario, directory: Path, on_notice: OnNotice) -> RunWrit
     )
 
 
+def _tell_notes(error: BaseException, on_notice: OnNotice) -> None:
+    """The traceback of a zone, say: too long for the one line of an error."""
+    for note in getattr(error, "__notes__", ()):
+        on_notice(note)
+
+
 def _plainest(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The one error of a group that tells the user most."""
-    errors = _flat(group)
+    errors = list(leaves_of(group))
     known = [error for error in errors if isinstance(error, RunFailed | OutputError)]
     return (known or errors)[0]
-
-
-def _flat(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in _flat(inner)]
-    return [error]

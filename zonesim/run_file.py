@@ -51,8 +51,11 @@ class RunFile:
         self._slowness = _Slowness(0.0, 0)
         self._hurried = threading.Event()
         self._writes = 0
-        self.database = sqlite3.connect(path, timeout=LOCKED_S, check_same_thread=False)
-        self.database.executescript(_SETTINGS + schema)
+        with ExitStack() as undo:
+            self.database = sqlite3.connect(path, timeout=LOCKED_S, check_same_thread=False)
+            undo.enter_context(closing(self.database))
+            self.database.executescript(_SETTINGS + schema)
+            undo.pop_all()
 
     def begin(self, table: str, row: Sequence[object]) -> None:
         """Add the first row of all; raises sqlite3.Error where the disk does not take even that."""
@@ -121,8 +124,11 @@ class RunFile:
         return bool(number == write)
 
     def _hold(self) -> None:
-        memory = sqlite3.connect(":memory:", check_same_thread=False)
-        self.database.backup(memory)  # which waits for whoever lets nobody read the file
+        with ExitStack() as undo:
+            memory = sqlite3.connect(":memory:", check_same_thread=False)
+            undo.enter_context(closing(memory))
+            self.database.backup(memory)  # which waits for whoever lets nobody read the file
+            undo.pop_all()
         self.database.close()
         self.database, self.is_held = memory, True
         self._limit(HELD_PAGES_MAX)

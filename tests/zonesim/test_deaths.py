@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from zonesim.deaths import deaths_of, unhealthy_of, zones_of
+from zonesim.deaths import deaths_of, failure_of, unhealthy_of, zones_of
 from zonesim.results import Event
 
 
@@ -32,3 +32,9 @@ def test_who_died_and_did_not_come_back_is_unhealthy():
     assert unhealthy_of(STORY[:3]) == []
     assert unhealthy_of(STORY) == [3, 4, 5, 6]
     assert unhealthy_of([*STORY, happened(40, "zone-restarted", "zonesim zone 3")]) == [4, 5, 6]
+
+
+def test_a_run_that_broke_off_says_why_in_one_line():
+    assert failure_of(STORY) is None
+    failed = Event(2, 50, "run-failed", "run", "no zone is left: zone 3 died\nTraceback ...")
+    assert failure_of([*STORY, failed]) == "no zone is left: zone 3 died"

@@ -225,6 +225,7 @@ def test_summary_json_has_the_documented_keys_and_is_indented(tmp_path):
         "steps",
         "events",
         "limits",
+        "failure",
     ]
     assert set(found["steps"][0]) == {
         *("zones", "zone_processes", "workers", "period_ms", "duration_s", "ticks", "late"),

@@ -7,6 +7,11 @@ import signal
 import pytest
 from zonesim_runs import needs_titles
 
+from zonesim.errors import RunFailed
+from zonesim.results import load_run
+from zonesim.run import run_for_figures
+from zonesim.scenario import load_scenario
+
 ENDLESS = ("--duration", "600", "--set", "chains.chains=4", "--set", "period_ms=40", "--out", "run")
 BLOCKED = ("--set", "chains.work=sleep:20000ms")
 
@@ -28,7 +33,7 @@ def test_nothing_outlives_a_killed_controller_and_the_next_run_clears_up(start, 
 @needs_titles
 def test_workers_that_die_again_and_again_end_the_run_with_the_reason(start, tmp_path):
     work = ("--set", "chains.work=sleep:2ms", "--set", "chains.chains=16", "--workers", "2")
-    command = start("run", "chains", *work, "--duration", "600", "--out", "run")
+    command = start("run", "chains", *work, "--duration", "600", "--out", "run", "--json")
     command.wait_for_step(tmp_path / "run")
     while not command.has_ended():
         for pid, line in command.processes().items():
@@ -38,6 +43,18 @@ def test_workers_that_die_again_and_again_end_the_run_with_the_reason(start, tmp
 
     ended = command.finish()
 
-    assert ended.code == 2, ended.error
-    assert "workers" in ended.complaint
-    assert "died" in ended.complaint
+    assert ended.code == 1, ended.error
+    assert "workers" in ended.document["failure"]
+    assert "died" in ended.document["failure"]
+    assert f"run failed: {ended.document['failure']}" in ended.error
+
+
+def test_a_run_that_breaks_off_gives_nobody_figures(tmp_path):
+    hangs = {"work": "spin:60000ms", "chains": 1}
+    supervision = {"worker_hang_s": 0.2, "restarts": 0}
+    scenario = load_scenario(
+        "chains", {"ticks": 1, "workers": 1, "chains": hangs, "supervision": supervision}
+    )
+    with pytest.raises(RunFailed, match="no zone is left: zonesim zone 0 died"):
+        run_for_figures(scenario, tmp_path)
+    assert load_run(tmp_path).events[-1].kind == "run-failed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -163,16 +164,29 @@ def test_a_zone_that_keeps_dying_is_given_up_and_the_others_go_on(start, tmp_pat
     assert "zonesim zone 0 quarantined: died 3 times" in ended.error
 
 
-def test_a_run_ends_with_one_line_when_no_zone_is_left(start):
-    command = start(*CHAINS, "--duration", "600", "--set", "supervision.restarts=0")
+def test_a_run_with_no_zone_left_ends_with_its_summary_and_the_reason(start, tmp_path):
+    command = start(
+        *(*CHAINS, "--duration", "600", "--set", "supervision.restarts=0"),
+        *("--out", "run", "--report"),
+    )
+    command.wait_for_step(tmp_path / "run")
+    [session] = command.sessions()
+    command.wait_until(lambda: read_view(session).progress.ticks > 0, "ticks")
     os.kill(command.wait_for_process("zonesim zone 0"), signal.SIGKILL)
 
     ended = command.finish()
 
-    assert ended.code == 2
-    assert (
-        ended.complaint == "no zone is left: zonesim zone 0 died 1 times, the last time by signal 9"
-    )
+    why = "no zone is left: zonesim zone 0 died 1 times, the last time by signal 9"
+    assert ended.code == 1
+    assert f"run failed: {why}" in ended.output
+    assert f"run failed: {why}" in ended.error
+    assert events(tmp_path / "run")[-1] == ("run-failed", "run", why)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["failure"] == why
+    [step] = summary["steps"]
+    assert step["ticks"] > 0
+    assert step["duration_s"] < 600
+    assert why in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_zones_are_restarted_after_the_fork_server_was_killed(start, tmp_path):
@@ -245,8 +259,8 @@ def test_a_worker_that_never_comes_back_is_found_and_says_where_it_stands(start,
     soon = ("--set", "supervision.worker_hang_s=0.3", "--workers", "1", "--ticks", "1")
     ended = start(*CHAINS, *loop, *soon, "--out", "run").finish()
 
-    assert ended.code == 2
-    assert "zonesim zone 0" in ended.error
+    assert ended.code == 1
+    assert "run failed: no zone is left: zonesim zone 0" in ended.error
     assert "Traceback" not in ended.error
     hung = [(subject, told) for kind, subject, told in events(tmp_path / "run") if "hung" in kind]
     assert {subject for subject, _ in hung} == {"zonesim worker 1"}
