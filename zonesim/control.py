@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from zonesim.encodable import encodable
+from zonesim.supervision import TICK_HANG_S
 from zonesim.ticks import TickRow
 from zonesim.workloads.base import ZoneSpec
 
@@ -43,6 +44,7 @@ class Assign(_Message, frozen=True):
     zones: list[ZoneSpec]
     lives: dict[int, int]  # by zone: a new number whenever it is wanted anew, after it was drained
     saving: Saving
+    tick_hang_s: float = TICK_HANG_S  # what one tick may take
 
 
 class Ready(_Message, frozen=True):

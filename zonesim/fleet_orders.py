@@ -58,7 +58,7 @@ class FleetOrders:
             every_ticks = self._plan.supervision.checkpoint_ticks
             saving = Saving(self._plan.pool_address, every_ticks, self._slow_disk)
             lives = {spec.zone: self._lives[spec.zone] for spec in new}
-            await host.tell(Assign(new, lives, saving))
+            await host.tell(Assign(new, lives, saving, self._plan.supervision.tick_hang_s))
 
     async def _send_leg(self, host: Host, leg: Leg) -> None:
         host.step_ordered = leg.step

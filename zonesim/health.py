@@ -32,7 +32,7 @@ def why_it_hangs(
 
     ``busiest_s`` is how long it has ever been busy without a word and come back; 0 where it has
     not come back yet, and nobody knows what its work takes. ``may_be_busy``: what it runs by
-    itself may take as long as it likes.
+    itself may take long, and only whoever knows how long can tell.
     """
     if look.silent_s <= allowed_s:
         return None

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.25, 2.5
 SHORTEST_SILENCE_S = 1.0
+TICK_HANG_S = 120.0
 BEATS_ALLOWED = 1.5  # of silence, at least: who is well says so once a beat
 
 
@@ -54,6 +55,14 @@ class Supervision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="Seconds after which a worker that is still at one batch of calls hangs.",
         ),
     ] = 30.0
+    tick_hang_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=86_400,
+            description="Seconds after which a zone that is still at one tick hangs.",
+        ),
+    ] = TICK_HANG_S
 
     def silence_s(self, period_s: float) -> float:
         """How long a process that is well may say nothing."""

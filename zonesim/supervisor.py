@@ -30,7 +30,7 @@ class Supervisor:
 
     ``start`` gives the place a process, ``on_death`` and ``on_given_up`` hear what has become of
     one, ``on_event`` all that belongs into the list of events. ``may_be_busy``: what a process
-    runs by itself may take as long as it likes.
+    runs by itself may take as long as a tick may.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Supervisor:
         self.ending = False  # from now on nobody is started any more
         self._start = start
         self._allowed_s = policy.silence_s(period_s)
+        self._tick_hang_s = policy.tick_hang_s
         self._may_be_busy = may_be_busy
         self._on_death = on_death
         self._on_given_up = on_given_up
@@ -116,6 +117,8 @@ class Supervisor:
         why = why_it_hangs(look, self._allowed_s, busiest_s, may_be_busy=may_be_busy)
         if why is None and not host.is_up and silent_s > max(COMING_UP_S, self._allowed_s):
             why = "it does not come up"
+        if why is None and host.is_up and silent_s > max(self._tick_hang_s, self._allowed_s):
+            why = "it is still at one tick"
         return why and f"silent for {silent_s:.1f} s: {why}"
 
     async def _replace(self, host: Host, handle: ZoneProcessHandle | None, why: str) -> None:

@@ -179,6 +179,10 @@ class Zone:
         """What each worker has done for this zone so far, in ticks that count."""
         return [] if self._rehearsing else done_since(self._rehearsed, self._totals())
 
+    def format_stacks(self) -> str:
+        """Where the Tasks of the tick that runs stand."""
+        return self._scheduler.format_stacks()
+
     def close(self) -> None:
         """End the scheduler; idempotent."""
         self._scheduler.close()

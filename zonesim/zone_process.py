@@ -31,12 +31,14 @@ from zonesim.control import (
     Stop,
     Ticks,
     WorkerTotals,
+    failed,
 )
 from zonesim.mouthpiece import Mouthpiece
 from zonesim.saver import Saver, State
 from zonesim.slack import Slack
 from zonesim.stacks import answer_with_stacks
 from zonesim.system import set_title
+from zonesim.tick_watch import TickWatch
 from zonesim.ticker import Ticker
 from zonesim.ticks import TickRow
 from zonesim.worker_ledger import add_by_worker, done_since
@@ -141,6 +143,7 @@ class ZoneProcess:
             self._is_saving = True
             self._saver = Saver(order.saving, self._mouth.tell)
             self._nursery.start_soon(self._mouth.beat, order.zones[0].period_s)
+            self._nursery.start_soon(self._watch_ticks, order.tick_hang_s)
 
     async def _assign(self, order: Assign) -> None:
         for spec in order.zones:
@@ -239,6 +242,16 @@ class ZoneProcess:
         for zone in self._zones.values():
             add_by_worker(self._work, zone.worker_totals())
         return done_since(before, self._work)
+
+    async def _watch_ticks(self, tick_hang_s: float) -> None:
+        """Until a tick does not come to its end; the controller then ends this process."""
+        watch, hung = TickWatch(tick_hang_s), list[Zone]()
+        while not hung:
+            await trio.sleep(watch.gap_s)
+            hung = watch.look(self._zones.values())
+        for zone in hung:
+            what = f"zone {zone.spec.zone} is still at tick {zone.next_tick - 1}"
+            await self._mouth.say(failed(f"{what} after {tick_hang_s:g} s", zone.format_stacks()))
 
     # -- players move, zones go
 

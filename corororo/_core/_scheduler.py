@@ -25,6 +25,7 @@ from ._join import one_error
 from ._pass import Bound, Late
 from ._passes import Passes
 from ._report import SchedulerStatistics, TickReport
+from ._stacks import format_stacks
 from ._stepper import do_nothing
 from ._task import Join, as_coroutine
 from ._timers import CancellationToken, Timer
@@ -189,6 +190,15 @@ class Scheduler(Passes):
             async_tasks_retried=self._transfer.calls_retried,
             batches=self._transfer.batches_sent,
         )
+
+    def format_stacks(self) -> str:
+        """Where each Task stands that has begun and not ended, as text; "" where there is none.
+
+        A block for all Tasks that wait at the same place: how many they are, then a line and its
+        source for each coroutine, the innermost last. For a tick that does not come to its end:
+        the last line is what is awaited. Takes some 10 us a Task.
+        """
+        return format_stacks(task.awaited for task in self._all_tasks if task.awaited is not None)
 
     def worker_use(self) -> list[WorkerUse]:
         """What each worker has done for this scheduler so far; empty where calls run inline."""

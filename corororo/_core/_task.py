@@ -75,13 +75,16 @@ class Task:
     @property
     def name(self) -> str:
         """The qualified name of the coroutine that it runs, or ran last."""
-        awaited = getattr(self._runner, "gi_yieldfrom", None)
-        return getattr(awaited, "__qualname__", self.label)
+        return getattr(self.awaited, "__qualname__", self.label)
+
+    @property
+    def awaited(self) -> Any:
+        """The coroutine that it runs, where it is suspended; None where there is none."""
+        return getattr(self._runner, "gi_yieldfrom", None)
 
     def name_by(self, value: Any) -> None:
         """Keep the name for later; ``value`` is what the next step is given."""
-        awaited = getattr(self._runner, "gi_yieldfrom", None)
-        self.label = getattr(awaited or value, "__qualname__", "")
+        self.label = getattr(self.awaited or value, "__qualname__", "")
 
     def close(self) -> None:
         """End the coroutine where it is parked: its ``finally`` blocks run, nothing is awaited."""

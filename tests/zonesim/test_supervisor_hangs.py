@@ -523,3 +523,22 @@ async def test_a_watcher_that_comes_late_itself_blames_nobody(
         assert host.heard_ns > heard_ns  # its silence begins anew
     else:
         assert (observer.kinds(), process.killed) == (["zone-hung"], True)
+
+
+@pytest.mark.trio
+async def test_a_process_that_may_be_busy_may_be_so_for_as_long_as_a_tick_may_take(system, jumping):
+    policy = Supervision(tick_hang_s=40.0)
+    observer, process = Observer(policy, may_be_busy=True), StandIn(5)
+    host = filled(process)
+    system.cpu_s[5] = trio.current_time
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(observer.supervisor.watch, lambda: [host])
+        await trio.sleep(40.0)
+        assert observer.events == []
+        await trio.sleep(2 * LOOK_S + ANSWER_S)
+        nursery.cancel_scope.cancel()
+
+    assert process.killed
+    [(kind, _, detail)] = observer.events
+    assert kind == "zone-hung"
+    assert detail.endswith(" s: it is still at one tick")

@@ -278,3 +278,32 @@ def test_a_stopped_worker_says_where_it_stands(start, tmp_path):
     assert [kind for kind, _ in told] == ["worker-hung", "worker-died"]
     assert told[0][1].startswith("killed: a signal had stopped it\n")
     assert "do_work" in told[0][1]
+
+
+def test_a_tick_that_does_not_end_says_what_it_awaits_and_the_zone_goes_on_anew(start, tmp_path):
+    # The one call takes longer than a tick may; the controller and the process are well meanwhile.
+    waits = ("--set", "chains.chains=1", "--set", "chains.work=sleep:60000ms")
+    soon = ("--set", "supervision.tick_hang_s=0.4", "--set", "supervision.restarts=1")
+    ended = start(*CHAINS, *waits, *soon, "--ticks", "1", "--out", "run").finish()
+
+    assert ended.code == 1
+    told = [event for event in events(tmp_path / "run") if event[1] == "zonesim zone 0"]
+    kinds = [kind for kind, _, _ in told]
+    once = ["zone-failed", "zone-died"]
+    assert kinds == [*once, "zone-restarted", *once, "zone-quarantined"]
+    assert told[0][2].startswith("zone 0 is still at tick 0 after 0.4 s\n1 Task at\n")
+    assert "answer_after_work" in told[0][2]
+
+
+@NEEDS_PROC
+def test_a_zone_that_runs_its_calls_by_itself_is_found_in_an_endless_loop(start, tmp_path):
+    loop = ("--set", "chains.chains=1", "--set", "chains.work=spin:60000ms")
+    soon = ("--set", "supervision.tick_hang_s=0.2", "--set", "supervision.restarts=0")
+    inline = ("--workers", "0", "--ticks", "1", "--out", "run")
+    ended = start(*CHAINS, *loop, *soon, *inline).finish()
+
+    assert ended.code == 1
+    told = {kind: detail for kind, _, detail in events(tmp_path / "run")}
+    assert "it is still at one tick" in told["zone-hung"]
+    assert "in do_work" in told["zone-hung"]
+    assert "no zone is left" in told["run-failed"]
