@@ -50,5 +50,6 @@ from ._workers import WorkerStatus as WorkerStatus
 from ._workers import Yielding as Yielding
 from ._workers import async_task as async_task
 from ._workers import forkserver as forkserver
+from ._workers import forkserver_pid as forkserver_pid
 from ._workers import keep as keep
 from ._workers import kill_forkserver as kill_forkserver

@@ -5,6 +5,11 @@ from __future__ import annotations
 import time
 
 
+def file_time() -> float:
+    """The time that a file would bear that were written now; it may be set back."""
+    return time.time()
+
+
 class SystemClock:
     """The monotonic clock of the machine: one for all its processes, never set back."""
 

@@ -17,7 +17,8 @@ from zonesim.errors import RunFailed
 from zonesim.fleet_answers import FleetAnswers
 from zonesim.fleet_orders import FleetPlan as FleetPlan
 from zonesim.host import Host
-from zonesim.supervisor import OnEvent, Supervisor
+from zonesim.server_watch import ServerWatch
+from zonesim.supervisor import LOOK_S, OnEvent, Supervisor
 from zonesim.system import usable_cpus
 from zonesim.ticks import TickRow
 from zonesim.workloads.base import ZoneSpec
@@ -84,6 +85,7 @@ class Fleet(FleetAnswers):
             self._nursery = nursery
             await nursery.start(self._door.serve)
             nursery.start_soon(self._supervisor.watch, self._hosts.values)
+            nursery.start_soon(self._watch_fork_server)
             task_status.started()
 
     async def grow(self, specs: Sequence[ZoneSpec], zones_per_process: int) -> None:
@@ -251,6 +253,16 @@ class Fleet(FleetAnswers):
             self._on_event("zone-drained", title, "its players are lost: no zone is left for them")
         else:
             self._on_event("zone-drained", title, "nobody in it")
+
+    async def _watch_fork_server(self) -> None:
+        """For ever; whoever needs the next one starts it."""
+        watch = ServerWatch()
+        while True:
+            await trio.sleep(LOOK_S)
+            died = watch.look()
+            if died is not None and not self._stopping:
+                told = f"pid {died}; the next process that is started comes from another one"
+                self._on_event("fork-server-died", "fork server", told)
 
     async def _start(self, host: Host) -> ZoneProcessHandle:
         """Raises OSError or EOFError where no process can be started now."""

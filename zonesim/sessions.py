@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,11 +22,13 @@ from corororo._ring import (
     FoundSession,
     candidate_bases,
     find_sessions,
+    is_left_behind,
     remove_session,
     stale_sessions,
 )
 
 CONTROL = "control"  # the socket of a run's controller, in its session directory
+_TRIAL = re.compile(r"zonesim-trial-(?P<pid>\d+)-\w+")
 
 
 class SessionReport(msgspec.Struct, frozen=True):
@@ -90,12 +95,45 @@ def clean_up() -> tuple[list[str], list[Kept]]:
                 kept.append(Kept(str(directory), f"{error.filename}: {error.strerror}"))
             else:
                 removed.append(str(directory))
+    for trial in _all_trials():
+        if trial.state == "stale" and trial.uid == os.getuid():
+            try:
+                shutil.rmtree(trial.directory)
+            except OSError as error:
+                kept.append(Kept(str(trial.directory), f"{error.filename}: {error.strerror}"))
+            else:
+                removed.append(str(trial.directory))
     return removed, kept
+
+
+def trial_prefix() -> str:
+    """How the name begins of a temporary directory that this process has for a measurement."""
+    return f"zonesim-trial-{os.getpid()}-"
 
 
 def _all_sessions() -> Iterator[FoundSession]:
     for base in candidate_bases():
         yield from find_sessions(base)
+    yield from _all_trials()
+
+
+def _all_trials() -> Iterator[FoundSession]:
+    """The directories of measurements, in which a session stands for itself."""
+    for directory in sorted(Path(tempfile.gettempdir()).glob("zonesim-trial-*")):
+        name = _TRIAL.fullmatch(directory.name)
+        try:
+            uid = directory.lstat().st_uid
+        except FileNotFoundError:
+            continue
+        if name is not None:
+            pid = int(name["pid"])
+            yield FoundSession(directory, uid, pid, _state_of_trial(directory, pid))
+
+
+def _state_of_trial(directory: Path, pid: int) -> Literal["live", "stale", "unknown"]:
+    if any(session.state == "live" for session in find_sessions(directory)):
+        return "live"
+    return "stale" if is_left_behind(directory, pid) else "unknown"
 
 
 def _started(directory: Path) -> float | None:

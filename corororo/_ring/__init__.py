@@ -23,6 +23,7 @@ from ._places import FoundSession as FoundSession
 from ._places import candidate_bases as candidate_bases
 from ._places import find_sessions as find_sessions
 from ._places import free_bytes as free_bytes
+from ._places import is_left_behind as is_left_behind
 from ._places import remove_session as remove_session
 from ._places import remove_stale_sessions as remove_stale_sessions
 from ._places import stale_sessions as stale_sessions

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from corororo._clock import file_time
 from corororo._platform import HAS_MEMORY_FILES
 
 from ._files import remove_file
@@ -23,6 +24,7 @@ from ._files import remove_file
 PREFIX = "corororo-"
 UNFINISHED_PREFIX = ".corororo-"  # until its lock is held
 LOCK = "lock"
+UNLOCKED_S = 60.0  # what an owner gets to lock its session, or to remove what was locked
 _NAME = re.compile(r"\.?corororo-(?P<uid>\d+)-(?P<pid>\d+)-[0-9a-f]{8}")
 
 
@@ -32,7 +34,7 @@ class FoundSession(NamedTuple):
     directory: Path
     uid: int  # whose it is
     pid: int  # of its owner
-    # unknown: another user's, or without a lock so far; nobody else can tell
+    # unknown: another user's, or without a lock and perhaps just being made or removed
     state: Literal["live", "stale", "unknown"]
 
 
@@ -60,7 +62,8 @@ def find_sessions(base: Path) -> Iterator[FoundSession]:
             except FileNotFoundError:
                 continue
             if uid == int(name["uid"]):  # else somebody only calls it so
-                yield FoundSession(directory, uid, int(name["pid"]), _state(directory))
+                pid = int(name["pid"])
+                yield FoundSession(directory, uid, pid, _state(directory, pid))
 
 
 def stale_sessions(base: Path) -> Iterator[Path]:
@@ -114,10 +117,27 @@ def is_unlocked(directory: Path) -> bool:
     return True
 
 
-def _state(directory: Path) -> Literal["live", "stale", "unknown"]:
+def is_left_behind(directory: Path, pid: int) -> bool:
+    """Whether something without a lock has stood there for a while, and its owner is gone.
+
+    The owner alone would not do: in another container it may bear a number that nobody has here.
+    """
+    try:
+        changed_s = directory.stat().st_mtime
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return file_time() - changed_s > UNLOCKED_S
+    except OSError:  # gone in the meantime; or the process is there, and another user's
+        return False
+    return False
+
+
+def _state(directory: Path, pid: int) -> Literal["live", "stale", "unknown"]:
     try:
         return "stale" if is_unlocked(directory) else "live"
-    except OSError:  # gone in the meantime, being made, or not for us to look into
+    except FileNotFoundError:  # gone in the meantime, or not locked yet, or not any more
+        return "stale" if is_left_behind(directory, pid) else "unknown"
+    except OSError:  # not for us to look into
         return "unknown"
 
 

@@ -12,6 +12,7 @@ from ._pool import AttachedPool as AttachedPool
 from ._pool import WorkerPool as WorkerPool
 from ._process import WorkerStatus as WorkerStatus
 from ._process import forkserver as forkserver
+from ._process import forkserver_pid as forkserver_pid
 from ._process import kill_forkserver as kill_forkserver
 from ._roster import PoolStatistics as PoolStatistics
 from ._transfer import SharedRing as SharedRing

@@ -165,8 +165,7 @@ class Minder:
             elif worker is not None and descriptor.kind == Kind.KILL:
                 self._kill_for_its_call(worker)
             elif worker is not None and descriptor.kind == Kind.HUNG:
-                worker.killed_on_request = True  # the zone knows for which of its batches
-                self._end_hung(worker, LOOPS)
+                self._end_hung(worker, LOOPS, on_request=True)
         if looks and self._clock.now() >= self._next_look:
             with _if_files_allow():
                 self._kill_those_that_stand_still()
@@ -181,7 +180,7 @@ class Minder:
         for worker in self._roster.everyone():
             state = state_of(worker.pid)
             if means_stopped(state):
-                self._end_hung(worker, STOPPED)
+                self._end_hung(worker, STOPPED, on_request=False)
             elif state.startswith("Z") and worker.exit_code() is None:
                 wake_stopped_forkserver()  # who was to tell of its end
 
@@ -191,10 +190,14 @@ class Minder:
             worker.why_killed = worker.why_killed or EXPIRED
             worker.kill()
 
-    def _end_hung(self, worker: WorkerProcess, why: str) -> None:
-        """Have one that does not come back leave its stacks and end; kill it where it does not."""
+    def _end_hung(self, worker: WorkerProcess, why: str, *, on_request: bool) -> None:
+        """Have one that does not come back leave its stacks and end; kill it where it does not.
+
+        ``on_request`` of a zone, which knows for which of its batches.
+        """
         if worker.why_killed or worker.exit_code() is not None:
             return
+        worker.killed_on_request = on_request
         worker.why_killed, worker.hung = why, True
         worker.kill_at = self._clock.now() + ANSWER_S
         worker.send_signal(ASK)

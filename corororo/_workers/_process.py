@@ -79,7 +79,7 @@ class WorkerProcess:
         _must_have_files(FILES_TO_START)
         wake_stopped_forkserver()  # it would start nobody, and not say so
         forkserver(preload)
-        self._server: int | None = _server._forkserver_pid  # type: ignore[attr-defined]
+        self._server = forkserver_pid()
         self._process = DeafProcess(
             name=title,
             target=worker_main,
@@ -189,16 +189,24 @@ def kill_forkserver() -> None:
 
     Those that it has started live on, and nobody can tell how they end.
     """
-    server: Any = _server
-    pid = server._forkserver_pid
+    pid = forkserver_pid()
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
+def forkserver_pid() -> int | None:
+    """The process id of the server that was started last; None before the first one.
+
+    It may have died since: then the next process comes from a new one.
+    """
+    pid: int | None = _server._forkserver_pid  # type: ignore[attr-defined]
+    return pid
+
+
 def wake_stopped_forkserver() -> None:
     """Have the server go on where a signal holds it: else nobody hears how its children end."""
-    pid: int | None = _server._forkserver_pid  # type: ignore[attr-defined]
+    pid = forkserver_pid()
     if pid is not None and is_stopped(pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)

@@ -7,7 +7,7 @@ goes on meanwhile. Knows no pool.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import faulthandler
 import os
 import signal
@@ -18,16 +18,21 @@ from corororo._ring import PRIVATE
 ASK = signal.SIGUSR1
 ANSWER_S = 0.5  # what it gets to answer: a process that is never scheduled does not
 STACK_CHARACTERS = 8_000
+NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOENT}
 
 
 def die_with_stacks(path: Path) -> None:
     """From now on ``ASK`` ends this process, and its stacks stand there.
 
-    Where there is no room for the file it ends without them.
+    Where there is no room for the file, or the session has gone, it ends without them.
     """
-    with contextlib.suppress(OSError):
+    try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE)
-        faulthandler.register(ASK, file=fd, all_threads=True, chain=True)
+    except OSError as error:
+        if error.errno not in NO_PLACE:
+            raise
+        return
+    faulthandler.register(ASK, file=fd, all_threads=True, chain=True)
 
 
 def last_stacks(path: Path) -> str:

@@ -39,7 +39,7 @@ class Timeouts:
         self._next_look_for_hung_ns = 0
 
     @property
-    def any(self) -> bool:
+    def is_needed(self) -> bool:
         """Whether there is anything to look for."""
         return self._hang_ns is not None or self._records.timed > 0
 

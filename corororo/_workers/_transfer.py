@@ -203,7 +203,7 @@ class SharedRing:
         look_s = self._recovery.next_look_s()
         if self._outbox.helpers:
             look_s = min(look_s, self._help.next_look_s())
-        return min(look_s, self._timeouts.next_look_s()) if self._timeouts.any else look_s
+        return min(look_s, self._timeouts.next_look_s()) if self._timeouts.is_needed else look_s
 
     def likely_wait_s(self) -> float:
         """From what the calls that are out have taken before, with all workers at them."""
@@ -285,7 +285,7 @@ class SharedRing:
         self._recovery.look()
         if self._outbox.helpers:
             self._help.look()
-        if self._timeouts.any:
+        if self._timeouts.is_needed:
             self._timeouts.look()
 
     def send_again(self, batch: Batch) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import subprocess
+import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from corororo._ring import Session
-from zonesim.sessions import CONTROL, clean_up, describe_sessions, live_runs
+from zonesim.sessions import CONTROL, clean_up, describe_sessions, live_runs, trial_prefix
 
 
 @pytest.fixture
@@ -116,3 +120,30 @@ def test_a_session_is_a_run_when_a_controller_listens_in_it(place):
     assert time.time() - found.started == pytest.approx(10, abs=5)
     for session in (pool, run, dead):
         session.remove()
+
+
+def test_what_a_killed_measurement_left_is_stale_and_cleaned_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    living = Path(tempfile.mkdtemp(prefix=trial_prefix()))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / living.name.replace(str(os.getpid()), str(ended.pid))
+    left.mkdir()
+    abandoned(left)
+    (left / "map.graph").touch()
+    assert below(tmp_path)[str(left)].state == "unknown"  # it may be of another container
+    os.utime(left, (0, time.time() - 1_000))
+    found = {name: session.state for name, session in below(tmp_path).items()}
+    assert found == {str(living): "unknown", str(left): "stale"}
+
+    assert str(left) in clean_up()[0]
+
+    assert list(tmp_path.iterdir()) == [living]
+
+
+def test_a_measurement_that_goes_on_is_live_by_its_session(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = Path(tempfile.mkdtemp(prefix=trial_prefix()))
+    session = Session.create(base=folder)
+    assert below(tmp_path)[str(folder)].state == "live"
+    session.remove()

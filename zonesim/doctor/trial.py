@@ -18,6 +18,7 @@ from zonesim.errors import RunFailed
 from zonesim.machine import pss_mb
 from zonesim.maps import MapStore
 from zonesim.scenario import Scenario, load_scenario
+from zonesim.sessions import trial_prefix
 from zonesim.system import cpu_ns
 from zonesim.workloads import make_world
 from zonesim.workloads.base import World, ZoneSpec
@@ -46,7 +47,7 @@ def measure_tick(seconds: float) -> Trial:
     scenario = load_scenario("scale")
     try:
         with (
-            tempfile.TemporaryDirectory(prefix="zonesim-doctor-") as folder,
+            tempfile.TemporaryDirectory(prefix=trial_prefix()) as folder,
             cr.WorkerPool(1, name="zonesim", imports=WORLD_IMPORTS, directory=folder) as pool,
             cr.Scheduler(pool) as scheduler,
         ):

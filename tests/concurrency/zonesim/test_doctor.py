@@ -19,6 +19,7 @@ from corororo._ring import _places
 from zonesim.cli import main
 from zonesim.doctor import examine
 from zonesim.doctor.trial import measure_tick
+from zonesim.sessions import trial_prefix
 
 OWNER = """
 import os, sys
@@ -147,7 +148,7 @@ def test_a_tick_of_a_zone_is_measured_with_a_worker_that_is_gone_afterwards():
     assert found.ticks > 0
     assert found.zone_ns > 0
     assert found.worker_ns > 0
-    assert not list(Path(tempfile.gettempdir()).glob("zonesim-doctor-*"))
+    assert not list(Path(tempfile.gettempdir()).glob(f"{trial_prefix()}*"))
 
 
 @pytest.mark.usefixtures("portable")

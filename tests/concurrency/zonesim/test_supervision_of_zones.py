@@ -189,10 +189,14 @@ def test_a_run_with_no_zone_left_ends_with_its_summary_and_the_reason(start, tmp
     assert why in (tmp_path / "run" / "report.html").read_text()
 
 
-def test_zones_are_restarted_after_the_fork_server_was_killed(start, tmp_path):
-    command = start(*CHAINS, "--zones", "2", "--duration", "600", "--out", "run")
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_the_death_of_the_fork_server_is_told_and_zones_are_restarted(start, tmp_path, workers):
+    options = ("--zones", "2", "--duration", "600", "--workers", workers, "--out", "run")
+    command = start(*CHAINS, *options)
     command.wait_for_step(tmp_path / "run")
-    os.kill(fork_server(command), signal.SIGKILL)
+    server = fork_server(command)
+    os.kill(server, signal.SIGKILL)
+    wait_for_event(command, tmp_path / "run", "fork-server-died")
     os.kill(zone_pid(command, 1), signal.SIGKILL)
     wait_for_event(command, tmp_path / "run", "zone-restarted")
     command.signal(signal.SIGINT)
@@ -200,6 +204,8 @@ def test_zones_are_restarted_after_the_fork_server_was_killed(start, tmp_path):
     assert command.finish().code == 130
     kinds = [kind for kind, subject, _ in events(tmp_path / "run") if subject == "zonesim zone 1"]
     assert kinds == ["zone-died", "zone-restarted"]
+    told = [detail for kind, _, detail in events(tmp_path / "run") if kind == "fork-server-died"]
+    assert [detail.partition(";")[0] for detail in told] == [f"pid {server}"]
 
 
 def fork_server(command: Command) -> int:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest import mock
@@ -198,3 +201,37 @@ def test_what_a_killed_zone_left_is_removed_and_a_living_zone_keeps_its_files(
 def test_where_no_place_has_the_room_the_error_says_what_was_found() -> None:
     with pytest.raises(SessionError, match=r"rings need \d+ MB, found: .* has \d+ MB"):
         Session.create(room_bytes=1 << 60)
+
+
+def unlocked(place: Path, pid: int, age_s: float) -> Path:
+    """What an owner leaves that dies before it has the lock, or when it has removed it."""
+    directory = place / f".corororo-{os.getuid()}-{pid}-0123abcd"
+    directory.mkdir()
+    (directory / "calls").touch()
+    os.utime(directory, (time.time() - age_s,) * 2)
+    return directory
+
+
+def test_a_session_without_a_lock_is_stale_once_its_owner_is_gone_for_a_while(
+    tmp_path: Path, dead_pid: int
+) -> None:
+    made, left = unlocked(tmp_path, os.getpid(), 1_000.0), unlocked(tmp_path, dead_pid, 1_000.0)
+    states = {found.directory: found.state for found in find_sessions(tmp_path)}
+    assert states == {made: "unknown", left: "stale"}
+    assert remove_stale_sessions(tmp_path) == [left]
+    assert list(tmp_path.iterdir()) == [made]
+
+
+def test_a_session_without_a_lock_may_be_that_of_an_owner_whom_nobody_here_knows(
+    tmp_path: Path, dead_pid: int
+) -> None:
+    unlocked(tmp_path, dead_pid, 1.0)  # in another container, say
+    assert [found.state for found in find_sessions(tmp_path)] == ["unknown"]
+
+
+@pytest.fixture
+def dead_pid() -> int:
+    """A process id that nobody has any more."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    return ended.pid
