@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Unpack
 
-import typer
+import click
 
 from zonesim.cli_bench import bench
 from zonesim.cli_doctor import doctor
 from zonesim.cli_options import (
-    DurationOption,
-    JsonOption,
-    OutOption,
-    PaceOption,
-    ProcessOption,
-    ReportOption,
-    ScenarioArgument,
-    SeedOption,
-    SetOption,
-    TicksOption,
-    TransferOption,
-    WorkersOption,
-    ZonesOption,
-    flags,
+    A_PATH,
+    InOrder,
+    RunOptions,
+    json_option,
     overrides,
+    run_options,
     worker_flag,
+    workers_option,
 )
 from zonesim.cli_run import (
     BadInput,
@@ -57,30 +50,25 @@ DONE = 0
 BROKE_LIMITS = 1
 BAD_INPUT = 2
 
-# typer takes its usage errors from click or from a copy of its own; this base is both.
-UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-app.add_typer(bench, name="bench")
-
-
-def _print_version(wanted: bool) -> None:
+def _print_version(context: click.Context, option: click.Parameter, wanted: bool) -> None:
     if wanted:
         from zonesim.machine import versions
 
         say(f"zonesim {versions()['zonesim']}")
-        raise typer.Exit
+        raise click.exceptions.Exit(DONE)
 
 
-@app.callback()
-def _root(
-    version: Annotated[
-        bool,
-        typer.Option(
-            "--version", is_eager=True, callback=_print_version, help="Print the version and exit."
-        ),
-    ] = False,
-) -> None:
+@click.group(cls=InOrder, no_args_is_help=False)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Print the version and exit.",
+)
+def app() -> None:
     """How many game zones does this machine hold?
 
     \b
@@ -90,22 +78,12 @@ def _root(
 
 
 @app.command()
-def run(
-    scenario: ScenarioArgument,
-    zones: ZonesOption = None,
-    workers: WorkersOption = None,
-    zones_per_process: ProcessOption = None,
-    ticks: TicksOption = None,
-    duration: DurationOption = None,
-    pace: PaceOption = None,
-    seed: SeedOption = None,
-    transfer: TransferOption = None,
-    settings: SetOption = None,
-    out: OutOption = None,
-    with_report: ReportOption = True,
-    as_json: JsonOption = False,
-) -> None:
+@click.argument("scenario")
+@run_options
+def run(scenario: str, **given: Unpack[RunOptions]) -> None:
     """Run a scenario and write its report.
+
+    SCENARIO is a file, or the name of a built-in one: zonesim scenarios lists them.
 
     \b
     Examples:
@@ -113,55 +91,40 @@ def run(
       zonesim run field --ticks 50 --set field.mobs=600 --set late=carry
       zonesim run my-scenario.toml --workers 0 --json
     """
-    given = overrides(settings) | flags(
-        zones, workers, zones_per_process, ticks, duration, pace, seed, transfer
-    )
-    _run(load_scenario(scenario, given), out, with_report, as_json)
+    _run(load_scenario(scenario, overrides(given)), given)
 
 
 @app.command()
-def scale(
-    scenario: ScenarioArgument = "scale",
-    zones: ZonesOption = None,
-    workers: WorkersOption = None,
-    zones_per_process: ProcessOption = None,
-    ticks: TicksOption = None,
-    duration: DurationOption = None,
-    pace: PaceOption = None,
-    seed: SeedOption = None,
-    transfer: TransferOption = None,
-    settings: SetOption = None,
-    out: OutOption = None,
-    with_report: ReportOption = True,
-    as_json: JsonOption = False,
-) -> None:
+@click.argument("scenario", default="scale")
+@run_options
+def scale(scenario: str, **given: Unpack[RunOptions]) -> None:
     """Run a scenario with more and more zones.
 
-    A scenario of a single step takes the steps of the built-in one: 1 to 100 zones.
+    SCENARIO is a file, or the name of a built-in one; without it, 1 to 100 zones of a field. A
+    scenario of a single step takes the steps of that one.
 
     \b
     Examples:
       zonesim scale
       zonesim scale chains --zones 1,10,100 --workers 2
     """
-    given = overrides(settings) | flags(
-        zones, workers, zones_per_process, ticks, duration, pace, seed, transfer
-    )
-    loaded = load_scenario(scenario, given)
-    if len(loaded.steps) == 1 and "zones" not in given:
+    keys = overrides(given)
+    loaded = load_scenario(scenario, keys)
+    if len(loaded.steps) == 1 and "zones" not in keys:
         # Read again, not only replaced: its faults may name a zone that these steps do not have.
-        loaded = load_scenario(scenario, given | {"zones": load_scenario("scale").zones})
-    _run(loaded, out, with_report, as_json)
+        loaded = load_scenario(scenario, keys | {"zones": load_scenario("scale").zones})
+    _run(loaded, given)
 
 
 @app.command()
-def paths(
-    map_file: Annotated[Path, typer.Argument(metavar="MAP", help="A Moving AI .map file.")],
-    scen_file: Annotated[Path, typer.Argument(metavar="SCEN", help="Its .scen file.")],
-    workers: WorkersOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@click.argument("map_file", type=A_PATH, metavar="MAP")
+@click.argument("scen_file", type=A_PATH, metavar="SCEN")
+@workers_option
+@json_option
+def paths(map_file: Path, scen_file: Path, workers: str | None, as_json: bool) -> None:
     """Hold found paths against the optima of a .scen file.
+
+    MAP is a Moving AI .map file, SCEN its .scen file.
 
     \b
     Example:
@@ -179,14 +142,15 @@ def paths(
     ):
         checked = check_queries(map_file, scen_file, count, view.update)
     say(as_json_text(checked) if as_json else paths_text(checked))
-    raise typer.Exit(BROKE_LIMITS if checked.mismatches else DONE)
+    raise click.exceptions.Exit(BROKE_LIMITS if checked.mismatches else DONE)
 
 
 @app.command()
-def report(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a past run.")],
-) -> None:
+@click.argument("folder", type=A_PATH, metavar="RUN")
+def report(folder: Path) -> None:
     """Draw the report of a past run again, from its figures.
+
+    RUN is the folder of the run.
 
     \b
     Example:
@@ -195,11 +159,12 @@ def report(
     say(f"report: {draw(folder)}")
 
 
-app.command()(top)
+app.add_command(top)
 
 
 @app.command()
-def scenarios(as_json: JsonOption = False) -> None:
+@json_option
+def scenarios(as_json: bool) -> None:
     """List the built-in scenarios.
 
     \b
@@ -216,17 +181,13 @@ def scenarios(as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def check(
-    scenario: Annotated[
-        str | None,
-        typer.Argument(metavar="SCENARIO", help="A scenario file, or a built-in one's name."),
-    ] = None,
-    schema: Annotated[
-        bool, typer.Option("--schema", help="Print the JSON Schema of scenarios instead.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
+@click.argument("scenario", required=False)
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of scenarios instead.")
+@json_option
+def check(scenario: str | None, schema: bool, as_json: bool) -> None:
     """Say whether a scenario can be run, without running it.
+
+    SCENARIO is a file, or the name of a built-in one.
 
     \b
     Examples:
@@ -243,37 +204,45 @@ def check(
     say(as_json_text(loaded) if as_json else scenario_text(loaded))
 
 
-app.command()(doctor)
+app.add_command(doctor)
+app.add_command(bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; `arguments` are those of the process."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        with raising_keyboard_interrupt():
-            return app(args=arguments, prog_name="zonesim", standalone_mode=False) or DONE
-    except UsageError as error:
+        # Not by click's own main: where Ctrl-C ends a command that writes to standard error.
+        with raising_keyboard_interrupt(), app.make_context("zonesim", words) as context:
+            app.invoke(context)
+            return DONE
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.UsageError as error:
         return _complain(usage_problem(error))
     except (ScenarioError, BadInput) as error:
         return _complain(str(error))
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _run(scenario: Scenario, out: Path | None, with_report: bool, as_json: bool) -> None:
+def _run(scenario: Scenario, given: RunOptions) -> None:
     """Run, draw, tell, and exit with what came of it."""
     check_map(scenario)
-    with Interrupts() as interrupts, run_folder(out, scenario.name) as folder:
+    as_json = given["as_json"]
+    with Interrupts() as interrupts, run_folder(given["out"], scenario.name) as folder:
         outcome = measure(scenario, folder, interrupts)
-        report = draw_outcome(outcome, folder, interrupts) if with_report else not_drawn(folder)
+        drawn = given["with_report"]
+        report = draw_outcome(outcome, folder, interrupts) if drawn else not_drawn(folder)
+    summary = outcome.summary
     with interrupts.last_words():
-        say(as_json_text(outcome.summary) if as_json else summary_text(outcome.summary))
+        say(as_json_text(summary) if as_json else summary_text(summary))
         if report.line:
             (tell if as_json or report.failed else say)(report.line)
     if interrupts.count:
-        raise typer.Exit(INTERRUPTED)
-    summary = outcome.summary
+        raise click.exceptions.Exit(INTERRUPTED)
     kept = outcome.saved and summary.failure is None and summary.limits.ok and not report.failed
-    raise typer.Exit(DONE if kept else BROKE_LIMITS)
+    raise click.exceptions.Exit(DONE if kept else BROKE_LIMITS)
 
 
 def _complain(text: str) -> int:

@@ -6,11 +6,11 @@ import importlib
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
-import typer
+import click
 
-from zonesim.cli_options import JsonOption, OutOption
+from zonesim.cli_options import A_PATH, Command, InOrder, json_option, out_option, with_options
 from zonesim.cli_run import BadInput, bad_input, run_folder
 from zonesim.cli_say import as_json_text, say, tell
 
@@ -19,39 +19,66 @@ if TYPE_CHECKING:
 
 # What measures is imported by the command that needs it, so that `zonesim --help` answers at once.
 
-QuickOption = Annotated[
-    bool, typer.Option("--quick", help="Few rounds: less than a minute, and wide intervals.")
-]
-OnlyOption = Annotated[
-    str | None, typer.Option(metavar="GROUP,...", help="Some of the groups of rows.")
-]
-BenchWorkersOption = Annotated[
-    int, typer.Option(min=1, max=256, metavar="W", help="Worker processes, of peers as well.")
-]
-LaunchesOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="How often all processes start anew.")
-]
-RoundsOption = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Rounds of each candidate in each launch.")
-]
-PyperfOption = Annotated[
-    Path | None,
-    typer.Option("--pyperf", metavar="FILE", help="Write the samples for pyperf as well."),
-]
-PinOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="CPU,...", help="Hold this program and all that it starts to these CPUs (Linux)."
-    ),
-]
-
 PROGRESS_S = 10.0
 
-bench = typer.Typer(add_completion=False, rich_markup_mode=None)
+_SUITE_OPTIONS = (
+    click.option(
+        "--quick", is_flag=True, help="Few rounds: less than a minute, and wide intervals."
+    ),
+    click.option("--only", metavar="GROUP,...", help="Some of the groups of rows."),
+    click.option(
+        "--workers",
+        type=click.IntRange(1, 256),
+        default=2,
+        show_default=True,
+        metavar="W",
+        help="Worker processes, of peers as well.",
+    ),
+    click.option(
+        "--launches",
+        type=click.IntRange(1),
+        metavar="N",
+        help="How often all processes start anew.",
+    ),
+    click.option(
+        "--rounds",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Rounds of each candidate in each launch.",
+    ),
+    click.option(
+        "--pin",
+        metavar="CPU,...",
+        help="Hold this program and all that it starts to these CPUs (Linux).",
+    ),
+    out_option,
+    click.option(
+        "--pyperf", type=A_PATH, metavar="FILE", help="Write the samples for pyperf as well."
+    ),
+    json_option,
+)
 
 
-@bench.callback()
-def _root() -> None:
+class SuiteOptions(TypedDict):
+    """What `_suite_options` gives a command."""
+
+    quick: bool
+    only: str | None
+    workers: int
+    launches: int | None
+    rounds: int | None
+    pin: str | None
+    out: Path | None
+    pyperf: Path | None
+    as_json: bool
+
+
+def _suite_options(command: Command) -> Command:
+    return with_options(_SUITE_OPTIONS, command)
+
+
+@click.group(cls=InOrder, no_args_is_help=False)
+def bench() -> None:
     """Measure what scheduling costs, beside other ways.
 
     \b
@@ -61,14 +88,13 @@ def _root() -> None:
 
 
 @bench.command()
-def compare(
-    earlier: Annotated[
-        Path, typer.Argument(metavar="OLD", help="The folder of a past bench, or its file.")
-    ],
-    later: Annotated[Path, typer.Argument(metavar="NEW", help="The folder of a later one.")],
-    as_json: JsonOption = False,
-) -> None:
+@click.argument("earlier", type=A_PATH, metavar="OLD")
+@click.argument("later", type=A_PATH, metavar="NEW")
+@json_option
+def compare(earlier: Path, later: Path, as_json: bool) -> None:
     """Tell better, worse or no difference for each row of two benches of one command.
+
+    OLD and NEW are the folders of past benches, or their files.
 
     \b
     Example:
@@ -84,17 +110,8 @@ def compare(
 
 
 @bench.command()
-def spectrum(
-    quick: QuickOption = False,
-    only: OnlyOption = None,
-    workers: BenchWorkersOption = 2,
-    launches: LaunchesOption = None,
-    rounds: RoundsOption = None,
-    pin: PinOption = None,
-    out: OutOption = None,
-    pyperf: PyperfOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@_suite_options
+def spectrum(**given: Unpack[SuiteOptions]) -> None:
     """Hold the scheduler against Coro-Roro's own performance plan: patterns, storms, targets.
 
     \b
@@ -102,21 +119,12 @@ def spectrum(
       zonesim bench spectrum
       zonesim bench spectrum --quick --only patterns,impact
     """
-    run_suite("spectrum", quick, only, workers, launches, rounds, pin, out, pyperf, as_json)
+    run_suite("spectrum", given)
 
 
 @bench.command()
-def ladder(
-    quick: QuickOption = False,
-    only: OnlyOption = None,
-    workers: BenchWorkersOption = 2,
-    launches: LaunchesOption = None,
-    rounds: RoundsOption = None,
-    pin: PinOption = None,
-    out: OutOption = None,
-    pyperf: PyperfOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@_suite_options
+def ladder(**given: Unpack[SuiteOptions]) -> None:
     """Retrace the phases of Coro-Roro's performance plan, from whole contexts to the ring.
 
     \b
@@ -124,21 +132,12 @@ def ladder(
       zonesim bench ladder --quick
       zonesim bench ladder --only paths --launches 8
     """
-    run_suite("ladder", quick, only, workers, launches, rounds, pin, out, pyperf, as_json)
+    run_suite("ladder", given)
 
 
 @bench.command()
-def peers(
-    quick: QuickOption = False,
-    only: OnlyOption = None,
-    workers: BenchWorkersOption = 2,
-    launches: LaunchesOption = None,
-    rounds: RoundsOption = None,
-    pin: PinOption = None,
-    out: OutOption = None,
-    pyperf: PyperfOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@_suite_options
+def peers(**given: Unpack[SuiteOptions]) -> None:
     """Hold calls to workers against other ways to make them, and against their goals.
 
     \b
@@ -146,21 +145,12 @@ def peers(
       zonesim bench peers --quick
       zonesim bench peers --only b2b,alone --launches 8 --pyperf samples.json
     """
-    run_suite("peers", quick, only, workers, launches, rounds, pin, out, pyperf, as_json)
+    run_suite("peers", given)
 
 
 @bench.command()
-def memory(
-    quick: QuickOption = False,
-    only: OnlyOption = None,
-    workers: BenchWorkersOption = 2,
-    launches: LaunchesOption = None,
-    rounds: RoundsOption = None,
-    pin: PinOption = None,
-    out: OutOption = None,
-    pyperf: PyperfOption = None,
-    as_json: JsonOption = False,
-) -> None:
+@_suite_options
+def memory(**given: Unpack[SuiteOptions]) -> None:
     """Measure what Tasks, processes and rings take, and what very many calls leave behind.
 
     \b
@@ -168,33 +158,30 @@ def memory(
       zonesim bench memory --quick
       zonesim bench memory --only processes --workers 4
     """
-    run_suite("memory", quick, only, workers, launches, rounds, pin, out, pyperf, as_json)
+    run_suite("memory", given)
 
 
-def run_suite(
-    name: str,
-    quick: bool,
-    only: str | None,
-    workers: int,
-    launches: int | None,
-    rounds: int | None,
-    pin: str | None,
-    out: Path | None,
-    pyperf: Path | None,
-    as_json: bool,
-) -> None:
+def run_suite(name: str, given: SuiteOptions) -> None:
     """Measure a command's groups, print each when it is there, save and draw all."""
     from zonesim.bench.pyperf_file import check
     from zonesim.bench.suite import BenchError, Options, begin
 
     suite: Suite = importlib.import_module(f"zonesim.bench.{name}").SUITE
+    only, pyperf, as_json = given["only"], given["pyperf"], given["as_json"]
     groups = list(suite.groups if only is None else dict.fromkeys(only.split(",")))
-    options = Options(groups, quick, workers, launches, rounds, _cpus(pin))
+    options = Options(
+        groups,
+        given["quick"],
+        given["workers"],
+        given["launches"],
+        given["rounds"],
+        _cpus(given["pin"]),
+    )
     with bad_input(BenchError):
         report = begin(suite, options)
         if pyperf is not None:
             check(pyperf)
-    with run_folder(out, f"bench-{name}") as folder:
+    with run_folder(given["out"], f"bench-{name}") as folder:
         try:
             _measure(suite, report, as_json)
         finally:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
-
-from zonesim.cli_options import JsonOption
+from zonesim.cli_options import json_option
 from zonesim.cli_say import as_json_text, say
 
 # What examines is imported by the command, so that `zonesim --help` answers at once.
@@ -14,12 +12,11 @@ from zonesim.cli_say import as_json_text, say
 DONE = 0
 NOT_CLEAN = 1
 
-CleanOption = Annotated[
-    bool, typer.Option("--clean", help="Remove what killed runs of yours left behind.")
-]
 
-
-def doctor(clean: CleanOption = False, as_json: JsonOption = False) -> None:
+@click.command()
+@click.option("--clean", is_flag=True, help="Remove what killed runs of yours left behind.")
+@json_option
+def doctor(clean: bool, as_json: bool) -> None:
     """Say what this machine can hold, and what was left behind.
 
     Takes three seconds: one zone ticks for a moment, for what it costs here.
@@ -34,4 +31,4 @@ def doctor(clean: CleanOption = False, as_json: JsonOption = False) -> None:
 
     diagnosis = examine(clean)
     say(as_json_text(diagnosis) if as_json else doctor_text(diagnosis))
-    raise typer.Exit(NOT_CLEAN if diagnosis.kept else DONE)
+    raise click.exceptions.Exit(NOT_CLEAN if diagnosis.kept else DONE)

@@ -7,8 +7,8 @@ import sys
 from contextlib import suppress
 from typing import Any, TextIO
 
+import click
 import msgspec
-import typer
 
 from zonesim.cli_run import BadInput
 
@@ -25,7 +25,7 @@ def say(text: str) -> None:
     try:
         _print(text, sys.stdout)
     except BrokenPipeError:
-        raise typer.Exit(OUTPUT_CLOSED) from None
+        raise click.exceptions.Exit(OUTPUT_CLOSED) from None
     except OSError as error:
         raise BadInput(f"standard output cannot be written: {error.strerror}") from None
 

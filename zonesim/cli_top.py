@@ -6,11 +6,11 @@ import io
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+import click
 
-from zonesim.cli_options import JsonOption
+from zonesim.cli_options import json_option
 from zonesim.cli_run import BadInput, bad_input
 from zonesim.cli_say import as_json_text, say, tell
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 # What follows and draws is imported by the function that needs it, so that `zonesim --help`
 # answers at once.
 
-RunArgument = Annotated[
-    str | None,
-    typer.Argument(metavar="RUN", help="The run's folder or session, where several go on."),
-]
-OnceOption = Annotated[bool, typer.Option("--once", help="Print it as it is now, and exit.")]
 
-
-def top(run: RunArgument = None, once: OnceOption = False, as_json: JsonOption = False) -> None:
+@click.command()
+@click.argument("run", required=False)
+@click.option("--once", is_flag=True, help="Print it as it is now, and exit.")
+@json_option
+def top(run: str | None, once: bool, as_json: bool) -> None:
     """Watch a run that goes on in another terminal.
+
+    Where several go on, RUN is the folder or the session of one.
 
     Ctrl-C leaves; the run does not notice. Without a terminal it prints a line every 10 seconds
     until the run ends. --json prints the run's latest progress, or null.

@@ -1,6 +1,6 @@
 """A zone process: takes orders over the control channel and ticks its zones on time.
 
-Imports neither matplotlib nor scipy nor typer: a hundred of these share one machine.
+Imports neither matplotlib nor scipy nor click: a hundred of these share one machine.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def test_coroutines_know_no_processes() -> None:
 
 
 def test_the_library_does_not_know_the_simulator_nor_its_tools() -> None:
-    forbidden = ("zonesim", "numpy", "scipy", "matplotlib", "typer", "rich", "sqlite3", "pickle")
+    forbidden = ("zonesim", "numpy", "scipy", "matplotlib", "click", "rich", "sqlite3", "pickle")
     assert breaches(LIBRARY, *forbidden) == []
 
 
@@ -103,7 +103,7 @@ def test_figures_are_drawn_in_plots_alone() -> None:
 def test_the_terminal_is_written_by_the_command_line_and_the_live_table_alone() -> None:
     allowed = ("cli", "live")  # and the parts that they are split into: cli_run, live_table
     paths = [path for path in SIMULATOR if path.stem.split("_")[0] not in allowed]
-    assert breaches(paths, "typer", "rich") == []
+    assert breaches(paths, "click", "rich") == []
 
 
 def test_only_the_clock_asks_for_the_time() -> None:

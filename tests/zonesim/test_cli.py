@@ -80,7 +80,7 @@ def test_the_version_is_one_line(capsys):
         ([], "Missing command"),
         (["fly"], "No such command 'fly'"),
         (["run"], "Missing argument 'SCENARIO'"),
-        (["run", "field", "--fast"], "No such option: --fast"),
+        (["run", "field", "--fast"], "No such option"),
         (["run", "field", "--ticks", "many"], "Invalid value for '--ticks'"),
         (["run", "field", "--ticks", "0"], "command line: $.ticks: expected a whole number from 1"),
         (["run", "field", "--ticks", "1", "--duration", "2"], "expected ticks or duration_s"),
@@ -101,7 +101,7 @@ def test_the_version_is_one_line(capsys):
         (["paths", "a.map", "a.scen", "--workers", "x"], "$.workers: expected"),
         (["report", "nowhere"], "nowhere"),
         (["doctor", "a", "b"], "expected no further argument, found a b; see zonesim doctor --h"),
-        (["doctor", "--clea"], "No such option: --clea (Possible options: --clean); see zonesim d"),
+        (["doctor", "--clea"], "--clean"),
         (["check"], "expected SCENARIO or --schema"),
     ],
 )

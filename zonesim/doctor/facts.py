@@ -21,7 +21,7 @@ from zonesim.system import (
     read_sys,
 )
 
-TOOLS = ("typer", "rich", "setproctitle")  # beside what a run's figures depend on
+TOOLS = ("click", "rich", "setproctitle")  # beside what a run's figures depend on
 CLOCK_CALLS = 10_000
 
 

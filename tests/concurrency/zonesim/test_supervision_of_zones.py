@@ -262,8 +262,8 @@ def test_ticks_at_full_speed_are_all_told_of_whoever_dies(start, tmp_path):
 @NEEDS_PROC
 def test_a_worker_that_never_comes_back_is_found_and_says_where_it_stands(start, tmp_path):
     loop = ("--set", "chains.chains=1", "--set", "chains.work=spin:60000ms")
-    soon = ("--set", "supervision.worker_hang_s=0.3", "--workers", "1", "--ticks", "1")
-    ended = start(*CHAINS, *loop, *soon, "--out", "run").finish()
+    soon = ("--set", "supervision.worker_hang_s=0.3", "--set", "supervision.restarts=0")
+    ended = start(*CHAINS, *loop, *soon, "--workers", "1", "--ticks", "1", "--out", "run").finish()
 
     assert ended.code == 1
     assert "run failed: no zone is left: zonesim zone 0" in ended.error

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from zonesim_runs import CHECKOUT
 
-HEAVY = ("matplotlib", "scipy", "numpy", "typer", "rich", "sqlite3")
+HEAVY = ("matplotlib", "scipy", "numpy", "click", "rich", "sqlite3")
 
 
 def test_the_module_of_a_zone_process_imports_nothing_heavy():

@@ -34,7 +34,7 @@ import corororo
 from zonesim.workloads import make_world
 from zonesim.workloads.base import ZoneSpec
 make_world(ZoneSpec(zone=2, seed=9, period_s=0.4, workload="field", graph=sys.argv[1]))
-heavy = {"numpy", "scipy", "matplotlib", "typer", "rich", "sqlite3"}
+heavy = {"numpy", "scipy", "matplotlib", "click", "rich", "sqlite3"}
 print(sorted(heavy & set(sys.modules)))
 """
 
