@@ -64,7 +64,10 @@ def test_a_worker_killed_in_its_batch_has_it_run_again(tmp_path: Path, workers: 
         assert pool.statistics().restarts == 1
 
 
-@pytest.mark.parametrize("seed", range(4))
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("seed", [0, 1, pytest.param(2, marks=SLOW), pytest.param(3, marks=SLOW)])
 def test_results_are_exact_while_workers_are_killed_at_random(seed: int) -> None:
     """Tasks await calls one by one while a worker is killed at each tick, and now and then all."""
     chance = random.Random(seed)

@@ -66,6 +66,9 @@ def sheet(
         below = 1 - 0.49 / height
         figure.text(0.012, below, origin, size=9.5, color="#555555", va="top")
         yield figure
+        # Laid out once: left to it, savefig does so twice, and draws all of it for nothing as well.
+        below_titles.execute(figure)
+        figure.set_layout_engine(None)
         try:
             figure.savefig(path, metadata={"Title": title})
         except OSError as error:

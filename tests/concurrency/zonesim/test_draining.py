@@ -57,7 +57,7 @@ def test_players_go_to_the_zones_that_stay(calm):
     expect_players_handed_over(*calm)
 
 
-@pytest.mark.parametrize("together", ["2", "4"])
+@pytest.mark.parametrize("together", ["2", pytest.param("4", marks=pytest.mark.slow)])
 def test_players_go_to_the_zones_that_stay_whatever_process_they_are_in(
     start, tmp_path, calm_hash, together
 ):

@@ -50,7 +50,7 @@ def test_the_world_is_the_same_without_anything_of_linux(start, start_portable, 
     assert "Traceback" not in ended["portable"].error
 
 
-@pytest.mark.parametrize("workers", ["2", "0"])
+@pytest.mark.parametrize("workers", ["2", pytest.param("0", marks=pytest.mark.slow)])
 def test_nothing_outlives_a_killed_controller(start_portable, tmp_path, workers):
     run = ("run", "chains", "--zones", "2", "--workers", workers, *BLOCKED, *ENDLESS)
     command = start_portable(*run)

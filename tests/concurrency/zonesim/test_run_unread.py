@@ -94,6 +94,15 @@ def unread(request):
     return request.getfixturevalue(request.param).fill()
 
 
+# Each promise is tried on one of them; the other takes as long, and few promises differ there.
+first_a_terminal = pytest.mark.parametrize(
+    "unread", ["terminal", pytest.param("pipe", marks=pytest.mark.slow)], indirect=True
+)
+first_a_pipe = pytest.mark.parametrize(
+    "unread", ["pipe", pytest.param("terminal", marks=pytest.mark.slow)], indirect=True
+)
+
+
 @pytest.fixture
 def start_unread(start):
     def start_on(ends, *arguments, **options):
@@ -133,9 +142,10 @@ def test_a_run_goes_on_and_ends_though_nobody_reads(start_unread, unread, tmp_pa
 
 
 @needs_titles
+@first_a_terminal
 def test_a_zone_that_dies_is_replaced_though_nobody_reads(start_unread, unread, tmp_path):
     command = start_unread(unread, *LONG)
-    command.wait_for_ticks(tmp_path / "run")
+    command.wait_until_it_ticks(tmp_path / "run")
     os.kill(command.wait_for_process("zonesim zone 1"), signal.SIGKILL)
 
     restarted = "SELECT * FROM events WHERE kind = 'zone-restarted'"
@@ -190,11 +200,20 @@ def test_who_reads_all_the_time_gets_all_lines(start):
     assert ["ended after" in line for line in lines] == [False, True] * len(steps)
 
 
-@pytest.mark.parametrize("stdout", ["that is read", "that is not read"])
+@pytest.mark.parametrize(
+    ("unread", "stdout"),
+    [
+        ("terminal", "that is not read"),
+        ("pipe", "that is read"),
+        pytest.param("terminal", "that is read", marks=pytest.mark.slow),
+        pytest.param("pipe", "that is not read", marks=pytest.mark.slow),
+    ],
+    indirect=["unread"],
+)
 def test_two_signals_end_a_run_though_nobody_reads(start_unread, unread, tmp_path, stdout):
     options = {} if stdout == "that is read" else {"stdout": unread.writer}
     command = start_unread(unread, *LONG, "--json", **options)
-    command.wait_for_ticks(tmp_path / "run")
+    command.wait_until_it_ticks(tmp_path / "run")
 
     command.signal_all(signal.SIGINT)
     command.wait_until((tmp_path / "run" / "summary.json").exists, "summary")
@@ -204,6 +223,7 @@ def test_two_signals_end_a_run_though_nobody_reads(start_unread, unread, tmp_pat
     assert is_whole(tmp_path / "run")
 
 
+@first_a_pipe
 def test_two_signals_end_a_run_whose_tick_does_not_end(start_unread, unread, tmp_path):
     command = start_unread(unread, *STUCK, stdout=unread.writer)
     command.wait_for_step(tmp_path / "run")  # until then a zone rehearses
@@ -219,6 +239,7 @@ def test_two_signals_end_a_run_whose_tick_does_not_end(start_unread, unread, tmp
 
 
 @needs_titles
+@first_a_terminal
 def test_a_run_has_ended_before_its_results_wait_for_a_reader(start_unread, unread, tmp_path):
     command = start_unread(unread, *SHORT, stdout=unread.writer)
     unread.close_writer()
@@ -236,6 +257,7 @@ def test_a_run_has_ended_before_its_results_wait_for_a_reader(start_unread, unre
 
 
 @needs_titles
+@first_a_pipe
 def test_a_signal_ends_what_waits_for_a_reader_of_its_results(start_unread, unread, tmp_path):
     command = start_unread(unread, *SHORT, stdout=unread.writer)
     command.wait_until((tmp_path / "run" / "summary.json").exists, "summary")
@@ -250,7 +272,7 @@ def test_a_signal_ends_what_waits_for_a_reader_of_its_results(start_unread, unre
 
 def test_who_watches_a_run_leaves_though_nobody_reads(start, terminal, tmp_path):
     run = start(*LONG)
-    run.wait_for_ticks(tmp_path / "run")
+    run.wait_until_it_ticks(tmp_path / "run")
     environment = {"TERM": "xterm-256color"}
     watching = start("top", str(tmp_path / "run"), stdout=terminal.writer, environment=environment)
     shown = b""

@@ -169,9 +169,7 @@ def test_a_run_with_no_zone_left_ends_with_its_summary_and_the_reason(start, tmp
         *(*CHAINS, "--duration", "600", "--set", "supervision.restarts=0"),
         *("--out", "run", "--report"),
     )
-    command.wait_for_step(tmp_path / "run")
-    [session] = command.sessions()
-    command.wait_until(lambda: read_view(session).progress.ticks > 0, "ticks")
+    command.wait_until_it_ticks(tmp_path / "run")
     os.kill(command.wait_for_process("zonesim zone 0"), signal.SIGKILL)
 
     ended = command.finish()
@@ -229,7 +227,7 @@ def test_a_fork_server_that_hangs_is_replaced_when_a_zone_has_to_be_started(star
     assert any("the fork server started nothing within" in detail for detail in told)
 
 
-@pytest.mark.parametrize("workers", ["0", "1"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("1", marks=pytest.mark.slow)])
 def test_a_run_whose_fork_server_hangs_comes_to_its_end(start, tmp_path, workers):
     # The later one counts.
     options = ("--workers", workers, "--ticks", "50", "--out", "run", "--json")

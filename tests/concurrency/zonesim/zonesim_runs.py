@@ -20,6 +20,7 @@ import pytest
 from corororo._platform import HAS_PROC, HAS_TITLES
 from corororo._ring import RingMemory, candidate_bases
 from corororo._ring._layout import ALIGNMENT
+from zonesim.view import read_view
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 30.0  # for what has to happen some time; nothing is measured by it
@@ -104,6 +105,12 @@ class Command:
     def wait_for_step(self, folder: Path) -> None:
         """Return when a step is under way whose figures go to ``folder``."""
         self.wait_until(lambda: _count(folder, "steps"), "step")
+
+    def wait_until_it_ticks(self, folder: Path) -> None:
+        """Return when a tick has run and been told of; it need not have been saved."""
+        self.wait_for_step(folder)
+        [session] = self.sessions()
+        self.wait_until(lambda: read_view(session).progress.ticks > 0, "tick")
 
     def wait_for_ticks(self, folder: Path) -> None:
         """Return when the first bundle of ticks, some hundred of them, has been saved."""
