@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from zonesim.encodable import encodable
-from zonesim.supervision import TICK_HANG_S
+from zonesim.supervision import Supervision
 from zonesim.ticks import TickRow
 from zonesim.workloads.base import ZoneSpec
 
@@ -44,7 +44,7 @@ class Assign(_Message, frozen=True):
     zones: list[ZoneSpec]
     lives: dict[int, int]  # by zone: a new number whenever it is wanted anew, after it was drained
     saving: Saving
-    tick_hang_s: float = TICK_HANG_S  # what one tick may take
+    tick_hang_s: float = Supervision().tick_bound_s  # for a tick of which nothing comes
 
 
 class Ready(_Message, frozen=True):
@@ -104,6 +104,7 @@ class Failed(_Message, frozen=True):
 
     reason: str  # one line
     detail: str  # a traceback, or nothing where the reason says it all
+    hung: bool = False  # it waits for something that does not come
 
 
 class Beat(_Message, frozen=True):

@@ -124,6 +124,8 @@ class Controller:
                         await self._run_steps()
                         faults.cancel_scope.cancel()
                 finally:
+                    if self._leg is not None:  # nothing more is due, whoever takes long to end
+                        self._ended_early_ns = self._ended_early_ns or time.monotonic_ns()
                     with trio.CancelScope(shield=True):
                         await self._fleet.stop()
                     self._refusals.close()
@@ -131,19 +133,19 @@ class Controller:
 
     def _failure_in(self, group: BaseExceptionGroup[BaseException]) -> RunFailed | None:
         """Why the run cannot go on, where nothing else is wrong."""
+        if group.split((RunFailed, cr.CorororoError))[1] is not None:
+            return None
         why = self._pool.statistics().failure
         if why is not None:  # it took the zones along, whatever they say
             return RunFailed(why)
-        failures = [error for error in leaves_of(group) if isinstance(error, RunFailed)]
-        return failures[0] if group.split(RunFailed)[1] is None else None
+        return next((error for error in leaves_of(group) if isinstance(error, RunFailed)), None)
 
     def _break_off(self, failure: RunFailed) -> None:
-        if self._leg is not None:
-            self._ended_early_ns = self._ended_early_ns or time.monotonic_ns()
-            self._end_step(None)
-        notes = getattr(failure, "__notes__", ())
-        detail = "\n".join([str(failure), *notes])
-        self._log.note(RUN_FAILED, "run", detail, f"run failed: {detail}")
+        try:
+            if self._leg is not None:
+                self._end_step(None)
+        finally:  # the disk may fail as well
+            self._log.note(RUN_FAILED, "run", str(failure), f"run failed: {failure}")
         self._tell_progress()
 
     async def _run_steps(self) -> None:
@@ -184,7 +186,7 @@ class Controller:
             if goes_on:
                 await sleep_until_ns(leg.start_ns)
                 self._end_step(leg)
-            self._leg = leg
+            self._leg, self._pss_mb = leg, None
             self._log.begin_step(leg, len(self._fleet.hosts_of(leg)), self._pool.workers)
             self._scaler.begin_step()
         if goes_on:
@@ -206,6 +208,8 @@ class Controller:
             # Zones are done when nothing more is due; the step lasts as long as it was to last.
             end_ns = leg.end_ns or 0
             ended_ns = max(now_ns, end_ns)
+        # It may be cut short before its first tick is due.
+        end_ns, ended_ns = max(end_ns, leg.start_ns), max(ended_ns, leg.start_ns)
         self._log.gauge.end_at(end_ns)
         self._note_deaths()
         self._tell_progress()

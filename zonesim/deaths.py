@@ -52,8 +52,7 @@ def unhealthy_of(events: Iterable[Happened]) -> list[int]:
 
 def failure_of(events: Iterable[Happened]) -> str | None:
     """Why the run could not go on, in one line; None where it did."""
-    whys = (event.detail.partition("\n")[0] for event in events if event.kind == RUN_FAILED)
-    return next(whys, None)
+    return next((event.detail for event in events if event.kind == RUN_FAILED), None)
 
 
 def zones_of(title: str) -> Iterator[int]:

@@ -170,14 +170,13 @@ class Fleet(FleetAnswers):
     async def until_done(self) -> None:
         """Wait until all zones have come to the end of the leg that was ordered last.
 
-        Where none is left that could, that is no end: the run fails.
+        Raises RunFailed where they have because none is left that could.
         """
         leg = self._leg
         if leg is not None:
             hosts = self.hosts_of(leg)
-            await self._until(
-                lambda: all(self._is_done(host, leg.step) for host in hosts) and self._any_left()
-            )
+            await self._until(lambda: all(self._is_done(host, leg.step) for host in hosts))
+            self._check_any_left()
 
     async def slow_disk(self, delay_s: float, until_ns: int) -> None:
         """Have every write of a checkpoint take so much longer, until a moment."""
@@ -225,7 +224,7 @@ class Fleet(FleetAnswers):
             for zone in host.specs.keys() & set(zones):
                 self._states.move(zone, ZoneState.SHUTDOWN)
                 del host.specs[zone]
-                for known in (host.assigned, host.made, host.missed):
+                for known in (host.assigned, host.made, host.missed, host.stuck):
                     known.discard(zone)
             if not host.specs:
                 host.is_leaving = True

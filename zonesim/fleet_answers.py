@@ -73,6 +73,7 @@ class FleetAnswers(FleetOrders):
         )
         self._stopping = False
         self._halting = False
+        self._given_up_last = "nobody was given up"  # the process, and why
 
     def _awaited(self, pid: int) -> Host | None:
         """The place of a process of ours that has not said hello."""
@@ -106,7 +107,7 @@ class FleetAnswers(FleetOrders):
         host.heard()
         match message:
             case Ticks(rows):
-                host.note_busy(rows)
+                host.note_ticks(rows)
                 self._note_players(rows)
             case Ready(next_ticks):
                 await self._note_ready(host, next_ticks)
@@ -119,8 +120,8 @@ class FleetAnswers(FleetOrders):
                 self._note_adopted(number, saved)
             case Told(kind, subject, detail):
                 self._on_event(kind, subject, detail)
-            case Failed(reason, detail):
-                self._note_failure(host, reason, detail)
+            case Failed() as failure:
+                self._note_failure(host, failure)
         self._notify()
 
     async def _note_ready(self, host: Host, next_ticks: dict[int, int]) -> None:
@@ -152,8 +153,9 @@ class FleetAnswers(FleetOrders):
             for adopt in self._handovers.for_zone(zone):
                 await host.tell(adopt)
 
-    def _note_failure(self, host: Host, reason: str, detail: str) -> None:
+    def _note_failure(self, host: Host, failure: Failed) -> None:
         """A process says that it cannot go on."""
+        reason, detail = failure.reason, failure.detail
         if not host.made or host.restarts.recent >= self._plan.supervision.restarts:
             self._check_pool()
         if not host.made and not host.died_ns and self._leg is None:
@@ -162,8 +164,10 @@ class FleetAnswers(FleetOrders):
             if detail:
                 error.add_note(detail)
             raise error
-        self._on_event("zone-failed", host.title, f"{reason}\n{detail}".strip())
-        host.kill(f"failed: {reason}")
+        host.hung = failure.hung
+        kind = "zone-hung" if failure.hung else "zone-failed"
+        self._on_event(kind, host.title, f"{reason}\n{detail}".strip())
+        host.kill(f"{'killed' if failure.hung else 'failed'}: {reason}")
 
     def _note_adopted(self, number: int, saved: bool) -> None:
         """Players are in a zone; where they are not on the disk, that is told, and its end."""
@@ -203,9 +207,13 @@ class FleetAnswers(FleetOrders):
         until = self._leg.until if self._leg is not None else {}
         for zone in host.specs:
             self._nursery.start_soon(self._tell_adopts, self._send_elsewhere(zone, heirs, until))
-        if not self._any_left():
-            raise RunFailed(f"no zone is left: {host.title} {why}")
+        self._given_up_last = f"{host.title} {why}"
+        self._check_any_left()
         self._notify()
+
+    def _check_any_left(self) -> None:
+        if self._hosts and all(host.given_up for host in self._hosts.values()):
+            raise RunFailed(f"no zone is left: {self._given_up_last}")
 
     def _send_elsewhere(
         self,

@@ -58,7 +58,7 @@ class FleetOrders:
             every_ticks = self._plan.supervision.checkpoint_ticks
             saving = Saving(self._plan.pool_address, every_ticks, self._slow_disk)
             lives = {spec.zone: self._lives[spec.zone] for spec in new}
-            await host.tell(Assign(new, lives, saving, self._plan.supervision.tick_hang_s))
+            await host.tell(Assign(new, lives, saving, self._plan.supervision.tick_bound_s))
 
     async def _send_leg(self, host: Host, leg: Leg) -> None:
         host.step_ordered = leg.step
@@ -103,9 +103,6 @@ class FleetOrders:
 
     def _is_given_up(self, zone: int) -> bool:
         return all(host.given_up for host in self._hosts_with([zone]))
-
-    def _any_left(self) -> bool:
-        return not all(host.given_up for host in self._hosts.values())
 
     def _notify(self) -> None:
         changed, self._changed = self._changed, trio.Event()

@@ -31,6 +31,7 @@ class Host:
         self.given_up = False  # nobody will stand here any more
         self.is_leaving = False  # the process has been told to end
         self.why_killed = ""  # where this run has killed the process: what was wrong with it
+        self.hung = False  # and that it did not come back from something
         self.handle: ZoneProcessHandle | None = None
         self.channel: Channel | None = None
         self.assigned: set[int] = set()  # zones that the process has been told to make
@@ -38,6 +39,8 @@ class Host:
         self.drained: set[int] = set()  # and that have ended, with their players given away
         self.missed: set[int] = set()  # zones whose process has died, until they are back
         self.next_ticks: dict[int, int] = {}  # where the zones stood when they were made
+        self.stuck: set[int] = set()  # zones that have not got past where their process hung
+        self._furthest: dict[int, int] = {}  # by zone: the latest tick that was told
         self.longest_busy_ns = 0  # of the ticks that were told from here
         self.step_ordered = self.step_done = 0
         self.heard_ns = 0  # when it last said anything, or was started
@@ -55,7 +58,7 @@ class Host:
 
     def stands(self, handle: ZoneProcessHandle) -> None:
         """A new process stands here, and has not said a word yet."""
-        self.handle, self.channel, self.why_killed = handle, None, ""
+        self.handle, self.channel, self.why_killed, self.hung = handle, None, "", False
         self.is_starting = False
         self.assigned, self.made, self.drained = set(), set(), set()
         self.heard()
@@ -69,16 +72,23 @@ class Host:
         """It has said something."""
         self.heard_ns = time.monotonic_ns()
 
-    def note_busy(self, rows: Iterable[TickRow]) -> None:
-        """Learn how long the main thread here may be busy with a tick."""
-        longest_ns = max((row.busy_ns for row in rows), default=0)
-        self.longest_busy_ns = max(self.longest_busy_ns, longest_ns)
+    def note_ticks(self, rows: Iterable[TickRow]) -> None:
+        """Learn how long the main thread here may be busy with a tick, and how far zones are."""
+        for row in rows:
+            self.longest_busy_ns = max(self.longest_busy_ns, row.busy_ns)
+            if row.tick > self._furthest.get(row.zone, -1):
+                self._furthest[row.zone] = row.tick
+                self.stuck.discard(row.zone)
+        if not self.stuck:
+            self.restarts.got_on()
 
     def gone(self) -> None:
         """It has ended."""
         self.handle, self.channel, self.made = None, None, set()
         self.step_ordered = self.step_done = 0  # whoever comes runs what was not saved again
         self.missed.update(self.specs)
+        if self.hung:
+            self.stuck.update(self.specs)
         self.died_ns = time.monotonic_ns()
 
     def kill(self, why: str) -> None:

@@ -1,7 +1,8 @@
 """Whether a process that has died is started anew, and after how long. Knows no clock.
 
 The bound is that of Erlang's supervisors: so many restarts within a window of time, and whoever
-dies once more is given up. The wait doubles with each death in the window.
+dies once more is given up. The wait doubles with each death in the window. A process that hangs
+may take longer to be found than the window lasts: such deaths count until it has got on.
 """
 
 from __future__ import annotations
@@ -17,18 +18,24 @@ class Restarts:
     def __init__(self, policy: Supervision) -> None:
         self._policy = policy
         self._deaths_s: deque[float] = deque()
+        self._hung = 0  # deaths since it has got on
 
-    def after_death(self, now_s: float) -> float | None:
+    def got_on(self) -> None:
+        """It has come further than where it hung."""
+        self._hung = 0
+
+    def after_death(self, now_s: float, *, hung: bool = False) -> float | None:
         """Seconds to wait until the next start; None where there is none any more."""
         policy, deaths_s = self._policy, self._deaths_s
         deaths_s.append(now_s)
         while deaths_s[0] <= now_s - policy.window_s:
             deaths_s.popleft()
-        if len(deaths_s) > policy.restarts:
+        self._hung += hung
+        if self.recent > policy.restarts:
             return None
-        return min(policy.backoff_max_s, policy.backoff_s * 2.0 ** (len(deaths_s) - 1))
+        return min(policy.backoff_max_s, policy.backoff_s * 2.0 ** (self.recent - 1))
 
     @property
     def recent(self) -> int:
         """Deaths that count now."""
-        return len(self._deaths_s)
+        return max(len(self._deaths_s), self._hung)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import corororo as cr
-from zonesim.system import process_state
-
-DEAD = frozenset("ZX")
+from zonesim.system import DEAD, process_state
 
 
 class ServerWatch:

@@ -9,7 +9,6 @@ import os
 import pwd
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,10 +24,11 @@ from corororo._ring import (
     is_left_behind,
     remove_session,
     stale_sessions,
+    temporary_directory,
 )
 
 CONTROL = "control"  # the socket of a run's controller, in its session directory
-_TRIAL = re.compile(r"zonesim-trial-(?P<pid>\d+)-\w+")
+_TRIAL = re.compile(r"zonesim-trial-(?P<pid>\d{1,9})-\w+")
 
 
 class SessionReport(msgspec.Struct, frozen=True):
@@ -119,7 +119,8 @@ def _all_sessions() -> Iterator[FoundSession]:
 
 def _all_trials() -> Iterator[FoundSession]:
     """The directories of measurements, in which a session stands for itself."""
-    for directory in sorted(Path(tempfile.gettempdir()).glob("zonesim-trial-*")):
+    place = temporary_directory()
+    for directory in sorted(place.glob("zonesim-trial-*")) if place is not None else ():
         name = _TRIAL.fullmatch(directory.name)
         try:
             uid = directory.lstat().st_uid

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 SHORTEST_BEAT_S, LONGEST_BEAT_S = 0.25, 2.5
 SHORTEST_SILENCE_S = 1.0
-TICK_HANG_S = 120.0
+WORKERS_FIRST = 4.0  # so many workers may hang at one call until that fails
 BEATS_ALLOWED = 1.5  # of silence, at least: who is well says so once a beat
 
 
@@ -55,14 +55,24 @@ class Supervision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             description="Seconds after which a worker that is still at one batch of calls hangs.",
         ),
     ] = 30.0
-    tick_hang_s: Annotated[
-        float,
-        Meta(
-            gt=0,
-            le=86_400,
-            description="Seconds after which a zone that is still at one tick hangs.",
-        ),
-    ] = TICK_HANG_S
+    tick_hang_s: (
+        Annotated[
+            float,
+            Meta(
+                ge=0.1,
+                le=86_400,
+                description="Seconds in which nothing comes of a tick, after which its zone "
+                "hangs; unless it is given, 4 times worker_hang_s.",
+            ),
+        ]
+        | None
+    ) = None
+
+    @property
+    def tick_bound_s(self) -> float:
+        """What a zone may take at one tick without getting on: workers that hang go first."""
+        given_s = self.tick_hang_s
+        return WORKERS_FIRST * self.worker_hang_s if given_s is None else given_s
 
     def silence_s(self, period_s: float) -> float:
         """How long a process that is well may say nothing."""

@@ -46,7 +46,7 @@ class Supervisor:
         self.ending = False  # from now on nobody is started any more
         self._start = start
         self._allowed_s = policy.silence_s(period_s)
-        self._tick_hang_s = policy.tick_hang_s
+        self._tick_bound_s = policy.tick_bound_s
         self._may_be_busy = may_be_busy
         self._on_death = on_death
         self._on_given_up = on_given_up
@@ -64,7 +64,7 @@ class Supervisor:
             self._on_event("zone-died", host.title, how)
             if not self._may_start(host):
                 return
-            wait_s = host.restarts.after_death(time.monotonic_ns() / 1e9)
+            wait_s = host.restarts.after_death(time.monotonic_ns() / 1e9, hung=host.hung)
             if wait_s is None:
                 why = f"died {host.restarts.recent} times, the last time {how}"
                 host.given_up = True
@@ -117,8 +117,10 @@ class Supervisor:
         why = why_it_hangs(look, self._allowed_s, busiest_s, may_be_busy=may_be_busy)
         if why is None and not host.is_up and silent_s > max(COMING_UP_S, self._allowed_s):
             why = "it does not come up"
-        if why is None and host.is_up and silent_s > max(self._tick_hang_s, self._allowed_s):
-            why = "it is still at one tick"
+        # The others of the process may have to wait until they are told of.
+        bound_s = max(self._tick_bound_s * len(host.specs), self._allowed_s)
+        if why is None and host.is_up and silent_s > bound_s:
+            why = "it runs and does not come back; supervision.tick_hang_s allows it longer"
         return why and f"silent for {silent_s:.1f} s: {why}"
 
     async def _replace(self, host: Host, handle: ZoneProcessHandle | None, why: str) -> None:
@@ -130,6 +132,7 @@ class Supervisor:
             stack = await stacks_of(handle.pid, handle.stack_path)
             self._on_event("zone-hung", host.title, f"{why}\n{stack}".strip())
             if handle is host.handle:
+                host.hung = True
                 host.kill(f"killed: {why}")
         finally:
             self._examined.discard(host)

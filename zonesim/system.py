@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # `zonesim check` and others that run nothing have no need of
 
 PROC = Path("/proc")
 SYS = Path("/sys")
+DEAD = frozenset("ZX")  # states of a process that has ended
 
 # What only some systems have, and what is done without it.
 FALLBACKS = (

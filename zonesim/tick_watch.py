@@ -1,6 +1,7 @@
-"""Finds zones that are at one tick for too long. Knows no wire, and asks zones for numbers alone.
+"""Finds zones whose tick does not get on. Knows no wire, and asks zones for numbers alone.
 
 A process whose Tasks await what never comes is well: it answers and beats. Only its zone is not.
+On a crowded machine a tick may take long: while answers come and Tasks end, it is none of ours.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ class Ticking(Protocol):
     @property
     def ticking(self) -> bool: ...
     @property
-    def next_tick(self) -> int: ...
+    def progress(self) -> tuple[int, ...]: ...
 
 
 Z = TypeVar("Z", bound=Ticking)
@@ -28,17 +29,18 @@ class TickWatch:
 
     def __init__(self, tick_hang_s: float) -> None:
         self.gap_s = tick_hang_s / LOOKS
-        self._seen: dict[Ticking, tuple[int, int]] = {}  # the tick that runs, and looks since
+        self._seen: dict[Ticking, tuple[tuple[int, ...], int]] = {}  # and looks since
 
     def look(self, zones: Iterable[Z]) -> list[Z]:
-        """Those that have been at the same tick in every look for so long."""
+        """Those that tick, and have got no further in all looks for so long."""
         before, self._seen = self._seen, {}
         hung = []
         for zone in zones:
             if zone.ticking:
-                tick, looks = before.get(zone, (-1, 0))
-                looks = looks + 1 if tick == zone.next_tick else 0
-                self._seen[zone] = (zone.next_tick, looks)
+                now = zone.progress
+                seen, looks = before.get(zone, ((), 0))
+                looks = looks + 1 if seen == now else 0
+                self._seen[zone] = (now, looks)
                 if looks >= LOOKS:
                     hung.append(zone)
         return hung

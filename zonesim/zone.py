@@ -65,6 +65,13 @@ class Zone:
         return self._number
 
     @property
+    def progress(self) -> tuple[int, ...]:
+        """Numbers of which one changes as long as anything comes of the tick that runs."""
+        done = self._scheduler.statistics()
+        counts = (done.async_tasks_taken, done.async_tasks_retried, done.tasks_finished)
+        return (self._number, *counts)
+
+    @property
     def adopted(self) -> tuple[int, ...]:
         """The latest arrivals of players, by number."""
         return self._adopted

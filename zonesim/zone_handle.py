@@ -12,12 +12,11 @@ import trio
 from corororo import forkserver
 from zonesim.preload import PRELOAD
 from zonesim.stacks import stack_path
-from zonesim.system import process_state
+from zonesim.system import DEAD, process_state
 from zonesim.zone_process import zone_process_main
 
 POLL_S = 0.05
 LOOK_S = 1.0  # between two looks whether somebody has ended of whom nobody tells
-DEAD = frozenset("ZX")
 FORK_SERVER_LOST = 255  # the exit code that multiprocessing reports when it cannot know
 STOP_S = 2.0  # what a zone process gets to end by itself
 

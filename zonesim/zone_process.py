@@ -11,12 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVarTuple
 
+import msgspec
 import trio
 
 import corororo as cr
 from zonesim.channel import Channel, ControlError
 from zonesim.checkpoint import CheckpointError
 from zonesim.control import (
+    DETAIL_CHARACTERS,
     Adopt,
     Adopted,
     Assign,
@@ -244,14 +246,18 @@ class ZoneProcess:
         return done_since(before, self._work)
 
     async def _watch_ticks(self, tick_hang_s: float) -> None:
-        """Until a tick does not come to its end; the controller then ends this process."""
+        """Until a tick gets on no more; the controller then ends this process."""
         watch, hung = TickWatch(tick_hang_s), list[Zone]()
         while not hung:
             await trio.sleep(watch.gap_s)
             hung = watch.look(self._zones.values())
         for zone in hung:
-            what = f"zone {zone.spec.zone} is still at tick {zone.next_tick - 1}"
-            await self._mouth.say(failed(f"{what} after {tick_hang_s:g} s", zone.format_stacks()))
+            reason = (
+                f"zone {zone.spec.zone}: in {tick_hang_s:g} s nothing has come of tick "
+                f"{zone.next_tick - 1}; supervision.tick_hang_s allows it longer"
+            )
+            stacks = zone.format_stacks()[:DETAIL_CHARACTERS]  # those most share come first
+            await self._mouth.say(msgspec.structs.replace(failed(reason, stacks), hung=True))
 
     # -- players move, zones go
 

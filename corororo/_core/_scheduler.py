@@ -25,9 +25,9 @@ from ._join import one_error
 from ._pass import Bound, Late
 from ._passes import Passes
 from ._report import SchedulerStatistics, TickReport
-from ._stacks import format_stacks
 from ._stepper import do_nothing
 from ._task import Join, as_coroutine
+from ._task_stacks import format_stacks
 from ._timers import CancellationToken, Timer
 
 if TYPE_CHECKING:

