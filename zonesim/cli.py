@@ -13,7 +13,6 @@ from zonesim.cli_bench import bench
 from zonesim.cli_doctor import doctor
 from zonesim.cli_options import (
     A_PATH,
-    InOrder,
     RunOptions,
     json_option,
     overrides,
@@ -31,7 +30,7 @@ from zonesim.cli_run import (
     not_drawn,
     run_folder,
 )
-from zonesim.cli_say import as_json_text, say, tell
+from zonesim.cli_say import CliGroup, as_json_text, say, tell
 from zonesim.cli_texts import paths_text, scenario_text, summary_text, usage_problem
 from zonesim.cli_top import top
 from zonesim.interrupts import INTERRUPTED, Interrupts, raising_keyboard_interrupt
@@ -59,7 +58,7 @@ def _print_version(context: click.Context, option: click.Parameter, wanted: bool
         raise click.exceptions.Exit(DONE)
 
 
-@click.group(cls=InOrder, no_args_is_help=False)
+@click.group(cls=CliGroup, no_args_is_help=False)
 @click.option(
     "--version",
     is_flag=True,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from zonesim.cli_options import A_PATH, Command, InOrder, json_option, out_option, with_options
+from zonesim.cli_options import A_PATH, Command, json_option, out_option, with_options
 from zonesim.cli_run import BadInput, bad_input, run_folder
-from zonesim.cli_say import as_json_text, say, tell
+from zonesim.cli_say import CliGroup, as_json_text, say, tell
 
 if TYPE_CHECKING:
     from zonesim.bench.suite import Report, Suite
@@ -77,7 +77,7 @@ def _suite_options(command: Command) -> Command:
     return with_options(_SUITE_OPTIONS, command)
 
 
-@click.group(cls=InOrder, no_args_is_help=False)
+@click.group(cls=CliGroup, no_args_is_help=False)
 def bench() -> None:
     """Measure what scheduling costs, beside other ways.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from zonesim.cli_options import json_option
-from zonesim.cli_say import as_json_text, say
+from zonesim.cli_say import CliCommand, as_json_text, say
 
 # What examines is imported by the command, so that `zonesim --help` answers at once.
 
@@ -13,7 +13,7 @@ DONE = 0
 NOT_CLEAN = 1
 
 
-@click.command()
+@click.command(cls=CliCommand)
 @click.option("--clean", is_flag=True, help="Remove what killed runs of yours left behind.")
 @json_option
 def doctor(clean: bool, as_json: bool) -> None:

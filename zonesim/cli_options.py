@@ -72,14 +72,6 @@ _RUN_OPTIONS = (
 )
 
 
-class InOrder(click.Group):
-    """Commands whose help lists them as they were added, the most used first."""
-
-    def list_commands(self, context: click.Context) -> list[str]:
-        """Their names."""
-        return list(self.commands)
-
-
 class RunOptions(TypedDict):
     """What `run_options` gives a command."""
 

@@ -20,6 +20,33 @@ def as_json_text(document: Any) -> str:  # noqa: ANN401 - whatever msgspec encod
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
+class CliCommand(click.Command):
+    """A command whose help is said as all else: into a closed pipe, or onto a full disk."""
+
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """The usual one."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.callback = _say_help
+        return option
+
+
+class CliGroup(CliCommand, click.Group):
+    """Commands; the help lists them as they were added, the most used first."""
+
+    command_class = CliCommand
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return list(self.commands)
+
+
+def _say_help(context: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        say(context.get_help())
+        raise click.exceptions.Exit(0)
+
+
 def say(text: str) -> None:
     """Write to standard output; whoever closed it has read enough."""
     try:

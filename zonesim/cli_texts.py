@@ -36,9 +36,10 @@ def scenario_text(scenario: Scenario) -> str:
 def usage_problem(error: Exception) -> str:
     """A usage error of click's in our words, with the command whose help tells more."""
     message: str = error.format_message()  # type: ignore[attr-defined]
-    message = _EXTRA.sub(r"expected no further argument, found \g<found>", message.rstrip(".?"))
+    message = _EXTRA.sub(r"expected no further argument, found \g<found>", message.rstrip("."))
     context = getattr(error, "ctx", None)
-    return f"{message}; see {context.command_path if context else 'zonesim'} --help"
+    see = " See" if message.endswith("?") else "; see"
+    return f"{message}{see} {context.command_path if context else 'zonesim'} --help"
 
 
 def _bounds_text(scenario: Scenario) -> str:

@@ -12,7 +12,7 @@ import click
 
 from zonesim.cli_options import json_option
 from zonesim.cli_run import BadInput, bad_input
-from zonesim.cli_say import as_json_text, say, tell
+from zonesim.cli_say import CliCommand, as_json_text, say, tell
 
 if TYPE_CHECKING:
     from zonesim.progress import Progress
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # answers at once.
 
 
-@click.command()
+@click.command(cls=CliCommand)
 @click.argument("run", required=False)
 @click.option("--once", is_flag=True, help="Print it as it is now, and exit.")
 @json_option

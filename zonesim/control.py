@@ -104,7 +104,7 @@ class Failed(_Message, frozen=True):
 
     reason: str  # one line
     detail: str  # a traceback, or nothing where the reason says it all
-    hung: bool = False  # it waits for something that does not come
+    hung: tuple[int, ...] = ()  # zones that wait for something that does not come
 
 
 class Beat(_Message, frozen=True):

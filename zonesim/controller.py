@@ -202,14 +202,14 @@ class Controller:
             end_ns = ended_ns = following.start_ns
         elif self._ended_early_ns:
             # Nothing was due behind the end of the step, however long zones took to come to it.
-            end_ns = min(self._ended_early_ns, leg.end_ns or self._ended_early_ns)
-            ended_ns = now_ns
+            # It may have been cut short before its first tick was due.
+            early_ns = max(self._ended_early_ns, leg.start_ns)
+            end_ns = min(early_ns, leg.end_ns or early_ns)
+            ended_ns = max(now_ns, early_ns) if self.interrupted else early_ns
         else:
             # Zones are done when nothing more is due; the step lasts as long as it was to last.
             end_ns = leg.end_ns or 0
             ended_ns = max(now_ns, end_ns)
-        # It may be cut short before its first tick is due.
-        end_ns, ended_ns = max(end_ns, leg.start_ns), max(ended_ns, leg.start_ns)
         self._log.gauge.end_at(end_ns)
         self._note_deaths()
         self._tell_progress()

@@ -224,7 +224,7 @@ class Fleet(FleetAnswers):
             for zone in host.specs.keys() & set(zones):
                 self._states.move(zone, ZoneState.SHUTDOWN)
                 del host.specs[zone]
-                for known in (host.assigned, host.made, host.missed, host.stuck):
+                for known in (host.assigned, host.made, host.missed):
                     known.discard(zone)
             if not host.specs:
                 host.is_leaving = True

@@ -164,10 +164,10 @@ class FleetAnswers(FleetOrders):
             if detail:
                 error.add_note(detail)
             raise error
-        host.hung = failure.hung
-        kind = "zone-hung" if failure.hung else "zone-failed"
+        kind, how = ("zone-hung", "killed") if failure.hung else ("zone-failed", "failed")
+        host.hung, host.hung_zones = host.hung or bool(failure.hung), failure.hung
         self._on_event(kind, host.title, f"{reason}\n{detail}".strip())
-        host.kill(f"{'killed' if failure.hung else 'failed'}: {reason}")
+        host.kill(f"{how}: {reason}")
 
     def _note_adopted(self, number: int, saved: bool) -> None:
         """Players are in a zone; where they are not on the disk, that is told, and its end."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 STOPPED = frozenset("Tt")
 SLEEPING = frozenset("S")
 ASLEEP_LOOKS = 3
+IS_STOPPED = "it is stopped"
 TIMES_BUSIEST = 3
 NO_DOUBT = 10  # times the silence allowed: whatever the reason, nobody is served
 
@@ -37,7 +38,7 @@ def why_it_hangs(
     if look.silent_s <= allowed_s:
         return None
     if look.state in STOPPED and look.state:
-        return "it is stopped"
+        return IS_STOPPED
     if may_be_busy:
         return None
     if not look.state:

@@ -6,6 +6,7 @@ The place outlives the process. Starts nothing and decides nothing.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -17,6 +18,8 @@ from zonesim.ticks import TickRow
 from zonesim.workloads.base import ZoneSpec
 from zonesim.zone_handle import ZoneProcessHandle
 from zonesim.zone_process import process_title
+
+REPLAYED = 10  # ticks; where there are no checkpoints nobody knows, and it is not given up for it
 
 
 class Host:
@@ -39,8 +42,9 @@ class Host:
         self.drained: set[int] = set()  # and that have ended, with their players given away
         self.missed: set[int] = set()  # zones whose process has died, until they are back
         self.next_ticks: dict[int, int] = {}  # where the zones stood when they were made
-        self.stuck: set[int] = set()  # zones that have not got past where their process hung
-        self._furthest: dict[int, int] = {}  # by zone: the latest tick that was told
+        self.hung_zones: tuple[int, ...] = ()  # whose ticks hung last, where that is known
+        self._replayed = policy.checkpoint_ticks or REPLAYED  # at most, until a tick is another one
+        self._ran: Counter[int] = Counter()  # by zone: ticks of this process
         self.longest_busy_ns = 0  # of the ticks that were told from here
         self.step_ordered = self.step_done = 0
         self.heard_ns = 0  # when it last said anything, or was started
@@ -58,7 +62,8 @@ class Host:
 
     def stands(self, handle: ZoneProcessHandle) -> None:
         """A new process stands here, and has not said a word yet."""
-        self.handle, self.channel, self.why_killed, self.hung = handle, None, "", False
+        self.handle, self.channel, self.why_killed = handle, None, ""
+        self._ran.clear()
         self.is_starting = False
         self.assigned, self.made, self.drained = set(), set(), set()
         self.heard()
@@ -76,19 +81,16 @@ class Host:
         """Learn how long the main thread here may be busy with a tick, and how far zones are."""
         for row in rows:
             self.longest_busy_ns = max(self.longest_busy_ns, row.busy_ns)
-            if row.tick > self._furthest.get(row.zone, -1):
-                self._furthest[row.zone] = row.tick
-                self.stuck.discard(row.zone)
-        if not self.stuck:
-            self.restarts.got_on()
+            self._ran[row.zone] += 1
+            is_asked = not self.hung_zones or row.zone in self.hung_zones
+            if is_asked and self._ran[row.zone] > self._replayed:
+                self.restarts.got_on()  # it has come past the tick at which it hung
 
     def gone(self) -> None:
         """It has ended."""
         self.handle, self.channel, self.made = None, None, set()
         self.step_ordered = self.step_done = 0  # whoever comes runs what was not saved again
         self.missed.update(self.specs)
-        if self.hung:
-            self.stuck.update(self.specs)
         self.died_ns = time.monotonic_ns()
 
     def kill(self, why: str) -> None:

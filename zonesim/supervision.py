@@ -34,7 +34,7 @@ class Supervision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ge=0,
             le=1000,
             description="Restarts of a process within window_s; it is given up after the next "
-            "death.",
+            "death. One that hangs has as many until it gets on.",
         ),
     ] = 5
     window_s: Annotated[

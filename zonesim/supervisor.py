@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import trio
 
-from zonesim.health import SLEEPING, STOPPED, Look, why_it_hangs
+from zonesim.health import IS_STOPPED, SLEEPING, STOPPED, Look, why_it_hangs
 from zonesim.host import Host
 from zonesim.stacks import stacks_of
 from zonesim.supervision import Supervision
@@ -91,7 +91,7 @@ class Supervisor:
 
     async def _one_life(self, host: Host) -> str:
         """From the start of a process to its end; returns how it ended."""
-        host.is_starting = True
+        host.is_starting, host.hung = True, False
         try:
             handle = await self._start(host)
         except (OSError, EOFError) as error:
@@ -117,9 +117,7 @@ class Supervisor:
         why = why_it_hangs(look, self._allowed_s, busiest_s, may_be_busy=may_be_busy)
         if why is None and not host.is_up and silent_s > max(COMING_UP_S, self._allowed_s):
             why = "it does not come up"
-        # The others of the process may have to wait until they are told of.
-        bound_s = max(self._tick_bound_s * len(host.specs), self._allowed_s)
-        if why is None and host.is_up and silent_s > bound_s:
+        if why is None and host.is_up and silent_s > max(self._tick_bound_s, self._allowed_s):
             why = "it runs and does not come back; supervision.tick_hang_s allows it longer"
         return why and f"silent for {silent_s:.1f} s: {why}"
 
@@ -132,7 +130,7 @@ class Supervisor:
             stack = await stacks_of(handle.pid, handle.stack_path)
             self._on_event("zone-hung", host.title, f"{why}\n{stack}".strip())
             if handle is host.handle:
-                host.hung = True
+                host.hung = IS_STOPPED not in why  # that is found at once, and no work does it
                 host.kill(f"killed: {why}")
         finally:
             self._examined.discard(host)

@@ -251,13 +251,15 @@ class ZoneProcess:
         while not hung:
             await trio.sleep(watch.gap_s)
             hung = watch.look(self._zones.values())
-        for zone in hung:
-            reason = (
-                f"zone {zone.spec.zone}: in {tick_hang_s:g} s nothing has come of tick "
-                f"{zone.next_tick - 1}; supervision.tick_hang_s allows it longer"
-            )
-            stacks = zone.format_stacks()[:DETAIL_CHARACTERS]  # those most share come first
-            await self._mouth.say(msgspec.structs.replace(failed(reason, stacks), hung=True))
+        first = hung[0]
+        reason = (
+            f"zone {first.spec.zone}: in {tick_hang_s:g} s nothing has come of tick "
+            f"{first.next_tick - 1}; supervision.tick_hang_s allows it longer"
+        )
+        stacks = "\n\n".join(zone.format_stacks() for zone in hung)
+        failure = failed(reason, stacks[:DETAIL_CHARACTERS])  # those most share come first
+        zones = tuple(zone.spec.zone for zone in hung)
+        await self._mouth.say(msgspec.structs.replace(failure, hung=zones))
 
     # -- players move, zones go
 

@@ -7,12 +7,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import click
 import pytest
 
 from zonesim.cli import BAD_INPUT, DONE, main
 from zonesim.cli_options import worker_flag
 from zonesim.cli_run import BadInput, run_folder
 from zonesim.cli_say import OUTPUT_CLOSED
+from zonesim.cli_texts import usage_problem
 from zonesim.results import StepInfo
 from zonesim.run_writer import RunWriter
 from zonesim.scenario import scenario_schema
@@ -80,7 +82,7 @@ def test_the_version_is_one_line(capsys):
         ([], "Missing command"),
         (["fly"], "No such command 'fly'"),
         (["run"], "Missing argument 'SCENARIO'"),
-        (["run", "field", "--fast"], "No such option"),
+        (["run", "field", "--fast"], "--fast"),
         (["run", "field", "--ticks", "many"], "Invalid value for '--ticks'"),
         (["run", "field", "--ticks", "0"], "command line: $.ticks: expected a whole number from 1"),
         (["run", "field", "--ticks", "1", "--duration", "2"], "expected ticks or duration_s"),
@@ -276,3 +278,35 @@ def test_an_output_that_is_full_is_one_line_and_exit_code_2():
     assert ended.stderr == (
         "zonesim: error: standard output cannot be written: No space left on device\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Missing command.", "Missing command; see zonesim --help"),
+        (
+            "No such option '--a'. Did you mean '--all'?",
+            "No such option '--a'. Did you mean '--all'? See zonesim --help",
+        ),
+        (
+            "Got unexpected extra arguments (a b)",
+            "expected no further argument, found a b; see zonesim --help",
+        ),
+    ],
+)
+def test_a_usage_error_ends_with_where_more_is_told(said, told):
+    assert usage_problem(click.UsageError(said)) == told
+
+
+@pytest.mark.parametrize(
+    "command", [(), ("run",), ("bench",), ("bench", "peers"), ("doctor",), ("top",)]
+)
+def test_help_that_nobody_reads_to_its_end_is_no_failure(command):
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = [sys.executable, "-m", "zonesim", *command, "--help"]
+    told = subprocess.run(
+        program, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    os.close(writer)
+    assert (told.returncode, told.stderr) == (OUTPUT_CLOSED, "")

@@ -240,3 +240,35 @@ def test_places_have_nothing_in_common():
     first.restarts.after_death(1.0)
     assert (other.assigned, other.made, other.restarts.recent) == (set(), set(), 0)
     assert list(other.specs) == [8]
+
+
+def ticks(zone: int, count: int) -> list[SimpleNamespace]:
+    return [SimpleNamespace(zone=zone, tick=tick, busy_ns=1) for tick in range(count)]
+
+
+def hangs_until_given_up(host: Host, rows: list[SimpleNamespace]) -> int:
+    """How often it may hang, an hour apart, when it has run so many ticks in each life."""
+    for life in range(50):
+        host.stands(StandIn())
+        host.note_ticks(rows)
+        if host.restarts.after_death(3600.0 * life, hung=True) is None:
+            return life
+    return 50
+
+
+def test_a_place_whose_zone_never_gets_past_its_checkpoint_is_given_up():
+    policy = Supervision(checkpoint_ticks=4, restarts=3)
+    assert hangs_until_given_up(Host(4, policy), ticks(7, 4)) == 3
+
+
+@pytest.mark.parametrize(
+    "policy", [Supervision(checkpoint_ticks=4), Supervision(checkpoint_ticks=0)]
+)
+def test_a_place_whose_zone_hangs_now_and_then_is_kept(policy):
+    assert hangs_until_given_up(Host(4, policy), ticks(7, 300)) == 50
+
+
+def test_a_neighbour_that_gets_on_does_not_speak_for_a_zone_that_hangs():
+    host = Host(4, Supervision(checkpoint_ticks=4, restarts=3))
+    host.hung_zones = (7,)
+    assert hangs_until_given_up(host, ticks(8, 300)) == 3

@@ -237,6 +237,7 @@ async def test_a_process_that_may_be_busy_is_left_alone_until_it_is_stopped(
 
     assert process.was_killed()
     assert "it is stopped" in observer.events[0][2]
+    assert not host.hung  # no work of its own has stopped it
 
 
 @pytest.mark.trio
