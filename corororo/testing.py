@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ._clock import MockClock as MockClock
 from ._core import Scheduler
-from ._workers import WorkerPool
+from ._pool import WorkerPool
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ import worker_calls as calls
 from waiting import finish, wait_until
 
 import corororo as cr
-from corororo._workers import _minding
+from corororo._pool import _monitor as _minding
 
 pytestmark = pytest.mark.timeout(60)
 Start = Callable[[str, str], subprocess.Popen[str]]

@@ -27,7 +27,7 @@ from waiting import finish, is_alive, pids, wait_until
 
 import corororo as cr
 from corororo._platform import HAS_SIGIO
-from corororo._workers import _minding
+from corororo._pool import _monitor as _minding
 
 pytestmark = [
     pytest.mark.timeout(60),

@@ -15,7 +15,7 @@ import worker_calls as calls
 from waiting import finish, is_alive, pids, wait_until
 
 import corororo as cr
-from corororo._workers import _staff
+from corororo._pool import _staff
 
 pytestmark = pytest.mark.timeout(60)
 

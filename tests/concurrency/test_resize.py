@@ -12,7 +12,7 @@ from hardships import begin, kill, tick_until, value_of, who_runs
 from waiting import finish, is_alive, pids, wait_until
 
 import corororo as cr
-from corororo._workers import _staff
+from corororo._pool import _staff
 
 pytestmark = pytest.mark.timeout(60)
 

@@ -17,7 +17,7 @@ from hardships import wait_until_whole
 from waiting import finish, wait_until
 
 import corororo as cr
-from corororo._workers import _staff
+from corororo._pool import _staff
 
 pytestmark = pytest.mark.timeout(60)
 Start = Callable[[str, str], subprocess.Popen[str]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from zonesim.progress import EventLine, Progress, StepLine, WorkerLine, ZoneLine
+from zonesim.live.progress import EventLine, Progress, StepLine, WorkerLine, ZoneLine
 
 PERIOD_MS = 400.0
 

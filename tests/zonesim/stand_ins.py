@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 import trio
 
-from zonesim.host import Host
-from zonesim.supervision import Supervision
-from zonesim.supervisor import Supervisor
+from zonesim.processes.slot import Host
+from zonesim.processes.supervisor import Supervisor
+from zonesim.scenario.supervision import Supervision
 from zonesim.workloads.base import ZoneSpec
 
 HOUR_NS = 3_600_000_000_000
@@ -93,5 +93,5 @@ def place(policy: Supervision = POLICY, zone: int = 7) -> Host:
 def follow_trio(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have supervisor and places know no other time than that of trio."""
     clock = SimpleNamespace(monotonic_ns=lambda: HOUR_NS + round(trio.current_time() * 1e9))
-    monkeypatch.setattr("zonesim.supervisor.time", clock)
-    monkeypatch.setattr("zonesim.host.time", clock)
+    monkeypatch.setattr("zonesim.processes.supervisor.time", clock)
+    monkeypatch.setattr("zonesim.processes.slot.time", clock)

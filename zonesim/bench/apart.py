@@ -20,7 +20,7 @@ from typing import IO, TypeVar
 
 import msgspec
 
-from zonesim.system import session_processes
+from zonesim.system.operating_system import session_processes
 
 from . import apart_process
 from .suite import BenchError

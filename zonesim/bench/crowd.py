@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from time import monotonic
 from typing import Self
 
-from zonesim.system import read_proc
+from zonesim.system.operating_system import read_proc
 
 START_S = 30.0
 SPINS = 10_000  # between two looks whether the owner is still there: some hundred microseconds

@@ -19,12 +19,12 @@ from typing import Any
 
 import msgspec
 
-from zonesim.results import Summary, load_run
-from zonesim.run import run_for_figures
-from zonesim.scenario import load_scenario
-from zonesim.statistics import AsyncTaskCounts, response_ns
-from zonesim.system import session_processes
-from zonesim.ticks import TickRow
+from zonesim.controller.run import run_for_figures
+from zonesim.results.saved_run import Summary, load_run
+from zonesim.results.statistics import AsyncTaskCounts, response_ns
+from zonesim.scenario.loading import load_scenario
+from zonesim.system.operating_system import session_processes
+from zonesim.wire.ticks import TickRow
 
 BETWEEN_KILLS_S = 1.0
 NS_PER_MS = 1e6

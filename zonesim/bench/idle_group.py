@@ -15,7 +15,7 @@ from statistics import fmean, median
 from typing import NamedTuple
 
 import corororo as cr
-from zonesim.system import cpus_to_hold, usable_cpus
+from zonesim.system.operating_system import cpus_to_hold, usable_cpus
 
 from .core import CHAINS, tick_chains, timed_us
 from .crowd import Waiting, crowd

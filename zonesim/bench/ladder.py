@@ -50,10 +50,12 @@ def _open(workers: int, work: Function) -> Iterator[Mapping[str, Callable[[], Fi
 
 def draw(report: Report, folder: Path) -> list[Path]:
     """A picture of each workload."""
-    from zonesim.plots import waterfall  # matplotlib, which nothing that measures needs
+    from zonesim.bench import waterfall_figure  # matplotlib, which nothing that measures needs
 
     groups = dict.fromkeys(row.group for row in report.rows)
-    return [waterfall.draw(report, group, folder / f"waterfall_{group}.png") for group in groups]
+    return [
+        waterfall_figure.draw(report, group, folder / f"waterfall_{group}.png") for group in groups
+    ]
 
 
 SUITE = Suite(

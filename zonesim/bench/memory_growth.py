@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Iterator
 
 import corororo as cr
-from zonesim.machine import own_memory_mb, pss_mb
+from zonesim.system.machine import own_memory_mb, pss_mb
 
 from .core import CHAINS, tick_chains
 from .empty_work import empty, number

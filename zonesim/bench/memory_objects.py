@@ -12,7 +12,7 @@ import trio
 import trio.testing
 
 import corororo as cr
-from zonesim.machine import own_memory_mb
+from zonesim.system.machine import own_memory_mb
 
 from .empty_work import empty
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import corororo as cr
-from zonesim.preload import PRELOAD
-from zonesim.run import run_for_figures
-from zonesim.scenario import load_scenario
-from zonesim.system import read_proc
+from zonesim.controller.run import run_for_figures
+from zonesim.processes.preload import PRELOAD
+from zonesim.scenario.loading import load_scenario
+from zonesim.system.operating_system import read_proc
 
 from .core import tick_chains
 from .empty_work import number

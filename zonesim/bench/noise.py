@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from zonesim.system import read_proc
+from zonesim.system.operating_system import read_proc
 
 LOOK_S = 0.4
 QUIET_CPUS = 0.15  # what a machine at rest takes now and then

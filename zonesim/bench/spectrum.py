@@ -21,9 +21,9 @@ from .zones_group import measure_zones
 
 def draw(report: Report, folder: Path) -> list[Path]:
     """Write the picture of a report."""
-    from zonesim.plots import spectrum  # matplotlib, which nothing that measures needs
+    from zonesim.bench import spectrum_figure  # matplotlib, which nothing that measures needs
 
-    return [spectrum.draw(report, folder / "spectrum.png")]
+    return [spectrum_figure.draw(report, folder / "spectrum.png")]
 
 
 SUITE = Suite(

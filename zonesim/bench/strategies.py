@@ -12,7 +12,7 @@ from functools import partial
 
 import corororo as cr
 from corororo.abc import IdleStrategy
-from zonesim.system import cpus_to_hold, hold_to_cpus
+from zonesim.system.operating_system import cpus_to_hold, hold_to_cpus
 
 from .core import open_zone
 from .empty_work import fourth, number

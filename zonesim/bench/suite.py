@@ -18,8 +18,8 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from zonesim.machine import describe_machine, version, versions
-from zonesim.system import cpus_to_hold, hold_to_cpus
+from zonesim.system.machine import describe_machine, version, versions
+from zonesim.system.operating_system import cpus_to_hold, hold_to_cpus
 
 from . import noise
 from .figures import Row

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from zonesim.autoscale import WORKERS_MAX
 from zonesim.doctor.facts import Facts
 from zonesim.doctor.trial import Trial
-from zonesim.open_files import zones_for
-from zonesim.ramp import ZONES_MAX
-from zonesim.scenario import Scenario
+from zonesim.scenario.loading import Scenario
+from zonesim.scenario.steps import ZONES_MAX
+from zonesim.scenario.worker_bounds import WORKERS_MAX
+from zonesim.system.open_files import zones_for
 
 # Of all CPUs. The rest goes to the controller, to switching and to crowds: on 2 cores where a tick
 # cost 3.6 ms by this trial, 150 zones held and 165 did not.

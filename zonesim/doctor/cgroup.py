@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from zonesim.system import read_proc
+from zonesim.system.operating_system import read_proc
 
 ENDLESS_BYTES = 1 << 60  # version 1 says "no limit" with a number beyond all memory
 

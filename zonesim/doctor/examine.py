@@ -8,9 +8,9 @@ from zonesim.doctor.capacity import Capacity, work_out
 from zonesim.doctor.facts import Facts, gather
 from zonesim.doctor.findings import Finding, judge, judge_sessions
 from zonesim.doctor.trial import Trial, measure_tick
-from zonesim.errors import RunFailed
-from zonesim.scenario import load_scenario
-from zonesim.sessions import Kept, SessionReport, clean_up, describe_sessions
+from zonesim.scenario.loading import load_scenario
+from zonesim.system.errors import RunFailed
+from zonesim.system.sessions import Kept, SessionReport, clean_up, describe_sessions
 
 FORMAT = 1
 TRIAL_S = 1.5

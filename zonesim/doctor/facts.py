@@ -11,8 +11,8 @@ import msgspec
 
 from corororo._ring import candidate_bases, free_bytes
 from zonesim.doctor.cgroup import GroupLimits, read_limits
-from zonesim.machine import describe_machine, version, versions
-from zonesim.system import (
+from zonesim.system.machine import describe_machine, version, versions
+from zonesim.system.operating_system import (
     HAS_MEMORY_FILES,
     instead,
     process_limit,

@@ -9,9 +9,9 @@ import msgspec
 
 from zonesim.doctor.capacity import needed_mb, whole_cpus
 from zonesim.doctor.facts import Facts
-from zonesim.open_files import files_for
-from zonesim.scenario import Scenario
-from zonesim.sessions import Kept, SessionReport
+from zonesim.scenario.loading import Scenario
+from zonesim.system.open_files import files_for
+from zonesim.system.sessions import Kept, SessionReport
 
 ZONES = 100  # what a machine should hold, for a verdict on its limits
 CALL_NS_MAX = 1_000  # of a clock that is read without asking the kernel, many times over

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from zonesim.doctor.capacity import Capacity
 from zonesim.doctor.examine import Diagnosis
 from zonesim.doctor.findings import Finding, size_text
-from zonesim.sessions import SessionReport
+from zonesim.system.sessions import SessionReport
 
 COLUMNS = 80
 SESSIONS_TOLD = 10

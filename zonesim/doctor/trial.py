@@ -14,14 +14,14 @@ from pathlib import Path
 import msgspec
 
 import corororo as cr
-from zonesim.errors import RunFailed
-from zonesim.machine import pss_mb
-from zonesim.maps import MapStore
-from zonesim.scenario import Scenario, load_scenario
-from zonesim.sessions import trial_prefix
-from zonesim.system import cpu_ns
+from zonesim.scenario.loading import Scenario, load_scenario
+from zonesim.system.errors import RunFailed
+from zonesim.system.machine import pss_mb
+from zonesim.system.operating_system import cpu_ns
+from zonesim.system.sessions import trial_prefix
 from zonesim.workloads import make_world
 from zonesim.workloads.base import World, ZoneSpec
+from zonesim.world.map_store import MapStore
 
 PACE_S = 0.05
 KINDS = 3  # of made maps; a zone on each in turn

@@ -6,8 +6,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from zonesim.schedule import Missed
-from zonesim.surges import Surge
+from zonesim.scenario.supervision import Missed
+from zonesim.scenario.surges import Surge
 
 LEAST_WORK = "spin:1us"
 

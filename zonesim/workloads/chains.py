@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 import corororo as cr
-from zonesim.surges import guests_at
+from zonesim.scenario.surges import guests_at
 from zonesim.workloads.base import ZoneSpec
 from zonesim.workloads.work import do_work, parse_work
 from zonesim.world.hash import hash_state

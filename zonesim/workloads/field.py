@@ -7,7 +7,7 @@ from __future__ import annotations
 import msgspec
 
 import corororo as cr
-from zonesim.surges import guests_at
+from zonesim.scenario.surges import guests_at
 from zonesim.workloads.base import ZoneSpec
 from zonesim.world.behaviour import Behaviour
 from zonesim.world.entities import Entities, SavedEntities

@@ -19,8 +19,8 @@ from zonesim.bench.impact_parts import COMPONENTS, open_components
 from zonesim.bench.plan import ORIGINAL, PLAN, impact_ms
 from zonesim.bench.spectrum import SUITE
 from zonesim.bench.suite import Report, load
-from zonesim.cli import BAD_INPUT, DONE, main
-from zonesim.system import cpus_to_hold
+from zonesim.cli.main import BAD_INPUT, DONE, main
+from zonesim.system.operating_system import cpus_to_hold
 
 pytestmark = pytest.mark.timeout(100)
 

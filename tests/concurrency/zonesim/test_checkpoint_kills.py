@@ -6,13 +6,13 @@ import subprocess
 import sys
 import time
 
-from zonesim.checkpoint import load
+from zonesim.zone.checkpoint import load
 
 SAVE_FOR_EVER = """
 import sys
 from itertools import count
 from pathlib import Path
-from zonesim.checkpoint import Checkpoint, save
+from zonesim.zone.checkpoint import Checkpoint, save
 for tick in count():
     save(Path(sys.argv[1]), Checkpoint(tick, tick, b"%d" % tick * 4000))
 """

@@ -10,7 +10,7 @@ import sys
 import pytest
 from zonesim_runs import saved
 
-from zonesim.view import read_view
+from zonesim.live.view_file import read_view
 
 RUN = ("run", "chains", "--zones", "2", "--workers", "1", "--duration", "600", "--json")
 MANY = 1200  # ticks; far more than what is kept back for the next write

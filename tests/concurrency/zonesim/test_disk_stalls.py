@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from zonesim_runs import Command, needs_titles, saved
 
-from zonesim.view import read_view
+from zonesim.live.view_file import read_view
 
 RUN = ("run", "chains", "--zones", "2", "--workers", "1", "--set", "chains.chains=4", "--json")
 LONG = (*RUN, "--duration", "600", "--set", "period_ms=10", "--out", "run")

@@ -16,10 +16,10 @@ from zonesim_runs import CHECKOUT
 
 import corororo as cr
 from corororo._ring import _places
-from zonesim.cli import main
+from zonesim.cli.main import main
 from zonesim.doctor import examine
 from zonesim.doctor.trial import measure_tick
-from zonesim.sessions import trial_prefix
+from zonesim.system.sessions import trial_prefix
 
 OWNER = """
 import os, sys
@@ -32,7 +32,7 @@ sys.stdin.read()
 BY_ITSELF = """
 import json, os, sys
 from pathlib import Path
-from zonesim import sessions
+from zonesim.system import sessions
 base = Path(os.environ["XDG_RUNTIME_DIR"])
 name = base / f"corororo-65534-{os.getpid()}-01234567"
 name.mkdir(mode=0o700)
@@ -49,7 +49,7 @@ print(json.dumps([str(name) in removed, mine, states]))
 """
 QUICKLY = """
 import sys
-from zonesim.cli import main
+from zonesim.cli.main import main
 from zonesim.doctor import examine
 examine.TRIAL_S = 0.01
 sys.exit(main(["doctor"]))

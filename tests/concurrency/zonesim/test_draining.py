@@ -103,9 +103,9 @@ DIE_ONCE = """
 import os
 import signal
 
-import zonesim.mouthpiece as mouthpiece
-import zonesim.saver as saver
-import zonesim.zone as zone
+import zonesim.zone.reporter as mouthpiece
+import zonesim.zone.saver as saver
+import zonesim.zone.zone as zone
 
 def die_once(moment, name):
     if moment != {fatal!r}:

@@ -19,12 +19,12 @@ import trio
 from zonesim_runs import saved
 
 import corororo as cr
-from zonesim.channel import HEAD, VERSION, Channel, ControlError, frame
-from zonesim.control import FromController, Hello, Leg, Ready
-from zonesim.door import UNKNOWN_MAX
-from zonesim.fleet import Fleet, FleetPlan
-from zonesim.preload import PRELOAD
-from zonesim.sessions import CONTROL
+from zonesim.controller.fleet import Fleet, FleetPlan
+from zonesim.processes.preload import PRELOAD
+from zonesim.system.sessions import CONTROL
+from zonesim.wire.channel import HEAD, VERSION, Channel, ControlError, frame
+from zonesim.wire.listener import UNKNOWN_MAX
+from zonesim.wire.messages import FromController, Hello, Leg, Ready
 from zonesim.workloads.base import ZoneSpec
 
 NOBODY = 65_534

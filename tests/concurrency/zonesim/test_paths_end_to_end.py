@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from zonesim_runs import Ended
 
-from zonesim.cli import main
+from zonesim.cli.main import main
 
 SIDE = 24
 DIAGONAL = 2**0.5

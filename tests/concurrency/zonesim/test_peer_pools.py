@@ -20,7 +20,7 @@ from zonesim.bench.peer_pools.ours import OURS
 from zonesim.bench.peer_pools.peer import Kind, Outcomes, Peer
 from zonesim.bench.peer_pools.pipes import Echo, PipeEnd
 from zonesim.bench.plain_work import Path, plain_number, plain_path
-from zonesim.system import read_proc, session_processes
+from zonesim.system.operating_system import read_proc, session_processes
 
 pytestmark = pytest.mark.timeout(60)
 

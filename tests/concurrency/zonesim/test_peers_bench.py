@@ -23,7 +23,7 @@ from zonesim.bench.peer_pools.executors import STANDARD
 from zonesim.bench.peers import SUITE
 from zonesim.bench.struck import CALLS, Struck, strike
 from zonesim.bench.suite import Setting
-from zonesim.system import read_proc, session_processes
+from zonesim.system.operating_system import read_proc, session_processes
 
 pytestmark = pytest.mark.timeout(100)
 

@@ -12,7 +12,7 @@ from zonesim_runs import needs_titles
 
 import corororo as cr
 from zonesim.workloads.base import ZoneSpec
-from zonesim.zone import Zone
+from zonesim.zone.zone import Zone
 
 SPEC = ZoneSpec(3, 1, 0.4, "chains", "", chains=20)
 

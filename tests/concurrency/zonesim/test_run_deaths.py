@@ -7,10 +7,10 @@ import signal
 import pytest
 from zonesim_runs import needs_titles
 
-from zonesim.errors import RunFailed
-from zonesim.results import load_run
-from zonesim.run import run_for_figures
-from zonesim.scenario import load_scenario
+from zonesim.controller.run import run_for_figures
+from zonesim.results.saved_run import load_run
+from zonesim.scenario.loading import load_scenario
+from zonesim.system.errors import RunFailed
 
 ENDLESS = ("--duration", "600", "--set", "chains.chains=4", "--set", "period_ms=40", "--out", "run")
 BLOCKED = ("--set", "chains.work=sleep:20000ms")

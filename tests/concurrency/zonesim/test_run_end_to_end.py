@@ -6,7 +6,7 @@ import os
 import pytest
 from zonesim_runs import CHECKOUT, Command, saved
 
-from zonesim.cli import main
+from zonesim.cli.main import main
 
 ZONES = 3
 TICKS = 12

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from zonesim_runs import a_worker_has_calls, needs_titles
 
-from zonesim.cli import main
+from zonesim.cli.main import main
 
 ENDLESS = ("--duration", "600", "--set", "chains.chains=4", "--json", "--out", "run")
 QUICK = ("run", "chains", "--zones", "3", "--set", "period_ms=5", *ENDLESS)

@@ -8,7 +8,7 @@ import resource
 import pytest
 from zonesim_runs import Ended
 
-from zonesim.cli import main
+from zonesim.cli.main import main
 
 GROUND = ".....\n.@@@.\n.....\n.....\n.....\n"
 MAP = f"type octile\nheight 5\nwidth 5\nmap\n{GROUND}"

@@ -12,7 +12,7 @@ from waiting import is_alive
 from zonesim_runs import Command, needs_titles, saved
 
 from corororo._platform import HAS_PROC
-from zonesim.view import read_view
+from zonesim.live.view_file import read_view
 
 pytestmark = needs_titles
 

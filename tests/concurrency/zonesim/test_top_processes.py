@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import signal
 
-from zonesim.view import VIEW_FILE, read_view
+from zonesim.live.view_file import VIEW_FILE, read_view
 
 RUN = ("run", "chains", "--zones", "3", "--set", "period_ms=20", "--set", "chains.chains=4")
 

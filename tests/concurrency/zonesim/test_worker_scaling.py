@@ -8,8 +8,8 @@ import trio
 from zonesim_runs import saved
 
 import corororo as cr
-from zonesim.autoscale import WorkerBounds
-from zonesim.worker_scaler import WorkerScaler
+from zonesim.controller.worker_scaler import WorkerScaler
+from zonesim.scenario.worker_bounds import WorkerBounds
 
 # Ten zones ask for 2 workers' time and one for a fifth of one's.
 LOAD = ("--set", "chains.chains=4", "--set", "chains.work=sleep:5ms", "--set", "period_ms=100")

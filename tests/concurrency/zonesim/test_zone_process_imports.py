@@ -15,7 +15,7 @@ HEAVY = ("matplotlib", "scipy", "numpy", "click", "rich", "sqlite3")
 
 
 def test_the_module_of_a_zone_process_imports_nothing_heavy():
-    code = f"import sys, zonesim.zone_process; print(*sys.modules.keys() & set({HEAVY}))"
+    code = f"import sys, zonesim.zone.process; print(*sys.modules.keys() & set({HEAVY}))"
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
 
     loaded = subprocess.run(

@@ -20,7 +20,7 @@ import pytest
 from corororo._platform import HAS_PROC, HAS_TITLES
 from corororo._ring import RingMemory, candidate_bases
 from corororo._ring._layout import ALIGNMENT
-from zonesim.view import read_view
+from zonesim.live.view_file import read_view
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 30.0  # for what has to happen some time; nothing is measured by it

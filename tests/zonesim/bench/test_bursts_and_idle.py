@@ -16,7 +16,7 @@ from zonesim.bench.idle_group import ALONE, APART, CROWDED, FREE, MEAN, TICK, Si
 from zonesim.bench.launches import Amount
 from zonesim.bench.strategies import ADAPTIVE, PARK, pinned, rows
 from zonesim.bench.suite import Setting
-from zonesim.system import cpus_to_hold
+from zonesim.system.operating_system import cpus_to_hold
 
 PINS = len(cpus_to_hold()) > 1
 SAMPLES = {

@@ -10,7 +10,7 @@ from zonesim.bench.figures import Row
 from zonesim.bench.fleet_run import FleetRun
 from zonesim.bench.launches import Amount
 from zonesim.bench.suite import BenchError, Setting
-from zonesim.statistics import AsyncTaskCounts
+from zonesim.results.statistics import AsyncTaskCounts
 
 FULL = Setting(Amount(1, 2), 2, False)
 CALM = FleetRun(

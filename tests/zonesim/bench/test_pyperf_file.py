@@ -12,7 +12,7 @@ from zonesim.bench import pyperf_file
 from zonesim.bench.figures import Comparison, alone
 from zonesim.bench.launches import Amount, ratio
 from zonesim.bench.suite import BenchError, Group, Options, Report, Suite, begin
-from zonesim.cli import BAD_INPUT, main
+from zonesim.cli.main import BAD_INPUT, main
 
 OURS, THEIRS = [[1.0, 2.0], [3.0, 2.0]], [[4.0, 4.0], [4.0, 4.0]]
 OTHERS = [[5.0, 6.0], [6.0, 5.0]]

@@ -22,7 +22,7 @@ from zonesim.bench.suite import (
     begin,
 )
 from zonesim.bench.table import changes_text, figure_text, foot, head, section
-from zonesim.cli import BAD_INPUT, DONE, main
+from zonesim.cli.main import BAD_INPUT, DONE, main
 
 OURS, THEIRS = [[1.0, 2.0], [3.0, 2.0]], [[4.0, 4.0], [4.0, 4.0]]
 QUIET = noise.Look("any", 0.0, 0.0)

@@ -7,7 +7,7 @@ import pytest
 
 from zonesim.doctor.cgroup import GroupLimits
 from zonesim.doctor.facts import Facts, Memory, OpenFiles, Place, Processes, SystemClock
-from zonesim.scenario import load_scenario
+from zonesim.scenario.loading import load_scenario
 
 GIGABYTE = 10**9
 GOOD = Facts(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zonesim import system
 from zonesim.doctor.cgroup import GroupLimits, read_limits
+from zonesim.system import operating_system as system
 
 HUGE = 9_223_372_036_854_771_712
 

@@ -5,9 +5,9 @@ import tempfile
 
 import pytest
 
-from zonesim import system
 from zonesim.doctor.cgroup import GroupLimits
 from zonesim.doctor.facts import Memory, Processes, gather
+from zonesim.system import operating_system as system
 
 
 def test_this_machine_is_looked_at_without_complaint():

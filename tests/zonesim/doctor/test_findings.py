@@ -5,8 +5,8 @@ import pytest
 from zonesim.doctor.cgroup import GroupLimits
 from zonesim.doctor.facts import Memory, OpenFiles, Place, Processes, SystemClock
 from zonesim.doctor.findings import judge, judge_sessions, size_text
-from zonesim.open_files import files_for
-from zonesim.sessions import Kept, SessionReport
+from zonesim.system.open_files import files_for
+from zonesim.system.sessions import Kept, SessionReport
 
 
 def session(state: str, own: bool = True) -> SessionReport:

@@ -8,7 +8,7 @@ from zonesim.doctor.examine import Diagnosis
 from zonesim.doctor.findings import judge, judge_sessions
 from zonesim.doctor.text import SESSIONS_TOLD, doctor_text
 from zonesim.doctor.trial import Trial
-from zonesim.sessions import SessionReport
+from zonesim.system.sessions import SessionReport
 
 TRIAL = Trial(ticks=30, zone_ns=3_000_000, worker_ns=1_000_000, worker_mb=50.0)
 LIVE = SessionReport("/dev/shm/corororo-0-17-x", "live", "me", True, 17, 90.0, 3 * 10**6, 1, 2)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import corororo as cr
 from corororo.testing import MockClock
-from zonesim.surges import Surge, guests_at
+from zonesim.scenario.surges import Surge, guests_at
 from zonesim.workloads import chains, make_world
 from zonesim.workloads.base import ZoneSpec
 from zonesim.world import behaviour

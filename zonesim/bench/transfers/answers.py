@@ -11,14 +11,14 @@ from typing import Any
 
 import corororo as cr
 from corororo._core import run_calls as run_calls
-from corororo._workers._arguments import argument_error
-from corororo._workers._codec import Codec as Codec
-from corororo._workers._codec import as_request as as_request
-from corororo._workers._codec import calls_as_encoded, encode_failure_of_all
-from corororo._workers._failures import describe_failure as describe_failure
-from corororo._workers._failures import rebuild_failure as rebuild_failure
-from corororo._workers._functions import ENCODER as ENCODER
-from corororo._workers._functions import resolve as resolve
+from corororo._transfer._arguments import argument_error
+from corororo._transfer._codec import Codec as Codec
+from corororo._transfer._codec import as_request as as_request
+from corororo._transfer._codec import calls_as_encoded, encode_failure_of_all
+from corororo._transfer._failures import describe_failure as describe_failure
+from corororo._transfer._failures import rebuild_failure as rebuild_failure
+from corororo._transfer._functions import ENCODER as ENCODER
+from corororo._transfer._functions import resolve as resolve
 from corororo.abc import Completion
 
 

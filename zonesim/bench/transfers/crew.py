@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import corororo as cr
 from zonesim.bench.peer_pools.children import end_with_parent
-from zonesim.system import set_title
+from zonesim.system.operating_system import set_title
 
 End: TypeAlias = "Connection[Any, Any]"
 

@@ -1,0 +1,91 @@
+"""What a pool may be asked for: each rule is told with what was found. Starts nothing."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+from corororo._platform import HAS_AFFINITY
+from corororo._transfer._config import PoolConfig
+from corororo.abc import IdleStrategy
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may run on."""
+    return len(os.sched_getaffinity(0)) if HAS_AFFINITY else os.cpu_count() or 1
+
+
+def cpus_to_pin(pin: Literal["spread"] | Sequence[int] | None) -> tuple[int, ...]:
+    """The CPUs that ``pin`` names; raises ValueError for those that cannot be used."""
+    if pin is None:
+        return ()
+    if not HAS_AFFINITY:
+        raise ValueError("this system cannot pin processes to CPUs; leave WorkerPool(pin=...) out")
+    usable = sorted(os.sched_getaffinity(0))
+    cpus = usable if pin == "spread" else list(pin)
+    wrong = [cpu for cpu in cpus if cpu not in usable]
+    if wrong or not cpus:
+        raise ValueError(f"pin must name some of the CPUs {usable}, got {pin!r}")
+    return tuple(cpus)
+
+
+def check_resize(config: PoolConfig, workers: int) -> None:
+    """A number of workers that a pool which runs is to have."""
+    if type(workers) is not int:
+        raise TypeError(f"workers must be an int, got {workers!r}; pool.resize(2)")
+    if workers < 1:
+        raise ValueError(
+            f"workers must be at least 1, got {workers}; a pool that runs keeps one for the calls "
+            f"that may come, close() ends it"
+        )
+    if not config.workers:
+        raise ValueError(
+            "a pool of 0 workers runs AsyncTasks inline, and its Schedulers would ask for none; "
+            "begin with one: WorkerPool(workers=1)"
+        )
+    if config.placement == "home":
+        raise ValueError(
+            'a pool with placement="home" has a queue for each of the workers that it began with, '
+            'and keeps them; one that is to be resized is a WorkerPool(placement="shared")'
+        )
+
+
+def check_figure(name: str, value: int, minimum: int, maximum: int | None = None) -> None:
+    """A whole number within its bounds."""
+    option = f"WorkerPool({name}=...)"
+    if type(value) is not int:  # a bool, too, reaches the workers as something else
+        raise TypeError(f"{name} must be an int, got {value!r}; {option}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}; {option}")
+    if maximum is not None and value > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, got {value}; {option}")
+
+
+def check_seconds(name: str, value: float | None) -> None:
+    """A time that passes, or None."""
+    if value is None:
+        return
+    option = f"WorkerPool({name}=...)"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number of seconds or None, got {value!r}; {option}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be more than 0 seconds, got {value}; {option}")
+
+
+def check_modules(name: str, modules: Sequence[str]) -> None:
+    """A text is a sequence of texts, too, but not of the names of modules."""
+    if isinstance(modules, str):
+        raise TypeError(
+            f"{name} must be a list of modules, got {modules!r}; WorkerPool({name}=[{modules!r}])"
+        )
+
+
+def check_idle(idle: IdleStrategy | None) -> None:
+    """An idle strategy, not its class or its name."""
+    if idle is None or (callable(getattr(idle, "idle", None)) and not isinstance(idle, type)):
+        return
+    raise TypeError(
+        f"idle must be an IdleStrategy, got {idle!r}; WorkerPool(idle=AdaptiveSpin()) is one"
+    )

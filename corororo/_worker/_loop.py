@@ -1,0 +1,248 @@
+"""A worker: reads descriptors, runs batches, replies. Knows no Tasks, and not its process."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from corororo._clock import SystemClock
+from corororo._exceptions import FifoFull, PoolClosed, ReplyTooLarge
+from corororo._idle import Park
+from corororo._ring import (
+    Descriptor,
+    FifoWriter,
+    Kind,
+    RecordHeader,
+    RingMemory,
+    Session,
+    is_out_of_files,
+    remove_file,
+    write_file,
+)
+from corororo._transfer._codec import Codec, encode_failure_of_all
+from corororo._transfer._config import PoolConfig
+from corororo._transfer._functions import resolve
+from corororo._transfer._placement import Inbox
+from corororo.abc import IdleStrategy
+
+LOCK_TRIES = 500
+LOCK_RETRY_S = 0.001
+FULL_FIFO_WAIT_S = 1.0  # between two looks whether a zone that reads nothing is still there
+
+
+class Worker:
+    """Reads from the calls' FIFO of a session, and answers to whichever zone sent the call."""
+
+    def __init__(
+        self,
+        session: Session,
+        config: PoolConfig,
+        number: int,
+        place: int = 0,
+        idle: IdleStrategy | None = None,
+    ) -> None:
+        self._session = session
+        self._config = config
+        self._number = number
+        home = place if config.placement == "home" else None
+        self._inbox = Inbox(session, home, config.workers, idle or Park())
+        self._zones: dict[int, _Zone] = {}
+        self._functions: dict[bytes, Codec] = {}
+        self._clock = SystemClock()
+        self._now_ns = self._clock.now_ns
+        self.retired = False  # whether it is to take no more batches
+
+    def announce(self) -> None:
+        """Tell the pool that calls are read from now on."""
+        status = FifoWriter(self._session.status)
+        status.write_nowait(Descriptor(Kind.READY, worker=self._number))
+        status.close()
+
+    def do_work(self) -> int | None:
+        """Wait for one batch and run it; returns its calls, or None when no more can come."""
+        descriptor = self._inbox.next()
+        return None if descriptor is None else self._run_batch(descriptor)
+
+    def retire(self) -> None:
+        """Run what has been taken, and nothing else; for a signal handler."""
+        self.retired = True
+        self._inbox.retire()
+
+    def close(self) -> None:
+        """Give the files back; idempotent."""
+        self._inbox.close()
+        for zone in self._zones.values():
+            zone.close()
+
+    def _run_batch(self, descriptor: Descriptor) -> int:
+        zone = self._zone(descriptor.ring) if descriptor.kind == Kind.CALLS else None
+        if zone is None or not zone.memory.waits(descriptor):
+            return 0  # the zone is gone, or the attempt is void and another one is on its way
+        if not self._lock(zone, descriptor):
+            return 0  # another worker has the batch, or its zone will miss it, and send it again
+        try:
+            header = zone.memory.waits(descriptor)
+            if header is None:
+                return 0
+            zone.memory.mark(descriptor.offset, descriptor.attempt, self._number)
+            if zone.memory.is_whole(header, descriptor):
+                answer = self._run(zone, descriptor, header)
+            else:
+                answer = descriptor._replace(kind=Kind.REFUSED)
+        finally:
+            zone.memory.unlock(descriptor.offset)
+        # The descriptor goes last: who reads it sees the whole reply, and finds the lock free.
+        self._answer(zone, answer)
+        return header.calls
+
+    def _lock(self, zone: _Zone, descriptor: Descriptor) -> bool:
+        """Take a record's lock from whoever looks at it: another worker, or the zone itself.
+
+        That takes microseconds, unless the zone was stopped just then: nobody else is to wait for
+        it, too. Nor is it waited for where another worker has the batch itself by now.
+        """
+        for _ in range(LOCK_TRIES):
+            if zone.memory.try_lock(descriptor.offset):
+                return True
+            if zone.memory.waits(descriptor) is None:
+                return False
+            self._clock.wait(LOCK_RETRY_S)
+        return False
+
+    def _run(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> Descriptor:
+        """Run the batch, put its reply where it belongs, and say where that is."""
+        reply = self._reply(zone, descriptor, header)
+        kind = Kind.REPLY
+        if len(reply) > header.reply_room:
+            kind, reply = self._spill(descriptor, header, reply)
+        if kind == Kind.REPLY:
+            zone.memory.write(descriptor.offset + header.reply_offset, reply)
+        return descriptor._replace(
+            kind=kind, length=len(reply), checksum=zlib.crc32(reply), worker=self._number
+        )
+
+    def _reply(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> bytes:
+        start = descriptor.offset + header.request_offset
+        if not header.timed:  # the zone learns from it how long the batch has waited
+            zone.memory.note_progress(descriptor.offset, 0, self._now_ns())
+        codec = self._codec(zone.memory.read(start - header.name_length, header.name_length))
+        if isinstance(codec, LookupError):
+            return encode_failure_of_all(header.calls, codec)
+        began_ns = self._now_ns()
+        try:
+            progress = zone.progress(descriptor.offset) if header.timed else None
+            with zone.memory.view(start, start + header.request_length) as request:
+                values, failures = codec.decode_request(request).run(codec.function.run, progress)
+            reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
+            if len(reply) > self._config.reply_limit_bytes:
+                failures = (failures or {}) | self._too_large(codec, values)
+                reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
+        except Exception as error:  # of decoding or encoding: too deep, too large for the memory
+            return encode_failure_of_all(header.calls, error)
+        return reply
+
+    def _spill(
+        self, descriptor: Descriptor, header: RecordHeader, reply: bytes
+    ) -> tuple[Kind, bytes]:
+        """Put a reply that does not fit its extent into a file, or a failure in its place."""
+        path = self._session.spill(descriptor.ring, descriptor.sequence)
+        try:
+            write_file(path, reply)
+        except OSError as error:
+            remove_file(path)
+            # Without the path: it is told three times over, and the extent may hold 512 bytes.
+            failure = ReplyTooLarge(
+                f"no room for a reply of {len(reply)} bytes beside the ring: {error.strerror}"
+            )
+            # Told to one call it fits. Told to many it may not, and what is cut off here makes
+            # the zone distrust the reply, and halve the batch until it fits.
+            reply = encode_failure_of_all(header.calls, failure)
+            return Kind.REPLY, reply[: header.reply_room]
+        return Kind.SPILLED, reply
+
+    def _answer(self, zone: _Zone, answer: Descriptor) -> None:
+        while True:
+            try:
+                zone.replies.write_nowait(answer)
+            except FifoFull:
+                zone.replies.wait_until_writable(FULL_FIFO_WAIT_S)
+            except PoolClosed:  # the zone is gone, and with it everybody who waited for this
+                self._zones.pop(answer.ring).close()
+                remove_file(self._session.spill(answer.ring, answer.sequence))
+                return
+            else:
+                return
+
+    def _too_large(self, codec: Codec, values: list[Any]) -> dict[int, BaseException]:
+        limit = self._config.reply_limit_bytes
+        sizes = {i: len(codec.encode_reply(0, [value], None)) for i, value in enumerate(values)}
+        return {
+            i: ReplyTooLarge(
+                f"a result of {codec.function.name} takes {size} bytes, the limit is {limit}; "
+                f"return less, or raise WorkerPool({self._config.reply_limit_option}=...)"
+            )
+            for i, size in sizes.items()
+            if size > limit
+        }
+
+    def _codec(self, name: bytes) -> Codec | LookupError:
+        """What is not found is looked for again the next time: an import may fail only once."""
+        codec = self._functions.get(name)
+        if codec is not None:
+            return codec
+        try:
+            codec = self._functions[name] = Codec(resolve(name.decode()))
+        except LookupError as error:
+            return error
+        except Exception as error:  # annotations that cannot be used here
+            return LookupError(f"{name!r} cannot be called here: {error!r}")
+        return codec
+
+    def _zone(self, ring: int) -> _Zone | None:
+        """What the worker sees of a zone; None where that is gone or cannot be opened now."""
+        zone = self._zones.get(ring)
+        if zone is not None:
+            return zone
+        self._close_zones(gone=True)
+        try:
+            zone = self._zones[ring] = _Zone(self._session, ring)
+        except (FileNotFoundError, PoolClosed, ValueError):  # ValueError: not mapped, it is empty
+            return None
+        except OSError as error:
+            if not is_out_of_files(error) or not self._zones:
+                raise
+            # The zone will miss its calls, and send them again.
+            self._close_zones(gone=False)
+            return None
+        return zone
+
+    def _close_zones(self, *, gone: bool) -> None:
+        """Close those that have gone, or the older half of all."""
+        close = [ring for ring, zone in self._zones.items() if zone.memory.removed]
+        if not gone:
+            close = list(self._zones)[: (len(self._zones) + 1) // 2]
+        for ring in close:
+            self._zones.pop(ring).close()
+
+
+class _Zone:
+    """A worker's view of one zone: its ring and the way back."""
+
+    def __init__(self, session: Session, ring: int) -> None:
+        self.replies = FifoWriter(session.replies(ring))
+        try:
+            self.memory = RingMemory.open(session.ring(ring))
+        except BaseException:
+            self.replies.close()
+            raise
+
+    def progress(self, offset: int) -> Callable[[int], None]:
+        """What notes in a record which call of it runs."""
+        memory, now_ns = self.memory, SystemClock.now_ns
+        return lambda call: memory.note_progress(offset, call, now_ns())
+
+    def close(self) -> None:
+        """Idempotent."""
+        self.replies.close()
+        self.memory.close()

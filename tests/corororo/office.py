@@ -1,0 +1,190 @@
+"""A zone and its workers step by step, in one process: who does what, when, is up to the test.
+
+The workers are real but for their process, so they can be made to stop at the worst moments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import corororo as cr
+from corororo._exceptions import FifoFull
+from corororo._ring import (
+    Descriptor,
+    FifoReader,
+    FifoWriter,
+    Kind,
+    RingMemory,
+    Session,
+)
+from corororo._transfer import SharedRing
+from corororo._transfer._codec import Reply
+from corororo._transfer._config import PoolConfig, write_config
+from corororo._worker._loop import Worker
+from corororo.testing import MockClock
+
+ran: list[int] = []
+
+
+@cr.async_task(retries=1_000)
+def double(x: int) -> int:
+    ran.append(x)
+    return 2 * x
+
+
+@cr.async_task
+def fragile(x: int) -> int:
+    return x
+
+
+@cr.async_task
+def swell(length: int) -> bytes:
+    return bytes(length)
+
+
+@cr.async_task
+def first_of(data: bytes) -> int:
+    return len(data)
+
+
+@cr.async_task
+def unresolvable(x: NoSuchType) -> int:  # type: ignore[name-defined]  # noqa: F821
+    return 1
+
+
+class Office:
+    """A session with the pool's ends of the FIFOs open, one zone, and workers on demand."""
+
+    def __init__(self, base: Path, ring_bytes: int = 1 << 16, **figures: Any) -> None:
+        self.session = Session.create(base=base)
+        defaults = {"workers": 2, "max_batch": 8, "max_reply_bytes": 1 << 20}
+        self.config = PoolConfig(ring_bytes=ring_bytes, **{**defaults, **figures})
+        write_config(self.session, self.config)
+        paths = (self.session.lifeline, self.session.calls, self.session.status)
+        self.readers = [FifoReader(path, blocking=False) for path in paths]
+        self.writers = [FifoWriter(path) for path in paths]
+        self.calls_reader, self.calls_writer = self.readers[1], self.writers[1]
+        self.clock = MockClock()
+        self.zone = SharedRing(self.session, self.config, self.clock)
+        (replies,) = self.session.all_replies()
+        self.number = int(replies.stem, 16)
+        self.memory = RingMemory.open(self.session.ring(self.number))
+        self.replies = FifoWriter(replies)
+        self.worker = Worker(self.session, self.config, 1)
+        self.worker_end = FifoReader(self.session.calls, blocking=True)
+        self.next_worker = 2
+
+    def teach(self, function: Any, service_ns: int) -> None:
+        """Have the zone know how long a call of the function takes."""
+        self.zone._outgoing.lane(function).note_reply(10, Reply(service_ns, [None], None))
+
+    def has_calls(self) -> bool:
+        return bool(select.select([self.calls_reader.fileno()], [], [], 0)[0])
+
+    def read_call(self) -> Descriptor | None:
+        """Take a descriptor from the FIFO as a worker would."""
+        return self.worker_end.read_one() if self.has_calls() else None
+
+    def give_back(self, descriptor: Descriptor) -> None:
+        self.calls_writer.write_nowait(descriptor)
+
+    def fill_the_calls(self) -> None:
+        """Leave no room in the calls' FIFO; what stands there says nothing."""
+        with contextlib.suppress(FifoFull):
+            while True:
+                self.give_back(Descriptor(Kind.CALLS))
+
+    def work(self) -> None:
+        """Let the worker run what stands in the FIFO now."""
+        while self.has_calls():
+            self.worker.do_work()
+
+    def tell_death(self, worker: int) -> None:
+        self.replies.write_nowait(Descriptor(Kind.WORKER_DIED, worker=worker))
+
+    def die(self, descriptor: Descriptor | None, *, marked: bool) -> None:
+        """A worker that has read this descriptor marks its record or not, and dies."""
+        number = self.next_worker
+        self.next_worker += 1
+        if descriptor is not None and marked:
+            header = self.memory.header(descriptor.offset)
+            if (header.sequence, header.attempt) == (descriptor.sequence, descriptor.attempt):
+                self.memory.mark(descriptor.offset, header.attempt, number)
+        self.tell_death(number)
+
+    def take_all(self) -> dict[Any, Any]:
+        """Work and take until nothing is in flight; values or errors by ticket and place."""
+        outcomes: dict[Any, Any] = {}
+        for _ in range(10_000):
+            self.collect(outcomes)
+            if not self.zone.in_flight:
+                return outcomes
+            self.work()
+        raise AssertionError(f"{self.zone.in_flight} calls never came back")
+
+    def collect(self, outcomes: dict[Any, Any]) -> None:
+        for ticket, start, values, failures in self.zone.take_nowait():
+            for i, value in enumerate(values):
+                assert (ticket, start + i) not in outcomes, "a call was answered twice"
+                outcomes[ticket, start + i] = (failures or {}).get(i, value)
+
+    def close(self) -> None:
+        self.zone.close()
+        self.worker.close()
+        self.worker_end.close()
+        self.replies.close()
+        self.memory.close()
+        for reader in self.readers:
+            reader.close()
+        for writer in self.writers:
+            writer.close()
+        self.session.remove()
+
+
+def doubles(ticket: str, count: int) -> dict[Any, Any]:
+    return {(ticket, i): 2 * i for i in range(count)}
+
+
+LOOK_AT_RECORD = """
+import sys
+from pathlib import Path
+from corororo._ring import RingMemory
+memory = RingMemory.open(Path(sys.argv[1]))
+assert memory.try_lock(int(sys.argv[2]))
+print("locked", flush=True)
+sys.stdin.readline()
+memory.unlock(int(sys.argv[2]))
+print("unlocked", flush=True)
+sys.stdin.readline()
+"""
+
+
+class Onlooker:
+    """Another process that holds the lock of a record, as a worker with a void descriptor does."""
+
+    def __init__(self, path: Path, offset: int, environment: dict[str, str]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", LOOK_AT_RECORD, str(path), str(offset)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "locked\n"
+
+    def let_go(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        assert self._process.stdout.readline() == "unlocked\n"
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()

@@ -1,0 +1,84 @@
+"""Workers that are asked to end: how they are asked, and what they still do."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from office import Office, double, ran
+
+from corororo._idle import BusySpin, Park
+from corororo._pool._retiring import LONGEST_GAP_S, Retiring
+from corororo._ring import FifoReader, FifoWriter, make_fifo
+from corororo._transfer._placement import Inbox
+from corororo._worker._main import RETIRE_SIGNAL
+from corororo.testing import MockClock
+
+
+def test_a_worker_is_asked_again_less_and_less_often_until_it_has_ended() -> None:
+    clock, asked = MockClock(), list[float]()
+    retiring = Retiring(clock)
+    worker: Any = SimpleNamespace(number=7, send_signal=lambda _: asked.append(clock.now()))
+    assert retiring.next_reminder_s() is None
+    retiring.add(worker)
+    while len(asked) < 16:
+        clock.jump(0.005)
+        retiring.remind()
+    gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    assert gaps[0] < 0.1
+    assert all(later <= 2.1 * earlier + 0.01 for earlier, later in itertools.pairwise(gaps))
+    assert gaps[-1] == pytest.approx(LONGEST_GAP_S, abs=0.01)
+    retiring.remove(worker)
+    assert retiring.next_reminder_s() is None
+
+
+def test_a_retired_worker_takes_nothing_and_leaves_it_to_the_others(office: Office) -> None:
+    office.zone.send_nowait(double, "a", [(1,)])
+    office.worker.retire()
+    assert office.worker.do_work() is None
+    assert office.has_calls()
+    assert ran == []
+
+
+@pytest.mark.parametrize("idle", [Park(), BusySpin()])
+def test_an_inbox_that_waits_ends_its_wait_at_the_signal(
+    office: Office, idle: Park | BusySpin
+) -> None:
+    """As in a worker: the signal comes to the main thread, which waits for a descriptor."""
+    inbox = Inbox(office.session, None, 1, idle)
+    over = threading.Event()
+
+    def ask_until_it_is_over() -> None:
+        while not over.wait(0.02):  # a signal just before the wait is heeded at the next one
+            os.kill(os.getpid(), RETIRE_SIGNAL)
+
+    asking = threading.Thread(target=ask_until_it_is_over)
+    before = signal.signal(RETIRE_SIGNAL, lambda *_: inbox.retire())
+    try:
+        asking.start()
+        assert inbox.next() is None
+        assert inbox.next() is None
+    finally:
+        over.set()
+        asking.join()
+        signal.signal(RETIRE_SIGNAL, before)
+        inbox.close()
+
+
+def test_a_reader_that_stops_waiting_still_reads_what_is_there(tmp_path: Path) -> None:
+    make_fifo(tmp_path / "fifo")
+    reader = FifoReader(tmp_path / "fifo", blocking=True)
+    writer = FifoWriter(tmp_path / "fifo")
+    reader.stop_waiting()
+    with pytest.raises(BlockingIOError):
+        reader.read_one()
+    os.write(writer.fileno(), bytes(32))
+    assert reader.read_one() is not None
+    reader.close()
+    writer.close()

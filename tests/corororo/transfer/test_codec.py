@@ -1,0 +1,198 @@
+"""Batches to bytes and back: random values, wrong items, failures. No processes, no rings."""
+
+from __future__ import annotations
+
+import datetime
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import corororo as cr
+from corororo._transfer._codec import Codec, encode_failure_of_all
+
+
+class Point(msgspec.Struct, frozen=True):
+    x: float
+    y: float
+
+
+class Positive(msgspec.Struct):
+    value: int
+
+    def __post_init__(self) -> None:
+        assert self.value > 0, "not positive"
+
+
+@cr.async_task
+def move(start: Point, by: tuple[int, int]) -> list[Point]:
+    return [start, Point(start.x + by[0], start.y + by[1])]
+
+
+@cr.async_task
+def describe(name: str, data: bytes, tags: dict[str, int], when: datetime.date | None) -> str:
+    return name
+
+
+@cr.async_task
+def loose(value):  # type: ignore[no-untyped-def]
+    return value
+
+
+@cr.async_task
+def check(value: Positive) -> Positive:
+    return value
+
+
+FINITE = st.floats(allow_nan=False)
+POINTS = st.builds(Point, FINITE, FINITE)
+MOVES = st.tuples(POINTS, st.tuples(st.integers(-(2**63), 2**63), st.integers(-9, 9)))
+TEXT = st.text(st.characters(codec="utf-8"))
+DESCRIPTIONS = st.tuples(
+    TEXT, st.binary(), st.dictionaries(TEXT, st.integers(0, 2**64 - 1)), st.none() | st.dates()
+)
+JSON_LIKE = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | FINITE | TEXT | st.binary(),
+    lambda children: st.lists(children) | st.dictionaries(TEXT, children),
+)
+
+
+@given(st.lists(MOVES, min_size=1))
+def test_structs_and_tuples_arrive_as_they_left(calls: list[tuple[Any, ...]]) -> None:
+    codec = Codec(move)
+    got, wrong = codec.decode_request(codec.encode_request(calls))
+    assert (list(got), wrong) == (calls, None)
+
+
+@given(st.lists(DESCRIPTIONS, min_size=1))
+@settings(max_examples=25)  # of many values each
+def test_texts_bytes_dicts_and_dates_arrive_as_they_left(calls: list[tuple[Any, ...]]) -> None:
+    codec = Codec(describe)
+    got, wrong = codec.decode_request(codec.encode_request(calls))
+    assert (list(got), wrong) == (calls, None)
+
+
+@given(st.lists(JSON_LIKE), st.integers(0, 2**60))
+@settings(max_examples=25)  # of many values each
+def test_results_without_annotations_arrive_as_they_left(values: list[Any], busy_ns: int) -> None:
+    codec = Codec(loose)
+    reply = codec.decode_reply(codec.encode_reply(busy_ns, values, None))
+    assert (reply.busy_ns, reply.values, reply.failures) == (busy_ns, values, None)
+
+
+@given(st.lists(st.lists(POINTS)))
+def test_results_are_decoded_against_their_annotation(values: list[list[Point]]) -> None:
+    codec = Codec(move)
+    assert codec.decode_reply(codec.encode_reply(0, values, None)).values == values
+
+
+OUTCOMES = st.lists(
+    st.sampled_from(["good", "failed", "wrong type", "without encoding", "refused"])
+)
+
+
+@given(OUTCOMES)
+def test_each_wrong_result_fails_alone_and_in_its_place(outcomes: list[str]) -> None:
+    codec = Codec(check)
+    refused = Positive(1)
+    refused.value = -1  # its type refuses it only when it is decoded
+    made = {
+        "good": Positive(7),
+        "wrong type": "text",
+        "without encoding": object(),
+        "refused": refused,
+    }
+    values = [made.get(outcome) for outcome in outcomes]
+    failures: dict[int, BaseException] = {
+        i: KeyError(i) for i, outcome in enumerate(outcomes) if outcome == "failed"
+    }
+    reply = codec.decode_reply(codec.encode_reply(5, values, failures or None))
+    expected = {"failed": KeyError, "good": type(None)}
+    assert [v.value if v else None for v in reply.values] == [
+        7 if outcome == "good" else None for outcome in outcomes
+    ]
+    got = reply.failures or {}
+    assert [type(got.get(i)) for i in range(len(outcomes))] == [
+        expected.get(outcome, TypeError) for outcome in outcomes
+    ]
+
+
+@given(st.lists(st.sampled_from([{"value": 3}, {"value": -3}, {"value": "x"}, {}, 5]), min_size=1))
+def test_each_wrong_argument_fails_alone_and_in_its_place(arguments: list[Any]) -> None:
+    codec = Codec(check)
+    calls, wrong = codec.decode_request(codec.encode_request([(a,) for a in arguments]))
+    good = [a == {"value": 3} for a in arguments]
+    assert list(calls) == [(Positive(3),)] * sum(good)
+    assert [i not in (wrong or {}) for i in range(len(arguments))] == good
+    assert all(isinstance(error, TypeError) for error in (wrong or {}).values())
+    assert all("arguments of" in str(error) for error in (wrong or {}).values())
+
+
+@cr.async_task
+def annotated(
+    x: Annotated[int, ["a note"]], y: list[Annotated[float, {"unit": "m"}]]
+) -> Annotated[int, ["another"]]:
+    return x
+
+
+def test_notes_in_annotations_may_be_anything() -> None:
+    codec = Codec(annotated)
+    calls, wrong = codec.decode_request(codec.encode_request([(1, [2.0]), (3, [])]))
+    assert (list(calls), wrong) == ([(1, [2.0]), (3, [])], None)
+
+
+def test_what_can_change_is_kept_as_it_was_also_beside_calls_without_an_encoding() -> None:
+    codec, values = Codec(loose), [[i] for i in range(9)]
+    calls: list[tuple[Any, ...]] = [(value,) for value in values]
+    calls[4] = (object(),)
+    kept = codec.as_they_are(calls)
+    for value in values:
+        value.append(1_000)
+    assert kept[4] is calls[4]
+    good = [call for i, call in enumerate(kept) if i != 4]
+    decoded, _ = codec.decode_request(codec.encode_request(good))
+    assert list(decoded) == [([i],) for i in range(9) if i != 4]
+
+
+@pytest.mark.parametrize("value", [object(), 2**64, "\ud800", {1: object()}])
+def test_arguments_without_an_encoding_are_refused_where_they_are_given(value: object) -> None:
+    with pytest.raises((TypeError, ValueError, OverflowError)):
+        Codec(loose).encode_request([(value,)])
+
+
+def test_a_failure_of_all_calls_fills_every_place() -> None:
+    reply = Codec(loose).decode_reply(encode_failure_of_all(3, LookupError("no such function")))
+    assert reply.values == [None, None, None]
+    assert reply.failures is not None
+    assert {i: str(e) for i, e in reply.failures.items()} == dict.fromkeys(
+        range(3), "no such function"
+    )
+
+
+@pytest.mark.parametrize("data", [b"", b"\xc1", b"\x00" * 64, msgspec.msgpack.encode([1, 2])])
+def test_bytes_that_are_no_reply_are_an_error_of_the_decoder(data: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        Codec(loose).decode_reply(data)
+
+
+def deeper(levels: int, act: Callable[[], Any]) -> Any:
+    return act() if levels == 0 else deeper(levels - 1, act)
+
+
+def nested_list(levels: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def test_a_result_too_deep_for_this_stack_fails_its_call_or_arrives() -> None:
+    codec, value = Codec(loose), nested_list(300)
+    data = codec.encode_reply(0, [value, 1], None)
+    reply = deeper(sys.getrecursionlimit() - 350, lambda: codec.decode_reply(data))
+    assert len(reply.values) == 2
+    assert reply.values[0] == value or 0 in (reply.failures or {})

@@ -1,0 +1,315 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pytest
+
+from zonesim.cli.main import BAD_INPUT, DONE, main
+from zonesim.cli.options import worker_flag
+from zonesim.cli.output import OUTPUT_CLOSED
+from zonesim.cli.run import BadInput, run_folder
+from zonesim.cli.texts import usage_problem
+from zonesim.results.saved_run import StepInfo
+from zonesim.results.writer import RunWriter
+from zonesim.scenario.loading import scenario_schema
+
+CHECKOUT = Path(__file__).parents[3]
+COMMANDS = ["run", "scale", "paths", "report", "top", "scenarios", "check", "doctor", "bench"]
+TO_DRAW_OR_SEARCH = {"matplotlib", "numpy", "scipy", "rich.console"}
+TO_RUN = {"corororo", "trio", "sqlite3"}
+
+
+@pytest.fixture(autouse=True)
+def _work_in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def refusal(capsys, *arguments: str) -> str:
+    """The one line that bad input gives, without the program's name."""
+    assert main(arguments) == BAD_INPUT
+    output, error = capsys.readouterr()
+    assert output == ""
+    assert error.startswith("zonesim: error: ")
+    assert error.count("\n") == 1
+    return error.removeprefix("zonesim: error: ").rstrip("\n")
+
+
+def run_process(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    code = "import sys; from zonesim.cli.main import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=CHECKOUT,
+        text=True,
+        timeout=60,
+        check=False,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_each_command_shows_an_example_that_names_it(capsys, command):
+    assert main([command, "--help"]) == DONE
+
+    text = capsys.readouterr().out
+    assert "Example" in text
+    assert f"  zonesim {command}" in text
+
+
+def test_the_help_lists_the_commands_in_80_columns(capsys):
+    assert main(["--help"]) == DONE
+
+    text = capsys.readouterr().out
+    listed = text.split("Commands:\n")[1].splitlines()
+    assert [line.split()[0] for line in listed] == COMMANDS
+    assert not any(line.endswith("...") for line in listed)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_version_is_one_line(capsys):
+    assert main(["--version"]) == DONE
+    assert capsys.readouterr().out.startswith("zonesim ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ([], "Missing command"),
+        (["fly"], "No such command 'fly'"),
+        (["run"], "Missing argument 'SCENARIO'"),
+        (["run", "field", "--fast"], "--fast"),
+        (["run", "field", "--ticks", "many"], "Invalid value for '--ticks'"),
+        (["run", "field", "--ticks", "0"], "command line: $.ticks: expected a whole number from 1"),
+        (["run", "field", "--ticks", "1", "--duration", "2"], "expected ticks or duration_s"),
+        (
+            ["run", "field", "--zones", "1,x"],
+            "$.zones: expected a number of zones or a ramp such as 1..100:+10 every 15s, found",
+        ),
+        (["run", "field", "--zones", ""], "$.zones: expected a number of zones or a ramp"),
+        (["run", "field", "--workers", "-1"], "$.workers: expected a whole number from 0 to 256"),
+        (["run", "field", "--pace", "fast"], '$.pace: expected "max" or "realtime"'),
+        (["run", "field", "--transfer", "pigeon"], '$.transfer: expected "inline" or "ring"'),
+        (["run", "field", "--set", "mobs"], 'expected --set key=value, found "mobs"'),
+        (["run", "field", "--set", "field.mobs=0"], "command line: $.field.mobs: expected"),
+        (["run", "none.toml"], "none.toml: cannot be read: No such file or directory"),
+        (["scale", "nothing"], '"nothing": no built-in scenario of this name'),
+        (["run", "field", "--workers", "4..2"], "$.workers: expected min to be at most max"),
+        (["run", "field", "--workers", "1.."], "$.workers.max: expected a whole number from 1"),
+        (["paths", "a.map", "a.scen", "--workers", "x"], "$.workers: expected"),
+        (["report", "nowhere"], "nowhere"),
+        (["doctor", "a", "b"], "expected no further argument, found a b; see zonesim doctor --h"),
+        (["doctor", "--clea"], "--clean"),
+        (["check"], "expected SCENARIO or --schema"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(capsys, arguments, problem):
+    assert problem in refusal(capsys, *arguments)
+
+
+def test_a_report_folder_that_holds_files_is_refused_and_left_alone(capsys, tmp_path):
+    (tmp_path / "mine.txt").write_text("kept")
+
+    assert "expected a new or empty folder" in refusal(
+        capsys, "run", "field", "--out", str(tmp_path)
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_report_folder_that_cannot_be_made_is_refused(capsys, tmp_path):
+    (tmp_path / "file").touch()
+
+    message = refusal(capsys, "run", "field", "--out", str(tmp_path / "file" / "run"))
+
+    assert "the report must be written here, found: Not a directory" in message
+
+
+def test_a_broken_map_is_refused_before_anything_starts(capsys, tmp_path):
+    pytest.importorskip("zonesim.world.map")
+    Path("cut.map").write_text("type octile\nheight 3\nwidth 3\nmap\n...\n")
+
+    assert "cut.map" in refusal(capsys, "run", "field", "--set", "map.path=cut.map")
+    assert not Path("reports").exists()
+
+
+def test_a_run_without_out_gets_a_folder_named_for_its_time_and_scenario():
+    with run_folder(None, "field") as folder:
+        assert folder.is_dir()
+        (folder / "run.sqlite").touch()
+
+    made = datetime.strptime(folder.name, "%Y%m%dT%H%M%SZ-field").replace(tzinfo=UTC)
+    assert made <= datetime.now(UTC)
+    assert folder.parent == Path("reports")
+    assert folder.is_dir()
+
+
+def test_a_run_that_wrote_nothing_leaves_no_folder_of_its_own_behind():
+    Path("given").mkdir()
+    for out in (Path("made"), Path("given")):
+        with pytest.raises(BadInput, match="no room"), run_folder(out, "field"):
+            raise BadInput("no room")
+
+    assert not Path("made").exists()
+    assert Path("given").is_dir()
+
+
+def test_the_built_in_scenarios_are_listed_with_what_they_are(capsys):
+    assert main(["scenarios"]) == DONE
+    lines = capsys.readouterr().out.splitlines()
+    assert main(["scenarios", "--json"]) == DONE
+    entries = json.loads(capsys.readouterr().out)
+
+    assert [line.split()[0] for line in lines] == ["chains", "chaos", "field", "scale"]
+    assert [entry["name"] for entry in entries] == ["chains", "chaos", "field", "scale"]
+    assert all(Path(entry["file"]).is_file() for entry in entries)
+
+
+def test_checking_a_scenario_tells_the_bounds_of_its_workers(capsys):
+    Path("rush.toml").write_text("workers = {max = 6}")
+
+    assert main(["check", "rush.toml"]) == DONE
+    assert ", 1 to 6 (for a utilisation of 70%) workers, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "workers"),
+    [
+        ("3", 3),
+        ("auto", "auto"),
+        ("1..4", {"min": 1, "max": 4}),
+        ("..4", {"min": "", "max": 4}),
+    ],
+)
+def test_the_workers_option_says_it_as_a_scenario_does(text, workers):
+    assert worker_flag(text) == {"workers": workers}
+
+
+def test_checking_a_good_scenario_says_what_it_would_run(capsys):
+    assert main(["check", "scale"]) == DONE
+
+    text = capsys.readouterr().out
+    assert text.startswith(
+        "scale: can be run; workload field, zones 1, 2, 5, 10, 20, 50, 100, 10 s"
+    )
+    assert text.count("\n") == 1
+
+
+def test_checking_lists_the_faults_in_a_line_each(capsys):
+    assert main(["check", "chaos"]) == DONE
+
+    run, *faults = capsys.readouterr().out.splitlines()
+    assert run.startswith("chaos: can be run; workload field, zones 50, 300 s each, 2 workers")
+    assert faults == [
+        "  kill-worker: a worker by draw, every 2 s",
+        "  kill-zone: a zone by draw, every 10 s",
+        "  stall-zone: a zone by draw, every 40 s from 20 s on, for good",
+        "  stall-worker: a worker by draw, every 40 s, for 3 s",
+        "  surge: 20 players more in every zone, every 60 s, for 10 s",
+    ]
+
+
+def test_a_zone_that_the_steps_of_scale_do_not_have_can_be_no_victim(capsys):
+    Path("far.toml").write_text(
+        'zones = 200\nfaults = [{kind = "kill-zone", at_s = 1, zone = 150}]'
+    )
+
+    assert main(["check", "far.toml"]) == DONE
+    capsys.readouterr()
+    assert "far.toml: $.faults[0].zone: expected a zone of the run, from 0 to 99, found 150" in (
+        refusal(capsys, "scale", "far.toml")
+    )
+
+
+def test_checking_prints_the_scenario_or_the_schema_as_json(capsys):
+    assert main(["check", "chains", "--json"]) == DONE
+    assert json.loads(capsys.readouterr().out)["chains"] == {"chains": 396, "work": "none"}
+    assert main(["check", "--schema"]) == DONE
+    assert json.loads(capsys.readouterr().out) == scenario_schema()
+
+
+def test_a_past_run_is_drawn_again_from_its_figures(capsys, tmp_path):
+    pytest.importorskip("zonesim.report.page")
+    origin = {"scenario": "field", "seed": 1, "scenario_toml_or_json": "{}", "limits": {}}
+    with RunWriter(tmp_path / "past", **origin, machine={}, versions={}) as writer:
+        writer.begin_step(StepInfo(1, 1, 1, 0, 400.0, "realtime"))
+        writer.end_step(1, 10.0, None)
+        writer.finish("00")
+
+    assert main(["report", "past"]) == DONE
+    assert capsys.readouterr().out == f"report: {Path('past') / 'report.html'}\n"
+    assert Path("past/report.html").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("modules", "unwanted"),
+    [
+        ("zonesim.cli.main", TO_DRAW_OR_SEARCH | TO_RUN),
+        ("zonesim.controller.run, zonesim.live.view", TO_DRAW_OR_SEARCH),
+    ],
+    ids=["help", "a run without a map and a terminal"],
+)
+def test_nothing_heavy_is_loaded_before_it_is_needed(modules, unwanted):
+    code = f"import sys, {modules}; print(*sys.modules.keys() & {unwanted})"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+
+    assert loaded.stdout == "\n"
+
+
+def test_a_reader_that_closes_the_output_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+
+    ended = run_process("check", "--schema", stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+
+    assert (ended.returncode, ended.stderr) == (OUTPUT_CLOSED, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_an_output_that_is_full_is_one_line_and_exit_code_2():
+    with open("/dev/full", "w") as full:
+        ended = run_process("scenarios", stdout=full, stderr=subprocess.PIPE)
+
+    assert ended.returncode == BAD_INPUT
+    assert ended.stderr == (
+        "zonesim: error: standard output cannot be written: No space left on device\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Missing command.", "Missing command; see zonesim --help"),
+        (
+            "No such option '--a'. Did you mean '--all'?",
+            "No such option '--a'. Did you mean '--all'? See zonesim --help",
+        ),
+        (
+            "Got unexpected extra arguments (a b)",
+            "expected no further argument, found a b; see zonesim --help",
+        ),
+    ],
+)
+def test_a_usage_error_ends_with_where_more_is_told(said, told):
+    assert usage_problem(click.UsageError(said)) == told
+
+
+@pytest.mark.parametrize(
+    "command", [(), ("run",), ("bench",), ("bench", "peers"), ("doctor",), ("top",)]
+)
+def test_help_that_nobody_reads_to_its_end_is_no_failure(command):
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = [sys.executable, "-m", "zonesim", *command, "--help"]
+    told = subprocess.run(
+        program, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    os.close(writer)
+    assert (told.returncode, told.stderr) == (OUTPUT_CLOSED, "")

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from live_states import RUNNING, crowded, state, zone
+from rich.console import Console
+
+from zonesim.live.parts import style_of
+from zonesim.live.progress import Progress, WorkerLine
+from zonesim.live.table import LiveTable
+
+
+def drawn(progress: Progress, width: int = 80, height: int = 24, note: str = "") -> list[str]:
+    """Lines of the live table as a terminal without colours gets them."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, height=height, color_system=None)
+    console.print(LiveTable(progress, note))
+    return stream.getvalue().splitlines()
+
+
+def words(progress: Progress) -> str:
+    """The whole table in single spaces."""
+    return " ".join(" ".join(drawn(progress)).split())
+
+
+def test_the_first_lines_tell_the_step_its_share_and_the_period():
+    title, bar = drawn(RUNNING)[:2]
+
+    assert " ".join(title.split()) == "zonesim scale step 2 of 7: 5 zones, running period 400 ms"
+    assert bar.rstrip().endswith("45%  4.5 of 10 s")
+
+
+def test_the_fleet_is_told_by_its_states_speed_use_and_responses():
+    text = words(RUNNING)
+
+    for piece in [
+        "zones 1 Ready 4 Allocated",
+        "TPS lowest 2.31 median 2.50 highest 2.52 ticks 56",
+        "utilisation mean 12% highest 34% headroom 0%!! late 1!",
+        "response ms p50 1.93 p95 330! p99 401!! missed 0",
+    ]:
+        assert piece in text
+
+
+def test_a_zone_is_told_by_its_use_its_ticks_and_who_is_there():
+    slow = zone(17, utilisation=0.85, mspt_p50_ms=123.4, mspt_p95_ms=456.7, tps=2.19, late=4)
+
+    assert "17 Allocated 85%! 123 457!! 2.19 10 340 4!" in words(state(busiest=(slow,)))
+
+
+def test_workers_are_told_together_and_one_by_one_with_their_queue_and_restarts():
+    text = words(RUNNING)
+
+    assert "workers 2 use 23% queue 3 batches carried 12 restarts 3!" in text
+    assert "worker 1 ━━━━━━━───────── 41%" in text
+
+
+def test_what_happened_last_and_the_steps_before_are_told():
+    text = words(RUNNING)
+
+    assert "events 3.2 s worker-died: worker 2, pid 1234" in text
+    assert "1 1 25 0 0 1.50 2.50 3.50" in text
+
+
+def test_many_workers_are_told_by_their_spread():
+    workers = tuple(WorkerLine(f"worker {n}", n / 10) for n in range(11))
+
+    assert "workers 11 use 50%, 0% to 100%" in words(state(workers=workers))
+
+
+def test_a_run_without_workers_says_so():
+    assert "workers none: AsyncTasks run inline" in words(state(workers=()))
+
+
+def test_before_the_first_tick_there_are_no_figures():
+    text = words(state(ticks=0, busiest=()))
+
+    assert "TPS lowest - median - highest -" in text
+    assert "headroom -" in text
+    assert "MSPT" not in text
+
+
+def test_a_starting_step_counts_its_ready_zones():
+    assert "2 of 5 zones ready" in words(state(phase="starting", zones_ready=2))
+
+
+def test_a_step_bounded_by_ticks_counts_ticks():
+    assert "25% 56 of 224 ticks" in words(state(duration_s=None, ticks_wanted=224))
+
+
+def test_a_note_takes_the_place_of_the_period():
+    title = drawn(RUNNING, note="no news for 12 s")[0]
+
+    assert title.rstrip().endswith("no news for 12 s")
+    assert "period" not in title
+
+
+SIZES = [(width, height) for width in (80, 100, 132, 160, 200) for height in (24, 30, 50, 80)]
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_nothing_is_wrapped_or_left_out_of_a_line_however_much_there_is(width, height):
+    lines = LiveTable(crowded()).lines(width, height - 1)
+
+    assert len(lines) == height - 1
+    assert max(len(line.plain.rstrip()) for line in lines) <= width
+    assert len(drawn(crowded(), width, height)) == height - 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (10, 3), (40, 10), (79, 12), (160, 9)])
+def test_a_tiny_terminal_gets_what_fits(width, height):
+    assert len(drawn(crowded(), width, height)) <= height
+
+
+def test_a_higher_terminal_shows_more_zones():
+    shown = [
+        sum("Unhealthy" in line for line in drawn(crowded(), 80, height)) for height in (24, 40)
+    ]
+
+    assert 6 < shown[0] < shown[1]
+
+
+def test_the_busiest_zones_go_on_beside_the_workers_where_it_is_wide_enough():
+    text = "\n".join(drawn(crowded(), 160, 50))
+
+    assert text.count("MSPT p50") == 2
+    assert text.count(" Unhealthy ") > 50
+
+
+def test_columns_stay_where_they_are_whatever_the_figures():
+    lines = drawn(state(busiest=(zone(1), zone(999, utilisation=1.5, tps=0.1, late=99_999))))
+    heading = next(number for number, line in enumerate(lines) if "MSPT" in line)
+
+    ends = [lines[heading + i].index("340") for i in (1, 2)]
+    assert ends[0] == ends[1] == lines[heading].index("entities") + len("entities") - 3
+
+
+@pytest.mark.parametrize(
+    ("share", "style"), [(0.799, ""), (0.8, "yellow"), (0.999, "yellow"), (1.0, "red")]
+)
+def test_yellow_begins_at_80_percent_of_the_period_and_red_at_all_of_it(share, style):
+    assert style_of(share) == style
+
+
+def test_a_share_is_marked_as_it_is_written():
+    shares = {0.794: "79%", 0.796: "80%!", 0.994: "99%!", 0.996: "100%!!"}
+    for share, text in shares.items():
+        worker, busy = WorkerLine("worker 1", share), zone(1, utilisation=share)
+        said = words(state(workers=(worker,), busiest=(busy,), utilisation_highest=share))
+        assert said.split().count(text) >= 3
+
+
+def test_a_terminal_of_ascii_alone_gets_ascii_alone():
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, "ascii")
+    Console(file=stream, width=80, height=24).print(LiveTable(RUNNING))
+    stream.flush()
+
+    assert b"=====-----" in raw.getvalue()

@@ -1,0 +1,66 @@
+"""Rows of a made-up run, and a writer that takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from zonesim.results.saved_run import StepInfo
+from zonesim.results.writer import RunWriter
+from zonesim.wire.ticks import TickRow
+
+MS = 1_000_000
+TOP_HASH = 2**64 - 1
+
+
+def row(zone: int, tick: int, *, carried: int = 0, completed: int = 396) -> TickRow:
+    scheduled_ns = 10**15 + (tick * 400 + zone) * MS
+    return TickRow(
+        zone=zone,
+        tick=tick,
+        scheduled_ns=scheduled_ns,
+        started_ns=scheduled_ns + 100_000,
+        finished_ns=scheduled_ns + (3 + tick % 5) * MS,
+        late=tick % 7 == 3,
+        missed=tick % 2,
+        busy_ns=2 * MS,
+        waiting_ns=900_000,
+        step_ns=1 * MS,
+        encode_ns=200_000,
+        resume_ns=400_000,
+        gc_ns=1_000,
+        cpu_ns=2 * MS,
+        tasks=1_584,
+        async_submitted=396,
+        async_completed=completed,
+        async_failed=0,
+        batches=7,
+        retried=1,
+        carried=carried,
+        entities=330,
+        players=10,
+        world_hash=TOP_HASH - zone,
+    )
+
+
+def writer(
+    directory: Path,
+    on_unwritable: Callable[[str], None] = print,
+    limits: dict[str, float] | None = None,
+) -> RunWriter:
+    return RunWriter(
+        directory,
+        limits=limits or {},
+        on_unwritable=on_unwritable,
+        scenario="scale",
+        seed=7,
+        scenario_toml_or_json='zones = [1, 2]\nname = "scale"\n',
+        machine={"cpu": "Abacus 3", "cpus": 2},
+        versions={"python": "3.11.2"},
+    )
+
+
+def step_info(step: int, zones: int) -> StepInfo:
+    return StepInfo(
+        step=step, zones=zones, zone_processes=zones, workers=2, period_ms=400.0, pace="realtime"
+    )

@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from zonesim.results.recovery import Recovery
+from zonesim.results.statistics import (
+    Breakdown,
+    StepInfo,
+    StepSummary,
+    carried_between,
+    check_limits,
+    distribution_ms,
+    instability_ratio,
+    percentile,
+    summarise_step,
+)
+from zonesim.scenario.loading import Limits
+from zonesim.wire.ticks import TickRow
+from zonesim.zone.phases import phase_ns
+
+MS = 1_000_000
+PERIOD_MS = 400.0
+STEP = StepInfo(
+    step=1,
+    zones=1,
+    zone_processes=1,
+    workers=2,
+    period_ms=PERIOD_MS,
+    pace="realtime",
+    duration_s=4.0,
+)
+
+
+def row(zone: int = 0, tick: int = 0, took_ms: float = 3, late_start_ms: float = 0, **changes):
+    scheduled_ns = int((tick * PERIOD_MS + 1_000) * MS)
+    started_ns = scheduled_ns + int(late_start_ms * MS)
+    plain = TickRow(
+        zone=zone,
+        tick=tick,
+        scheduled_ns=scheduled_ns,
+        started_ns=started_ns,
+        finished_ns=started_ns + int(took_ms * MS),
+        late=False,
+        missed=0,
+        busy_ns=2 * MS,
+        waiting_ns=1 * MS,
+        step_ns=1 * MS,
+        encode_ns=200_000,
+        resume_ns=400_000,
+        gc_ns=0,
+        cpu_ns=2 * MS,
+        tasks=1_584,
+        async_submitted=396,
+        async_completed=396,
+        async_failed=0,
+        batches=7,
+        retried=0,
+        carried=0,
+        entities=330,
+        players=10,
+        world_hash=2**64 - 1,
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def summary(rows: Sequence[TickRow], **changes: object) -> StepSummary:
+    return summarise_step(rows, msgspec.structs.replace(STEP, **changes))
+
+
+def spiky(k: int, s: float, cycles: int) -> list[int]:
+    """One tick of s periods in every k, the others short."""
+    period_ns = int(PERIOD_MS * MS)
+    return [int(s * period_ns) if n % k == 1 else 3 * MS for n in range(k * cycles + 1)]
+
+
+@pytest.mark.parametrize(
+    ("p", "expected"), [(0.0, 10), (0.5, 30), (0.51, 40), (0.95, 50), (1.0, 50)]
+)
+def test_percentile_takes_the_value_at_the_rounded_up_place(p, expected):
+    assert percentile([10, 20, 30, 40, 50], p) == expected
+
+
+def test_percentile_of_one_value_is_that_value():
+    assert {percentile([7], p) for p in (0.0, 0.5, 1.0)} == {7}
+
+
+def test_a_distribution_is_in_milliseconds_whatever_the_order_of_values():
+    found = distribution_ms([3 * MS, 1 * MS, 2 * MS])
+    assert (found.min, found.mean, found.p50, found.p95, found.max) == (1.0, 2.0, 2.0, 3.0, 3.0)
+
+
+def test_a_distribution_of_nothing_is_all_zero():
+    assert set(msgspec.structs.astuple(distribution_ms([]))) == {0.0}
+
+
+@pytest.mark.parametrize("k", [2, 5, 20])
+@pytest.mark.parametrize("s", [1.5, 2.0, 10.0])
+def test_one_tick_of_s_periods_in_every_k_gives_the_ratio_of_the_paper(k, s):
+    ticks = spiky(k, s, cycles=10)
+    expected = 10 * (s + k - 1)
+    found = instability_ratio([ticks], PERIOD_MS * MS, expected)
+    assert found == pytest.approx((s - 1) / (s + k - 1))
+
+
+def test_constant_overload_is_not_instability():
+    assert instability_ratio([[900 * MS] * 5], PERIOD_MS * MS, 11) == 0
+
+
+def test_the_end_of_one_zone_is_not_compared_with_the_start_of_the_next():
+    zones = [[900 * MS] * 3, [1 * MS] * 3]
+    assert instability_ratio(zones, PERIOD_MS * MS, 10) == 0
+
+
+def test_missed_ticks_count_as_expected_in_the_instability_of_a_step():
+    k, s, cycles = 5, 3.0, 10
+    ticks = spiky(k, s, cycles)[:-1]
+    rows = [
+        row(tick=n, took_ms=ns / MS, missed=2 if n % k == 2 else 0) for n, ns in enumerate(ticks)
+    ]
+    assert summary(rows).isr == pytest.approx((s - 1) / (s + k - 1))
+
+
+def test_instability_at_pace_max_needs_no_schedule():
+    k, s = 5, 3.0
+    rows = [row(tick=n, took_ms=ns / MS) for n, ns in enumerate(spiky(k, s, cycles=10)[:-1])]
+    assert summary(rows, pace="max").isr == pytest.approx((s - 1) / (s + k - 1))
+
+
+def test_no_rows_give_a_summary_of_zeros():
+    found = summary([])
+    assert (found.ticks, found.tps, found.isr, found.us_per_coroutine) == (0, 0, 0, 0)
+    assert found.response_ms.max == 0
+    assert found.breakdown_ms == Breakdown(0, 0, 0, 0, 0, 0)
+
+
+def test_a_step_that_took_no_time_divides_by_nothing():
+    found = summarise_step([row()], msgspec.structs.replace(STEP, duration_s=0), worker_busy_ns=5)
+    assert (found.tps, found.tps_min, found.worker_utilisation) == (0, 0, 0)
+
+
+def test_response_is_lateness_and_tick_time_together():
+    found = summary([row(took_ms=3, late_start_ms=5)])
+    assert (found.tick_ms.p50, found.lateness_ms.p50, found.response_ms.p50) == (3, 5, 8)
+
+
+def test_pace_max_knows_no_lateness():
+    found = summary([row(took_ms=3, late_start_ms=5, late=True, missed=4)], pace="max")
+    assert (found.late, found.missed, found.lateness_ms.max) == (0, 0, 0)
+    assert found.response_ms == found.tick_ms
+
+
+def test_late_and_missed_ticks_are_summed_over_zones():
+    found = summary([row(late=True), row(zone=1, missed=2), row(zone=2, late=True)], zones=3)
+    assert (found.late, found.missed) == (2, 2)
+
+
+ORIGIN_NS = 1_000 * MS  # when zone 0 is due first, as in the rows above
+WINDOW = {"origin_ns": ORIGIN_NS, "begin_ns": ORIGIN_NS, "end_ns": ORIGIN_NS + 4_000 * MS}
+
+
+def rows_of(zone: int, *ticks: int) -> list[TickRow]:
+    phase = phase_ns(zone, 400 * MS)
+    at_phase = [row(zone=zone, tick=tick) for tick in ticks]
+    return [msgspec.structs.replace(r, scheduled_ns=r.scheduled_ns + phase) for r in at_phase]
+
+
+def test_what_was_due_in_a_step_and_never_ran_is_missed_whoever_is_to_blame():
+    dead_for_a_while = rows_of(0, 0, 1, 6, 7, 8, 9)
+    never_back = rows_of(1, 0, 1, 2)
+    assert summary(dead_for_a_while, **WINDOW).missed == 4
+    assert summary([*dead_for_a_while, *never_back], zones=2, **WINDOW).missed == 4 + 7
+    assert summary(rows_of(0, *range(10)), zones=2, **WINDOW).missed == 10
+
+
+def test_a_tick_that_makes_the_next_step_miss_some_is_held_against_that_step():
+    long_one = msgspec.structs.replace(rows_of(0, 9)[0], missed=3)
+    whole = [*rows_of(0, *range(9)), long_one]
+    next_window = {**WINDOW, "begin_ns": WINDOW["end_ns"], "end_ns": WINDOW["end_ns"] + 4_000 * MS}
+    assert summary(whole, **WINDOW).missed == 0
+    assert summary(rows_of(0, *range(13, 20)), **next_window).missed == 3
+
+
+def test_where_ticks_bound_a_step_nothing_is_missed_after_the_last_one_of_a_zone():
+    rows = [*rows_of(0, 0, 1, 4), *rows_of(1, 0, 2)]
+    assert summary(rows, zones=2, **{**WINDOW, "end_ns": 0}).missed == 2 + 1
+
+
+COUNTED = {**WINDOW, "end_ns": 0, "ticks": 10}
+
+
+def test_a_zone_that_does_not_come_to_its_last_tick_missed_those_that_it_never_ran():
+    whole, given_up = rows_of(0, *range(10)), rows_of(1, 0, 1, 2)
+    assert summary(whole, **COUNTED).missed == 0
+    assert summary([*whole, *given_up], zones=2, **COUNTED).missed == 7
+    assert summary(whole, zones=2, **COUNTED).missed == 10
+    assert summary([], zones=2, **COUNTED).missed == 20
+
+
+def test_where_ticks_bound_a_step_those_that_ran_again_do_not_stand_for_others():
+    """It ran ticks 0 to 3, was dead for two, ran 2 to 5, and was given up then."""
+    again = [
+        msgspec.structs.replace(r, tick=n) for n, r in enumerate(rows_of(0, 6, 7, 8, 9), start=2)
+    ]
+    found = summary([*rows_of(0, 0, 1, 2, 3), *again], **COUNTED)
+    assert (found.ticks, found.missed) == (8, 2 + 4)
+
+
+def test_what_a_zone_runs_again_of_an_earlier_step_is_no_tick_of_this_one():
+    again = rows_of(0, *range(8))
+    rows = [msgspec.structs.replace(r, tick=n) for n, r in enumerate(again, start=6)]
+    step = msgspec.structs.replace(STEP, **COUNTED)
+    assert summarise_step(rows, step, until={0: 20}).missed == 6  # 14 to 19
+
+
+def test_whoever_cuts_a_step_short_is_the_one_who_bounds_it():
+    cut = {**COUNTED, "end_ns": ORIGIN_NS + 6 * 400 * MS}
+    slow, dead, done = rows_of(0, 0, 2, 4), rows_of(1, 0, 1), rows_of(2, *range(6))
+    assert summary([*slow, *dead, *done], zones=3, **cut).missed == 3 + 4
+
+
+def test_of_a_step_that_was_broken_off_nobody_knows_what_it_would_have_missed():
+    assert summary(rows_of(0, 0, 1, 4), **COUNTED, duration_s=0.0).missed == 2
+
+
+def test_a_zone_that_repeats_ticks_still_missed_those_that_were_due_while_it_was_dead():
+    first, again = rows_of(0, 0, 1, 2), rows_of(0, 5, 6, 7, 8, 9)
+    again = [msgspec.structs.replace(r, tick=n) for n, r in enumerate(again, start=1)]
+    found = summary([*first, *again], **WINDOW)
+    assert (found.ticks, found.missed) == (8, 2)
+
+
+def test_ticks_per_second_are_of_one_zone_and_name_the_slowest():
+    rows = [row(zone=0, tick=n) for n in range(10)] + [row(zone=1, tick=n) for n in range(4)]
+    found = summary(rows, zones=2)
+    assert found.tps == pytest.approx(14 / 2 / 4)
+    assert found.tps_min == pytest.approx(1.0)
+
+
+def test_a_zone_that_never_ticked_is_the_slowest():
+    assert summary([row(zone=0)], zones=2).tps_min == 0
+
+
+def test_main_thread_figures_leave_waiting_out():
+    found = summary([row(), row(tick=1)])
+    assert found.main_thread_ms.p50 == 2
+    assert found.utilisation == pytest.approx(2 / 400)
+    assert found.us_per_coroutine == pytest.approx(2_000 / 1_980)
+
+
+def test_worker_utilisation_is_busy_time_over_the_time_of_all_workers():
+    found = summarise_step([row()], STEP, worker_busy_ns=2_000 * MS)
+    assert found.worker_utilisation == pytest.approx(2 / (2 * 4))
+
+
+def test_without_workers_their_utilisation_is_zero():
+    assert summary([row()], workers=0).worker_utilisation == 0
+
+
+def test_what_nothing_accounts_for_is_lost():
+    found = summary([row(async_completed=390, async_failed=4)])
+    assert found.async_tasks.lost == 2
+
+
+def test_calls_still_out_at_the_end_of_a_step_are_not_lost():
+    rows = [
+        row(tick=0, async_completed=390, carried=6),
+        row(tick=1, async_completed=400, carried=2),
+        row(zone=1, async_completed=395, carried=1),
+    ]
+    assert summary(rows).async_tasks.lost == 0
+
+
+def test_calls_carried_into_a_step_do_not_hide_lost_ones():
+    before = [row(tick=0, async_completed=390, carried=6)]
+    rows = [row(tick=1, async_completed=401)]
+    found = summarise_step(rows, STEP, carried_in=carried_between(before, rows))
+    assert found.async_tasks.lost == 1
+
+
+def test_a_zone_started_anew_carries_nothing_along():
+    before = [row(tick=9, carried=6)]
+    assert carried_between(before, [row(tick=0), row(tick=1)]) == 0
+    assert carried_between(before, [row(tick=10, pid=4711)]) == 0
+    assert carried_between(before, [row(tick=10)]) == 6
+
+
+def test_the_breakdown_adds_up_to_the_mean_tick_time():
+    rows = [row(tick=n, took_ms=3.3 + n / 7, gc_ns=n * 1_001) for n in range(7)]
+    found = summary(rows)
+    assert sum(msgspec.structs.astuple(found.breakdown_ms)) == pytest.approx(
+        found.tick_ms.mean, abs=1e-9
+    )
+    assert found.breakdown_ms.other > 0
+
+
+def test_the_order_of_rows_does_not_matter():
+    rows = [row(zone=z, tick=n, took_ms=300 * n + z + 1) for n in range(4) for z in range(3)]
+    assert summary(rows, zones=3) == summary(rows[::-1], zones=3)
+
+
+def test_a_run_within_its_limits_is_ok():
+    steps = [summary([row(tick=n) for n in range(10)])]
+    limits = {
+        "late_ratio": 0.0,
+        "missed_ratio": 0.0,
+        "response_p99_ms": 3.0,
+        "tick_p99_ms": 3.0,
+        "lost": 0,
+        "tps_min": 2.5,
+    }
+    assert check_limits(steps, limits) == check_limits(steps, {})
+    assert check_limits(steps, limits).ok
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "sentence"),
+    [
+        ("late_ratio", 0.25, "step 2 (1 zone): late_ratio is 0.5, above the limit of 0.25"),
+        ("missed_ratio", 0.5, "step 2 (1 zone): missed_ratio is 0.6, above the limit of 0.5"),
+        ("response_p99_ms", 3, "step 2 (1 zone): response_p99_ms is 8, above the limit of 3"),
+        ("tick_p99_ms", 2, "step 2 (1 zone): tick_p99_ms is 3, above the limit of 2"),
+        ("lost", 0, "step 2 (1 zone): lost is 12, above the limit of 0"),
+        ("tps_min", 2, "step 2 (1 zone): tps_min is 0.5, below the limit of 2"),
+    ],
+)
+def test_a_broken_limit_names_step_figure_and_limit(name, limit, sentence):
+    bad = [
+        row(tick=n, late_start_ms=5, late=n == 0, missed=3 * n, async_completed=390)
+        for n in range(2)
+    ]
+    fine = [row(tick=n, took_ms=1) for n in range(10)]
+    found = check_limits([summary(fine), summary(bad)], {name: limit})
+    assert not found.ok
+    assert found.broken == [sentence]
+
+
+def test_a_step_without_ticks_keeps_no_limit():
+    found = check_limits([summary([], zones=5)], {"late_ratio": 0.5, "lost": 0})
+    assert found.broken == ["step 1 (5 zones): no tick ran, so no limit is shown to hold"]
+
+
+def test_an_unknown_limit_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"late_ratio, .* got 'p99'"):
+        check_limits([summary([row()])], {"p99": 1})
+
+
+def test_every_limit_that_a_scenario_may_set_can_be_held_against_a_run():
+    steps = [summary([row(tick=n) for n in range(10)])]
+    limits = dict.fromkeys(Limits.__struct_fields__, 1000) | {"tps_min": 1}
+    assert check_limits(steps, limits, Recovery()).ok
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "sentence"),
+    [
+        ("unhealthy", 1, "run: unhealthy is 2, above the limit of 1"),
+        ("recovery_ms", 1000, "run: recovery_ms is 1500.5, above the limit of 1000"),
+        ("redone_ticks", 10, "run: redone_ticks is 11, above the limit of 10"),
+    ],
+)
+def test_a_broken_limit_of_recovery_is_told_of_once_for_the_whole_run(name, limit, sentence):
+    steps = [summary([row(tick=n) for n in range(10)])] * 2
+    recovery = Recovery(zones_unhealthy=2, recovery_ms_max=1500.5, redone_ticks_max=11)
+    assert check_limits(steps, {name: limit, "lost": 0}, recovery).broken == [sentence]
+    assert check_limits(steps, {name: limit}).ok  # nobody died, as far as is known

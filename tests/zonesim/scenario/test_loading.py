@@ -1,0 +1,387 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zonesim.scenario.loading import (
+    Limits,
+    MapTable,
+    Scenario,
+    ScenarioError,
+    WorkerBounds,
+    builtin_scenarios,
+    load_scenario,
+    parse_override,
+    scenario_schema,
+)
+from zonesim.scenario.tables import DEFAULT_DURATION_S
+
+WORKS = ["none", "sleep:5ms", "spin:200us", "spin:1us", "sleep:60000ms", "spin:999999us"]
+NOT_WORKS = ["", "spin", "spin:0us", "sleep:60001ms", "spin:5s", "nap:5ms", "none\n", "spin:1.5ms"]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text: str, name: str = "mine.toml") -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def refusal(*args: object) -> str:
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(*args)
+    message = str(caught.value)
+    assert message.isprintable()  # which means one line, too
+    return message
+
+
+def test_an_empty_file_is_one_zone_of_mobs_for_ten_seconds(write):
+    scenario = load_scenario(write(""))
+
+    assert scenario == Scenario(name="mine")
+    assert (scenario.workload, scenario.steps, scenario.duration_s) == ("field", (1,), 10.0)
+    assert scenario.ticks is None
+
+
+def test_every_key_that_a_file_gives_reaches_the_scenario(write):
+    scenario = load_scenario(
+        write(
+            """
+            name = "rush"
+            workload = "chains"
+            zones = [1, 20]
+            workers = 3
+            zones_per_process = 20
+            ticks = 7
+            period_ms = 200
+            pace = "max"
+            seed = 9
+            late = "carry"
+            transfer = "inline"
+            ring_mb = 2
+            map = {kind = "towns", width = 32, height = 16}
+            field = {mobs = 1, players = 0}
+            chains = {chains = 5, work = "spin:200us"}
+            limits = {late_ratio = 0.5, lost = 0}
+            """
+        )
+    )
+
+    assert scenario.steps == (1, 20)
+    assert (scenario.ticks, scenario.duration_s) == (7, None)
+    assert scenario.map == MapTable(kind="towns", width=32, height=16)
+    assert scenario.limits.figures() == {"late_ratio": 0.5, "lost": 0}
+    assert msgspec.convert(msgspec.to_builtins(scenario), Scenario) == scenario
+
+
+@pytest.mark.parametrize("name", ["chains", "chaos", "field", "scale"])
+def test_each_built_in_scenario_loads_under_its_name_and_says_what_it_is(name):
+    scenario = load_scenario(name)
+
+    assert scenario.name == name
+    assert scenario.description
+    assert scenario.limits.lost == 0
+
+
+def test_the_built_in_scenarios_are_those_that_the_commands_name():
+    assert sorted(builtin_scenarios()) == ["chains", "chaos", "field", "scale"]
+    assert load_scenario("scale").steps == (1, 2, 5, 10, 20, 50, 100)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("zones = 0", "$.zones: expected a whole number from 1 to 1000 or a list"),
+        ("zones = [1, 1001]", "$.zones[1]: expected a whole number from 1 to 1000, found 1001"),
+        ("zones = []", "$.zones: expected a whole number from 1 to 1000 or a list of 1 to 100"),
+        ("zones = true", "found true"),
+        ('workers = "many"', '$.workers: expected a whole number from 0 to 256 or "auto"'),
+        ("workers = {min = 2}", "$.workers: expected max, a whole number from 1 to 256, found"),
+        ("workers = {max = 0}", "$.workers.max: expected a whole number from 1 to 256, found 0"),
+        ("[workers]\nmax = 3\nmni = 1", "$.workers.mni: unknown key; nearest: min"),
+        ("[workers]\nmax = 3\nmin = 4", "$.workers: expected min to be at most max, found 4"),
+        ("workers = [1]", '$.workers: expected a whole number from 0 to 256 or "auto" or a table'),
+        ('late = "drop"', '$.late: expected "carry" or "wait", found "drop"'),
+        ("period_ms = nan", "$.period_ms: expected a number from 1 to 60000, found nan"),
+        ("duration_s = inf", "$.duration_s: expected a number, above 0 and at most 604800"),
+        ("duration_s = 1979-05-27", "found 1979-05-27"),
+        ("[limits]\nlost = -1", "$.limits.lost: expected a whole number, at least 0, found -1"),
+        ("field = 3", "$.field: expected a table, found 3"),
+        ("[[map]]", "$.map: expected a table, found [a table]"),
+        ('name = "a/b"', '$.name: expected text such as evening-rush, found "a/b"'),
+        ("ticks = 3\nduration_s = 4", "$: expected ticks or duration_s, found both (3 and 4)"),
+        ('[map]\npath = "a.map"\nwidth = 32', "$.map.width: expected no width beside a map's path"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_path_and_what_was_expected(write, text, problem):
+    path = write(text)
+
+    message = refusal(path)
+
+    assert message.startswith(f"{path}: $")
+    assert problem in message
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("zonse = 1", "$.zonse: unknown key; nearest: zones"),
+        ("[field]\nmobz = 1", "$.field.mobz: unknown key; nearest: mobs"),
+        ("[weather]\nrain = 1", "$.weather: unknown key; known: name, description"),
+        ('"a\\nb" = 1', "$.a\\nb: unknown key"),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_nearest_known_ones(write, text, problem):
+    assert problem in refusal(write(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("zones = 1\nworkers = ]", "line 2, column 11: "),
+        ("zones = [", "end of document: "),
+        ("seed = " + "9" * 5000, "expected TOML, found a number of too many digits"),
+        ("x = " + "[" * 5000, "expected TOML, found too many levels"),
+    ],
+)
+def test_a_file_that_is_no_toml_is_refused_with_its_place(write, text, problem):
+    path = write(text)
+
+    assert refusal(path).startswith(f"{path}: {problem}")
+
+
+def test_a_file_that_is_no_text_is_refused_with_the_byte(tmp_path):
+    path = tmp_path / "photo.toml"
+    path.write_bytes(b"zones = 1\xff")
+
+    assert refusal(path) == f"{path}: expected UTF-8 text, found byte 0xff at offset 9"
+
+
+def test_a_missing_file_and_a_folder_are_refused_with_their_reason(tmp_path):
+    assert "No such file" in refusal(str(tmp_path / "none.toml"))
+    assert "Is a directory" in refusal(str(tmp_path))
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones():
+    assert refusal("chain") == (
+        '"chain": no built-in scenario of this name; nearest: chains, chaos'
+    )
+    assert "known: chains, chaos, field, scale" in refusal("")
+
+
+def test_an_override_wins_over_the_file(write):
+    path = write("zones = 3\n[field]\nmobs = 5\nplayers = 2")
+
+    scenario = load_scenario(path, {"zones": [1, 2], "field.mobs": 7, "limits.lost": 0})
+
+    assert scenario.steps == (1, 2)
+    assert (scenario.field.mobs, scenario.field.players) == (7, 2)
+    assert scenario.limits.lost == 0
+
+
+def test_an_override_displaces_what_the_file_says_in_its_stead(write):
+    timed = load_scenario(write("ticks = 3"), {"duration_s": 2.5})
+    counted = load_scenario(write("duration_s = 3"), {"ticks": 4})
+
+    assert (timed.ticks, timed.duration_s) == (None, 2.5)
+    assert (counted.ticks, counted.duration_s) == (4, None)
+
+
+def test_a_ramp_is_one_step_for_each_number_and_says_how_long_they_are(write):
+    scenario = load_scenario(write('zones = "3,1..21:+10 every 15s"'))
+
+    assert scenario.plan == ((3, DEFAULT_DURATION_S), (1, 15.0), (11, 15.0), (21, 15.0))
+    assert scenario.steps == (3, 1, 11, 21)
+    assert (scenario.ticks, scenario.duration_s) == (None, None)
+    assert load_scenario(write('zones = "1..3:+1"\nticks = 4')).plan == (
+        (1, None),
+        (2, None),
+        (3, None),
+    )
+
+
+def test_a_ramp_that_says_how_long_displaces_what_the_file_says():
+    ramp = "1..100:+50 every 2s"
+
+    assert load_scenario("scale", {"zones": ramp}).plan == ((1, 2.0), (51, 2.0), (100, 2.0))
+    assert load_scenario("scale", {"zones": "1..3:+1"}).plan[0] == (1, 10.0)
+
+
+def test_a_ramp_that_says_how_long_is_refused_beside_another_bound(write):
+    ramp = "1..9:+4 every 2s"
+    in_file = write(f'zones = "{ramp}"\nticks = 5')
+    timed = write(f'zones = "{ramp}"', "timed.toml")
+
+    assert refusal(in_file) == (
+        f"{in_file}: $: expected ticks or ramps with `every`, found both (5 and every 2s); "
+        "remove one"
+    )
+    message = refusal(timed, {"duration_s": 5.0})
+    assert message.startswith("command line: $: expected duration_s or ramps with `every`, found")
+
+
+def test_a_broken_ramp_is_refused_where_it_stands(write):
+    path = write('zones = "1..9:-4"')
+
+    assert refusal(path).startswith(
+        f"{path}: $.zones: expected :+N to go up from 1 to 9, found :-4"
+    )
+    assert refusal("field", {"zones": "1,x"}).startswith("command line: $.zones: expected a number")
+
+
+def test_two_overrides_that_exclude_each_other_are_refused():
+    message = refusal("field", {"ticks": 3, "duration_s": 4})
+
+    assert message.startswith("command line: $: expected ticks or duration_s, found both")
+
+
+def test_a_wrong_override_points_to_the_command_line_and_a_wrong_file_to_the_file(write):
+    path = write("seed = -1")
+
+    assert refusal("field", {"field.mobs": 0}).startswith("command line: $.field.mobs: ")
+    assert refusal("field", {"zones.first": 1}).startswith("command line: $.zones.first: ")
+    assert refusal("field", {"": 1}).startswith("command line: $.: unknown key")
+    assert refusal(path, {"zones": 2}).startswith(f"{path}: $.seed: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("field.mobs=100", "field.mobs", 100),
+        ("zones = [1, 2]", "zones", [1, 2]),
+        ("pace=max", "pace", "max"),
+        ('pace="max"', "pace", "max"),
+        ("chains.work=spin:200us", "chains.work", "spin:200us"),
+        ("map.path=a=b.map", "map.path", "a=b.map"),
+        ("name=", "name", ""),
+        ("seed=1\nzones=2", "seed", "1\nzones=2"),
+    ],
+)
+def test_a_setting_is_a_key_and_a_value_of_toml_or_plain_text(text, key, value):
+    assert parse_override(text) == (key, value)
+
+
+@pytest.mark.parametrize("text", ["zones", "=3", " = 3", ""])
+def test_a_setting_without_key_or_value_is_refused(text):
+    with pytest.raises(ScenarioError, match="expected --set key=value, found"):
+        parse_override(text)
+
+
+def test_a_map_path_counts_from_the_file_and_an_overriding_one_from_the_working_directory(
+    write, tmp_path, monkeypatch
+):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "a.map").touch()
+    (elsewhere / "b.map").touch()
+    monkeypatch.chdir(elsewhere)
+    path = write('[map]\npath = "a.map"')
+
+    assert load_scenario(path).map.path == str(tmp_path / "a.map")
+    assert load_scenario(path, {"map.path": "b.map"}).map.path == str(elsewhere / "b.map")
+    assert load_scenario("field", {"map.path": "b.map"}).map.path == str(elsewhere / "b.map")
+
+
+def test_a_map_that_is_not_there_is_refused(write, tmp_path):
+    message = refusal(write('[map]\npath = "none.map"'))
+
+    assert f"$.map.path: expected a Moving AI .map file, found no file {tmp_path}" in message
+
+
+def test_mixed_ground_gives_each_zone_its_kind_in_turn():
+    kinds = [MapTable().kind_for(zone) for zone in range(4)]
+
+    assert kinds == ["caves", "fields", "towns", "caves"]
+    assert MapTable(kind="towns").kind_for(0) == "towns"
+
+
+def test_auto_workers_are_the_usable_cpus_and_a_number_is_itself():
+    assert Scenario(workers="auto").worker_count >= 1
+    assert Scenario(workers=0).worker_count == 0
+
+
+def test_workers_that_follow_the_load_begin_with_the_fewest(write):
+    file = write("workers = {min = 2, max = 6, target_utilisation = 0.5}")
+
+    scenario = load_scenario(file, {"workers.hold": 5})
+
+    assert scenario.worker_count == 2
+    assert scenario.worker_bounds == WorkerBounds(
+        min=2, max=6, target_utilisation=0.5, buffer=0, sync_s=2.0, hold=5
+    )
+    assert load_scenario(file, {"transfer": "inline"}).worker_bounds is None
+    assert load_scenario(file, {"workers": 3}).worker_bounds is None
+
+
+def test_a_key_inside_refines_a_table_that_was_given_as_a_whole_whichever_came_first():
+    given = {"workers.max": 7, "workers": {"min": 2, "max": 3}}
+
+    assert load_scenario("chains", given).workers == WorkerBounds(min=2, max=7)
+
+
+@pytest.mark.parametrize("work", WORKS)
+def test_each_work_that_a_scenario_may_name_can_be_done(work):
+    parse_work = pytest.importorskip("zonesim.workloads.work").parse_work
+
+    assert load_scenario("chains", {"chains.work": work}).chains.work == work
+    assert parse_work(work)
+
+
+@pytest.mark.parametrize("work", NOT_WORKS)
+def test_a_work_that_nobody_can_do_is_refused(work):
+    assert "$.chains.work: expected text such as none, sleep:5ms" in refusal(
+        "chains", {"chains.work": work}
+    )
+
+
+def test_a_name_with_a_line_feed_at_its_end_is_refused():
+    assert "$.name" in refusal("field", {"name": "rush\n"})
+
+
+def test_a_file_name_that_no_folder_could_bear_still_gives_a_name(write):
+    assert load_scenario(write("", "my rush (2).toml")).name == "my-rush-2"
+
+
+def test_the_schema_names_every_key_its_bounds_and_its_meaning():
+    definitions = scenario_schema()["$defs"]
+
+    assert set(definitions["Scenario"]["properties"]) == set(Scenario.__struct_fields__)
+    assert set(definitions["Limits"]["properties"]) == set(Limits.__struct_fields__)
+    for table in definitions.values():
+        assert table["additionalProperties"] is False
+        for key in table["properties"].values():
+            assert {"description", "$ref", "enum"} & key.keys()  # enum: what kind of table it is
+    ticks = definitions["Scenario"]["properties"]["ticks"]
+    assert (ticks["type"], ticks["minimum"]) == ("integer", 1)  # and no null, which TOML lacks
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=4,
+)
+KEYS = st.sampled_from(
+    [*Scenario.__struct_fields__, "map.path", "map.kind", "field.mobs", "limits.lost", "a.b"]
+) | st.text(max_size=6)
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=4))
+def test_whatever_is_overridden_gives_a_scenario_or_one_line(overrides):
+    refused = ""
+    try:
+        scenario = load_scenario("field", overrides)
+    except ScenarioError as error:
+        refused = str(error)
+    if refused:
+        assert refused.isprintable()
+    else:
+        assert all(
+            (scenario.ticks is None) == (step.duration_s is not None) for step in scenario.plan
+        )

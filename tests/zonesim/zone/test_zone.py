@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+
+import corororo as cr
+from zonesim.workloads.base import ZoneSpec
+from zonesim.world.graph import write_graph
+from zonesim.world.make import make_map
+from zonesim.zone.checkpoint import Checkpoint, CheckpointError, load, save
+from zonesim.zone.schedule import Schedule
+from zonesim.zone.zone import Zone
+
+
+@pytest.fixture
+def make_zone():
+    zones = []
+    with cr.WorkerPool(0) as pool, cr.SlackCollector() as garbage:
+
+        def make(resume: Checkpoint | None = None, life: int = 1, **changes: object) -> Zone:
+            plain = {"zone": 5, "seed": 1, "period_s": 0.4, "workload": "chains", "graph": ""}
+            spec = ZoneSpec(**{**plain, "chains": 3, **changes})
+            zones.append(Zone(spec, pool, garbage, resume, life))
+            return zones[-1]
+
+        yield make
+        for zone in zones:
+            zone.close()
+
+
+@pytest.mark.trio
+async def test_a_row_tells_what_the_tick_did_and_when(make_zone):
+    zone = make_zone()
+    before_ns = time.monotonic_ns()
+
+    row = await zone.tick(Schedule(before_ns, 10**15))
+
+    after_ns = time.monotonic_ns()
+    assert (row.zone, row.tick, row.scheduled_ns) == (5, 0, before_ns)
+    assert before_ns <= row.started_ns <= row.finished_ns <= after_ns
+    assert (row.tasks, row.async_submitted, row.async_completed) == (12, 3, 3)
+    assert (row.async_failed, row.retried, row.carried) == (0, 0, 0)
+    assert (row.late, row.missed) == (False, 0)
+    assert row.busy_ns + row.waiting_ns == row.finished_ns - row.started_ns
+    assert row.world_hash == zone.world.world_hash()
+    assert (row.entities, row.players) == (0, 0)
+
+
+@pytest.mark.trio
+async def test_ticks_are_numbered_and_each_changes_the_world(make_zone):
+    zone = make_zone()
+
+    rows = [await zone.tick(None) for _ in range(3)]
+
+    assert [row.tick for row in rows] == [0, 1, 2]
+    assert len({row.world_hash for row in rows}) == 3
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("workload", ["chains", "field"])
+async def test_a_rehearsal_leaves_no_trace_in_the_ticks_that_count(make_zone, tmp_path, workload):
+    graph = tmp_path / "graph"
+    write_graph(make_map("caves", 32, 32, 3), graph)
+    rehearsed, other = (make_zone(workload=workload, graph=str(graph), mobs=20) for _ in range(2))
+
+    await rehearsed.rehearse(until_s=math.inf)
+
+    for _ in range(2):
+        found, expected = await rehearsed.tick(None), await other.tick(None)
+        for what in ("tick", "tasks", "async_submitted", "async_completed", "world_hash"):
+            assert getattr(found, what) == getattr(expected, what)
+        assert found.async_failed == found.carried == found.retried == 0
+
+
+@pytest.mark.trio
+async def test_a_tick_that_ends_after_the_next_one_was_due_is_late(make_zone):
+    zone = make_zone()
+    schedule = Schedule(time.monotonic_ns() - 35_000_000_000, 10_000_000_000)
+
+    row = await zone.tick(schedule)
+
+    assert (row.late, row.missed) == (True, 2)
+    assert schedule.due_ns == row.scheduled_ns + 30_000_000_000
+
+
+@pytest.mark.trio
+async def test_without_a_schedule_a_tick_is_due_when_it_starts_and_never_late(make_zone):
+    row = await make_zone().tick(None)
+
+    assert row.scheduled_ns == row.started_ns
+    assert (row.late, row.missed) == (False, 0)
+
+
+@pytest.mark.trio
+async def test_zones_of_the_same_spec_go_the_same_way_and_others_do_not(make_zone):
+    first, same, other = make_zone(), make_zone(), make_zone(zone=6)
+
+    hashes = [(await zone.tick(None)).world_hash for zone in (first, same, other)]
+
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_a_workload_that_nobody_knows_is_refused(make_zone):
+    with pytest.raises((ValueError, LookupError), match="tournament"):
+        make_zone(workload="tournament")
+
+
+@pytest.fixture(params=["chains", "field"])
+def workload(request, tmp_path):
+    """What a ZoneSpec says of a small zone of each workload."""
+    if request.param == "chains":
+        return {"workload": "chains", "chains": 20}
+    write_graph(make_map("caves", 32, 32, 3), tmp_path / "map.graph")
+    ground = str(tmp_path / "map.graph")
+    return {"workload": "field", "graph": ground, "mobs": 40, "players": 6}
+
+
+async def run(zone: Zone, ticks: int) -> list[tuple[int, int]]:
+    """Run ticks; the number and the hash of each."""
+    rows = [await zone.tick(None) for _ in range(ticks)]
+    return [(row.tick, row.world_hash) for row in rows]
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("every", [1, 7])
+async def test_a_zone_made_anew_from_its_checkpoint_again_and_again_goes_as_if_undisturbed(
+    make_zone, workload, tmp_path, every
+):
+    expected = await run(make_zone(**workload), 42)
+
+    path = tmp_path / "zone-5.checkpoint"
+    rows = []
+    for _ in range(42 // every):
+        zone = make_zone(load(path), **workload)
+        rows += await run(zone, every)
+        save(path, zone.checkpoint())
+
+    assert rows == expected
+
+
+@pytest.mark.trio
+async def test_a_zone_goes_on_from_a_checkpoint_written_before_its_first_tick(
+    make_zone, workload, tmp_path
+):
+    save(tmp_path / "zone", make_zone(**workload).checkpoint())
+    resumed = make_zone(load(tmp_path / "zone"), **workload)
+    assert await run(resumed, 3) == await run(make_zone(**workload), 3)
+
+
+@pytest.mark.trio
+async def test_a_checkpoint_whose_hash_is_not_that_of_its_world_is_refused(make_zone):
+    zone = make_zone()
+    hash_then = (await run(zone, 3))[-1][1]
+    checkpoint = Checkpoint(2, hash_then ^ 1, zone.world.snapshot())
+    with pytest.raises(CheckpointError, match="tick 2: expected a world of hash") as refused:
+        make_zone(checkpoint)
+    assert f"{hash_then:016x}" in str(refused.value)
+
+
+@pytest.mark.parametrize("snapshot", [b"", b"nonsense"])
+def test_a_checkpoint_that_holds_something_else_is_refused(make_zone, snapshot):
+    with pytest.raises(CheckpointError, match="zone 5 cannot go on from its checkpoint of tick 4"):
+        make_zone(Checkpoint(4, 0, snapshot))
+
+
+def test_a_checkpoint_of_another_spec_is_refused(make_zone):
+    other = make_zone(chains=4)
+    checkpoint = Checkpoint(4, other.world.world_hash(), other.world.snapshot())
+    with pytest.raises(CheckpointError, match="a snapshot of 3 chains is needed, got one of 4"):
+        make_zone(checkpoint)
+
+
+@pytest.mark.trio
+async def test_no_checkpoint_is_taken_inside_a_tick(make_zone, monkeypatch):
+    zone = make_zone(chains=1)
+
+    async def meddle(seed, tick, chain):
+        zone.checkpoint()
+
+    monkeypatch.setattr("zonesim.workloads.chains.answer", meddle)
+    with pytest.raises(RuntimeError, match="zone 5 is inside tick 0; do it when the tick has"):
+        await zone.tick(None)
+
+
+@pytest.mark.trio
+async def test_players_are_taken_in_once_however_often_they_are_announced(make_zone, tmp_path):
+    write_graph(make_map("caves", 32, 32, 3), tmp_path / "map.graph")
+    field = {"workload": "field", "graph": str(tmp_path / "map.graph"), "mobs": 4}
+    giver, heir = make_zone(zone=1, players=3, **field), make_zone(players=2, **field)
+    players = giver.release()
+
+    heir.adopt(7, players)
+    heir.adopt(7, players)
+    again = make_zone(heir.checkpoint(), players=2, **field)
+    again.adopt(7, players)
+
+    assert (giver.world.players, heir.world.players, again.world.players) == (0, 5, 5)
+
+
+@pytest.mark.trio
+async def test_a_zone_that_comes_back_after_it_gave_its_players_away_gives_the_same_ones(
+    make_zone, tmp_path
+):
+    write_graph(make_map("caves", 32, 32, 3), tmp_path / "map.graph")
+    field = {"workload": "field", "graph": str(tmp_path / "map.graph"), "mobs": 4, "players": 3}
+    zone = make_zone(**field)
+    players = zone.release()
+
+    again = make_zone(zone.checkpoint(), **field)
+
+    assert again.release() == players
+    assert again.world.players == 0
+
+    wanted_anew = make_zone(again.checkpoint(), life=2, **field)
+
+    assert wanted_anew.world.players == 0
+    wanted_anew.adopt(1, players)
+    assert wanted_anew.world.players == 3
+    assert make_zone(wanted_anew.checkpoint(), life=2, **field).world.players == 3
+
+
+@pytest.mark.trio
+async def test_a_zone_wanted_anew_whose_release_was_not_saved_brings_nobody_back(
+    make_zone, tmp_path
+):
+    write_graph(make_map("caves", 32, 32, 3), tmp_path / "map.graph")
+    field = {"workload": "field", "graph": str(tmp_path / "map.graph"), "mobs": 4, "players": 3}
+    zone = make_zone(**field)
+    saved_last = zone.checkpoint()
+    zone.release()  # and the disk took no checkpoint any more
+
+    assert make_zone(saved_last, life=2, **field).world.players == 0
+    assert make_zone(None, life=2, **field).world.players == 0
+    assert make_zone(saved_last, **field).world.players == 3

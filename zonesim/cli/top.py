@@ -1,0 +1,109 @@
+"""`zonesim top`: its options, and what it prints of a run that goes on. Follows nothing itself."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zonesim.cli.options import json_option
+from zonesim.cli.output import CliCommand, as_json_text, say, tell
+from zonesim.cli.run import BadInput, bad_input
+
+if TYPE_CHECKING:
+    from zonesim.live.progress import Progress
+    from zonesim.live.top import WatchedRun
+
+# What follows and draws is imported by the function that needs it, so that `zonesim --help`
+# answers at once.
+
+
+@click.command(cls=CliCommand)
+@click.argument("run", required=False)
+@click.option("--once", is_flag=True, help="Print it as it is now, and exit.")
+@json_option
+def top(run: str | None, once: bool, as_json: bool) -> None:
+    """Watch a run that goes on in another terminal.
+
+    Where several go on, RUN is the folder or the session of one.
+
+    Ctrl-C leaves; the run does not notice. Without a terminal it prints a line every 10 seconds
+    until the run ends. --json prints the run's latest progress, or null.
+
+    \b
+    Examples:
+      zonesim top
+      zonesim top reports/20261123T101500Z-scale --once
+    """
+    import corororo as cr
+    from zonesim.live.top import watched_runs
+    from zonesim.live.view_file import ViewError
+
+    with bad_input(ViewError, cr.SessionError):
+        runs = watched_runs()
+        if not runs and run is None:
+            _say_that_there_is_none(as_json)
+            return
+        chosen = _chosen(runs, run)
+        if as_json:
+            say(as_json_text(chosen.view.progress))
+        elif once:
+            say(_frame(chosen.view.progress))
+        else:
+            _watch(chosen)
+
+
+def _say_that_there_is_none(as_json: bool) -> None:
+    (tell if as_json else say)("no run is going on")
+    if as_json:
+        say(as_json_text(None))
+
+
+def _chosen(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:
+    from zonesim.live.top import NoSuchRun, choose, listed
+
+    try:
+        return choose(runs, wanted)
+    except NoSuchRun as error:
+        for line in listed(runs):
+            tell(line)
+        raise BadInput(str(error)) from None
+
+
+def _watch(run: WatchedRun) -> None:
+    """Show the run until it ends or Ctrl-C comes."""
+    from zonesim.live.top import follow, silent_s
+    from zonesim.live.view import LiveView
+
+    with LiveView(sys.stdout, say=say) as shown:
+        try:
+            for view in follow(run.session):
+                silence_s = silent_s(view)
+                shown.update(view.progress, f"no news for {silence_s:.0f} s" if silence_s else "")
+        except KeyboardInterrupt:  # that is how one leaves
+            shown.leave()
+            return
+    say(f"{Path(run.view.folder).name}: the run has ended")
+
+
+def _frame(progress: Progress) -> str:
+    """The table as text, in colours where somebody sees them."""
+    from rich.console import Console
+
+    from zonesim.live.table import LiveTable
+    from zonesim.live.view import is_terminal
+
+    width, height = shutil.get_terminal_size()
+    in_colours = is_terminal(sys.stdout)
+    encoding = sys.stdout.encoding or "utf-8"
+    with io.TextIOWrapper(io.BytesIO(), encoding) as file:
+        console = Console(
+            file=file, width=width, height=height, force_terminal=in_colours, highlight=False
+        )
+        console.print(LiveTable(progress))
+        file.seek(0)
+        return file.read().rstrip("\n")

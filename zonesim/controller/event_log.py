@@ -1,0 +1,145 @@
+"""What a run writes down and shows of itself: ticks, steps, workers, events. Orders nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+import corororo as cr
+from zonesim.controller.gauge import Gauge
+from zonesim.controller.stepping import Stepping
+from zonesim.controller.worker_ledger import WorkerLedger
+from zonesim.controller.zone_states import ZoneState
+from zonesim.live.progress import OnProgress
+from zonesim.results.saved_run import Event
+from zonesim.results.step_info import StepInfo
+from zonesim.results.writer import RunWriter
+from zonesim.scenario.loading import Scenario
+from zonesim.wire.messages import Leg, WorkerTotals
+from zonesim.wire.ticks import TickRow
+from zonesim.world.hash import combine
+
+OnNotice = Callable[[str], None]
+
+
+class Logbook:
+    """Takes what happens in a run to its files and its viewer."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        stepping: Stepping,
+        writer: RunWriter,
+        on_progress: OnProgress,
+        on_notice: OnNotice,
+        publish: OnProgress,
+    ) -> None:
+        self.gauge = Gauge(scenario)
+        self._publish = publish
+        self._scenario = scenario
+        self._stepping = stepping
+        self._writer = writer
+        self._on_progress = on_progress
+        self._on_notice = on_notice
+        self._ledger = WorkerLedger()
+        self._hashes: dict[int, int] = {}  # by zone, after its latest tick
+        self._step = 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a step that things are written down for."""
+        return self._step > 0
+
+    def world_hash(self) -> str:
+        """One hash of all zones after their latest ticks, as 16 hex digits."""
+        return f"{combine(self._hashes.items()):016x}"
+
+    def begin_step(self, leg: Leg, zone_processes: int, workers: int) -> None:
+        """A step begins; its ticks, workers and events follow."""
+        self._step = leg.step
+        info = StepInfo(
+            step=leg.step,
+            zones=len(leg.until),
+            zone_processes=zone_processes,
+            workers=workers,
+            period_ms=self._scenario.period_ms,
+            pace=self._scenario.pace,
+            origin_ns=leg.origin_ns,
+            begin_ns=leg.start_ns,
+            ticks=self._scenario.ticks or 0,
+        )
+        self._writer.begin_step(info)
+        self.gauge.run(msgspec.structs.replace(info, end_ns=leg.end_ns or 0), leg.until)
+
+    def end_step(
+        self,
+        end_ns: int,
+        duration_s: float,
+        work: Iterable[WorkerTotals],
+        pss_mb: float | None,
+        workers: float | None,
+    ) -> None:
+        """The step is over; ticks of it may still arrive. ``pss_mb`` is of a zone.
+
+        ``workers`` is how many there were in the mean, where that changed.
+        """
+        for record in self._ledger.end_step(work):
+            self._writer.add_worker(
+                self._step,
+                record.title,
+                record.pid,
+                record.calls,
+                record.batches,
+                record.busy_ns,
+                record.restarts,
+            )
+        self._writer.end_step(self._step, duration_s, pss_mb, end_ns, workers)
+
+    def take_ticks(self, rows: list[TickRow]) -> None:
+        """Sort ticks into their steps."""
+        by_step: dict[int, list[TickRow]] = {}
+        for row in rows:
+            by_step.setdefault(self._stepping.step_of(row.scheduled_ns), []).append(row)
+            self._hashes[row.zone] = row.world_hash
+        for step, part in by_step.items():
+            self._writer.add_ticks(step, part)
+        self.gauge.take(by_step.get(self._step, []))
+
+    def note(self, kind: str, subject: str, detail: str, notice: str = "") -> None:
+        """Something has happened to a process; ``notice`` is for those who watch."""
+        event = Event(self._step, time.monotonic_ns(), kind, subject, detail)
+        self._writer.add_event(*msgspec.structs.astuple(event))
+        self.gauge.note(event)
+        if notice:
+            self._on_notice(notice)
+
+    def note_workers(self, pool: cr.PoolStatistics) -> None:
+        """Learn which workers are there, and tell of those that have died."""
+        for worker in self._ledger.note(pool):
+            if worker.hung:
+                told = f"{worker.ended}\n{worker.stacks}".strip()
+                self.note("worker-hung", worker.title, told, f"{worker.title} hung")
+            self.note(
+                "worker-died",
+                worker.title,
+                f"pid {worker.pid} {worker.ended}",
+                f"{worker.title} (pid {worker.pid}) died and was replaced: {worker.ended}",
+            )
+
+    def show(
+        self,
+        states: Mapping[int, ZoneState],
+        work: Iterable[WorkerTotals],
+        pool: cr.PoolStatistics,
+    ) -> None:
+        """Tell the viewer how the run stands; of the zones, those that its step asks for.
+
+        Raises OutputError where the figures that were saved are lost.
+        """
+        self._writer.tell_news()
+        here = {zone: state for zone, state in states.items() if zone < self.gauge.zones}
+        progress = self.gauge.progress(here, work, pool)
+        self._publish(progress)
+        self._on_progress(progress)

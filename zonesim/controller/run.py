@@ -1,0 +1,126 @@
+"""A run from its beginning to its end: its workers, its files, and the error that tells most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import trio
+
+import corororo as cr
+from zonesim.controller.controller import Controller
+from zonesim.controller.event_log import OnNotice
+from zonesim.live.progress import OnProgress
+from zonesim.processes.preload import PRELOAD, start_fork_server
+from zonesim.results.saved_run import OutputError, Summary
+from zonesim.results.writer import RunWriter
+from zonesim.scenario.loading import Scenario
+from zonesim.system.errors import RunFailed, leaves_of
+from zonesim.system.interrupts import Interrupts
+from zonesim.system.machine import describe_machine, versions
+from zonesim.world.map import MapError
+from zonesim.zone.reporter import SMALLER_RINGS
+
+
+class Outcome(NamedTuple):
+    """What came of a run."""
+
+    summary: Summary
+    saved: bool  # whether all of it is on the disk
+
+
+def run_scenario(
+    scenario: Scenario,
+    directory: Path,
+    on_progress: OnProgress,
+    on_notice: OnNotice,
+    interrupts: Interrupts,
+) -> Outcome:
+    """Run all steps of a scenario and save them below ``directory``; blocks until it is done.
+
+    The first interrupt ends the step that runs; a second one cuts it. What cannot go on once its
+    first step has begun ends there, and the summary says why. Raises KeyboardInterrupt where an
+    interrupt came before that, RunFailed where the machine does not hold the run or its zones
+    cannot be made, and OutputError where the run's file cannot be made, or has not been written by
+    the end because the disk stalls.
+    """
+    start_fork_server(max(scenario.steps))
+    try:
+        with _pool(scenario, interrupts) as pool, _writer(scenario, directory, on_notice) as writer:
+            controller = Controller(scenario, pool, writer, on_progress, on_notice, interrupts)
+            trio.run(controller.run)
+            summary = writer.finish(controller.world_hash(), lambda: interrupts.count > 1)
+    except cr.SessionError as error:
+        raise RunFailed(f"{error} {SMALLER_RINGS}") from None
+    except (cr.PoolFailed, MapError) as error:
+        raise RunFailed(str(error)) from None
+    except RunFailed as failure:
+        _tell_notes(failure, on_notice)
+        raise
+    except BaseExceptionGroup as group:
+        plainest = _plainest(group)
+        _tell_notes(plainest, on_notice)
+        raise plainest from None
+    return Outcome(summary, writer.saved)
+
+
+def run_for_figures(scenario: Scenario, directory: Path) -> Summary:
+    """Run a scenario that nobody watches, to its end.
+
+    KeyboardInterrupt where a signal ended it, RunFailed where it broke off.
+    """
+    with Interrupts() as interrupts:
+        outcome = run_scenario(scenario, directory, lambda _: None, lambda _: None, interrupts)
+    interrupts.check()
+    if outcome.summary.failure is not None:
+        raise RunFailed(outcome.summary.failure)
+    return outcome.summary
+
+
+@contextmanager
+def _pool(scenario: Scenario, interrupts: Interrupts) -> Iterator[cr.WorkerPool]:
+    inline = scenario.transfer == "inline"
+    pool = cr.WorkerPool(
+        0 if inline else scenario.worker_count,
+        ring_bytes=int(scenario.ring_mb * (1 << 20)),
+        hang_timeout=scenario.supervision.worker_hang_s,
+        rings=max(scenario.steps),
+        name="zonesim",
+        # Workers import scipy before the first call: that takes longer than a tick.
+        imports=("zonesim.world.search",) if scenario.workload == "field" else (),
+        preload=PRELOAD,
+    )
+    with interrupts.breaking():
+        pool.start()
+    with closing(pool):
+        interrupts.check()
+        yield pool
+
+
+def _writer(scenario: Scenario, directory: Path, on_notice: OnNotice) -> RunWriter:
+    return RunWriter(
+        directory,
+        scenario=scenario.name,
+        seed=scenario.seed,
+        scenario_toml_or_json=msgspec.json.encode(scenario).decode(),
+        limits=scenario.limits.figures(),
+        machine=describe_machine(),
+        versions=versions(),
+        on_unwritable=on_notice,
+    )
+
+
+def _tell_notes(error: BaseException, on_notice: OnNotice) -> None:
+    """The traceback of a zone, say: too long for the one line of an error."""
+    for note in getattr(error, "__notes__", ()):
+        on_notice(note)
+
+
+def _plainest(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error of a group that tells the user most."""
+    errors = list(leaves_of(group))
+    known = [error for error in errors if isinstance(error, RunFailed | OutputError)]
+    return (known or errors)[0]

@@ -1,0 +1,60 @@
+"""The steps of a run as orders to its zones and as windows of time. Starts nothing, waits for none.
+
+With ``duration_s`` at pace "realtime" zones tick on from step to step: a step lasts until the next
+one begins, and has the ticks that were due in that window. Else zones stop between two steps.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+
+from zonesim.scenario.loading import Scenario
+from zonesim.wire.messages import Leg
+
+LEAD_S = 0.1  # from the order to the first tick: time for the order to reach everybody
+LEAD_FOR_EACH_ZONE_S = 0.002
+
+
+class Stepping:
+    """Makes the leg of each step in turn, and knows which step a tick belongs to."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._plan = scenario.plan
+        self._ticks = scenario.ticks
+        self._realtime = scenario.pace == "realtime"
+        self._period_ns = round(scenario.period_ms * 1e6)
+        self._starts_ns: list[int] = []
+        self._until: Counter[int] = Counter()  # by zone: the number of its first tick to come
+        self.continuous = self._realtime and self._ticks is None
+
+    def begin(self, now_ns: int) -> Leg:
+        """The leg of the next step."""
+        zones, duration_s = self._plan[len(self._starts_ns)]
+        start_ns = now_ns + int((LEAD_S + LEAD_FOR_EACH_ZONE_S * zones) * 1e9)
+        self._starts_ns.append(start_ns)
+        step = len(self._starts_ns)
+        ends = not self.continuous or step == len(self._plan)
+        return Leg(
+            step=step,
+            origin_ns=self._starts_ns[0] if self.continuous else start_ns,
+            start_ns=start_ns,
+            period_ns=self._period_ns,
+            until={zone: self._bound(zone) for zone in range(zones)},
+            end_ns=start_ns + int(duration_s * 1e9) if ends and duration_s is not None else None,
+            realtime=self._realtime,
+        )
+
+    def step_of(self, scheduled_ns: int) -> int:
+        """The step in whose window a tick was due; 1 is the first.
+
+        A zone that a step leaves out runs nothing that is due in its window: the last ticks of
+        such a zone count in the step before, however late they run.
+        """
+        return max(1, bisect_right(self._starts_ns, scheduled_ns))
+
+    def _bound(self, zone: int) -> int | None:
+        if self._ticks is None:
+            return None
+        self._until[zone] += self._ticks
+        return self._until[zone]

@@ -1,0 +1,1 @@
+"""A run while it goes on: the live table, plain log lines, and `zonesim top`."""

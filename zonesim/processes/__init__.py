@@ -1,0 +1,1 @@
+"""Zone processes as the controller runs them: start, heartbeat, restart, quarantine."""

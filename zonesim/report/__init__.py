@@ -1,0 +1,1 @@
+"""A saved run as figures and as one HTML page."""

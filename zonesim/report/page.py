@@ -1,0 +1,253 @@
+"""A run as one self-contained page, ``report.html``. Measures nothing, draws nothing itself."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from zonesim.report.figures import FIGURES, draw_all
+from zonesim.results.saved_run import OutputError, Run, Summary, load_run, summarise, write_summary
+from zonesim.results.statistics import Distribution, StepSummary
+from zonesim.results.step_table import workers_text
+from zonesim.system.whole_file import write_whole
+
+REPORT_FILE = "report.html"
+
+_CSS = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff;
+       max-width: 1100px; margin: 2em auto; padding: 0 1em; }
+h1 { margin-bottom: 0; }
+h2 { margin: 1.8em 0 .5em; font-size: 1.2em; border-bottom: 1px solid #ddd; }
+.origin { color: #555; margin-top: .2em; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
+th, td { padding: .25em .7em; text-align: right; border-bottom: 1px solid #e5e5e5; }
+th { font-weight: 600; vertical-align: bottom; }
+th:first-child, td:first-child, table.text td, table.text th { text-align: left; }
+th small { display: block; font-weight: 400; color: #666; }
+td { white-space: nowrap; }
+table.text td { white-space: pre-wrap; overflow-wrap: anywhere; vertical-align: top; }
+img { max-width: 100%; height: auto; display: block; margin: 1em 0 2em; }
+.ok { color: #00654a; } .broken { color: #a63d00; font-weight: 600; }
+"""
+
+_CAPTIONS = {
+    "tick_time.png": "Response time (finished - scheduled) against zones",
+    "distribution.png": "Distribution of tick times (finished - started) in each step",
+    "heatmap.png": "Response time of every zone over time",
+    "breakdown.png": "Parts of the mean tick in each step",
+}
+
+# Heading, unit, figure.
+_COLUMNS: list[tuple[str, str, Callable[[StepSummary], str]]] = [
+    ("zones", "", lambda step: str(step.zones)),
+    ("processes", "", lambda step: str(step.zone_processes)),
+    ("workers", "", workers_text),
+    ("ticks", "", lambda step: f"{step.ticks:,}"),
+    ("late", "", lambda step: f"{step.late:,}"),
+    ("missed", "", lambda step: f"{step.missed:,}"),
+    ("rate", "ticks/s", lambda step: f"{step.tps:.3g}"),
+    ("slowest zone", "ticks/s", lambda step: f"{step.tps_min:.3g}"),
+    ("ISR", "0 to 1", lambda step: f"{step.isr:.2g}"),
+    ("zone busy", "% of period", lambda step: f"{100 * step.utilisation:.2g}"),
+    ("worker busy", "%", lambda step: f"{100 * step.worker_utilisation:.3g}"),
+    ("per coroutine", "µs", lambda step: f"{step.us_per_coroutine:.3g}"),
+    ("memory per zone", "MB", lambda step: _optional(step.pss_mb_per_zone)),
+]
+_CALLS: list[tuple[str, str, Callable[[StepSummary], str]]] = [
+    ("zones", "", lambda step: str(step.zones)),
+    ("duration", "s", lambda step: f"{step.duration_s:.1f}"),
+    ("Tasks", "", lambda step: f"{step.tasks:,}"),
+    ("AsyncTasks", "submitted", lambda step: f"{step.async_tasks.submitted:,}"),
+    ("completed", "", lambda step: f"{step.async_tasks.completed:,}"),
+    ("failed", "", lambda step: f"{step.async_tasks.failed:,}"),
+    ("run again", "", lambda step: f"{step.async_tasks.retried:,}"),
+    ("lost", "", lambda step: f"{step.async_tasks.lost:,}"),
+    ("batches", "", lambda step: f"{step.batches:,}"),
+]
+_TIMES: list[tuple[str, Callable[[StepSummary], Distribution]]] = [
+    ("response", lambda step: step.response_ms),
+    ("tick", lambda step: step.tick_ms),
+    ("lateness", lambda step: step.lateness_ms),
+    ("main thread", lambda step: step.main_thread_ms),
+]
+
+
+def redraw(run_directory: Path, on_figure: Callable[[], None] = lambda: None) -> Path:
+    """Make ``summary.json``, the figures and the report anew from ``run.sqlite``.
+
+    ``on_figure`` is called before each figure is drawn, and may break it off. RunError where the
+    folder holds no run, OutputError where it cannot be written.
+    """
+    run = load_run(run_directory)
+    summary = summarise(run)
+    write_summary(run_directory, summary)
+    draw_all(run, run_directory, on_figure)
+    return _write(run_directory, run, summary)
+
+
+def write_report(run_directory: Path) -> Path:
+    """Write ``report.html`` with the figures that stand in the folder, and say where it is.
+
+    RunError where the folder holds no run, OutputError where it cannot be written.
+    """
+    run = load_run(run_directory)
+    return _write(run_directory, run, summarise(run))
+
+
+def _write(directory: Path, run: Run, summary: Summary) -> Path:
+    path = directory / REPORT_FILE
+    try:
+        write_whole(path, _page(directory, run, summary).encode())
+    except OSError as error:
+        raise OutputError(
+            f"{path}: the report must be written, got: {error.strerror}; "
+            "make room there or give another folder"
+        ) from error
+    return path
+
+
+def _page(directory: Path, run: Run, summary: Summary) -> str:
+    title = f"zonesim: {summary.scenario}"
+    return "\n".join(
+        [
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>",
+            f"<h1>{escape(title)}</h1>",
+            f'<p class="origin">{escape(_origin(run))}</p>',
+            _section("Limits", _limits(run, summary)),
+            _section("Steps", _step_table(_COLUMNS, summary.steps)),
+            _section("Figures", "\n".join(_figure(directory / name) for name in FIGURES)),
+            _section("Times, ms", _time_table(summary.steps)),
+            _section("Work", _step_table(_CALLS, summary.steps) + _totals(summary.steps)),
+            _section("Events", _events(run)),
+            _section("Machine", _pairs(summary.machine)),
+            _section("Versions", _pairs(summary.versions)),
+            _section("Scenario", f"<pre>{escape(run.info.scenario_text)}</pre>"),
+            "</body>\n</html>\n",
+        ]
+    )
+
+
+def _origin(run: Run) -> str:
+    info = run.info
+    periods = sorted({f"{step.info.period_ms:g} ms" for step in run.steps})
+    paces = sorted({step.info.pace for step in run.steps})
+    parts = [
+        f"started {info.started_utc}",
+        f"seed {info.seed}",
+        f"period {', '.join(periods) or 'none'}",
+        f"pace {', '.join(paces) or 'none'}",
+        f"world hash {info.world_hash or 'none: the run did not finish'}",
+    ]
+    return " · ".join(parts)
+
+
+def _limits(run: Run, summary: Summary) -> str:
+    if summary.failure is None:
+        return _kept_limits(run, summary)
+    failed = f'<p class="broken">The run broke off: {escape(summary.failure)}.</p>'
+    return f"{failed}\n{_kept_limits(run, summary)}"
+
+
+def _kept_limits(run: Run, summary: Summary) -> str:
+    limits = run.info.limits
+    if not limits:
+        return "<p>The scenario sets no limits.</p>"
+    if summary.limits.ok:
+        kept = ", ".join(f"{name} {limit:g}" for name, limit in limits.items())
+        return f'<p class="ok">All kept: {escape(kept)}.</p>'
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in summary.limits.broken)
+    return f'<ul class="broken">{items}</ul>'
+
+
+def _step_table(
+    columns: Sequence[tuple[str, str, Callable[[StepSummary], str]]], steps: Sequence[StepSummary]
+) -> str:
+    heads = [_head(name, unit) for name, unit, _ in columns]
+    return _table(heads, ([figure(step) for _, _, figure in columns] for step in steps))
+
+
+def _time_table(steps: Sequence[StepSummary]) -> str:
+    names = Distribution.__struct_fields__
+    heads = [_head("time", ""), _head("zones", ""), *(_head(name, "") for name in names)]
+    rows = (
+        [kind, str(step.zones), *(f"{getattr(of(step), name):,.2f}" for name in names)]
+        for kind, of in _TIMES
+        for step in steps
+    )
+    return _table(heads, rows)
+
+
+def _totals(steps: Sequence[StepSummary]) -> str:
+    ticks = sum(step.ticks for step in steps)
+    tasks = sum(step.tasks for step in steps)
+    calls = sum(step.async_tasks.submitted for step in steps)
+    seconds = sum(step.duration_s for step in steps)
+    return (
+        f"<p>In all: {ticks:,} ticks, {tasks:,} Tasks and {calls:,} AsyncTasks "
+        f"in {seconds:,.1f} s.</p>"
+    )
+
+
+def _events(run: Run) -> str:
+    if not run.events:
+        return "<p>None.</p>"
+    starts_ns = [row.scheduled_ns for step in run.steps for row in step.rows]
+    start_ns = min(starts_ns, default=run.events[0].at_ns)
+    rows = (
+        [_seconds(event.at_ns - start_ns), str(event.step), event.kind, event.subject, event.detail]
+        for event in run.events
+    )
+    heads = [
+        _head("time", "s since the first tick was due"),
+        *(_head(name, "") for name in ("step", "event", "process", "detail")),
+    ]
+    return _table(heads, rows, kind="text")
+
+
+def _figure(path: Path) -> str:
+    caption = escape(_CAPTIONS[path.name])
+    try:
+        image = base64.b64encode(path.read_bytes()).decode()
+    except OSError:
+        return f"<p>{caption}: not drawn; zonesim report draws it.</p>"
+    return f'<img alt="{caption}" src="data:image/png;base64,{image}">'
+
+
+def _pairs(values: Mapping[str, str | int]) -> str:
+    rows = (
+        [name.replace("_mb", " (MB)").replace("_", " "), str(value)]
+        for name, value in values.items()
+    )
+    return _table([], rows, kind="text")
+
+
+def _section(title: str, content: str) -> str:
+    return f"<h2>{escape(title)}</h2>\n{content}"
+
+
+def _head(name: str, unit: str) -> str:
+    small = f"<small>{escape(unit)}</small>" if unit else ""
+    return f'<th scope="col">{escape(name)}{small}</th>'
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "figures") -> str:
+    head = f"<thead><tr>{''.join(heads)}</tr></thead>" if heads else ""
+    body = "\n".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>" for cells in rows
+    )
+    return (
+        f'<div class="scroll"><table class="{kind}">{head}\n<tbody>\n{body}\n</tbody></table></div>'
+    )
+
+
+def _seconds(time_ns: int) -> str:
+    return f"{time_ns / 1e9:.3f}"
+
+
+def _optional(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3g}"

@@ -1,0 +1,157 @@
+"""The common look of all figures: colours, fonts, titles, axes of milliseconds and of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from zonesim.results.saved_run import OutputError, Run
+from zonesim.results.statistics import StepSummary
+
+# Okabe and Ito's palette: told apart with every kind of colour blindness.
+BLUE, SKY, GREEN, YELLOW = "#0072B2", "#56B4E9", "#009E73", "#F0E442"
+ORANGE, VERMILION, PURPLE, GREY, BLACK = "#E69F00", "#D55E00", "#CC79A7", "#999999", "#222222"
+
+FLOOR_MS = 0.001  # a log axis has no place for zero: what is below a microsecond is drawn there
+MOST_LABELS = 10  # along an axis of steps; more would run into each other
+
+_LOOK: dict[Any, Any] = {
+    "font.size": 11,
+    "axes.labelsize": 11,
+    "axes.edgecolor": "#666666",
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+    "text.parse_math": False,  # a dollar in a name is a dollar
+}
+
+
+@contextmanager
+def page(run: Run, title: str, path: Path) -> Iterator[Axes]:
+    """Give the axes of a figure that names its run, and save it when it is drawn."""
+    first = (_shortened(run.info.scenario, 32), f"seed {run.info.seed}")
+    origin = origin_of(first, run.info.machine, run.info.versions)
+    with sheet(title, origin, path) as figure:
+        yield figure.add_subplot()
+
+
+@contextmanager
+def sheet(
+    title: str, origin: str, path: Path, size: tuple[float, float] = (9.6, 5.6)
+) -> Iterator[Figure]:
+    """Give an empty figure of so many inches below its titles, and save it when it is drawn."""
+    width, height = size
+    with mpl.rc_context(_LOOK):
+        titles = 0.672 / height
+        below_titles = ConstrainedLayoutEngine(rect=(0.005, 0.01, 0.985, 0.99 - titles))
+        figure = Figure(figsize=(width, height), dpi=110, layout=below_titles)
+        FigureCanvasAgg(figure)
+        top = 1 - 0.196 / height
+        figure.text(0.012, top, title, size=15, weight="bold", color=BLACK, va="top")
+        below = 1 - 0.49 / height
+        figure.text(0.012, below, origin, size=9.5, color="#555555", va="top")
+        yield figure
+        # Laid out once: left to it, savefig does so twice, and draws all of it for nothing as well.
+        below_titles.execute(figure)
+        figure.set_layout_engine(None)
+        try:
+            figure.savefig(path, metadata={"Title": title})
+        except OSError as error:
+            raise OutputError(
+                f"{path}: a figure must be written, got: {error.strerror}; "
+                "make room there or give another folder"
+            ) from error
+
+
+def floored(values_ms: Sequence[float]) -> list[float]:
+    """Lift values onto a log axis."""
+    return [max(value, FLOOR_MS) for value in values_ms]
+
+
+def log_ms_axis(axes: Axes, low_ms: float, high_ms: float, label: str) -> None:
+    """Make y a log axis of milliseconds that has room around the values and at least a decade."""
+    low_ms, high_ms = max(low_ms, FLOOR_MS), max(high_ms, FLOOR_MS)
+    if high_ms < low_ms * 10:
+        low_ms, high_ms = low_ms / 3.2, high_ms * 3.2
+    axes.set_yscale("log")
+    axes.set_ylim(low_ms / 1.4, high_ms * 1.6)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylabel(label)
+    axes.grid(axis="y")
+
+
+def plain(value: float) -> str:
+    """Write a figure with at most three digits and no exponent: 0.05, 1.07, 13.7, 400."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def period_line(axes: Axes, period_ms: float) -> None:
+    """Mark the time that a tick has."""
+    axes.axhline(period_ms, color=BLACK, linestyle=(0, (5, 3)), linewidth=1.2, zorder=1.5)
+    axes.annotate(
+        f"period {plain(period_ms)} ms",
+        (0.0, period_ms),
+        xycoords=("axes fraction", "data"),
+        xytext=(6, 4),
+        textcoords="offset points",
+        size=10,
+        color=BLACK,
+    )
+
+
+def step_axis(axes: Axes, steps: Sequence[StepSummary], notes: Sequence[str]) -> None:
+    """Make x a place for each step, named by its zones with a note below."""
+    shown = labelled(len(steps))
+    labels = [f"{steps[at].zones}\n{notes[at]}".rstrip() for at in shown]
+    axes.set_xticks(list(shown), labels)
+    margin = max(0.6, 1.6 - 0.25 * len(steps))  # few steps stand together in the middle
+    axes.set_xlim(-margin, len(steps) - 1 + margin)
+    axes.set_xlabel("zones")
+    axes.tick_params(axis="x", length=0)
+
+
+def labelled(steps: int, most: int = MOST_LABELS) -> range:
+    """Choose the places of an axis of steps whose labels have room beside each other."""
+    return range(0, steps, -(-steps // most) or 1)
+
+
+def say_empty(axes: Axes, reason: str = "no tick was measured") -> None:
+    """Say that there is nothing to draw, in place of an empty frame."""
+    axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", size=13)
+    axes.set_axis_off()
+
+
+def origin_of(
+    first: Sequence[str], machine: Mapping[str, str | int], versions: Mapping[str, str]
+) -> str:
+    """Tell in one line what is drawn, and which machine and versions it was measured with."""
+    cpu = str(machine.get("cpu", "unknown machine"))
+    parts = [
+        *first,
+        f"{_shortened(cpu, 48)}, {machine.get('cpus_usable', '?')} CPUs",
+        f"Python {versions.get('python', '?')}",
+        f"zonesim {versions.get('zonesim', '?')}",
+    ]
+    return "  ·  ".join(parts)
+
+
+def _shortened(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

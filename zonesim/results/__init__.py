@@ -1,0 +1,1 @@
+"""The figures of a run: saved, read back and summarised."""

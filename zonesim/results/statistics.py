@@ -1,0 +1,318 @@
+"""The figures of a step, computed from its tick rows. Knows no files, no clock, no drawing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby, pairwise
+from math import ceil
+from types import MappingProxyType
+
+import msgspec
+
+from zonesim.results.missed import count_missed
+from zonesim.results.recovery import Recovery
+from zonesim.results.step_info import StepInfo as StepInfo
+from zonesim.wire.ticks import TickRow
+
+NS_PER_MS = 1_000_000
+
+
+class Distribution(msgspec.Struct, frozen=True):
+    """A set of durations in milliseconds; all zero when the set is empty."""
+
+    min: float
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+class AsyncTaskCounts(msgspec.Struct, frozen=True):
+    """What became of a step's AsyncTasks; ``lost`` is what nothing else accounts for."""
+
+    submitted: int
+    completed: int
+    failed: int
+    retried: int
+    lost: int
+
+
+class Breakdown(msgspec.Struct, frozen=True):
+    """Where the mean tick goes, in milliseconds; the parts add up to the mean tick time."""
+
+    step: float
+    encode: float
+    wait: float
+    resume: float
+    gc: float
+    other: float  # the rest; negative when the measured parts overlap
+
+
+class StepSummary(msgspec.Struct, frozen=True):
+    """One step as ``summary.json`` gives it."""
+
+    zones: int
+    zone_processes: int
+    workers: float  # in the mean over time
+    period_ms: float
+    duration_s: float
+    ticks: int
+    late: int
+    missed: int
+    tick_ms: Distribution  # finished - started
+    lateness_ms: Distribution  # started - scheduled
+    response_ms: Distribution  # finished - scheduled
+    tps: float  # ticks per second of a zone: the mean over zones
+    tps_min: float  # the same of the slowest zone
+    isr: float
+    utilisation: float
+    main_thread_ms: Distribution
+    us_per_coroutine: float
+    tasks: int
+    async_tasks: AsyncTaskCounts
+    batches: int
+    worker_utilisation: float  # busy time over that of all workers that there were
+    pss_mb_per_zone: float | None  # None where the platform does not tell
+    breakdown_ms: Breakdown
+
+
+class LimitsResult(msgspec.Struct, frozen=True):
+    """Whether a run kept its limits; one sentence for each that it broke."""
+
+    ok: bool
+    broken: list[str]
+
+
+def percentile(ordered: Sequence[int], p: float) -> int:
+    """Percentile `p` (0 to 1) of values sorted upwards: ``ordered[ceil(p * (n - 1))]``."""
+    return ordered[ceil(p * (len(ordered) - 1))]
+
+
+def distribution_ms(values_ns: Iterable[int]) -> Distribution:
+    """Sum up durations, given in nanoseconds and in any order."""
+    ordered = sorted(values_ns)
+    if not ordered:
+        return Distribution(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    return Distribution(
+        min=_ms(ordered[0]),
+        mean=_ms(sum(ordered) / len(ordered)),
+        p50=_ms(percentile(ordered, 0.50)),
+        p95=_ms(percentile(ordered, 0.95)),
+        p99=_ms(percentile(ordered, 0.99)),
+        max=_ms(ordered[-1]),
+    )
+
+
+def instability_ratio(
+    zones_tick_ns: Iterable[Sequence[int]], period_ns: float, expected: float
+) -> float:
+    """ISR: how much the tick time jumps about beyond the period; 0 is steady, also when overloaded.
+
+    `zones_tick_ns` holds the tick times of each zone in order, `expected` is the number of ticks
+    expected of all zones together. Source: Eickhoff, Donkervliet, Iosup, "Meterstick", ICPE '23.
+    """
+    jumps_ns = sum(
+        abs(max(period_ns, now) - max(period_ns, before))
+        for tick_ns in zones_tick_ns
+        for before, now in pairwise(tick_ns)
+    )
+    return jumps_ns / (expected * 2 * period_ns) if expected else 0.0
+
+
+def lateness_ns(row: TickRow, pace: str) -> int:
+    """How long after its due time a tick started; 0 at pace "max", where nothing is due."""
+    return 0 if pace == "max" else row.started_ns - row.scheduled_ns
+
+
+def response_ns(row: TickRow, pace: str) -> int:
+    """From the moment a tick was due to its end: the wait that a player feels."""
+    return lateness_ns(row, pace) + tick_ns(row)
+
+
+def tick_ns(row: TickRow) -> int:
+    """How long a tick ran, waiting included."""
+    return row.finished_ns - row.started_ns
+
+
+def carried_between(before: Sequence[TickRow], rows: Sequence[TickRow]) -> int:
+    """AsyncTasks that zones took along from the rows `before` into the next step's `rows`.
+
+    A zone that another process has made anew takes nothing along.
+    """
+    last = _last_rows(before)
+    first = _last_rows(reversed(rows))
+    return sum(
+        last[zone].carried
+        for zone in first
+        if zone in last
+        and (first[zone].pid, first[zone].tick > last[zone].tick) == (last[zone].pid, True)
+    )
+
+
+def summarise_step(
+    rows: Iterable[TickRow],
+    step: StepInfo,
+    *,
+    worker_busy_ns: int = 0,
+    pss_mb_per_zone: float | None = None,
+    carried_in: int = 0,
+    until: Mapping[int, int] = MappingProxyType({}),
+) -> StepSummary:
+    """Compute every figure of one step; no rows give a summary of zeros.
+
+    `worker_busy_ns` is of all workers together; `carried_in` as `carried_between` counts it;
+    `until` as `count_missed` takes it.
+    """
+    ordered = sorted(rows, key=lambda row: (row.zone, row.started_ns))
+    realtime = step.pace != "max"
+    busy_ns = sum(row.busy_ns for row in ordered)
+    tasks = sum(row.tasks for row in ordered)
+    async_tasks = _count_async_tasks(ordered, carried_in)
+    missed = count_missed(ordered, step, until) if realtime else 0
+    tps, tps_min = _ticks_per_second(ordered, step)
+    return StepSummary(
+        zones=step.zones,
+        zone_processes=step.zone_processes,
+        workers=step.workers,
+        period_ms=step.period_ms,
+        duration_s=step.duration_s,
+        ticks=len(ordered),
+        late=sum(row.late for row in ordered) if realtime else 0,
+        missed=missed,
+        tick_ms=distribution_ms(tick_ns(row) for row in ordered),
+        lateness_ms=distribution_ms(lateness_ns(row, step.pace) for row in ordered),
+        response_ms=distribution_ms(response_ns(row, step.pace) for row in ordered),
+        tps=tps,
+        tps_min=tps_min,
+        isr=_step_instability(ordered, step, missed),
+        utilisation=_ratio(busy_ns / NS_PER_MS, step.period_ms * len(ordered)),
+        main_thread_ms=distribution_ms(row.busy_ns for row in ordered),
+        us_per_coroutine=_ratio(busy_ns / 1_000, tasks + async_tasks.submitted),
+        tasks=tasks,
+        async_tasks=async_tasks,
+        batches=sum(row.batches for row in ordered),
+        worker_utilisation=_ratio(worker_busy_ns / 1e9, step.workers * step.duration_s),
+        pss_mb_per_zone=pss_mb_per_zone,
+        breakdown_ms=_break_down(ordered),
+    )
+
+
+def check_limits(
+    steps: Sequence[StepSummary],
+    limits: Mapping[str, float],
+    recovery: Recovery | None = None,
+) -> LimitsResult:
+    """Hold each step and the run against the limits; ValueError for a limit that does not exist.
+
+    Limits are upper bounds, except ``tps_min``. A step without a tick keeps no limit. Without
+    ``recovery`` no zone has died.
+    """
+    _check_names(limits)
+    broken: list[str] = []
+    for number, step in enumerate(steps, start=1):
+        name = f"step {number} ({step.zones} {'zone' if step.zones == 1 else 'zones'})"
+        if limits and not step.ticks:
+            broken.append(f"{name}: no tick ran, so no limit is shown to hold")
+            continue
+        figures = {figure: of(step) for figure, of in _STEP_FIGURES.items()}
+        broken += [f"{name}: {text}" for text in _broken_limits(figures, limits)]
+    figures = {figure: of(recovery or Recovery()) for figure, of in _RUN_FIGURES.items()}
+    broken += [f"run: {text}" for text in _broken_limits(figures, limits)]
+    return LimitsResult(ok=not broken, broken=broken)
+
+
+_STEP_FIGURES: dict[str, Callable[[StepSummary], float]] = {
+    "late_ratio": lambda step: _ratio(step.late, step.ticks),
+    "missed_ratio": lambda step: _ratio(step.missed, step.ticks + step.missed),
+    "response_p99_ms": lambda step: step.response_ms.p99,
+    "tick_p99_ms": lambda step: step.tick_ms.p99,
+    "lost": lambda step: step.async_tasks.lost,
+    "tps_min": lambda step: step.tps_min,
+}
+_RUN_FIGURES: dict[str, Callable[[Recovery], float]] = {
+    "unhealthy": lambda recovery: recovery.zones_unhealthy,
+    "recovery_ms": lambda recovery: recovery.recovery_ms_max,
+    "redone_ticks": lambda recovery: recovery.redone_ticks_max,
+}
+
+
+def _check_names(limits: Mapping[str, float]) -> None:
+    known = [*_STEP_FIGURES, *_RUN_FIGURES]
+    for name in limits:
+        if name not in known:
+            raise ValueError(f"a limit must be one of {', '.join(known)}, got {name!r}")
+
+
+def _broken_limits(figures: Mapping[str, float], limits: Mapping[str, float]) -> Iterable[str]:
+    """One sentence for each limit that one of these figures breaks."""
+    for name, limit in limits.items():
+        if name not in figures:
+            continue
+        if name == "tps_min" and figures[name] < limit:
+            yield f"{name} is {figures[name]:.6g}, below the limit of {limit:.6g}"
+        elif name != "tps_min" and figures[name] > limit:
+            yield f"{name} is {figures[name]:.6g}, above the limit of {limit:.6g}"
+
+
+def _ms(ns: float) -> float:
+    # Rounded to the nanosecond that the clock gives: more digits would be noise in the JSON.
+    return round(ns / NS_PER_MS, 6)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
+
+
+def _last_rows(rows: Iterable[TickRow]) -> dict[int, TickRow]:
+    return {row.zone: row for row in rows}
+
+
+def _count_async_tasks(rows: Sequence[TickRow], carried_in: int) -> AsyncTaskCounts:
+    submitted = sum(row.async_submitted for row in rows)
+    completed = sum(row.async_completed for row in rows)
+    failed = sum(row.async_failed for row in rows)
+    # Those of a process that has died or ended come to nobody any more, as nobody waits for them.
+    still_out = sum(row.carried for row in {(row.zone, row.pid): row for row in rows}.values())
+    return AsyncTaskCounts(
+        submitted=submitted,
+        completed=completed,
+        failed=failed,
+        retried=sum(row.retried for row in rows),
+        lost=carried_in + submitted - completed - failed - still_out,
+    )
+
+
+def _ticks_per_second(rows: Sequence[TickRow], step: StepInfo) -> tuple[float, float]:
+    ticks = Counter(row.zone for row in rows)
+    slowest = min(ticks.values(), default=0) if len(ticks) >= step.zones else 0
+    return (
+        _ratio(len(rows), step.zones * step.duration_s),
+        _ratio(slowest, step.duration_s),
+    )
+
+
+def _step_instability(rows: Sequence[TickRow], step: StepInfo, missed: int) -> float:
+    period_ns = step.period_ms * NS_PER_MS
+    zones = [[tick_ns(row) for row in of] for _, of in groupby(rows, key=lambda row: row.zone)]
+    if step.pace == "max":
+        # No schedule says how many to expect: those that would have fitted into the time.
+        expected = sum(max(period_ns, ns) for zone in zones for ns in zone) / period_ns
+    else:
+        expected = len(rows) + missed
+    return instability_ratio(zones, period_ns, expected)
+
+
+def _break_down(rows: Sequence[TickRow]) -> Breakdown:
+    def mean_ms(values_ns: Iterable[int]) -> float:
+        return _ms(_ratio(sum(values_ns), len(rows)))
+
+    whole = mean_ms(tick_ns(row) for row in rows)
+    step = mean_ms(row.step_ns for row in rows)
+    encode = mean_ms(row.encode_ns for row in rows)
+    wait = mean_ms(row.waiting_ns for row in rows)
+    resume = mean_ms(row.resume_ns for row in rows)
+    gc = mean_ms(row.gc_ns for row in rows)
+    other = round(whole - step - encode - wait - resume - gc, 6)
+    return Breakdown(step=step, encode=encode, wait=wait, resume=resume, gc=gc, other=other)

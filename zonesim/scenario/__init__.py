@@ -1,0 +1,1 @@
+"""A scenario: TOML read, checked and turned into steps, faults and limits."""

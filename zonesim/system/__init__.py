@@ -1,0 +1,1 @@
+"""What the simulator asks of the operating system."""

@@ -1,0 +1,1 @@
+"""One zone process: its zones, their schedules, checkpoints and reports."""
