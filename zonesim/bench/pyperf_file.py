@@ -94,6 +94,6 @@ def _run(pyperf: Any, candidate: Candidate, launch: list[float], report: Report)
         "date": report.utc,
         "duration": math.fsum(values) if unit == "second" else 0.0,
         "load_avg_1min": report.load[0],
-        "zonesim_version": report.versions["zonesim"],
+        "zonesim_version": report.versions["corororo"],
     }
     return pyperf.Run(values, metadata=metadata, collect_metadata=False)

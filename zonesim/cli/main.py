@@ -54,7 +54,7 @@ def _print_version(context: click.Context, option: click.Parameter, wanted: bool
     if wanted:
         from zonesim.system.machine import versions
 
-        say(f"zonesim {versions()['zonesim']}")
+        say(f"zonesim {versions()['corororo']}")
         raise click.exceptions.Exit(DONE)
 
 

@@ -148,7 +148,7 @@ def origin_of(
         *first,
         f"{_shortened(cpu, 48)}, {machine.get('cpus_usable', '?')} CPUs",
         f"Python {versions.get('python', '?')}",
-        f"zonesim {versions.get('zonesim', '?')}",
+        f"corororo {versions.get('corororo', '?')}",
     ]
     return "  ·  ".join(parts)
 

@@ -8,7 +8,7 @@ from importlib import metadata
 
 from zonesim.system.operating_system import peak_memory_bytes, read_proc, usable_cpus
 
-PACKAGES = ("zonesim", "trio", "msgspec", "scipy", "matplotlib")
+PACKAGES = ("corororo", "trio", "msgspec", "scipy", "matplotlib")
 
 
 def describe_machine() -> dict[str, str | int]:

@@ -30,7 +30,7 @@ GOOD = Facts(
     open_files=OpenFiles(1024, 1_048_576),
     processes=Processes(30_000, 500),
     clock=SystemClock("tsc", ["tsc", "hpet"], 1.0, 40.0),
-    versions={"python": "3.12.1", "zonesim": "0.1.0", "setproctitle": "1.3.3"},
+    versions={"python": "3.12.1", "corororo": "0.1.0", "setproctitle": "1.3.3"},
     memory_files=True,
     instead=[],
 )

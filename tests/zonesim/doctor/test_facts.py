@@ -15,7 +15,7 @@ def test_this_machine_is_looked_at_without_complaint():
     assert found.cpus > 0
     assert 0 < found.memory_bytes <= found.memory.all_bytes
     assert found.clock.call_ns > 0
-    assert set(found.versions) >= {"zonesim", "trio", "click", "rich", "setproctitle"}
+    assert set(found.versions) >= {"corororo", "trio", "click", "rich", "setproctitle"}
     assert all(0 <= place.free_bytes <= place.all_bytes for place in found.places)
 
 

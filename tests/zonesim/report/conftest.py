@@ -94,7 +94,7 @@ def make_run() -> MakeRun:
             seed=1,
             scenario_text="",
             machine={"cpu": "Abacus 3", "cpus_usable": 2},
-            versions={"python": "3.11.2", "zonesim": "0.1.0"},
+            versions={"python": "3.11.2", "corororo": "0.1.0"},
             started_utc="2026-11-23T10:15:00Z",
             world_hash="",
             limits={},

@@ -90,7 +90,7 @@ def test_labels_of_many_steps_do_not_touch(drawn):
 def test_the_title_names_scenario_seed_machine_and_version(drawn):
     for figure in drawn("one zone").figures:
         origin = figure.texts[1].get_text()
-        for part in ("scale", "seed 1", "Abacus 3, 2 CPUs", "Python 3.11.2", "zonesim 0.1.0"):
+        for part in ("scale", "seed 1", "Abacus 3, 2 CPUs", "Python 3.11.2", "corororo 0.1.0"):
             assert part in origin
 
 

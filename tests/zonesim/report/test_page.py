@@ -87,7 +87,7 @@ def write_run(
         seed=7,
         scenario_toml_or_json="zones = [1, 2]  # <script>\n",
         machine={"cpu": "Abacus <3>", "cpus": 2, "memory_mb": 640},
-        versions={"python": "3.11.2", "zonesim": "0.1.0"},
+        versions={"python": "3.11.2", "corororo": "0.1.0"},
     ) as pen:
         for step, zones in enumerate((1, 2), start=1):
             pen.begin_step(

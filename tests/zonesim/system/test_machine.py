@@ -41,7 +41,7 @@ def test_a_machine_without_proc_is_described_too(monkeypatch, tmp_path):
 
 def test_versions_name_every_package_that_figures_depend_on():
     found = machine.versions()
-    assert set(found) == {"python", "zonesim", "trio", "msgspec", "scipy", "matplotlib"}
+    assert set(found) == {"python", "corororo", "trio", "msgspec", "scipy", "matplotlib"}
     assert all(found.values())
 
 
