@@ -45,11 +45,6 @@ def check_resize(config: PoolConfig, workers: int) -> None:
             "a pool of 0 workers runs AsyncTasks inline, and its Schedulers would ask for none; "
             "begin with one: WorkerPool(workers=1)"
         )
-    if config.placement == "home":
-        raise ValueError(
-            'a pool with placement="home" has a queue for each of the workers that it began with, '
-            'and keeps them; one that is to be resized is a WorkerPool(placement="shared")'
-        )
 
 
 def check_figure(name: str, value: int, minimum: int, maximum: int | None = None) -> None:

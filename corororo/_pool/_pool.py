@@ -17,7 +17,6 @@ from corororo._exceptions import PoolClosed, PoolFailed
 from corororo._idle import Park
 from corororo._ring import CALLS_MAX, Session, explaining_open_files, told_after_fork
 from corororo._transfer._config import PoolConfig, read_config, write_config
-from corororo._transfer._placement import Placement
 from corororo._transfer._shared_ring import SharedRing
 from corororo._worker._lifeline import die_with_owner
 from corororo.abc import IdleStrategy, Transfer
@@ -53,8 +52,6 @@ class WorkerPool:
         max_reply_bytes: the size up to which one result is accepted; by default ``ring_bytes``.
         max_pending: calls of one Scheduler that may be in flight or wait for room; from there on
             its Tasks wait for their turn to make more.
-        placement: "shared", all workers read one queue, or "home", each Scheduler has a worker
-            that is its own first, and idle workers take from the busiest.
         hang_timeout: seconds after which a worker that is still at one batch of calls hangs, as in
             an endless loop. It is killed and counts as dead: its calls run again, alone in the end,
             and the one that hangs every worker fails with WorkerDied. None, the default: calls may
@@ -80,7 +77,6 @@ class WorkerPool:
         max_batch: int = 2_048,
         max_reply_bytes: int | None = None,
         max_pending: int = 100_000,
-        placement: Placement = "shared",
         hang_timeout: float | None = None,
         rings: int = 1,
         name: str = "corororo",
@@ -97,8 +93,6 @@ class WorkerPool:
         if max_reply_bytes is not None:
             check_figure("max_reply_bytes", max_reply_bytes, 1)
         check_figure("max_pending", max_pending, 1)
-        if placement not in ("shared", "home"):
-            raise ValueError(f'placement must be "shared" or "home", got {placement!r}')
         check_seconds("hang_timeout", hang_timeout)
         check_figure("rings", rings, 1)
         check_modules("imports", imports)
@@ -110,7 +104,6 @@ class WorkerPool:
             max_batch,
             max_reply_bytes,
             max_pending,
-            placement,
             hang_timeout,
         )
         self._rings = rings
@@ -144,8 +137,7 @@ class WorkerPool:
             session = Session.create(rings_bytes, self._base)
             try:
                 write_config(session, self._config)
-                homes = self._config.workers if self._config.placement == "home" else 0
-                self._staff = Staff(session, self._plan, homes)
+                self._staff = Staff(session, self._plan)
                 self._staff.start(self._config.workers)
             except BaseException:
                 self.close()
@@ -163,7 +155,7 @@ class WorkerPool:
         Schedulers go on, those of other processes too.
 
         Raises ValueError for fewer than 1, and for a pool whose number of workers is fixed: one
-        started with 0, or with ``placement="home"``. Raises PoolFailed where no more can be had;
+        started with 0. Raises PoolFailed where no more can be had;
         the pool goes on with those that it has then. Raises PoolClosed where it is not running.
         """
         staff = self._open_staff()

@@ -83,7 +83,7 @@ class WorkerProcess:
         self._process = DeafProcess(
             name=title,
             target=worker_main,
-            args=(address, number, place, title, tuple(imports), idle, cpu),
+            args=(address, number, title, tuple(imports), idle, cpu),
             daemon=True,
         )
         self._process.start()

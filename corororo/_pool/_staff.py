@@ -11,7 +11,7 @@ from pathlib import Path
 
 from corororo._clock import SystemClock
 from corororo._exceptions import PoolClosed, PoolFailed
-from corororo._ring import FifoReader, FifoWriter, Session, make_fifo
+from corororo._ring import FifoReader, FifoWriter, Session
 
 from ._monitor import Minder
 from ._process import WorkerProcess, kill_forkserver
@@ -27,22 +27,17 @@ RETIRE_S = 1.0  # how long those that were asked to end are waited for
 class Staff:
     """The worker processes of a pool, and the thread that minds them."""
 
-    def __init__(self, session: Session, plan: Plan, homes: int = 0) -> None:
-        """``homes`` is how many workers have a FIFO of their own."""
+    def __init__(self, session: Session, plan: Plan) -> None:
         self.session = session
         clock = SystemClock()
         self._roster = Roster(clock)
         self._changed = self._roster.changed
         self._stopping = threading.Event()
-        self._calls: list[FifoReader] = []  # never read here; they tell what waits
         self._hiring = Hiring(session, plan, self._stopping)
         with contextlib.ExitStack() as undo:
             undo.callback(session.remove)
             _, self._lifeline = self._keep_open(undo, session.lifeline)
-            for calls in (session.calls, *map(session.calls_of, range(homes))):
-                if calls != session.calls:
-                    make_fifo(calls)
-                self._calls.append(self._keep_open(undo, calls)[0])
+            self._calls = [self._keep_open(undo, session.calls)[0]]  # never read here, only counted
             self._keep_open(undo, session.status)
             self._minder = Minder(
                 session, self._lifeline, self._roster, self._hiring, clock, self._stopping

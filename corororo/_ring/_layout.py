@@ -63,7 +63,6 @@ class Kind(enum.IntEnum):
     READY = 0xC507  # worker to pool: I read descriptors from now on
     KILL = 0xC508  # zone to pool: the worker of this number has had a call for too long
     LOOK = 0xC509  # zone to pool: a batch is out for long, do the workers live?
-    STEAL = 0xC50A  # zone to a worker: take from the place of this number
     RESIZED = 0xC50B  # pool to zones: its workers are as many as the length says from now on
     HUNG = 0xC50C  # zone to pool: the worker of this number is at one batch for too long
 

@@ -1,10 +1,10 @@
 """The session directory of a pool: made, locked, entered, removed. Knows no workers.
 
 Its files: ``lock`` (held with flock while the owner lives), ``pool.json``, the FIFOs ``calls``
-(zones to workers; one more for each worker that is somebody's home, ``calls.<place>``), ``status``
-(workers to pool) and ``lifeline`` (never written: its end of file says that the owner is gone),
-``failure.txt`` where the pool gave up, for each zone ``<ring>.ring`` and ``<ring>.replies``, for
-each worker ``<number>.stacks``, where it says where it stands when it is asked.
+(zones to workers), ``status`` (workers to pool) and ``lifeline`` (never written: its end of file
+says that the owner is gone), ``failure.txt`` where the pool gave up, for each zone ``<ring>.ring``
+and ``<ring>.replies``, for each worker ``<number>.stacks``, where it says where it stands when it
+is asked.
 """
 
 from __future__ import annotations
@@ -100,10 +100,6 @@ class Session:
     def calls(self) -> Path:
         """The FIFO from all zones to whichever worker reads first."""
         return self.directory / "calls"
-
-    def calls_of(self, place: int) -> Path:
-        """The FIFO to the worker at one place of the pool; others take from it, too."""
-        return self.directory / f"calls.{place}"
 
     @property
     def status(self) -> Path:

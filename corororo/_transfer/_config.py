@@ -9,8 +9,6 @@ import msgspec
 from corororo._exceptions import PoolClosed, SessionError
 from corororo._ring import Session, write_file
 
-from ._placement import Placement
-
 
 class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The contents of ``pool.json``."""
@@ -20,7 +18,6 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_batch: int
     max_reply_bytes: int | None = None  # as much as the ring holds
     max_pending: int = 100_000
-    placement: Placement = "shared"
     hang_timeout: float | None = None
     format: Literal[3] = 3
 

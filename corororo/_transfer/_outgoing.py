@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from corororo._exceptions import FifoFull, RequestTooLarge
-from corororo._ring import LEAST_CAPACITY
+from corororo._ring import LEAST_CAPACITY, FifoWriter
 
 from ._arguments import argument_error
 from ._batching import Batch, Pile
 from ._config import PoolConfig
 from ._functions import AsyncTaskFunction
 from ._lanes import FIRST_EARLY, Lane
-from ._placement import Outbox
 from ._records import Records
 from ._window import AHEAD_NS, LEAST_BATCHES, Window
 from ._worth import Worth
@@ -34,14 +33,14 @@ class Outgoing:
     def __init__(
         self,
         records: Records,
-        outbox: Outbox,
+        calls: FifoWriter,
         config: PoolConfig,
         workers: int,
         now_ns: Callable[[], int],
         fail: Callable[[Batch, int, BaseException], None],
     ) -> None:
         self._records = records
-        self._outbox = outbox
+        self._calls = calls
         self._config = config
         self._now_ns = now_ns
         self._fail = fail
@@ -138,7 +137,7 @@ class Outgoing:
             # Before it goes out: its worker may have begun by the time that we come back here.
             sent_ns = self._now_ns()
             try:
-                self._outbox.send_nowait(records.descriptor(batch), records.out)
+                self._calls.write_nowait(records.descriptor(batch))
             except FifoFull:
                 self.fifo_is_full = True
                 return

@@ -41,10 +41,8 @@ from ._batching import Batch, Pile
 from ._codec import calls_as_encoded
 from ._config import PoolConfig, read_config
 from ._functions import AsyncTaskFunction
-from ._help import Help
 from ._incoming import Incoming
 from ._outgoing import Outgoing
-from ._placement import Outbox
 from ._records import Records
 from ._recovery import Recovery
 from ._retries import retry
@@ -88,12 +86,11 @@ class SharedRing:
         self._poll.register(self._lifeline.fileno(), 0)  # its hang-up, where poll tells of it
         self._now_ns = now_ns = (clock or SystemClock()).now_ns
         self._outgoing = Outgoing(
-            self._records, self._outbox, config, self._workers, now_ns, self._fail
+            self._records, self._calls, config, self._workers, now_ns, self._fail
         )
         self._incoming = Incoming(session, self._number, self._records)
         self._recovery = Recovery(self._records, self, now_ns)
         self._timeouts = Timeouts(self._records, self, now_ns, config.hang_timeout)
-        self._help = Help(self._records, self._outbox, now_ns)
         self._ready: list[Completion] = []  # outcomes that need no reply: refused, or given up
         self._leases = Leases()
         self._idle = AdaptiveSpin(longest_us=LONGEST_SPIN_US)
@@ -117,9 +114,8 @@ class SharedRing:
         parts.callback(session.remove_ring, self._number)
         self._replies_held_open = FifoWriter(session.replies(self._number))
         parts.callback(self._replies_held_open.close)
-        home = self._number % config.workers if config.placement == "home" else None
-        self._outbox = Outbox(session, home, config.workers)
-        parts.callback(self._outbox.close)
+        self._calls = FifoWriter(session.calls)
+        parts.callback(self._calls.close)
         memory = RingMemory.create(session.ring(self._number), config.ring_bytes)
         parts.callback(memory.close)
         self._records = Records(memory, self._number)
@@ -201,8 +197,6 @@ class SharedRing:
         if not self._records:
             return OWNER_CHECK_S
         look_s = self._recovery.next_look_s()
-        if self._outbox.helpers:
-            look_s = min(look_s, self._help.next_look_s())
         return min(look_s, self._timeouts.next_look_s()) if self._timeouts.is_needed else look_s
 
     def likely_wait_s(self) -> float:
@@ -283,8 +277,6 @@ class SharedRing:
         if self._recovery.has_suspects:
             self._recovery.settle()
         self._recovery.look()
-        if self._outbox.helpers:
-            self._help.look()
         if self._timeouts.is_needed:
             self._timeouts.look()
 
@@ -295,10 +287,10 @@ class SharedRing:
 
     def remind(self, batch: Batch) -> bool:
         """A copy of its descriptor: void where the first one is still there to be read."""
-        if self._outbox.is_half_full():
+        if 2 * self._calls.queued() >= self._calls.capacity():
             return False  # what is sent for the first time goes before
         try:
-            self._outbox.send_nowait(self._records.descriptor(batch), 0)
+            self._calls.write_nowait(self._records.descriptor(batch))
         except FifoFull:
             return False
         return True
@@ -348,7 +340,7 @@ class SharedRing:
 
     def calls_are_queued(self) -> bool:
         """Whether workers have descriptors to read."""
-        return self._outbox.queued() > 0
+        return self._calls.queued() > 0
 
     def _check_owner(self) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from corororo._clock import SystemClock
@@ -11,6 +12,7 @@ from corororo._exceptions import FifoFull, PoolClosed, ReplyTooLarge
 from corororo._idle import Park
 from corororo._ring import (
     Descriptor,
+    FifoReader,
     FifoWriter,
     Kind,
     RecordHeader,
@@ -23,12 +25,50 @@ from corororo._ring import (
 from corororo._transfer._codec import Codec, encode_failure_of_all
 from corororo._transfer._config import PoolConfig
 from corororo._transfer._functions import resolve
-from corororo._transfer._placement import Inbox
 from corororo.abc import IdleStrategy
 
 LOCK_TRIES = 500
 LOCK_RETRY_S = 0.001
 FULL_FIFO_WAIT_S = 1.0  # between two looks whether a zone that reads nothing is still there
+
+
+class Inbox:
+    """The FIFO of descriptors, read as an idle strategy has it."""
+
+    def __init__(self, path: Path, idle: IdleStrategy) -> None:
+        self._waiting = FifoReader(path, blocking=True)
+        self._looking = FifoReader(path, blocking=False)
+        self._idle = idle
+        self._never_spins = isinstance(idle, Park)
+        self._retired = False
+
+    def next(self) -> Descriptor | None:
+        """The next descriptor; None when all writers are gone, or after ``retire``."""
+        if self._never_spins and not self._retired:
+            return self._wait()
+        while not self._retired:
+            try:
+                return self._looking.read_one()
+            except BlockingIOError:
+                if not self._idle.idle(0):
+                    return self._wait()
+        return None
+
+    def retire(self) -> None:
+        """Have ``next`` return None from now on, also where it waits; for a signal handler."""
+        self._retired = True
+        self._waiting.stop_waiting()
+
+    def close(self) -> None:
+        """Close both readers; idempotent."""
+        self._waiting.close()
+        self._looking.close()
+
+    def _wait(self) -> Descriptor | None:
+        try:
+            return self._waiting.read_one()
+        except BlockingIOError:  # retired before anything was read, so nothing is lost
+            return None
 
 
 class Worker:
@@ -39,14 +79,12 @@ class Worker:
         session: Session,
         config: PoolConfig,
         number: int,
-        place: int = 0,
         idle: IdleStrategy | None = None,
     ) -> None:
         self._session = session
         self._config = config
         self._number = number
-        home = place if config.placement == "home" else None
-        self._inbox = Inbox(session, home, config.workers, idle or Park())
+        self._inbox = Inbox(session.calls, idle or Park())
         self._zones: dict[int, _Zone] = {}
         self._functions: dict[bytes, Codec] = {}
         self._clock = SystemClock()

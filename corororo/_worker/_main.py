@@ -26,7 +26,6 @@ RETIRED = 83  # the exit code of a worker that ended because it was asked to
 def worker_main(
     address: str,
     number: int,
-    place: int,
     title: str,
     imports: Sequence[str],
     idle: IdleStrategy,
@@ -46,7 +45,7 @@ def worker_main(
     die_with_stacks(session.stacks(number))
     for module in imports:
         importlib.import_module(module)
-    worker = Worker(session, read_config(session), number, place, idle)
+    worker = Worker(session, read_config(session), number, idle)
     gc.collect()
     gc.freeze()  # what is imported lives as long as we do: collections need not look at it
     signal.signal(RETIRE_SIGNAL, lambda *_: worker.retire())  # until here it may end us at once

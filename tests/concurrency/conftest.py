@@ -48,12 +48,6 @@ def _nothing_is_left_behind() -> Iterator[None]:
     wait_until(lambda: not multiprocessing.active_children(), "no worker is left", 5)
 
 
-@pytest.fixture(params=["shared", "home"])
-def placement(request: pytest.FixtureRequest) -> str:
-    """Both ways in which a pool hands out its calls."""
-    return str(request.param)
-
-
 @pytest.fixture
 def import_path(root: Path) -> list[Path]:
     """Where programs of a test import from: the packages, and these helpers."""

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import endurance_calls as calls
 import pytest
@@ -26,8 +25,8 @@ KILL_PERIOD_S = 1.0
 
 
 @pytest.mark.parametrize("victims", [1, 2])
-def test_workers_killed_while_idle_are_missed_by_no_call(placement: Any, victims: int) -> None:
-    with cr.WorkerPool(2, placement=placement) as pool, cr.Scheduler(pool) as scheduler:
+def test_workers_killed_while_idle_are_missed_by_no_call(victims: int) -> None:
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         assert finish(scheduler, calls.double(1)) == 2
         killed = pids(pool)[:victims]
         kill(*killed)
@@ -39,9 +38,9 @@ def test_workers_killed_while_idle_are_missed_by_no_call(placement: Any, victims
 
 @pytest.mark.parametrize("victims", [1, 2])
 def test_calls_of_workers_killed_in_the_midst_of_them_are_answered_once(
-    placement: Any, victims: int, tmp_path: Path
+    victims: int, tmp_path: Path
 ) -> None:
-    with cr.WorkerPool(2, placement=placement) as pool, cr.Scheduler(pool) as scheduler:
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         outcome = begin(scheduler, calls.say_and_wait.map([str(tmp_path)] * 40, range(40)))
         killed = who_runs(scheduler, tmp_path, 2)[:victims]
         kill(*killed)
@@ -52,9 +51,9 @@ def test_calls_of_workers_killed_in_the_midst_of_them_are_answered_once(
         assert scheduler.statistics().async_tasks_retried > 0
 
 
-def test_calls_sent_in_the_moment_of_a_kill_are_answered(placement: Any) -> None:
+def test_calls_sent_in_the_moment_of_a_kill_are_answered() -> None:
     """Nobody has noticed yet that the worker is gone, or going."""
-    with cr.WorkerPool(2, placement=placement) as pool, cr.Scheduler(pool) as scheduler:
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         killed: list[int] = []
         for _ in range(10):
             killed += pids(pool)[:1]
@@ -64,10 +63,10 @@ def test_calls_sent_in_the_moment_of_a_kill_are_answered(placement: Any) -> None
         assert pool.statistics().restarts == 10
 
 
-def test_an_answer_that_was_sent_outlives_its_worker(placement: Any, tmp_path: Path) -> None:
+def test_an_answer_that_was_sent_outlives_its_worker(tmp_path: Path) -> None:
     """The worker is killed when its answer has come, before the zone has taken it."""
     notes = tmp_path / "notes"
-    with cr.WorkerPool(1, placement=placement) as pool, cr.Scheduler(pool) as scheduler:
+    with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
         outcome = begin(scheduler, calls.note_and_nap(str(notes), 0.0))
         scheduler.tick(deadline=0.0, late="carry")
         assert select.select([scheduler.transfer.fileno()], [], [], 20)[0]
@@ -79,11 +78,9 @@ def test_an_answer_that_was_sent_outlives_its_worker(placement: Any, tmp_path: P
         assert finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)]
 
 
-def test_a_death_in_one_zone_is_none_of_its_neighbours_business(
-    placement: Any, tmp_path: Path
-) -> None:
-    """Four Schedulers share two workers; a killed one may be the home of any of them."""
-    with cr.WorkerPool(2, rings=4, placement=placement) as pool:
+def test_a_death_in_one_zone_is_none_of_its_neighbours_business(tmp_path: Path) -> None:
+    """Four Schedulers share two workers."""
+    with cr.WorkerPool(2, rings=4) as pool:
         zones = [cr.Scheduler(pool) for _ in range(4)]
         try:
             blocked = begin(zones[0], calls.say_and_wait(str(tmp_path), 21))
@@ -102,14 +99,14 @@ def test_a_death_in_one_zone_is_none_of_its_neighbours_business(
                 zone.close()
 
 
-def test_a_call_that_always_kills_its_worker_fails_alone_among_100(placement: Any) -> None:
+def test_a_call_that_always_kills_its_worker_fails_alone_among_100() -> None:
     async def one(i: int) -> int | str:
         try:
             return await calls.die_of(33, i)
         except cr.WorkerDied as error:
             return str(error)
 
-    with cr.WorkerPool(2, placement=placement) as pool, cr.Scheduler(pool) as scheduler:
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         values = finish(scheduler, cr.gather(*map(one, range(101))), 40)
         assert "endurance_calls:die_of" in values.pop(33)
         assert values == [2 * i for i in range(101) if i != 33]
@@ -155,10 +152,8 @@ def a_kill_each_second(pool: cr.WorkerPool) -> Iterator[list[int]]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seconds", [60])
-def test_a_minute_of_ticks_with_a_kill_each_second_loses_and_doubles_nothing(
-    placement: Any, seconds: int
-) -> None:
-    with cr.WorkerPool(2, placement=placement) as pool, cr.Scheduler(pool) as scheduler:
+def test_a_minute_of_ticks_with_a_kill_each_second_loses_and_doubles_nothing(seconds: int) -> None:
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         ticks = 0
         with a_kill_each_second(pool) as killed:
             while len(killed) < seconds / KILL_PERIOD_S:

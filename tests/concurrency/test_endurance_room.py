@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import endurance_calls as calls
 import pytest
@@ -21,37 +20,33 @@ MAX_PENDING = 200
 MEGABYTE = 1 << 20
 
 
-def pool_with(placement: str, workers: int = 2, **options: int) -> cr.WorkerPool:
-    return cr.WorkerPool(workers, placement=placement, **options)  # type: ignore[arg-type]
-
-
 def resident_bytes() -> int:
     pages = Path("/proc/self/statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_two_hundred_times_what_a_ring_holds_goes_there_and_back_in_order(placement: Any) -> None:
+def test_two_hundred_times_what_a_ring_holds_goes_there_and_back_in_order() -> None:
     data = [i.to_bytes(4, "big") * 400 for i in range(2_000)]
-    with pool_with(placement, ring_bytes=SMALL_RING) as pool, cr.Scheduler(pool) as scheduler:
+    with cr.WorkerPool(2, ring_bytes=SMALL_RING) as pool, cr.Scheduler(pool) as scheduler:
         assert finish(scheduler, calls.echo.map(data), 40) == data
         assert finish(scheduler, cr.gather(*map(calls.echo, data)), 40) == data
 
 
 @pytest.mark.parametrize("length", [100, 1_000])
-def test_more_calls_than_may_be_pending_wait_their_turn(placement: Any, length: int) -> None:
+def test_more_calls_than_may_be_pending_wait_their_turn(length: int) -> None:
     data = [i.to_bytes(4, "big") * (length // 4) for i in range(10 * MAX_PENDING)]
     with (
-        pool_with(placement, max_pending=MAX_PENDING, ring_bytes=SMALL_RING) as pool,
+        cr.WorkerPool(2, max_pending=MAX_PENDING, ring_bytes=SMALL_RING) as pool,
         cr.Scheduler(pool) as scheduler,
     ):
         assert finish(scheduler, cr.gather(*map(calls.echo, data)), 40) == data
         assert finish(scheduler, calls.echo.map(data), 40) == data
 
 
-def test_five_thousand_calls_that_travel_alone_come_back_in_one_tick(placement: Any) -> None:
+def test_five_thousand_calls_that_travel_alone_come_back_in_one_tick() -> None:
     """Each is a batch of its own, and far more of them than a FIFO or the ring hold."""
     with (
-        pool_with(placement, max_batch=1, ring_bytes=SMALL_RING) as pool,
+        cr.WorkerPool(2, max_batch=1, ring_bytes=SMALL_RING) as pool,
         cr.Scheduler(pool) as scheduler,
     ):
         one_by_one = begin(scheduler, cr.gather(*map(calls.double, range(5_000))))
@@ -61,11 +56,9 @@ def test_five_thousand_calls_that_travel_alone_come_back_in_one_tick(placement: 
         assert scheduler.statistics().batches == 10_000
 
 
-def test_sixteen_zones_fill_the_way_to_a_worker_that_reads_nothing(
-    placement: Any, tmp_path: Path
-) -> None:
+def test_sixteen_zones_fill_the_way_to_a_worker_that_reads_nothing(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        pool = stack.enter_context(pool_with(placement, workers=1, rings=16, max_batch=1))
+        pool = stack.enter_context(cr.WorkerPool(1, rings=16, max_batch=1))
         zones = [stack.enter_context(cr.Scheduler(pool)) for _ in range(16)]
         blocked = begin(zones[0], calls.say_and_wait(str(tmp_path), 21))
         who_runs(zones[0], tmp_path, 1)
@@ -78,9 +71,9 @@ def test_sixteen_zones_fill_the_way_to_a_worker_that_reads_nothing(
         assert value_of(zones[0], blocked) == 42
 
 
-def test_a_zone_that_takes_no_answers_holds_up_no_other(placement: Any) -> None:
+def test_a_zone_that_takes_no_answers_holds_up_no_other() -> None:
     with (
-        pool_with(placement, rings=2, max_batch=1) as pool,
+        cr.WorkerPool(2, rings=2, max_batch=1) as pool,
         cr.Scheduler(pool) as careless,
         cr.Scheduler(pool) as careful,
     ):
@@ -92,9 +85,7 @@ def test_a_zone_that_takes_no_answers_holds_up_no_other(placement: Any) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="/proc tells of the memory")
-def test_a_slow_consumer_of_unordered_results_holds_the_workers_back(
-    placement: Any, tmp_path: Path
-) -> None:
+def test_a_slow_consumer_of_unordered_results_holds_the_workers_back(tmp_path: Path) -> None:
     """One result a tick is taken of 4,000 that are 80 MB together, and 200 may be ahead."""
     notes = tmp_path / "notes"
     taken: list[int] = []
@@ -110,7 +101,7 @@ def test_a_slow_consumer_of_unordered_results_holds_the_workers_back(
             await cr.checkpoint()
 
     with (
-        pool_with(placement, max_pending=MAX_PENDING, max_batch=50) as pool,
+        cr.WorkerPool(2, max_pending=MAX_PENDING, max_batch=50) as pool,
         cr.Scheduler(pool) as scheduler,
     ):
         finish(scheduler, take_slowly(), 50)
@@ -119,7 +110,7 @@ def test_a_slow_consumer_of_unordered_results_holds_the_workers_back(
     assert max(resident) - resident[2 * MAX_PENDING] < 8 * MEGABYTE
 
 
-def test_a_result_larger_than_the_ring_fails_alone(placement: Any) -> None:
+def test_a_result_larger_than_the_ring_fails_alone() -> None:
     """What one result may take is what the ring holds, unless the pool says otherwise."""
 
     async def outcome(length: int) -> int | str:
@@ -129,7 +120,7 @@ def test_a_result_larger_than_the_ring_fails_alone(placement: Any) -> None:
             return str(error)
 
     lengths = [10, 2 * MEGABYTE, 20, 30]
-    with pool_with(placement, ring_bytes=MEGABYTE) as pool, cr.Scheduler(pool) as scheduler:
+    with cr.WorkerPool(2, ring_bytes=MEGABYTE) as pool, cr.Scheduler(pool) as scheduler:
         values = finish(scheduler, cr.gather(*map(outcome, lengths)))
         message = str(values.pop(1))
         assert f"the limit is {MEGABYTE}" in message

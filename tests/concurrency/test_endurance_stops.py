@@ -9,7 +9,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import endurance_calls as calls
 import pytest
@@ -34,7 +34,6 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="/proc tells who stands still"),
 ]
 
-PLACEMENTS: tuple[Literal["shared"], Literal["home"]] = ("shared", "home")
 SLOW_S = 2.5  # longer than any look at a worker that says nothing
 
 OWNER = """
@@ -56,11 +55,11 @@ class Crew(NamedTuple):
 
 @contextlib.contextmanager
 def crews(*sizes: int) -> Iterator[list[Crew]]:
-    """Of each size one of either placement, side by side: what takes long is waited for once."""
+    """One of each size, side by side: what takes long is waited for once."""
     with contextlib.ExitStack() as parts:
         found = []
-        for size, placement in itertools.product(sizes, PLACEMENTS):
-            pool = parts.enter_context(cr.WorkerPool(size, placement=placement))
+        for size in sizes:
+            pool = parts.enter_context(cr.WorkerPool(size))
             found.append(Crew(pool, parts.enter_context(cr.Scheduler(pool))))
         yield found
 
@@ -71,8 +70,8 @@ def test_workers_stopped_while_idle_hold_up_no_call_and_are_replaced(
     """Who stands still with nothing to do is found when its pool looks around, now and then."""
     monkeypatch.setattr(_minding, "SWEEP_S", 0.3)  # 3 s would show the same
     with crews(2, 2) as both:
-        stopped = [pids(crew.pool)[: 1 + i // 2] for i, crew in enumerate(both)]
-        assert list(map(len, stopped)) == [1, 1, 2, 2]
+        stopped = [pids(crew.pool)[: 1 + i] for i, crew in enumerate(both)]
+        assert list(map(len, stopped)) == [1, 2]
         stop(*itertools.chain(*stopped))
         for crew in both:
             values = finish(crew.scheduler, calls.double.map(range(300)))
@@ -85,9 +84,9 @@ def test_workers_stopped_while_idle_hold_up_no_call_and_are_replaced(
 
 @pytest.mark.parametrize("victims", [1, 2])
 def test_calls_of_workers_stopped_in_the_midst_of_them_come_back(
-    placement: Any, victims: int, tmp_path: Path
+    victims: int, tmp_path: Path
 ) -> None:
-    with cr.WorkerPool(2, placement=placement) as pool, cr.Scheduler(pool) as scheduler:
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         outcome = begin(scheduler, calls.say_and_wait.map([str(tmp_path)] * 40, range(40)))
         stopped = who_runs(scheduler, tmp_path, 2)[:victims]
         stop(*stopped)
@@ -98,10 +97,9 @@ def test_calls_of_workers_stopped_in_the_midst_of_them_come_back(
         assert finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)]
 
 
-def test_calls_that_wait_behind_a_stopped_worker_come_back(placement: Any, tmp_path: Path) -> None:
+def test_calls_that_wait_behind_a_stopped_worker_come_back(tmp_path: Path) -> None:
     """The only worker of the pool stops with one batch in its hands and many on their way."""
-    options: dict[str, Any] = {"max_batch": 4, "placement": placement}
-    with cr.WorkerPool(1, **options) as pool, cr.Scheduler(pool) as scheduler:
+    with cr.WorkerPool(1, max_batch=4) as pool, cr.Scheduler(pool) as scheduler:
         first = begin(scheduler, calls.say_and_wait(str(tmp_path), 21))
         stopped = who_runs(scheduler, tmp_path, 1)
         others = begin(scheduler, calls.double.map(range(400)))
@@ -112,11 +110,9 @@ def test_calls_that_wait_behind_a_stopped_worker_come_back(placement: Any, tmp_p
         wait_until_whole(pool, stopped)
 
 
-def test_every_zone_gets_its_answers_while_a_worker_stands_still(
-    placement: Any, tmp_path: Path
-) -> None:
-    """Four Schedulers share two workers; the stopped one may be the home of any of them."""
-    with cr.WorkerPool(2, rings=4, placement=placement) as pool:
+def test_every_zone_gets_its_answers_while_a_worker_stands_still(tmp_path: Path) -> None:
+    """Four Schedulers share two workers."""
+    with cr.WorkerPool(2, rings=4) as pool:
         zones = [cr.Scheduler(pool) for _ in range(4)]
         try:
             blocked = begin(zones[0], calls.say_and_wait(str(tmp_path), 21))
@@ -133,11 +129,9 @@ def test_every_zone_gets_its_answers_while_a_worker_stands_still(
 
 
 @pytest.mark.parametrize("pause", [0, 5, 20])
-def test_a_worker_that_goes_on_after_a_stop_doubles_no_answer(
-    placement: Any, tmp_path: Path, pause: int
-) -> None:
+def test_a_worker_that_goes_on_after_a_stop_doubles_no_answer(tmp_path: Path, pause: int) -> None:
     """Whether the pool has lost patience by then or not: it may go on at any moment."""
-    with cr.WorkerPool(2, placement=placement) as pool, cr.Scheduler(pool) as scheduler:
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         outcome = begin(scheduler, calls.say_and_wait.map([str(tmp_path)] * 40, range(40)))
         stopped = who_runs(scheduler, tmp_path, 2)[:1]
         stop(*stopped)
@@ -153,10 +147,8 @@ def test_a_worker_that_goes_on_after_a_stop_doubles_no_answer(
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_a_pool_closes_with_all_its_workers_stopped(
-    placement: Any, busy: bool, tmp_path: Path
-) -> None:
-    with cr.WorkerPool(2, placement=placement) as pool, cr.Scheduler(pool) as scheduler:
+def test_a_pool_closes_with_all_its_workers_stopped(busy: bool, tmp_path: Path) -> None:
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         session = Path(pool.address)
         if busy:
             begin(scheduler, calls.say_and_wait.map([str(tmp_path)] * 40, range(40)))
@@ -185,7 +177,7 @@ def test_stopped_workers_end_with_their_killed_owner(
             pass
 
 
-def test_a_call_past_its_timeout_fails_alone_in_its_batch(placement: Any) -> None:
+def test_a_call_past_its_timeout_fails_alone_in_its_batch() -> None:
     """One worker, so that all calls travel together."""
 
     async def outcome(seconds: float) -> float | str:
@@ -194,7 +186,7 @@ def test_a_call_past_its_timeout_fails_alone_in_its_batch(placement: Any) -> Non
         except cr.AsyncTaskTimeout as error:
             return str(error)
 
-    with cr.WorkerPool(1, placement=placement) as pool, cr.Scheduler(pool) as scheduler:
+    with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
         late = pids(pool)
         values = finish(scheduler, cr.gather(*(outcome(30.0 * (i == 20)) for i in range(40))))
         assert "endurance_calls:nap ran for more than 0.5 s" in values.pop(20)

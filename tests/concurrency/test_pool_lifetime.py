@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import pytest
 import worker_calls as calls
@@ -28,12 +27,9 @@ def test_calls_run_in_other_processes_and_all_workers_are_ready() -> None:
         assert finish(scheduler, calls.worker_pid()) in pids(pool)
 
 
-@pytest.mark.parametrize("placement", ["shared", "home"])
-def test_batches_that_no_worker_has_taken_yet_are_counted(
-    placement: Literal["shared", "home"],
-) -> None:
+def test_batches_that_no_worker_has_taken_yet_are_counted() -> None:
     with (
-        cr.WorkerPool(1, max_batch=1, placement=placement) as pool,
+        cr.WorkerPool(1, max_batch=1) as pool,
         cr.Scheduler(pool) as scheduler,
     ):
         assert pool.statistics().queued == 0

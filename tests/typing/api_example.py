@@ -184,7 +184,7 @@ def pools() -> None:
 
 
 def options_of_a_pool() -> None:
-    cr.WorkerPool(2, max_pending=1_000, placement="home", max_batch=64, max_reply_bytes=None)
+    cr.WorkerPool(2, max_pending=1_000, max_batch=64, max_reply_bytes=None)
 
 
 def kept(picture: memoryview) -> None:
@@ -279,6 +279,5 @@ async def mistakes(at: Point, scheduler: cr.Scheduler) -> None:
     scheduler.schedule_interval(0.4, together, missed="never")  # type: ignore[arg-type]
     cr.WorkerPool(worker=2)  # type: ignore[call-arg]
     cr.WorkerPool(pin="all")  # type: ignore[arg-type]
-    cr.WorkerPool(placement="near")  # type: ignore[arg-type]
     cr.Scheduler(pool=object())  # type: ignore[arg-type]
     at.x + await find_path(at, at)  # type: ignore[operator]

@@ -68,7 +68,7 @@ STEPS = [
     Step("2.5", "the ring", "2.4", milestones.ZERO_COPY),
     Step("3", "one .map", "2.5", milestones.VECTORS),
     Step("4", "garbage between ticks", "2.5", milestones.MEMORY, "plain, collected between"),
-    Step("5", "stealing and spinning", "4", milestones.WORKERS, "plain, collected between"),
+    Step("5", "spinning", "4", milestones.WORKERS, "plain, collected between"),
 ]
 
 
@@ -119,11 +119,11 @@ def _on_the_ring(
 ) -> dict[str, Callable[[], Figures]]:
     """The library itself, with and without its options."""
     parking = stack.enter_context(cr.WorkerPool(workers, rings=2))
-    stealing = stack.enter_context(cr.WorkerPool(workers, placement="home", idle=cr.AdaptiveSpin()))
+    spinning = stack.enter_context(cr.WorkerPool(workers, idle=cr.AdaptiveSpin()))
     garbage = cr.SlackCollector()
     ring = stack.enter_context(cr.Scheduler(parking))
     slack = stack.enter_context(cr.Scheduler(parking, garbage=garbage))
-    spin = stack.enter_context(cr.Scheduler(stealing, garbage=garbage))
+    spin = stack.enter_context(cr.Scheduler(spinning, garbage=garbage))
     return {
         "2.5": partial(block, ring, partial(tick_chains, ring, function)),
         "3": partial(block, ring, partial(tick_mapped, ring, function)),

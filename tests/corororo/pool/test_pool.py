@@ -57,13 +57,6 @@ def test_options_of_another_kind_are_refused_before_any_worker_stumbles(
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("placement", ["near", None, 1])
-def test_a_placement_that_there_is_not_is_refused_with_those_there_are(placement: Any) -> None:
-    assert told(ValueError, {"placement": placement}) == (
-        f'placement must be "shared" or "home", got {placement!r}'
-    )
-
-
 def test_the_limits_themselves_are_allowed() -> None:
     cr.WorkerPool(0, ring_bytes=1 << 14, max_batch=1, max_reply_bytes=1, max_pending=1, rings=1)
     cr.WorkerPool(1, ring_bytes=1 << 31, max_batch=1 << 20)

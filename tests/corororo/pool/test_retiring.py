@@ -16,7 +16,7 @@ from office import Office, double, ran
 from corororo._idle import BusySpin, Park
 from corororo._pool._retiring import LONGEST_GAP_S, Retiring
 from corororo._ring import FifoReader, FifoWriter, make_fifo
-from corororo._transfer._placement import Inbox
+from corororo._worker._loop import Inbox
 from corororo._worker._main import RETIRE_SIGNAL
 from corororo.testing import MockClock
 
@@ -51,7 +51,7 @@ def test_an_inbox_that_waits_ends_its_wait_at_the_signal(
     office: Office, idle: Park | BusySpin
 ) -> None:
     """As in a worker: the signal comes to the main thread, which waits for a descriptor."""
-    inbox = Inbox(office.session, None, 1, idle)
+    inbox = Inbox(office.session.calls, idle)
     over = threading.Event()
 
     def ask_until_it_is_over() -> None:

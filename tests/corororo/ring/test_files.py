@@ -27,7 +27,7 @@ def test_what_is_made_in_a_session_is_this_user_s_alone_whatever_the_umask(tmp_p
     memory = RingMemory.create(session.ring(number), 1 << 14)
     write_file(session.config, b"{}")
     write_file(session.spill(number, 1), b"a reply")
-    make_fifo(session.calls_of(0))
+    make_fifo(session.directory / "fifo")
 
     made = {path.name: mode(path) for path in session.directory.iterdir()}
 

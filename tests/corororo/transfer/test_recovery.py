@@ -263,14 +263,14 @@ def test_the_worker_of_a_call_past_its_timeout_is_to_be_killed_once(single: Offi
 def test_a_timeout_holds_for_a_call_that_began_before_its_zone_came_back_from_sending_it(
     single: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send = single.zone._outbox.send_nowait
+    send = single.zone._calls.write_nowait
 
-    def send_and_lose_the_processor(descriptor: Descriptor, out: int) -> None:
-        send(descriptor, out)
+    def send_and_lose_the_processor(descriptor: Descriptor) -> None:
+        send(descriptor)
         start_call(single, 6)
         single.clock.jump(0.02)
 
-    monkeypatch.setattr(single.zone._outbox, "send_nowait", send_and_lose_the_processor)
+    monkeypatch.setattr(single.zone._calls, "write_nowait", send_and_lose_the_processor)
     single.zone.send_nowait(limited, "a", [(1,)])
     pass_time(single, 2.0)
     assert asked(single).count((Kind.KILL, 6)) == 1
