@@ -48,6 +48,7 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     ended: str = ""  # how, of one that has
     hung: bool = False  # it did not come back, and was ended for that
     stacks: str = ""  # where it stood then, if it could tell
+    place: int = 0  # in the pool, counted from 1, as in the title
 
 
 class WorkerProcess:
@@ -98,7 +99,14 @@ class WorkerProcess:
     def status(self) -> WorkerStatus:
         """A frozen snapshot."""
         return WorkerStatus(
-            self.number, self.pid, self.title, self.ready, self.ended, self.hung, self.stacks
+            self.number,
+            self.pid,
+            self.title,
+            self.ready,
+            self.ended,
+            self.hung,
+            self.stacks,
+            self.place + 1,
         )
 
     @property

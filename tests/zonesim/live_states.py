@@ -52,10 +52,10 @@ RUNNING = Progress(
     busiest=tuple(zone(number) for number in range(5)),
     async_in_flight=12,
     batches_queued=3,
-    workers=(WorkerLine("zonesim worker 1", 0.41), WorkerLine("zonesim worker 2", 0.05)),
+    workers=(WorkerLine(1, 0.41), WorkerLine(2, 0.05)),
     worker_restarts=3,
     ended=(StepLine(1, 1, 25, 0, 0, 1.5, 2.5, 3.5),),
-    events=(EventLine(3.25, "worker-died", "zonesim worker 2", "pid 1234"),),
+    events=(EventLine(3.25, "worker-died: worker 2, pid 1234"),),
 )
 
 
@@ -82,14 +82,13 @@ def crowded() -> Progress:
         async_in_flight=99_999,
         batches_queued=99_999,
         worker_restarts=9_999,
-        workers=tuple(WorkerLine(f"zonesim worker {n}", 1.0) for n in range(1, 257)),
+        workers=tuple(WorkerLine(n, 1.0) for n in range(1, 257)),
         busiest=tuple(
             zone(n, mspt_p95_ms=12_345.6, late=9_999, players=1000, entities=11_000, **worst)
             for n in range(900, 1000)
         ),
         ended=tuple(StepLine(n, 1000, 900_000, 9_999, 9_999, *[12_345.6] * 3) for n in range(90)),
         events=tuple(
-            EventLine(12_345.6, "zone-hung", f"zonesim zone {n}", "in\n".join(["walk()"] * 50))
-            for n in range(8)
+            EventLine(12_345.6, f"zone-hung: zone {n}, {'walk() in' * 50}") for n in range(8)
         ),
     )

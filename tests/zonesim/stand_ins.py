@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +13,7 @@ import trio
 from zonesim.processes.slot import Host
 from zonesim.processes.supervisor import Supervisor
 from zonesim.scenario.supervision import Supervision
+from zonesim.system.text import process_text
 from zonesim.workloads.base import ZoneSpec
 
 HOUR_NS = 3_600_000_000_000
@@ -49,6 +50,21 @@ class StandIn:
         self.on_end()
 
 
+class Events(list[tuple[str, str, str]]):
+    """Keeps events: what happened, to which process, and the detail."""
+
+    def note(
+        self,
+        kind: str,
+        detail: str,
+        *,
+        zones: Iterable[int] = (),
+        worker: int | None = None,
+        pid: int | None = None,
+    ) -> None:
+        self.append((kind, process_text(list(zones), worker), detail))
+
+
 class Observer:
     """Starts what it is told to start, and keeps all that the supervisor says."""
 
@@ -60,7 +76,7 @@ class Observer:
     ) -> None:
         self.lives: list[StandIn | Exception] = []  # those to come
         self.started_s: list[float] = []
-        self.events: list[tuple[str, str, str]] = []
+        self.events = Events()
         self.deaths: list[Host] = []
         self.given_up: list[tuple[Host, str]] = []
         self.supervisor = Supervisor(
@@ -70,7 +86,7 @@ class Observer:
             may_be_busy,
             self.deaths.append,
             lambda host, why: self.given_up.append((host, why)),
-            lambda *event: self.events.append(event),
+            self.events.note,
         )
 
     async def _start(self, host: Host) -> StandIn:

@@ -14,7 +14,6 @@ import corororo as cr
 from zonesim.controller.event_log import Logbook, OnNotice
 from zonesim.controller.fault_injector import Wrecker
 from zonesim.controller.fleet import Fleet, FleetPlan
-from zonesim.controller.refusals import Refusals
 from zonesim.controller.stepping import Stepping
 from zonesim.controller.targets import RunTargets
 from zonesim.controller.worker_scaler import WorkerScaler
@@ -35,7 +34,6 @@ from zonesim.world.map_store import MapStore
 from zonesim.zone.ticker import sleep_until_ns
 
 PROGRESS_S = 0.25
-NEWLINE = "\n"
 
 
 class Controller:
@@ -61,7 +59,6 @@ class Controller:
             scenario, self._stepping, writer, on_progress, on_notice, self._view.give
         )
         self._maps = MapStore(scenario, session)
-        self._refusals = Refusals(self._tell_refusal)
         self._fleet = Fleet(
             FleetPlan(
                 session / CONTROL,
@@ -71,8 +68,8 @@ class Controller:
                 inline=pool.workers == 0,
             ),
             self._take_ticks,
-            self._refusals.note,
-            self._note_event,
+            self._note_refusal,
+            self._log.note,
             lambda: pool.statistics().failure,
             pool.remove_rings_left_behind,
         )
@@ -83,7 +80,7 @@ class Controller:
             scenario.faults,
             scenario.seed,
             RunTargets(pool, self._fleet, writer),
-            self._note_fault,
+            self._log.note,
         )
         self._leg: Leg | None = None  # of the step that runs
         self._pss_mb: float | None = None  # of a zone, when last measured
@@ -128,7 +125,6 @@ class Controller:
                         self._ended_early_ns = self._ended_early_ns or time.monotonic_ns()
                     with trio.CancelScope(shield=True):
                         await self._fleet.stop()
-                    self._refusals.close()
             nursery.cancel_scope.cancel()
 
     def _failure_in(self, group: BaseExceptionGroup[BaseException]) -> RunFailed | None:
@@ -145,7 +141,7 @@ class Controller:
             if self._leg is not None:
                 self._end_step(None)
         finally:  # the disk may fail as well
-            self._log.note(RUN_FAILED, "run", str(failure), f"run failed: {failure}")
+            self._log.note(RUN_FAILED, str(failure))
         self._tell_progress()
 
     async def _run_steps(self) -> None:
@@ -254,24 +250,15 @@ class Controller:
         return sum(total.busy_ns for total in self._work())
 
     def _note_scaling(self, what: str) -> None:
-        self._log.note("workers-scaled", "workers", what, f"workers {what}")
+        self._log.note("workers-scaled", what)
 
     def _take_ticks(self, rows: list[TickRow]) -> None:
         self._log.take_ticks(rows)
         for row in rows:
             self._wrecker.note_tick(row.zone, row.tick)
 
-    def _note_event(self, kind: str, subject: str, detail: str) -> None:
-        """Something has happened to a process: those who watch see the first line of it."""
-        what = kind.rpartition("-")[2]
-        self._log.note(kind, subject, detail, f"{subject} {what}: {detail.partition(NEWLINE)[0]}")
-
-    def _note_fault(self, kind: str, subject: str, detail: str) -> None:
-        self._log.note(kind, subject, detail, f"{kind}: {subject} {detail}")
-
-    def _tell_refusal(self, subject: str, reason: str) -> None:
-        told = f"connection refused: {subject}: {reason}"
-        self._log.note("connection-refused", subject, reason, told)
+    def _note_refusal(self, subject: str, reason: str) -> None:
+        self._log.note("connection-refused", f"{subject}: {reason}")
 
     async def _show_progress(self) -> None:
         while True:

@@ -17,6 +17,7 @@ from zonesim.results.saved_run import Event
 from zonesim.results.step_info import StepInfo
 from zonesim.results.writer import RunWriter
 from zonesim.scenario.loading import Scenario
+from zonesim.system.text import event_text, process_text
 from zonesim.wire.messages import Leg, WorkerTotals
 from zonesim.wire.ticks import TickRow
 from zonesim.world.hash import combine
@@ -88,7 +89,7 @@ class Logbook:
         for record in self._ledger.end_step(work):
             self._writer.add_worker(
                 self._step,
-                record.title,
+                record.worker,
                 record.pid,
                 record.calls,
                 record.batches,
@@ -107,26 +108,32 @@ class Logbook:
             self._writer.add_ticks(step, part)
         self.gauge.take(by_step.get(self._step, []))
 
-    def note(self, kind: str, subject: str, detail: str, notice: str = "") -> None:
-        """Something has happened to a process; ``notice`` is for those who watch."""
-        event = Event(self._step, time.monotonic_ns(), kind, subject, detail)
-        self._writer.add_event(*msgspec.structs.astuple(event))
-        self.gauge.note(event)
-        if notice:
-            self._on_notice(notice)
+    def note(
+        self,
+        kind: str,
+        detail: str,
+        *,
+        zones: Iterable[int] = (),
+        worker: int | None = None,
+        pid: int | None = None,
+    ) -> None:
+        """Save an event, one row for each zone that it concerns, and show it in one line."""
+        at_ns, zones = time.monotonic_ns(), sorted(zones)
+        event = Event(self._step, at_ns, kind, detail, None, worker, pid)
+        for each in [msgspec.structs.replace(event, zone=zone) for zone in zones] or [event]:
+            self._writer.add_event(each)
+        text = event_text(kind, process_text(zones, worker, pid), detail)
+        self.gauge.note(at_ns, text)
+        self._on_notice(text)
 
     def note_workers(self, pool: cr.PoolStatistics) -> None:
         """Learn which workers are there, and tell of those that have died."""
         for worker in self._ledger.note(pool):
+            place, pid = worker.place, worker.pid
             if worker.hung:
-                told = f"{worker.ended}\n{worker.stacks}".strip()
-                self.note("worker-hung", worker.title, told, f"{worker.title} hung")
-            self.note(
-                "worker-died",
-                worker.title,
-                f"pid {worker.pid} {worker.ended}",
-                f"{worker.title} (pid {worker.pid}) died and was replaced: {worker.ended}",
-            )
+                detail = f"{worker.ended}\n{worker.stacks}".strip()
+                self.note("worker-hung", detail, worker=place, pid=pid)
+            self.note("worker-died", worker.ended, worker=place, pid=pid)
 
     def show(
         self,

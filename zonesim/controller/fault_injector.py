@@ -13,6 +13,7 @@ import trio
 
 from zonesim.controller.due_faults import FaultClock
 from zonesim.controller.victims import Processes, ProcessFault, Victim, find_victim, is_there, named
+from zonesim.processes.supervisor import OnEvent
 from zonesim.scenario.fault_texts import more_players
 from zonesim.scenario.faults import (
     Fault,
@@ -23,13 +24,11 @@ from zonesim.scenario.faults import (
     StallZone,
     SurgeFault,
 )
-from zonesim.wire.messages import process_title
 from zonesim.world.random import Random, derive
 
 EVENT: Final = "fault"
 _DRAWS: Final = 0xFA17  # name of the derived random streams, one for each fault
 
-OnEvent = Callable[[str, str, str], None]
 _Stall = tuple[StallWorker | StallZone, Victim]
 
 
@@ -112,11 +111,11 @@ class Wrecker:
     def _strike(self, n: int, nursery: trio.Nursery) -> None:
         match self._faults[n]:
             case SurgeFault(players=players, zone=zone, for_s=for_s):
-                who = "all zones" if zone is None else process_title([zone])
-                self._tell(who, f"{more_players(players)} for {for_s:g} s")
+                everywhere = " in all zones" if zone is None else ""
+                self._tell(f"{more_players(players)} for {for_s:g} s{everywhere}", zone)
             case SlowDisk(delay_ms=delay_ms, for_s=for_s):
                 nursery.start_soon(self._targets.slow_disk, delay_ms / 1000, for_s)
-                self._tell("disk", f"each write {delay_ms:g} ms longer for {for_s:g} s")
+                self._tell(f"disk: each write {delay_ms:g} ms longer for {for_s:g} s")
             case KillWorker() | KillZone() as fault:
                 self._kill(n, fault)
             case StallWorker() | StallZone() as fault:
@@ -128,7 +127,7 @@ class Wrecker:
             self._tell_nobody(fault, "alive")
             return
         self._stopped.pop(victim.pid, None)
-        self._tell(victim.title, f"killed{_with_others(victim)}")
+        self._tell(f"killed{_with_others(victim)}", victim.zone, victim.worker, victim.pid)
 
     def _stop(self, n: int, fault: StallWorker | StallZone, nursery: trio.Nursery) -> None:
         self._forget_gone()
@@ -141,7 +140,8 @@ class Wrecker:
         if fault.for_s is not None:
             lasts = f" for {fault.for_s:g} s"
             nursery.start_soon(self._go_on_later, stall, fault.for_s)
-        self._tell(victim.title, f"stopped{lasts}{_with_others(victim)}")
+        detail = f"stopped{lasts}{_with_others(victim)}"
+        self._tell(detail, victim.zone, victim.worker, victim.pid)
 
     async def _go_on_later(self, stall: _Stall, after_s: float) -> None:
         await trio.sleep(after_s)
@@ -160,13 +160,20 @@ class Wrecker:
                 del self._stopped[pid]
 
     def _tell_nobody(self, fault: ProcessFault, how: str) -> None:
-        worker = isinstance(fault, KillWorker | StallWorker)
         kind = fault.__struct_config__.tag
-        who = named(fault) or ("workers" if worker else "zones")
-        self._tell(who, f"{kind} found nobody {how}")
+        is_worker = isinstance(fault, KillWorker | StallWorker)
+        zone, worker = (None, named(fault)) if is_worker else (named(fault), None)
+        self._tell(f"{kind} found no {'worker' if is_worker else 'zone'} {how}", zone, worker)
 
-    def _tell(self, subject: str, detail: str) -> None:
-        self._on_event(EVENT, subject, detail)
+    def _tell(
+        self,
+        detail: str,
+        zone: int | None = None,
+        worker: int | None = None,
+        pid: int | None = None,
+    ) -> None:
+        zones = [] if zone is None else [zone]
+        self._on_event(EVENT, detail, zones=zones, worker=worker, pid=pid)
 
 
 def _send(victim: Victim, signal_number: signal.Signals) -> bool:

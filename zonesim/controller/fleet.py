@@ -106,7 +106,7 @@ class Fleet(FleetAnswers):
             if host.given_up:
                 self._states.move(spec.zone, ZoneState.UNHEALTHY)
                 why = "the process that it belongs to has been given up"
-                self._on_event("zone-quarantined", f"zonesim zone {spec.zone}", why)
+                self._on_event("zone-quarantined", why, zones=[spec.zone])
         async with trio.open_nursery() as nursery:
             for host in [host for host in wanted if host.is_kept]:
                 nursery.start_soon(self._assign, host)
@@ -243,15 +243,15 @@ class Fleet(FleetAnswers):
     def _tell_of_drained(
         self, zone: int, adopt: Adopt | None, given_up: bool, any_heir: bool
     ) -> None:
-        title = f"zonesim zone {zone}"
         if adopt is not None:
-            self._on_event("zone-drained", title, f"its players go to zone {adopt.zone}")
+            how = f"its players go to zone {adopt.zone}"
         elif given_up:
-            self._on_event("zone-drained", title, "it had been given up, its players with it")
+            how = "its process was given up, and its players with it"
         elif not any_heir:
-            self._on_event("zone-drained", title, "its players are lost: no zone is left for them")
+            how = "its players are lost: no zone is left for them"
         else:
-            self._on_event("zone-drained", title, "nobody in it")
+            how = "it had no players"
+        self._on_event("zone-drained", how, zones=[zone])
 
     async def _watch_fork_server(self) -> None:
         """For ever; whoever needs the next one starts it."""
@@ -260,8 +260,8 @@ class Fleet(FleetAnswers):
             await trio.sleep(LOOK_S)
             died = watch.look()
             if died is not None and not self._stopping:
-                told = f"pid {died}; the next process that is started comes from another one"
-                self._on_event("fork-server-died", "fork server", told)
+                told = "the next process that is started comes from another one"
+                self._on_event("fork-server-died", told, pid=died)
 
     async def _start(self, host: Host) -> ZoneProcessHandle:
         """Raises OSError or EOFError where no process can be started now."""

@@ -32,7 +32,6 @@ from zonesim.wire.messages import (
     Told,
     WorkerTotals,
     add_by_worker,
-    process_title,
 )
 from zonesim.wire.ticks import TickRow
 
@@ -118,8 +117,8 @@ class FleetAnswers(FleetOrders):
                 self._handovers.released(zone, players, adopted)
             case Adopted(number, saved):
                 self._note_adopted(number, saved)
-            case Told(kind, subject, detail):
-                self._on_event(kind, subject, detail)
+            case Told(kind, zone, detail):
+                self._on_event(kind, detail, zones=[zone], pid=host.pid)
             case Failed() as failure:
                 self._note_failure(host, failure)
         self._notify()
@@ -139,9 +138,8 @@ class FleetAnswers(FleetOrders):
             after_ms = (time.monotonic_ns() - host.died_ns) / 1e6
             ticks = sorted({next_ticks[zone] for zone in returned})
             span = f"{ticks[0]}" if len(ticks) == 1 else f"{ticks[0]} to {ticks[-1]}"
-            self._on_event(
-                "zone-restarted", host.title, f"after {after_ms:.0f} ms, goes on at tick {span}"
-            )
+            detail = f"after {after_ms:.0f} ms, continues at tick {span}"
+            self._on_event("zone-restarted", detail, zones=returned, pid=host.pid)
         leg = self._leg
         is_behind = leg is not None and host.is_up and host.step_ordered != leg.step
         if leg is not None and is_behind and self._to_tick(host, leg):
@@ -166,7 +164,7 @@ class FleetAnswers(FleetOrders):
             raise error
         kind, how = ("zone-hung", "killed") if failure.hung else ("zone-failed", "failed")
         host.hung, host.hung_zones = host.hung or bool(failure.hung), failure.hung
-        self._on_event(kind, host.title, f"{reason}\n{detail}".strip())
+        self._on_event(kind, f"{reason}\n{detail}".strip(), zones=host.specs, pid=host.pid)
         host.kill(f"{how}: {reason}")
 
     def _note_adopted(self, number: int, saved: bool) -> None:
@@ -177,7 +175,7 @@ class FleetAnswers(FleetOrders):
             if not saved:
                 kept = "no checkpoint holds those who came; kept for the case that it dies"
                 told = "players-unsaved", kept
-            self._on_event(told[0], process_title([adopt.zone]), told[1])
+            self._on_event(*told, zones=[adopt.zone])
 
     def _note_players(self, rows: list[TickRow]) -> None:
         """A zone that can tick is allocated while it has players."""
@@ -222,14 +220,13 @@ class FleetAnswers(FleetOrders):
         next_ticks: Mapping[int, int | None] = MappingProxyType({}),
     ) -> list[Adopt]:
         """A zone takes in nobody any more: whoever was on the way there gets another one."""
-        title = process_title([zone])
         moved = self._handovers.send_elsewhere(zone, heirs, next_ticks)
         for adopt in moved:
             told = f"players on their way to it go to zone {adopt.zone}"
-            self._on_event("players-redirected", title, told)
+            self._on_event("players-redirected", told, zones=[zone])
         lost = self._handovers.lose(zone)
         if lost:
-            self._on_event("players-lost", title, f"{lost} arrivals of players went with it")
+            self._on_event("players-lost", f"{lost} arrivals of players", zones=[zone])
         return moved
 
     async def _tell_adopts(self, adopts: Iterable[Adopt]) -> None:

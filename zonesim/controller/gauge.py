@@ -14,7 +14,6 @@ from zonesim.controller.worker_gauge import WorkerGauge
 from zonesim.controller.zone_gauge import ZoneGauge
 from zonesim.controller.zone_states import TICKING, TO_TICK, ZoneState
 from zonesim.live.progress import EventLine, Progress, StepLine, ZoneLine
-from zonesim.results.saved_run import Event
 from zonesim.results.statistics import NS_PER_MS, percentile, response_ns
 from zonesim.results.step_info import StepInfo
 from zonesim.scenario.loading import Scenario
@@ -98,11 +97,9 @@ class Gauge:
         if self._missed is not None:
             self._missed.take(rows)
 
-    def note(self, event: Event) -> None:
-        """Remember what happened to a process, for a while."""
-        at_s = (event.at_ns - self._run_began_ns) / 1e9
-        first_line = event.detail.partition("\n")[0]
-        self._events.append(EventLine(at_s, event.kind, event.subject, first_line))
+    def note(self, at_ns: int, text: str) -> None:
+        """Show an event for a while."""
+        self._events.append(EventLine((at_ns - self._run_began_ns) / 1e9, text))
 
     def progress(
         self,

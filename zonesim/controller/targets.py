@@ -18,14 +18,14 @@ class RunTargets:
         self._fleet = fleet
         self._writer = writer
 
-    def workers(self) -> Mapping[str, int]:
-        """The process ids of the workers that take calls, by title.
+    def workers(self) -> Mapping[int, int]:
+        """The process ids of the workers that take calls, by place.
 
         Not of those that come up: a pool whose workers die before they take a call gives up, as
         it has to where a module cannot be imported.
         """
         workers = self._pool.statistics().workers
-        return {worker.title: worker.pid for worker in workers if worker.ready}
+        return {worker.place: worker.pid for worker in workers if worker.ready}
 
     def zones(self) -> Mapping[int, int]:
         """The process ids of the zones that can tick."""

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple, Protocol
 
 from zonesim.scenario.faults import KillWorker, KillZone, StallWorker, StallZone
-from zonesim.wire.messages import process_title
 from zonesim.world.random import Random
 
 ProcessFault = KillWorker | KillZone | StallWorker | StallZone
@@ -19,8 +18,8 @@ class Processes(Protocol):
     is sent no signal, so that nobody strikes a stranger that has got its process id.
     """
 
-    def workers(self) -> Mapping[str, int]:
-        """The process ids of the workers that are alive, by title."""
+    def workers(self) -> Mapping[int, int]:
+        """The process ids of the workers that are alive, by place."""
         ...
 
     def zones(self) -> Mapping[int, int]:
@@ -31,9 +30,10 @@ class Processes(Protocol):
 class Victim(NamedTuple):
     """A process as one fault has found it."""
 
-    title: str
     pid: int
-    others: int  # zones that share the process
+    zone: int | None = None
+    worker: int | None = None
+    others: int = 0  # zones that share the process
 
 
 def find_victim(
@@ -44,33 +44,31 @@ def find_victim(
     Process ids among ``spared`` are passed over. The same draw of the same processes, by title,
     is the same one, whatever order they come in.
     """
-    alive = {title: pid for title, pid in _alive(fault, processes).items() if pid not in spared}
-    title = named(fault)
-    if title is None:
-        title = list(alive)[draws.below(len(alive))] if alive else ""
-    if title not in alive:
+    alive = {number: pid for number, pid in _alive(fault, processes).items() if pid not in spared}
+    number = named(fault)
+    if number is None and alive:
+        number = list(alive)[draws.below(len(alive))]
+    if number is None or number not in alive:
         return None
-    others = list(processes.zones().values()).count(alive[title]) - 1
-    return Victim(title, alive[title], max(0, others))
+    pid = alive[number]
+    if isinstance(fault, KillWorker | StallWorker):
+        return Victim(pid, worker=number)
+    others = list(processes.zones().values()).count(pid) - 1
+    return Victim(pid, zone=number, others=others)
 
 
 def is_there(fault: ProcessFault, processes: Processes, victim: Victim) -> bool:
     """Whether a victim is the same process still."""
-    return _alive(fault, processes).get(victim.title) == victim.pid
+    number = victim.worker if victim.zone is None else victim.zone
+    return number is not None and _alive(fault, processes).get(number) == victim.pid
 
 
-def named(fault: ProcessFault) -> str | None:
-    """The title of the one that a fault names; None where it names nobody."""
-    match fault:
-        case KillWorker(worker=int(number)) | StallWorker(worker=int(number)):
-            return f"zonesim worker {number}"
-        case KillZone(zone=int(number)) | StallZone(zone=int(number)):
-            return process_title([number])
-    return None
+def named(fault: ProcessFault) -> int | None:
+    """The number of the zone or worker that a fault names; None where it names none."""
+    return fault.worker if isinstance(fault, KillWorker | StallWorker) else fault.zone
 
 
-def _alive(fault: ProcessFault, processes: Processes) -> dict[str, int]:
-    """Process ids by title, in the order of the processes' numbers."""
-    if isinstance(fault, KillZone | StallZone):
-        return {process_title([zone]): pid for zone, pid in sorted(processes.zones().items())}
-    return dict(sorted(processes.workers().items(), key=lambda item: (len(item[0]), item[0])))
+def _alive(fault: ProcessFault, processes: Processes) -> dict[int, int]:
+    """Process ids by the number of the zone or worker, in order."""
+    is_worker = isinstance(fault, KillWorker | StallWorker)
+    return dict(sorted((processes.workers() if is_worker else processes.zones()).items()))

@@ -32,7 +32,7 @@ class WorkerGauge:
         then_ns, before_ns = self._looks[0]
         since_ns = max(1, now_ns - then_ns)
         return tuple(
-            WorkerLine(worker.title, min(1.0, did_ns / since_ns))
+            WorkerLine(worker.place, min(1.0, did_ns / since_ns))
             for worker in workers
             for did_ns in (busy_ns.get(worker.number, 0) - before_ns.get(worker.number, 0),)
         )

@@ -16,7 +16,7 @@ from zonesim.wire.messages import WorkerTotals, add_by_worker
 class WorkerRecord(msgspec.Struct):
     """One worker's place in the pool, over a step."""
 
-    title: str
+    worker: int  # counted from 1
     pid: int  # of the process that stands there now
     batches: int = 0
     calls: int = 0
@@ -29,7 +29,7 @@ class WorkerLedger:
 
     def __init__(self) -> None:
         self._seen: dict[int, cr.WorkerStatus] = {}  # by number
-        self._present: set[str] = set()  # titles of those that are there
+        self._present: set[int] = set()  # places that are taken
         self._dead: set[int] = set()
         self._died_in_step: list[int] = []
         self._before: dict[int, WorkerTotals] = {}
@@ -38,7 +38,7 @@ class WorkerLedger:
         """Learn who is there; returns those that have died since the last time."""
         gone = (*pool.died, *pool.retired, *pool.retiring)
         self._seen.update((worker.number, worker) for worker in (*gone, *pool.workers))
-        self._present = {worker.title for worker in (*pool.workers, *pool.retiring)}
+        self._present = {worker.place for worker in (*pool.workers, *pool.retiring)}
         news = [worker for worker in pool.died if worker.number not in self._dead]
         self._dead.update(worker.number for worker in news)
         self._died_in_step += [worker.number for worker in news]
@@ -48,9 +48,9 @@ class WorkerLedger:
         """What was done since the last step ended, by those that are there or did anything."""
         now: dict[int, WorkerTotals] = {}
         add_by_worker(now, totals)
-        records: dict[str, WorkerRecord] = {}
+        records: dict[int, WorkerRecord] = {}
         for number, status in sorted(self._seen.items()):
-            record = records.setdefault(status.title, WorkerRecord(status.title, status.pid))
+            record = records.setdefault(status.place, WorkerRecord(status.place, status.pid))
             record.pid = status.pid
             record.restarts += self._died_in_step.count(number)
             for total, sign in ((now.get(number), 1), (self._before.get(number), -1)):
@@ -60,4 +60,4 @@ class WorkerLedger:
                     record.busy_ns += sign * total.busy_ns
         self._before = now
         self._died_in_step.clear()
-        return [r for r in records.values() if r.title in self._present or r.batches or r.restarts]
+        return [r for r in records.values() if r.worker in self._present or r.batches or r.restarts]

@@ -151,7 +151,7 @@ def _worker(worker: WorkerLine) -> Text:
     share = round(worker.utilisation, 2)
     return row(
         [
-            f"{worker.name.removeprefix('zonesim '):10} ",
+            f"{f'worker {worker.worker}':10} ",
             bar(share, _WORKER_BAR),
             marked(f"{share:.0%}", share, 5),
             "    ",
@@ -160,10 +160,9 @@ def _worker(worker: WorkerLine) -> Text:
 
 
 def _event(label: str, event: EventLine, width: int) -> Text:
-    said = f"{event.kind}: {event.subject.removeprefix('zonesim ')}, {event.detail}"
     at = f"{event.at_s:.1f} s"
     room = max(20, width - LABEL_WIDTH - 10)
-    text = textwrap.shorten(said.rstrip(", "), room, placeholder=" ...")
+    text = textwrap.shorten(event.text, room, placeholder=" ...")
     return row([f"{label:{LABEL_WIDTH}}{at:8}  {text}"])
 
 

@@ -29,7 +29,7 @@ class ZoneLine(msgspec.Struct, frozen=True):
 class WorkerLine(msgspec.Struct, frozen=True):
     """One worker over the last seconds."""
 
-    name: str
+    worker: int  # its place in the pool, counted from 1
     utilisation: float  # 0 to 1
 
 
@@ -50,9 +50,7 @@ class EventLine(msgspec.Struct, frozen=True):
     """Something that happened to a process."""
 
     at_s: float  # since the run began
-    kind: str
-    subject: str
-    detail: str
+    text: str  # one line
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -32,7 +32,7 @@ class NoView(ViewError):
 class View(msgspec.Struct, frozen=True):
     """A run as it was a moment ago."""
 
-    format: Literal[1]
+    format: Literal[2]
     folder: str  # where the run writes its report; absolute, without links, what is no text escaped
     at_ns: int  # on the monotonic clock
     progress: Progress
@@ -48,7 +48,7 @@ class ViewFile:
 
     def publish(self, progress: Progress) -> None:
         """Replace what was there; readers see the whole of the one or of the other."""
-        view = View(1, self._folder, time.monotonic_ns(), progress)
+        view = View(2, self._folder, time.monotonic_ns(), progress)
         # A run goes on without being seen where there is no room left; who watches sees its age.
         with suppress(OSError):
             with open(self._unfinished, "wb", opener=_open_private) as file:
@@ -69,7 +69,7 @@ def read_view(session: Path) -> View:
         raise ViewError(f"{path}: the view of a run cannot be read: {error.strerror}") from None
     except msgspec.DecodeError as error:
         raise ViewError(
-            f"{path}: expected the view of a run in format 1, found: {error}; "
+            f"{path}: expected the view of a run in format 2, found: {error}; "
             "look at it with the zonesim that runs it"
         ) from None
 

@@ -35,6 +35,7 @@ class Host:
         self.why_killed = ""  # where this run has killed the process: what was wrong with it
         self.hung = False  # and that it did not come back from something
         self.handle: ZoneProcessHandle | None = None
+        self.pid: int | None = None  # of the process that runs or ran here last
         self.channel: Channel | None = None
         self.assigned: set[int] = set()  # zones that the process has been told to make
         self.made: set[int] = set()  # and that it has made
@@ -62,6 +63,7 @@ class Host:
     def stands(self, handle: ZoneProcessHandle) -> None:
         """A new process stands here, and has not said a word yet."""
         self.handle, self.channel, self.why_killed = handle, None, ""
+        self.pid = handle.pid
         self._ran.clear()
         self.is_starting = False
         self.assigned, self.made, self.drained = set(), set(), set()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
 
 import trio
 
@@ -22,7 +23,19 @@ OWN_DELAY_S = 0.2  # who looks this much too late has heard nothing meanwhile, e
 
 COMING_UP_S = 30.0  # until then a process may be silent that has not made its zones yet
 
-OnEvent = Callable[[str, str, str], None]  # kind, subject, detail
+
+class OnEvent(Protocol):
+    """Takes an event: what happened, and the zones, the worker and the process it concerns."""
+
+    def __call__(
+        self,
+        kind: str,
+        detail: str,
+        *,
+        zones: Iterable[int] = (),
+        worker: int | None = None,
+        pid: int | None = None,
+    ) -> None: ...
 
 
 class Supervisor:
@@ -61,14 +74,14 @@ class Supervisor:
             if host.is_leaving:
                 return
             self._on_death(host)
-            self._on_event("zone-died", host.title, how)
+            self._note(host, "zone-died", how)
             if not self._may_start(host):
                 return
             wait_s = host.restarts.after_death(time.monotonic_ns() / 1e9, hung=host.hung)
             if wait_s is None:
                 why = f"died {host.restarts.recent} times, the last time {how}"
                 host.given_up = True
-                self._on_event("zone-quarantined", host.title, f"{why}; it is not started again")
+                self._note(host, "zone-quarantined", f"{why}; it is not started again")
                 self._on_given_up(host, why)
                 return
             await trio.sleep(wait_s)
@@ -86,12 +99,15 @@ class Supervisor:
                     elif (why := self._why_it_hangs(host)) and host not in self._examined:
                         nursery.start_soon(self._replace, host, host.handle, why)
 
+    def _note(self, host: Host, kind: str, detail: str) -> None:
+        self._on_event(kind, detail, zones=sorted(host.specs), pid=host.pid)
+
     def _may_start(self, host: Host) -> bool:
         return not self.ending and not host.is_leaving
 
     async def _one_life(self, host: Host) -> str:
         """From the start of a process to its end; returns how it ended."""
-        host.is_starting, host.hung = True, False
+        host.is_starting, host.hung, host.pid = True, False, None
         try:
             handle = await self._start(host)
         except (OSError, EOFError) as error:
@@ -128,7 +144,7 @@ class Supervisor:
         self._examined.add(host)
         try:
             stack = await stacks_of(handle.pid, handle.stack_path)
-            self._on_event("zone-hung", host.title, f"{why}\n{stack}".strip())
+            self._note(host, "zone-hung", f"{why}\n{stack}".strip())
             if handle is host.handle:
                 host.hung = IS_STOPPED not in why  # that is found at once, and no work does it
                 host.kill(f"killed: {why}")

@@ -11,6 +11,7 @@ from zonesim.report.figures import FIGURES, draw_all
 from zonesim.results.saved_run import OutputError, Run, Summary, load_run, summarise, write_summary
 from zonesim.results.statistics import Distribution, StepSummary
 from zonesim.results.step_table import workers_text
+from zonesim.system.text import process_text
 from zonesim.system.whole_file import write_whole
 
 REPORT_FILE = "report.html"
@@ -199,7 +200,13 @@ def _events(run: Run) -> str:
     starts_ns = [row.scheduled_ns for step in run.steps for row in step.rows]
     start_ns = min(starts_ns, default=run.events[0].at_ns)
     rows = (
-        [_seconds(event.at_ns - start_ns), str(event.step), event.kind, event.subject, event.detail]
+        [
+            _seconds(event.at_ns - start_ns),
+            str(event.step),
+            event.kind,
+            process_text([] if event.zone is None else [event.zone], event.worker, event.pid),
+            event.detail,
+        ]
         for event in run.events
     )
     heads = [

@@ -23,7 +23,7 @@ from zonesim.results.statistics import StepSummary as StepSummary
 from zonesim.system.whole_file import write_whole
 from zonesim.wire.ticks import TickRow
 
-FORMAT = 1
+FORMAT = 2
 RUN_FILE = "run.sqlite"
 SUMMARY_FILE = "summary.json"
 
@@ -40,7 +40,7 @@ class WorkerRow(msgspec.Struct, frozen=True):
     """What one worker did in one step."""
 
     step: int
-    name: str
+    worker: int  # its place in the pool, counted from 1
     pid: int
     calls: int
     batches: int
@@ -54,8 +54,10 @@ class Event(msgspec.Struct, frozen=True):
     step: int
     at_ns: int  # on the monotonic clock that the ticks are on
     kind: str
-    subject: str
     detail: str
+    zone: int | None = None
+    worker: int | None = None  # its place in the pool, counted from 1
+    pid: int | None = None
 
 
 class StepData(msgspec.Struct, frozen=True):

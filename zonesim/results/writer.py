@@ -20,6 +20,7 @@ from zonesim.results.saved_run import (
     FORMAT,
     RUN_FILE,
     SCHEMA,
+    Event,
     OutputError,
     Summary,
     read_events,
@@ -122,7 +123,7 @@ class RunWriter:
     def add_worker(
         self,
         step: int,
-        name: str,
+        worker: int,
         pid: int,
         calls: int,
         batches: int,
@@ -130,11 +131,11 @@ class RunWriter:
         restarts: int,
     ) -> None:
         """Save what one worker did in a step; before the step ends, for its use to be counted."""
-        self._insert("workers", [(step, name, pid, calls, batches, busy_ns, restarts)])
+        self._insert("workers", [(step, worker, pid, calls, batches, busy_ns, restarts)])
 
-    def add_event(self, step: int, at_ns: int, kind: str, subject: str, detail: str) -> None:
+    def add_event(self, event: Event) -> None:
         """Save something that happened to a process."""
-        self._insert("events", [(step, at_ns, kind, subject, detail)])
+        self._insert("events", [msgspec.structs.astuple(event)])
 
     def end_step(
         self,
@@ -250,7 +251,7 @@ class RunWriter:
 
     def _tell(self, kind: str, line: str) -> None:
         line = encodable(line)  # it names the file
-        self.add_event(self._step, time.monotonic_ns(), kind, self._path.name, line)
+        self.add_event(Event(self._step, time.monotonic_ns(), kind, line))
         self._on_unwritable(line)
 
     def _waited(self, and_so: str) -> str:

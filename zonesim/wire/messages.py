@@ -146,7 +146,7 @@ class Told(_Message, frozen=True):
     """Something for the list of events."""
 
     kind: str
-    subject: str
+    zone: int
     detail: str
 
 
@@ -183,9 +183,9 @@ def failed(reason: str, detail: str) -> Failed:
     return Failed(encodable(reason)[:REASON_CHARACTERS], encodable(detail)[-DETAIL_CHARACTERS:])
 
 
-def told(kind: str, subject: str, detail: str) -> Told:
+def told(kind: str, zone: int, detail: str) -> Told:
     """A Told that can be sent, whatever its texts hold."""
-    return Told(kind, subject, encodable(detail)[:REASON_CHARACTERS])
+    return Told(kind, zone, encodable(detail)[:REASON_CHARACTERS])
 
 
 def add_by_worker(sums: dict[int, WorkerTotals], parts: Iterable[WorkerTotals]) -> None:

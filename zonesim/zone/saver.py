@@ -56,7 +56,7 @@ class Saver:
 
     def tell_unusable(self, zone: int, error: CheckpointError) -> None:
         """A zone begins anew, and why."""
-        self._tell(told("checkpoint-unusable", f"zonesim zone {zone}", str(error)))
+        self._tell(told("checkpoint-unusable", zone, str(error)))
 
     def is_due(self, zone: Zone) -> bool:
         """Whether a zone is to be saved after the tick that it has run; each at its own ticks."""
@@ -106,4 +106,4 @@ class Saver:
         if zone not in self._refused:
             self._refused.add(zone)
             why = f"no checkpoint can be written: {error.strerror}; it is tried again"
-            self._tell(told("checkpoint-unwritable", f"zonesim zone {zone}", why))
+            self._tell(told("checkpoint-unwritable", zone, why))

@@ -46,7 +46,7 @@ def test_workers_that_die_again_and_again_end_the_run_with_the_reason(start, tmp
     assert ended.code == 1, ended.error
     assert "workers" in ended.document["failure"]
     assert "died" in ended.document["failure"]
-    assert f"run failed: {ended.document['failure']}" in ended.error
+    assert f"run-failed: {ended.document['failure']}" in ended.error
 
 
 def test_a_run_that_breaks_off_gives_nobody_figures(tmp_path):

@@ -76,12 +76,9 @@ def test_a_killed_worker_changes_nothing_in_the_world_and_is_told_of(
     assert ended.document["world_hash"] == inline_hashes[name]
     all_done(ended.document)
     [event] = ended.document["events"]
-    assert (event["kind"], event["subject"]) == ("worker-died", "zonesim worker 1")
-    assert event["detail"] == f"pid {victim} by signal 9"
-    assert (
-        f"zonesim worker 1 (pid {victim}) died and was replaced: by signal 9"
-        in ended.error.splitlines()
-    )
+    assert (event["kind"], event["worker"], event["pid"]) == ("worker-died", 1, victim)
+    assert event["detail"] == "by signal 9"
+    assert f"worker-died: worker 1 (pid {victim}), by signal 9" in ended.error.splitlines()
 
 
 @needs_titles

@@ -92,8 +92,8 @@ def surge(tmp_path_factory):
     return folder / "run", ended.document
 
 
-def faults(document) -> list[tuple[str, str]]:
-    return [(e["subject"], e["detail"]) for e in document["events"] if e["kind"] == "fault"]
+def faults(document) -> list[tuple[int | None, str]]:
+    return [(e["zone"], e["detail"]) for e in document["events"] if e["kind"] == "fault"]
 
 
 def test_what_goes_wrong_is_told_and_the_world_is_that_of_a_calm_run(run, surge):
@@ -105,10 +105,10 @@ def test_what_goes_wrong_is_told_and_the_world_is_that_of_a_calm_run(run, surge)
     assert ended.document["world_hash"] == calm["world_hash"]
     told = faults(ended.document)
     assert {"killed", "stopped", "stopped for 0.3 s"} <= {detail for _, detail in told}
-    assert ("zonesim zone 1", "killed") in told
-    assert ("zonesim zone 2", "stopped") in told
-    assert ("all zones", "8 players more for 1 s") in told
-    assert ("disk", "each write 20 ms longer for 1 s") in told
+    assert (1, "killed") in told
+    assert (2, "stopped") in told
+    assert (None, "8 players more for 1 s in all zones") in told
+    assert (None, "disk: each write 20 ms longer for 1 s") in told
     kinds = [event["kind"] for event in ended.document["events"]]
     assert kinds.count("zone-restarted") == kinds.count("zone-died") == 2
     assert "zone-hung" in kinds

@@ -21,7 +21,7 @@ def test_what_the_disk_refuses_is_told_while_the_run_goes_on(tmp_path):
             scenario, Stepping(scenario), pen, lambda _: None, lambda _: None, lambda _: None
         )
         (tmp_path / "run").rename(tmp_path / "away")
-        log.note("zone-died", "zonesim zone 0", "by signal 9")
+        log.note("zone-died", "by signal 9", zones=[0])
         end_s = time.monotonic() + LIMIT_S
         while not told and time.monotonic() < end_s:
             log.show({}, [], NOBODY)

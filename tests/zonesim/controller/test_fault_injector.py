@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from stand_ins import Events
 
 from zonesim.controller.fault_injector import Wrecker
 from zonesim.scenario.faults import (
@@ -28,7 +29,7 @@ class Sleepers:
 
     def __init__(self) -> None:
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.worker_processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.worker_processes: dict[int, subprocess.Popen[bytes]] = {}
         self.zone_processes: dict[int, subprocess.Popen[bytes]] = {}
         self.slowed: list[tuple[float, float]] = []
 
@@ -37,15 +38,15 @@ class Sleepers:
         return self.processes[-1]
 
     def start_worker(self, number: int) -> subprocess.Popen[bytes]:
-        process = self.worker_processes[f"zonesim worker {number}"] = self.start()
+        process = self.worker_processes[number] = self.start()
         return process
 
     def start_zone(self, zone: int) -> subprocess.Popen[bytes]:
         process = self.zone_processes[zone] = self.start()
         return process
 
-    def workers(self) -> dict[str, int]:
-        return {title: process.pid for title, process in self.worker_processes.items()}
+    def workers(self) -> dict[int, int]:
+        return {number: process.pid for number, process in self.worker_processes.items()}
 
     def zones(self) -> dict[int, int]:
         return {zone: process.pid for zone, process in self.zone_processes.items()}
@@ -66,7 +67,7 @@ def sleepers():
 
 @pytest.fixture
 def events():
-    return []
+    return Events()
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def wrecking(sleepers, events):
         def now_ns() -> int:
             return round(trio.current_time() * 1e9)
 
-        wrecker = Wrecker(faults, seed, sleepers, lambda *event: events.append(event), now_ns)
+        wrecker = Wrecker(faults, seed, sleepers, events.note, now_ns)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(wrecker.run)
             wrecker.begin(now_ns() + round(begin_in_s * 1e9))
@@ -118,7 +119,7 @@ async def test_a_worker_is_killed_when_its_time_has_come(
         assert events == []
         await trio.sleep(0.2)
         assert victim.wait(PATIENCE_S) == -signal.SIGKILL
-    assert events == [("fault", "zonesim worker 2", "killed")]
+    assert events == [("fault", "worker 2", "killed")]
     assert [process.poll() for process in others] == [None, None]
 
 
@@ -141,7 +142,7 @@ async def test_a_rate_kills_one_after_another(sleepers, events, wrecking, autoju
     async with wrecking(KillWorker(every_s=2)):
         for _ in range(3):
             await trio.sleep(2.1)
-            struck = sleepers.worker_processes.pop(events[-1][1])
+            struck = sleepers.worker_processes.pop(int(events[-1][1].removeprefix("worker ")))
             assert struck.wait(PATIENCE_S) == -signal.SIGKILL
     (left,) = sleepers.worker_processes.values()
     assert (len(events), left.poll()) == (3, None)
@@ -160,7 +161,7 @@ async def test_a_zone_is_killed_when_it_has_come_to_a_tick(
         wrecker.note_tick(1, 3)
         await trio.sleep(1)
         assert victim.wait(PATIENCE_S) == -signal.SIGKILL
-    assert events == [("fault", "zonesim zone 1", "killed")]
+    assert events == [("fault", "zone 1", "killed")]
     assert bystander.poll() is None
 
 
@@ -172,7 +173,7 @@ async def test_zones_that_share_a_process_die_together_and_the_event_says_so(
     sleepers.zone_processes |= {1: process, 2: process}
     async with wrecking(KillZone(at_s=0, zone=1)):
         await trio.sleep(1)
-    assert events == [("fault", "zonesim zone 1", "killed, and 2 more zones of its process")]
+    assert events == [("fault", "zone 1", "killed, and 2 more zones of its process")]
 
 
 @pytest.mark.trio
@@ -187,7 +188,7 @@ async def test_a_worker_stands_still_for_its_time_and_goes_on(
         assert is_stopped(victim)
         await trio.sleep(0.2)
         assert becomes(victim, stopped=False)
-    assert events == [("fault", "zonesim worker 1", "stopped for 3 s")]
+    assert events == [("fault", "worker 1", "stopped for 3 s")]
     assert victim.poll() is None
 
 
@@ -202,7 +203,7 @@ async def test_a_stall_without_an_end_lasts_until_the_wrecker_ends(
         assert becomes(worker, stopped=True)
     assert becomes(zone, stopped=False)
     assert becomes(worker, stopped=False)
-    assert events[0] == ("fault", "zonesim zone 0", "stopped")
+    assert events[0] == ("fault", "zone 0", "stopped")
 
 
 @pytest.mark.trio
@@ -232,9 +233,9 @@ async def test_who_stands_still_is_not_stopped_again_but_can_be_killed(
         assert victim.wait(PATIENCE_S) == -signal.SIGKILL
         replacement = sleepers.start_worker(1)
     assert events == [
-        ("fault", "zonesim worker 1", "stopped"),
-        ("fault", "zonesim worker 1", "stall-worker found nobody running"),
-        ("fault", "zonesim worker 1", "killed"),
+        ("fault", "worker 1", "stopped"),
+        ("fault", "worker 1", "stall-worker found no worker running"),
+        ("fault", "worker 1", "killed"),
     ]
     assert not is_stopped(replacement)
 
@@ -258,9 +259,9 @@ async def test_a_fault_that_finds_nobody_is_an_event_too(events, wrecking, autoj
     async with wrecking(*faults):
         await trio.sleep(4)
     assert events == [
-        ("fault", "workers", "kill-worker found nobody alive"),
-        ("fault", "zonesim worker 7", "kill-worker found nobody alive"),
-        ("fault", "zones", "stall-zone found nobody running"),
+        ("fault", "", "kill-worker found no worker alive"),
+        ("fault", "worker 7", "kill-worker found no worker alive"),
+        ("fault", "", "stall-zone found no zone running"),
     ]
 
 
@@ -277,8 +278,8 @@ async def test_who_has_ended_in_this_very_moment_is_nobody(
             patched.setattr("zonesim.controller.fault_injector.os.kill", kill)
             await trio.sleep(3)
     assert [detail for _, _, detail in events] == [
-        "kill-worker found nobody alive",
-        "stall-worker found nobody running",
+        "kill-worker found no worker alive",
+        "stall-worker found no worker running",
     ]
 
 
@@ -289,7 +290,7 @@ async def test_the_disk_is_slow_for_a_while_and_other_faults_do_not_wait(
     async with wrecking(SlowDisk(at_s=1, delay_ms=250, for_s=60), KillWorker(at_s=2)):
         await trio.sleep(2.1)
     assert sleepers.slowed == [(0.25, 60)]
-    assert events[0] == ("fault", "disk", "each write 250 ms longer for 60 s")
+    assert events[0] == ("fault", "", "disk: each write 250 ms longer for 60 s")
     assert len(events) == 2
 
 
@@ -304,9 +305,9 @@ async def test_surges_are_told_of_when_they_begin(events, wrecking, autojump_clo
         wrecker.note_tick(3, 5)
         await trio.sleep(1)
     assert events == [
-        ("fault", "all zones", "20 players more for 10 s"),
-        ("fault", "all zones", "20 players more for 10 s"),
-        ("fault", "zonesim zone 3", "1 player more for 1 s"),
+        ("fault", "", "20 players more for 10 s in all zones"),
+        ("fault", "", "20 players more for 10 s in all zones"),
+        ("fault", "zone 3", "1 player more for 1 s"),
     ]
 
 

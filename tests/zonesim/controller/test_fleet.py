@@ -12,6 +12,7 @@ import msgspec
 import pytest
 import trio
 import trio.testing
+from stand_ins import Events
 
 from zonesim.controller.fleet import START_S, Fleet, FleetPlan
 from zonesim.controller.zone_states import ZoneState
@@ -58,7 +59,7 @@ def place(fleet: Fleet) -> Host:
 
 
 @asynccontextmanager
-async def listening(*, awaited: bool = False, events: list | None = None):
+async def listening(*, awaited: bool = False, events: Events | None = None):
     """A fleet, and those whom it refused. ``awaited``: this process is one of it."""
     refused = []
     with tempfile.TemporaryDirectory() as folder, trio.fail_after(60):
@@ -66,7 +67,7 @@ async def listening(*, awaited: bool = False, events: list | None = None):
             FleetPlan(Path(folder) / "control", folder),
             lambda rows: None,
             lambda subject, reason: refused.append((subject, reason)),
-            lambda *event: events.append(event) if events is not None else None,
+            (Events() if events is None else events).note,
         )
         if awaited:
             host = place(fleet)
@@ -234,14 +235,14 @@ async def say_failed(path: str) -> None:
 
 
 async def test_a_zone_that_cannot_be_made_while_others_tick_is_an_event_and_a_death():
-    events = []
+    events = Events()
     async with listening(awaited=True, events=events) as (fleet, _, path):
         await fleet.order(LEG)
         await say_failed(path)
         await place(fleet).handle.killed.wait()
         assert place(fleet).why_killed == "failed: no room for a ring"
 
-    assert events == [("zone-failed", TITLE, "no room for a ring\na trace")]
+    assert events == [("zone-failed", "zone 7", "no room for a ring\na trace")]
 
 
 async def test_a_zone_that_cannot_be_made_at_the_beginning_ends_the_run():

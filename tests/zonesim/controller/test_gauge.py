@@ -9,14 +9,15 @@ import corororo as cr
 from zonesim.controller.gauge import Gauge, headroom
 from zonesim.controller.zone_states import ZoneState
 from zonesim.live.progress import Progress
-from zonesim.results.saved_run import Event
 from zonesim.results.step_info import StepInfo
 from zonesim.scenario.loading import Scenario
 from zonesim.wire.messages import WorkerTotals
 from zonesim.wire.ticks import TickRow
 
 NOBODY = cr.PoolStatistics((), (), 0, None)
-WORKER = cr.PoolStatistics((cr.WorkerStatus(1, 10, "zonesim worker 1", True),), (), 3, None)
+WORKER = cr.PoolStatistics(
+    (cr.WorkerStatus(1, 10, "zonesim worker 1", True, place=1),), (), 3, None
+)
 
 PERIOD_NS = 400_000_000
 BOTH = {0: ZoneState.READY, 1: ZoneState.ALLOCATED}
@@ -109,7 +110,7 @@ def test_a_new_step_begins_with_counts_of_zero(gauge):
 def test_workers_are_told_by_name_with_their_restarts(gauge):
     progress = gauge.progress(BOTH, [WorkerTotals(1, 1, 1, 1)], WORKER)
 
-    assert [line.name for line in progress.workers] == ["zonesim worker 1"]
+    assert [line.worker for line in progress.workers] == [1]
     assert progress.worker_restarts == 3
 
 
@@ -222,12 +223,11 @@ def test_figures_stand_while_a_step_is_written(gauge):
 def test_the_latest_events_are_told_with_their_time_since_the_run_began(gauge):
     now_ns = time.monotonic_ns()
     for number in range(20):
-        gauge.note(Event(1, now_ns + 10**9, "worker-died", f"worker {number}", "pid 1"))
+        gauge.note(now_ns + 10**9, f"worker-died: worker {number}")
 
     events = gauge.progress(BOTH, [], NOBODY).events
 
-    assert [event.subject for event in events] == [f"worker {n}" for n in range(12, 20)]
-    assert (events[0].kind, events[0].detail) == ("worker-died", "pid 1")
+    assert [event.text for event in events] == [f"worker-died: worker {n}" for n in range(12, 20)]
     assert 0 < events[0].at_s < 60
 
 

@@ -5,7 +5,7 @@ from zonesim.controller.worker_gauge import WorkerGauge
 from zonesim.wire.messages import WorkerTotals
 
 S = 1_000_000_000
-STAFF = [cr.WorkerStatus(n, 100 + n, f"zonesim worker {n}", True) for n in (1, 2)]
+STAFF = [cr.WorkerStatus(n, 100 + n, f"zonesim worker {n}", True, place=n) for n in (1, 2)]
 
 
 def shares(gauge: WorkerGauge, now_s: float, *busy_s: float) -> list[float]:

@@ -8,7 +8,7 @@ from zonesim.wire.messages import WorkerTotals, add_by_worker, done_since
 
 
 def status(number: int, place: int = 1) -> cr.WorkerStatus:
-    return cr.WorkerStatus(number, 1000 + number, f"zonesim worker {place}", True)
+    return cr.WorkerStatus(number, 1000 + number, f"zonesim worker {place}", True, place=place)
 
 
 def pool(*workers: cr.WorkerStatus, died: tuple[cr.WorkerStatus, ...] = ()) -> cr.PoolStatistics:
@@ -45,7 +45,7 @@ def test_a_step_counts_only_what_was_done_in_it():
     ledger.end_step([WorkerTotals(1, 2, 20, 200)])
 
     assert ledger.end_step([WorkerTotals(1, 5, 50, 500)]) == [
-        WorkerRecord("zonesim worker 1", 1001, batches=3, calls=30, busy_ns=300)
+        WorkerRecord(1, 1001, batches=3, calls=30, busy_ns=300)
     ]
 
 
@@ -57,8 +57,8 @@ def test_a_dead_worker_and_its_successor_are_one_place_with_one_restart():
     records = ledger.end_step([WorkerTotals(1, 1, 10, 100), WorkerTotals(3, 2, 20, 200)])
 
     assert records == [
-        WorkerRecord("zonesim worker 1", 1003, batches=3, calls=30, busy_ns=300, restarts=1),
-        WorkerRecord("zonesim worker 2", 1002),
+        WorkerRecord(1, 1003, batches=3, calls=30, busy_ns=300, restarts=1),
+        WorkerRecord(2, 1002),
     ]
 
 
@@ -97,10 +97,10 @@ def test_a_worker_that_was_retired_is_no_death_and_its_work_counts_until_it_is_g
 
     assert ledger.note(retiring) == ledger.note(retired) == []
     records = ledger.end_step([WorkerTotals(2, 1, 10, 100), WorkerTotals(3, 2, 20, 200)])
-    assert [(record.title[-1], record.calls, record.restarts) for record in records] == [
-        ("1", 0, 0),
-        ("2", 10, 0),
-        ("3", 20, 0),
+    assert [(record.worker, record.calls, record.restarts) for record in records] == [
+        (1, 0, 0),
+        (2, 10, 0),
+        (3, 20, 0),
     ]
     later = ledger.end_step([WorkerTotals(2, 1, 10, 100), WorkerTotals(3, 2, 20, 200)])
-    assert [record.title for record in later] == ["zonesim worker 1"]
+    assert [record.worker for record in later] == [1]

@@ -64,7 +64,7 @@ def test_what_happened_last_and_the_steps_before_are_told():
 
 
 def test_many_workers_are_told_by_their_spread():
-    workers = tuple(WorkerLine(f"worker {n}", n / 10) for n in range(11))
+    workers = tuple(WorkerLine(n, n / 10) for n in range(11))
 
     assert "workers 11 use 50%, 0% to 100%" in words(state(workers=workers))
 
@@ -146,7 +146,7 @@ def test_yellow_begins_at_80_percent_of_the_period_and_red_at_all_of_it(share, s
 def test_a_share_is_marked_as_it_is_written():
     shares = {0.794: "79%", 0.796: "80%!", 0.994: "99%!", 0.996: "100%!!"}
     for share, text in shares.items():
-        worker, busy = WorkerLine("worker 1", share), zone(1, utilisation=share)
+        worker, busy = WorkerLine(1, share), zone(1, utilisation=share)
         said = words(state(workers=(worker,), busiest=(busy,), utilisation_highest=share))
         assert said.split().count(text) >= 3
 

@@ -80,12 +80,13 @@ def test_what_is_no_file_is_no_view(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\0" * 100, b"[]", b'{"format": 1}', b'{"format": 2, "folder": "run"}']
+    "content",
+    [b"", b"\0" * 100, b"[]", b'{"format": 1}', b'{"format": 2, "folder": "run", "x": 1}'],
 )
 def test_a_view_of_another_format_or_none_is_refused_in_one_line(tmp_path, content):
     (tmp_path / VIEW_FILE).write_bytes(content)
 
-    with pytest.raises(ViewError, match="expected the view of a run in format 1, found: ") as error:
+    with pytest.raises(ViewError, match="expected the view of a run in format 2, found: ") as error:
         read_view(tmp_path)
 
     assert "\n" not in str(error.value)

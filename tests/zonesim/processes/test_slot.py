@@ -22,6 +22,7 @@ class StandIn:
     """A zone process of which nothing is known but whether it was killed."""
 
     def __init__(self) -> None:
+        self.pid = 4_711
         self.kills = 0
 
     def kill(self) -> None:

@@ -23,9 +23,9 @@ async def test_whoever_dies_is_started_again_and_waits_twice_as_long_each_time(j
 
     assert observer.started_s == [0, 10 + 1, 21 + 2, 33 + 4]
     assert observer.deaths == [host] * 4
-    died = ("zone-died", "zonesim zone 7", "with exit code 3")
+    died = ("zone-died", "zone 7", "with exit code 3")
     why = "died 4 times, the last time with exit code 3"
-    quarantined = ("zone-quarantined", "zonesim zone 7", f"{why}; it is not started again")
+    quarantined = ("zone-quarantined", "zone 7", f"{why}; it is not started again")
     assert observer.events == [died] * 4 + [quarantined]
     assert observer.given_up == [(host, why)]
     assert host.given_up
@@ -72,7 +72,7 @@ async def test_whoever_was_killed_died_of_the_reason_why(jumping):
         await trio.sleep(1)
         host.kill("killed: too slow")
 
-    assert observer.events[0] == ("zone-died", "zonesim zone 7", "killed: too slow")
+    assert observer.events[0] == ("zone-died", "zone 7", "killed: too slow")
     assert observer.given_up[0][1] == "died 1 times, the last time killed: too slow"
 
 

@@ -176,7 +176,7 @@ async def test_a_process_that_is_stopped_is_found_its_stack_told_and_it_is_kille
 
     assert process.was_killed()
     [(kind, subject, detail)] = observer.events
-    assert (kind, subject) == ("zone-hung", "zonesim zone 7")
+    assert (kind, subject) == ("zone-hung", "zone 7")
     first, *stack = detail.splitlines()
     assert first.startswith("silent for ")
     assert first.endswith(" s: it is stopped")
@@ -337,7 +337,7 @@ async def test_of_many_only_the_one_that_hangs_is_killed_also_if_it_came_later(s
             await until(lambda: late.killed)
             nursery.cancel_scope.cancel()
 
-    assert [subject for _, subject, _ in observer.events] == ["zonesim zone 3"]
+    assert [subject for _, subject, _ in observer.events] == ["zone 3"]
     assert [process.killed for process in (*processes.values(), late)] == [False, False, True]
     assert [host.handle for host in hosts.values()] == [*processes.values(), None]
 

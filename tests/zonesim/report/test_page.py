@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from zonesim.report.page import redraw, write_report
-from zonesim.results.saved_run import OutputError, RunError, StepInfo
+from zonesim.results.saved_run import Event, OutputError, RunError, StepInfo
 from zonesim.results.writer import RunWriter
 from zonesim.wire.ticks import TickRow
 
@@ -102,7 +102,9 @@ def write_run(
             )
             pen.add_ticks(step, [row(zone, tick) for zone in range(zones) for tick in range(ticks)])
             if detail:
-                pen.add_event(step, 10**15 + 2_500 * MS, "worker-died", "zonesim worker 0", detail)
+                pen.add_event(
+                    Event(step, 10**15 + 2_500 * MS, "worker-died", detail, worker=1, pid=17)
+                )
             pen.end_step(step, 2.0, 5.5)
         pen.finish("9f00000000000001")
     return directory
@@ -180,7 +182,7 @@ def test_kept_limits_are_named_too(tmp_path):
 
 def test_events_are_timed_from_the_first_tick(tmp_path):
     rows = page_of(write_report(write_run(tmp_path, detail="signal 9"))).rows
-    assert ["2.500", "1", "worker-died", "zonesim worker 0", "signal 9"] in rows
+    assert ["2.500", "1", "worker-died", "worker 1 (pid 17)", "signal 9"] in rows
 
 
 def test_a_report_without_figures_says_so(tmp_path):
@@ -190,7 +192,7 @@ def test_a_report_without_figures_says_so(tmp_path):
 
 def test_a_run_without_a_tick_has_a_report(tmp_path):
     path = redraw(write_run(tmp_path, ticks=0, detail="signal 9"))
-    assert ["0.000", "1", "worker-died", "zonesim worker 0", "signal 9"] in page_of(path).rows
+    assert ["0.000", "1", "worker-died", "worker 1 (pid 17)", "signal 9"] in page_of(path).rows
 
 
 def test_a_run_that_did_not_finish_has_a_report(tmp_path):

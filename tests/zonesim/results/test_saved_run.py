@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from zonesim.results import run_file
 from zonesim.results.saved_run import (
+    Event,
     OutputError,
     RunError,
     Summary,
@@ -37,8 +38,8 @@ def write_run(directory: Path, limits: dict[str, float] | None = None) -> Summar
             pen.begin_step(step_info(step, zones))
             for zone in range(zones):
                 pen.add_ticks(step, [row(zone, tick) for tick in range(25)])
-            pen.add_worker(step, "zonesim worker 0", 4_711, 9_900, 175, 2_000 * MS, 1)
-            pen.add_event(step, 10**15 + step, "worker-died", "zonesim worker 0", "signal 9")
+            pen.add_worker(step, 0, 4_711, 9_900, 175, 2_000 * MS, 1)
+            pen.add_event(Event(step, 10**15 + step, "worker-died", "signal 9", worker=0))
             pen.end_step(step, 10.0, 5.5)
         return pen.finish("9f00000000000001")
 
@@ -88,7 +89,7 @@ def test_a_step_is_summed_up_with_its_workers(tmp_path):
     with writer(tmp_path) as pen:
         pen.begin_step(step_info(1, 2))
         pen.add_ticks(1, [row(zone, tick) for zone in range(2) for tick in range(25)])
-        pen.add_worker(1, "zonesim worker 0", 4_711, 9_900, 175, 4_000 * MS, 0)
+        pen.add_worker(1, 0, 4_711, 9_900, 175, 4_000 * MS, 0)
         pen.end_step(1, 10.0, 5.5)
         (ended,) = pen.finish("").steps
     assert (ended.ticks, ended.tps, ended.pss_mb_per_zone) == (50, 2.5, 5.5)
@@ -98,7 +99,7 @@ def test_a_step_is_summed_up_with_its_workers(tmp_path):
 def test_workers_whose_number_changed_count_for_as_long_as_they_were_there(tmp_path):
     with writer(tmp_path) as pen:
         pen.begin_step(step_info(1, 1))
-        pen.add_worker(1, "zonesim worker 0", 4_711, 9_900, 175, 4_000 * MS, 0)
+        pen.add_worker(1, 0, 4_711, 9_900, 175, 4_000 * MS, 0)
         pen.end_step(1, 10.0, None, workers=1.25)
         (ended,) = pen.finish("").steps
     assert ended.workers == 1.25
@@ -156,7 +157,7 @@ def test_summary_json_has_the_documented_keys_and_is_indented(tmp_path):
     write_run(tmp_path, {"lost": 0})
     text = (tmp_path / "summary.json").read_text()
     found = json.loads(text)
-    assert text.startswith('{\n  "format": 1,\n')
+    assert text.startswith('{\n  "format": 2,\n')
     assert list(found) == [
         "format",
         "scenario",
@@ -244,7 +245,7 @@ def test_a_full_disk_ends_no_run_and_its_summary_has_all_figures(tmp_path):
     [line] = lines
     assert line.startswith(f"{tmp_path}/run.sqlite: the figures of the run cannot be written, got")
     [event] = summary.events
-    assert (event.kind, event.subject) == ("results-unwritable", "run.sqlite")
+    assert event.kind == "results-unwritable"
     assert event.detail == line
     assert json.loads((tmp_path / "summary.json").read_text())["steps"][2]["ticks"] == 600
 
@@ -342,7 +343,7 @@ def test_a_file_that_is_no_run_is_refused_in_one_line(tmp_path, content):
 @pytest.mark.parametrize(
     ("damage", "found"),
     [
-        ("UPDATE runs SET format = 2", "format 2"),
+        ("UPDATE runs SET format = 1", "format 1"),
         ("DELETE FROM runs", "format None"),
         ("UPDATE runs SET machine = '{'", "truncated"),
         ("UPDATE runs SET seed = 'x'", "seed"),
@@ -392,14 +393,14 @@ from zonesim.results.run_file import RunFile, insertion
 
 file = RunFile(Path(sys.argv[1]) / RUN_FILE, SCHEMA, print)
 file.begin("runs", (FORMAT, "chains", 1, "{}", "{}", "{}", "", "", "{}"))
-add = insertion("events", ("",) * 5)
-file.write(add, [(1, 1, "zone-died", "zonesim zone 0", "saved")])
+add = insertion("events", ("",) * 7)
+file.write(add, [(1, 1, "zone-died", "saved", 0, None, None)])
 
 def rows():
     for number in range(8_000):
         if number == 7_900:  # more than its cache holds: some of it is in the file by now
             os.kill(os.getpid(), signal.SIGKILL)
-        yield (1, number, "zone-died", "zonesim zone 0", "x" * 100)
+        yield (1, number, "zone-died", "x" * 100, 0, None, None)
 
 file.write(add, rows())
 """

@@ -16,7 +16,7 @@ from made_up_run import row, step_info, writer
 from zonesim.results import run_queue
 from zonesim.results import writer as run_writer
 from zonesim.results.run_file import RunFile, insertion
-from zonesim.results.saved_run import FORMAT, RUN_FILE, SCHEMA, OutputError, load_run
+from zonesim.results.saved_run import FORMAT, RUN_FILE, SCHEMA, Event, OutputError, load_run
 from zonesim.results.writer import RunWriter
 
 LIMIT_S = 60.0
@@ -55,8 +55,8 @@ def write_steps(pen: RunWriter, *steps: int) -> None:
     for step in steps:
         pen.begin_step(step_info(step, 1))
         pen.add_ticks(step, [row(0, tick) for tick in range(600)])
-        pen.add_event(step, step, "zone-died", "zonesim zone 0", f"in step {step}")
-        pen.add_worker(step, "zonesim worker 1", 7, 1, 1, 1, 0)
+        pen.add_event(Event(step, step, "zone-died", f"in step {step}", zone=0))
+        pen.add_worker(step, 1, 7, 1, 1, 1, 0)
         pen.end_step(step, 1.0, float(step))
 
 
@@ -145,7 +145,7 @@ def test_the_end_of_a_run_waits_with_patience_for_a_disk_that_stalls_for_good(
                 stall.enter_context(stalled(folder))
                 monkeypatch.setattr(run_writer, "HURRY_S" if hurried else "PATIENCE_S", 0.3)
                 monkeypatch.setattr(run_writer, "PATIENCE_S" if hurried else "HURRY_S", LIMIT_S)
-                pen.add_event(1, 1, "zone-died", "zonesim zone 0", "")
+                pen.add_event(Event(1, 1, "zone-died", "", zone=0))
                 pen.finish("0" * 16, lambda: hurried)
 
         threads: list[threading.Thread] = []
@@ -254,12 +254,12 @@ def test_what_is_written_after_a_late_save_is_in_the_file_as_well(tmp_path, told
     with contextlib.closing(file):
         file.begin("runs", (FORMAT, "chains", 1, "{}", "{}", "{}", "", "", "{}"))
         folder.rename(away)
-        add = insertion("events", ("",) * 5)
-        file.write(add, [(1, 1, "zone-died", "zonesim zone 0", "while it was away")])
+        add = insertion("events", ("",) * 7)
+        file.write(add, [(1, 1, "zone-died", "while it was away", 0, None, None)])
         assert len(told) == 1
         away.rename(folder)
         assert file.save()
-        file.write(add, [(1, 2, "zone-died", "zonesim zone 0", "afterwards")])
+        file.write(add, [(1, 2, "zone-died", "afterwards", 0, None, None)])
 
     details = [event.detail for event in load_run(folder).events]
     assert details == ["while it was away", "afterwards"]
@@ -301,7 +301,7 @@ def test_what_waits_for_a_disk_is_bounded_and_who_has_masses_of_it_is_told_once(
 def test_a_slow_disk_has_fewer_writes_to_do_the_more_there_is_to_write(pen, folder):
     with stalled(folder):
         for number in range(1_000):
-            pen.add_event(1, number, "zone-died", "zonesim zone 0", str(number))
+            pen.add_event(Event(1, number, "zone-died", str(number), zone=0))
     before = pen._file._writes
     summary = pen.finish("")
 

@@ -286,7 +286,7 @@ async def test_a_zone_whose_checkpoint_is_broken_begins_anew_and_says_why(saving
 
     assert Ready({0: 0}) in said
     [told] = [message for message in said if isinstance(message, Told)]
-    assert (told.kind, told.subject) == ("checkpoint-unusable", "zonesim zone 0")
+    assert (told.kind, told.zone) == ("checkpoint-unusable", 0)
     assert "holds only 8 bytes" in told.detail
 
 
@@ -429,7 +429,7 @@ async def test_who_comes_while_a_zone_ends_is_not_taken_in_and_left_behind(
         drained = await heard_of(wire, Drained)
         monkeypatch.setattr("zonesim.zone.process.SURE_S", 1.0)
         await wire.send(Drain([0]))
-        while (await heard_of(wire, Told)).subject != "zonesim zone 0":
+        while (await heard_of(wire, Told)).zone != 0:
             pass
         # It has given its players away, and waits for the disk.
         await wire.send(Adopt(5, 0, drained.players))

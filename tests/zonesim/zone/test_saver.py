@@ -186,7 +186,7 @@ def test_a_checkpoint_that_cannot_be_used_is_told_and_the_zone_begins_anew(saver
     checkpoint_path(folder, 3).write_bytes(b"nonsense")
     assert saver.load(3) is None
     [message] = told
-    assert (message.kind, message.subject) == ("checkpoint-unusable", "zonesim zone 3")
+    assert (message.kind, message.zone) == ("checkpoint-unusable", 3)
     assert "zone-3.checkpoint holds only 8 bytes" in message.detail
 
 
@@ -377,7 +377,7 @@ async def test_a_disk_that_refuses_is_told_once_and_again_after_it_has_recovered
 ):
     expected = Told(
         "checkpoint-unwritable",
-        "zonesim zone 3",
+        3,
         f"no checkpoint can be written: {reason}; it is tried again",
     )
     for times in (1, 2):
@@ -410,12 +410,12 @@ async def test_each_zone_that_cannot_be_saved_is_told_of_and_recovers_for_itself
     with full(folder):
         for zone in (3, 4, 3, 4):
             await save_after(saver, zone, 1)
-    assert [message.subject for message in told] == ["zonesim zone 3", "zonesim zone 4"]
+    assert [message.zone for message in told] == [3, 4]
     await save_after(saver, 4, 2)
     with full(folder):
         for zone in (3, 4):
             await save_after(saver, zone, 3)
-    assert [message.subject for message in told[2:]] == ["zonesim zone 4"]
+    assert [message.zone for message in told[2:]] == [4]
 
 
 @pytest.mark.trio
