@@ -47,9 +47,6 @@ from ._pool import AttachedPool as AttachedPool
 from ._pool import PoolStatistics as PoolStatistics
 from ._pool import WorkerPool as WorkerPool
 from ._pool import WorkerStatus as WorkerStatus
-from ._pool import forkserver as forkserver
-from ._pool import forkserver_pid as forkserver_pid
-from ._pool import kill_forkserver as kill_forkserver
 from ._transfer import AsyncTaskFunction as AsyncTaskFunction
 from ._transfer import async_task as async_task
 from ._transfer import keep as keep

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import wait
 
 from corororo._exceptions import SessionError
+from corororo._platform import explaining_open_files, is_out_of_files
 from corororo._ring import (
     NO_WORKER,
     Descriptor,
@@ -22,20 +23,19 @@ from corororo._ring import (
     FifoWriter,
     Kind,
     Session,
-    explaining_open_files,
-    is_out_of_files,
     remove_file,
     write_file,
 )
 from corororo._worker._main import RETIRED
-from corororo._worker._stacks import ANSWER_S, ASK
 from corororo.abc import Clock
+from corororo.processes import ANSWER_S, STACK_SIGNAL, process_state
+from corororo.processes._forkserver import wake_stopped_forkserver
+from corororo.processes._process import means_stopped
 
 from ._notices import News
-from ._process import WorkerProcess, wake_stopped_forkserver
+from ._process import WorkerProcess
 from ._registry import Roster
 from ._spawning import RETRY_S, Hiring
-from ._stopped import means_stopped, state_of
 
 LOOK_S = 0.05  # between two looks for workers that stand still, however many zones ask
 SWEEP_S = 3.0  # between two looks for what nobody tells of
@@ -178,7 +178,7 @@ class Minder:
         """A worker that was stopped by a signal keeps what it has, and may keep it for ever."""
         self._next_look = self._clock.now() + LOOK_S
         for worker in self._roster.everyone():
-            state = state_of(worker.pid)
+            state = process_state(worker.pid, ask_ps=True)
             if means_stopped(state):
                 self._end_hung(worker, STOPPED, on_request=False)
             elif state.startswith("Z") and worker.exit_code() is None:
@@ -200,7 +200,7 @@ class Minder:
         worker.killed_on_request = on_request
         worker.why_killed, worker.hung = why, True
         worker.kill_at = self._clock.now() + ANSWER_S
-        worker.send_signal(ASK)
+        worker.send_signal(STACK_SIGNAL)
         worker.send_signal(signal.SIGCONT)  # one that is stopped answers when it goes on
 
     def _kill_those_that_do_not_answer(self) -> None:

@@ -12,11 +12,6 @@ from corororo._transfer._config import PoolConfig
 from corororo.abc import IdleStrategy
 
 
-def usable_cpus() -> int:
-    """CPUs that this process may run on."""
-    return len(os.sched_getaffinity(0)) if HAS_AFFINITY else os.cpu_count() or 1
-
-
 def cpus_to_pin(pin: Literal["spread"] | Sequence[int] | None) -> tuple[int, ...]:
     """The CPUs that ``pin`` names; raises ValueError for those that cannot be used."""
     if pin is None:

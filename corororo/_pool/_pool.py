@@ -15,7 +15,8 @@ import msgspec
 from corororo._core import Inline
 from corororo._exceptions import PoolClosed, PoolFailed
 from corororo._idle import Park
-from corororo._ring import CALLS_MAX, Session, explaining_open_files, told_after_fork
+from corororo._platform import explaining_open_files, usable_cpus
+from corororo._ring import CALLS_MAX, Session, told_after_fork
 from corororo._transfer._config import PoolConfig, read_config, write_config
 from corororo._transfer._shared_ring import SharedRing
 from corororo._worker._lifeline import die_with_owner
@@ -28,7 +29,6 @@ from ._options import (
     check_resize,
     check_seconds,
     cpus_to_pin,
-    usable_cpus,
 )
 from ._registry import PoolStatistics
 from ._spawning import Plan

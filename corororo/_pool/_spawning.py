@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from corororo._ring import Session, is_out_of_files
+from corororo._platform import is_out_of_files
+from corororo._ring import Session
 from corororo.abc import IdleStrategy
 
 from ._process import WorkerProcess

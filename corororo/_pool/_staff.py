@@ -12,9 +12,10 @@ from pathlib import Path
 from corororo._clock import SystemClock
 from corororo._exceptions import PoolClosed, PoolFailed
 from corororo._ring import FifoReader, FifoWriter, Session
+from corororo.processes import kill_forkserver
 
 from ._monitor import Minder
-from ._process import WorkerProcess, kill_forkserver
+from ._process import WorkerProcess
 from ._registry import PoolStatistics, Roster
 from ._spawning import Hiring, Plan
 

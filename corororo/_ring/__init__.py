@@ -16,14 +16,13 @@ from ._layout import Kind as Kind
 from ._layout import RecordHeader as RecordHeader
 from ._layout import record_bytes as record_bytes
 from ._layout import reply_offset as reply_offset
-from ._limits import explaining_open_files as explaining_open_files
-from ._limits import is_out_of_files as is_out_of_files
 from ._memory import RingMemory as RingMemory
 from ._places import FoundSession as FoundSession
 from ._places import candidate_bases as candidate_bases
 from ._places import find_sessions as find_sessions
 from ._places import free_bytes as free_bytes
 from ._places import is_left_behind as is_left_behind
+from ._places import owner_lives as owner_lives
 from ._places import remove_session as remove_session
 from ._places import remove_stale_sessions as remove_stale_sessions
 from ._places import stale_sessions as stale_sessions

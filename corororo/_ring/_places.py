@@ -117,6 +117,14 @@ def is_unlocked(directory: Path) -> bool:
     return True
 
 
+def owner_lives(directory: Path) -> bool:
+    """Whether the owner of a session holds its lock."""
+    try:
+        return not is_unlocked(directory)
+    except FileNotFoundError:
+        return False
+
+
 def is_left_behind(directory: Path, pid: int) -> bool:
     """Whether something without a lock has stood there for a while, and its owner is gone.
 

@@ -27,7 +27,7 @@ from ._places import (
     UNFINISHED_PREFIX,
     candidate_bases,
     free_bytes,
-    is_unlocked,
+    owner_lives,
     remove_session,
     remove_stale_sessions,
 )
@@ -89,11 +89,7 @@ class Session:
 
     def check_owner_lives(self) -> None:
         """Raise PoolClosed unless the owner holds its lock."""
-        try:
-            gone = is_unlocked(self.directory)
-        except FileNotFoundError:
-            gone = True
-        if gone:
+        if not owner_lives(self.directory):
             raise PoolClosed(f"{self.directory}: the owner of this pool is gone")
 
     @property

@@ -11,7 +11,8 @@ import zlib
 import msgspec
 
 from corororo._exceptions import SessionError
-from corororo._ring import Descriptor, Kind, Session, explaining_open_files, remove_file
+from corororo._platform import explaining_open_files
+from corororo._ring import Descriptor, Kind, Session, remove_file
 from corororo.abc import WorkerUse
 
 from ._batching import Batch

@@ -21,6 +21,7 @@ from corororo._exceptions import (
     PoolFailed,
 )
 from corororo._idle import AdaptiveSpin
+from corororo._platform import explaining_open_files, is_out_of_files
 from corororo._ring import (
     NO_WORKER,
     Descriptor,
@@ -30,8 +31,6 @@ from corororo._ring import (
     RingMemory,
     RingStatistics,
     Session,
-    explaining_open_files,
-    is_out_of_files,
     remove_file,
     told_after_fork,
 )

@@ -1,8 +1,7 @@
-"""What ties a process to the owner of its session: its title, and its end. Knows no batches."""
+"""Ends a process together with the owner of its session."""
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import select
@@ -10,32 +9,11 @@ import signal
 import threading
 
 from corororo._exceptions import PoolClosed
-from corororo._platform import HAS_SIGIO, HAS_TITLES
+from corororo._platform import HAS_SIGIO
 from corororo._ring import Session
 
 LOOK_S = 1.0  # between two looks whether the owner lives, where no wake-up has come
 SELECT_MAX = 1024  # from this file descriptor on select takes none
-
-
-def prepare_titles() -> None:
-    """To be called before this process changes its environment, beside which titles stand."""
-    if not HAS_TITLES:
-        return
-    with contextlib.suppress(ImportError):  # an optional comfort
-        import setproctitle
-
-        setproctitle.getproctitle()  # finds its place in memory at the first call, and keeps it
-
-
-def set_title(title: str) -> None:
-    """Name this process, so that ps and top show who is who; where that can be done."""
-    if not HAS_TITLES:
-        return
-    try:
-        import setproctitle
-    except ImportError:
-        return  # an optional comfort
-    setproctitle.setproctitle(title)
 
 
 def die_with_owner(session: Session) -> None:

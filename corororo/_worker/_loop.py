@@ -10,6 +10,7 @@ from typing import Any
 from corororo._clock import SystemClock
 from corororo._exceptions import FifoFull, PoolClosed, ReplyTooLarge
 from corororo._idle import Park
+from corororo._platform import is_out_of_files
 from corororo._ring import (
     Descriptor,
     FifoReader,
@@ -18,7 +19,6 @@ from corororo._ring import (
     RecordHeader,
     RingMemory,
     Session,
-    is_out_of_files,
     remove_file,
     write_file,
 )

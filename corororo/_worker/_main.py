@@ -14,10 +14,10 @@ from corororo._platform import raise_open_file_limit
 from corororo._ring import Session
 from corororo._transfer._config import read_config
 from corororo.abc import IdleStrategy
+from corororo.processes import dump_stacks_on_signal, set_title
 
-from ._lifeline import die_with_owner, set_title
+from ._lifeline import die_with_owner
 from ._loop import Worker
-from ._stacks import die_with_stacks
 
 RETIRE_SIGNAL = signal.SIGUSR2  # asks a worker to end after the batch that it runs
 RETIRED = 83  # the exit code of a worker that ended because it was asked to
@@ -42,7 +42,7 @@ def worker_main(
         die_with_owner(session)
     except PoolClosed:
         return  # the owner went before we came
-    die_with_stacks(session.stacks(number))
+    dump_stacks_on_signal(session.stacks(number), then_exit=True)
     for module in imports:
         importlib.import_module(module)
     worker = Worker(session, read_config(session), number, idle)

@@ -71,6 +71,7 @@ def both_are_replaced(pool: cr.WorkerPool, restarts: int) -> None:
 INTERRUPTED_AT_BIRTH = """
     import os, signal, sys, time
     import corororo as cr
+    from corororo.processes import forkserver
 
     if __name__ == "__mp_main__":  # as a child of the fork server imports its parent's program
         os.kill(os.getpid(), signal.SIGINT)
@@ -104,7 +105,7 @@ def test_ctrl_c_ends_other_children_of_the_server_once_their_work_begins(
 ) -> None:
     program = f"""{INTERRUPTED_AT_BIRTH}
     if __name__ == "__main__":
-        child = cr.forkserver().Process(target=wait_for_ctrl_c)
+        child = forkserver().Process(target=wait_for_ctrl_c)
         child.start()
         child.join(20)
         print(child.exitcode)
@@ -117,6 +118,7 @@ def test_ctrl_c_ends_other_children_of_the_server_once_their_work_begins(
 UNBLOCKED_AT_LAST = """
     import os, signal, sys, time
     import corororo as cr
+    from corororo.processes import forkserver
 
     def is_blocked():
         return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
@@ -148,7 +150,7 @@ def test_other_children_of_the_server_hear_ctrl_c_whatever_became_of_it(
     program = f"""{UNBLOCKED_AT_LAST}
     if __name__ == "__main__":
         sys.argv = [sys.argv[0], {life!r}]
-        child = cr.forkserver().Process(target=tell)
+        child = forkserver().Process(target=tell)
         child.start()
         child.join(20)
     """

@@ -18,8 +18,9 @@ LIBRARY_ROOMS = {
     "_ring": set[str](),
     "_core": set[str](),
     "_transfer": {"_ring", "_core"},
-    "_worker": {"_ring", "_transfer"},
-    "_pool": {"_ring", "_core", "_transfer", "_worker"},
+    "processes": {"_ring"},
+    "_worker": {"_ring", "_transfer", "processes"},
+    "_pool": {"_ring", "_core", "_transfer", "_worker", "processes"},
     "testing": {"_core", "_pool"},
 }
 SIMULATOR_ROOMS = (
@@ -191,11 +192,6 @@ def test_one_place_of_each_package_asks_which_system_this_is() -> None:
     }
 
 
-def test_the_simulator_hears_in_one_place_what_the_system_lacks() -> None:
-    paths = [path for path in SIMULATOR if module_name(path) != "zonesim.system.operating_system"]
-    assert breaches(paths, "corororo._platform", "setproctitle") == []
-
-
 def test_what_only_some_systems_have_is_used_behind_a_flag() -> None:
     """Whoever calls it or opens it also imports the flag that says whether it is there."""
     guards = {
@@ -213,7 +209,8 @@ def test_what_only_some_systems_have_is_used_behind_a_flag() -> None:
         if module_name(path) != "corororo._platform"
         for flag, things in guards.items()
         for thing in things
-        if thing in words(path) and f"corororo._platform.{flag}" not in imported(path)
+        if thing in words(path)
+        and not {f"corororo.{home}.{flag}" for home in ("_platform", "processes")} & imported(path)
     ]
     assert unguarded == []
 

@@ -7,7 +7,7 @@ from functools import partial
 from statistics import fmean
 
 import corororo as cr
-from zonesim.system.operating_system import usable_cpus
+from corororo.processes import usable_cpus
 
 from .core import timed_us
 from .empty_work import number

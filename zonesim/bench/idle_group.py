@@ -15,7 +15,8 @@ from statistics import fmean, median
 from typing import NamedTuple
 
 import corororo as cr
-from zonesim.system.operating_system import cpus_to_hold, usable_cpus
+from corororo.processes import usable_cpus
+from zonesim.system.operating_system import cpus_to_hold
 
 from .core import CHAINS, tick_chains, timed_us
 from .crowd import Waiting, crowd

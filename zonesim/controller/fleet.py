@@ -10,7 +10,7 @@ from functools import partial
 
 import trio
 
-import corororo as cr
+from corororo.processes import kill_forkserver, usable_cpus
 from zonesim.controller.fleet_answers import FleetAnswers
 from zonesim.controller.fleet_orders import FleetPlan as FleetPlan
 from zonesim.controller.zone_states import ZoneState
@@ -19,7 +19,6 @@ from zonesim.processes.server_watch import ServerWatch
 from zonesim.processes.slot import Host
 from zonesim.processes.supervisor import LOOK_S, OnEvent, Supervisor
 from zonesim.system.errors import RunFailed
-from zonesim.system.operating_system import usable_cpus
 from zonesim.wire.listener import OnRefused
 from zonesim.wire.messages import Adopt, Halt, Leg, SlowDisk, Stop
 from zonesim.wire.ticks import TickRow
@@ -204,7 +203,7 @@ class Fleet(FleetAnswers):
                 if host.handle is not None:
                     nursery.start_soon(host.handle.stop)
         if any(not handle.has_ended() for handle in self._untold):
-            cr.kill_forkserver()  # it hangs: this process would wait for its word for ever
+            kill_forkserver()  # it hangs: this process would wait for its word for ever
 
     def _end(self) -> None:
         """From now on the end of a process is what was wanted."""
@@ -275,7 +274,7 @@ class Fleet(FleetAnswers):
                 handle = await trio.to_thread.run_sync(start, abandon_on_cancel=True)
                 self._untold = [*(one for one in self._untold if not one.has_ended()), handle]
                 return handle
-            cr.kill_forkserver()  # the next start finds none, and has a new one
+            kill_forkserver()  # the next start finds none, and has a new one
         raise TimeoutError(f"the fork server started nothing within {START_S:.0f} s")
 
     def _host_at(self, number: int) -> Host:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from corororo._ring import candidate_bases, free_bytes
+from corororo.processes import candidate_bases, free_bytes
 from zonesim.doctor.cgroup import GroupLimits, read_limits
 from zonesim.system.machine import describe_machine, version, versions
 from zonesim.system.operating_system import (

@@ -9,8 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import corororo as cr
-from corororo._ring import Session
+from corororo.processes import owner_lives
 from zonesim.live.view_file import NoView, View, read_view
 from zonesim.results.step_table import count_zones
 from zonesim.system.sessions import live_runs
@@ -63,9 +62,8 @@ def listed(runs: list[WatchedRun]) -> list[str]:
 
 def follow(session: Path, sleep: Callable[[float], None] = time.sleep) -> Iterator[View]:
     """The views of a run until it ends, a few a second. Raises ViewError."""
-    with suppress(cr.PoolClosed, NoView):  # that is how the end of a run looks
-        while True:
-            Session.attach(str(session))  # raises where its owner is gone
+    with suppress(NoView):  # the run has ended in this moment
+        while owner_lives(session):
             yield read_view(session)
             sleep(LOOK_S)
 

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import trio
 
-from corororo import forkserver
+from corororo.processes import DEAD, forkserver, is_dead, process_state
 from zonesim.processes.preload import PRELOAD
-from zonesim.system.operating_system import DEAD, process_state
 from zonesim.system.stacks import stack_path
 from zonesim.zone.process import zone_process_main
 
@@ -83,9 +82,5 @@ class ZoneProcessHandle:
         code = self._process.exitcode
         if code != FORK_SERVER_LOST:
             return code is not None
-        try:  # its parent is gone, and could not tell what became of it
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        # Where nobody reaps the orphans, as in a container without an init, it stays as a zombie.
-        return process_state(self.pid) in DEAD
+        # Its parent is gone. Without an init, as in some containers, an orphan stays a zombie.
+        return is_dead(self.pid)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 import corororo as cr
-from zonesim.system.open_files import raise_open_file_limit
+from corororo.processes import forkserver
+from zonesim.system.open_files import allow_files_for
 
 PRELOAD = (
     "zonesim.zone.process",
@@ -20,6 +21,6 @@ def start_fork_server(zones: int) -> None:
     Its children are to be so many zones, and have the limits that it has: raises RunFailed where
     they would need more open files than there may be. Does nothing where it runs already.
     """
-    raise_open_file_limit(zones)
+    allow_files_for(zones)
     with suppress(OSError, cr.SessionError):  # whoever starts the workers meets it, and tells of it
-        cr.forkserver(PRELOAD)
+        forkserver(PRELOAD)

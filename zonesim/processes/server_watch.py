@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import corororo as cr
-from zonesim.system.operating_system import DEAD, process_state
+from corororo.processes import DEAD, forkserver_pid, process_state
 
 
 class ServerWatch:
@@ -13,7 +12,7 @@ class ServerWatch:
 
     def __init__(
         self,
-        pid_now: Callable[[], int | None] = cr.forkserver_pid,
+        pid_now: Callable[[], int | None] = forkserver_pid,
         state_of: Callable[[int], str] = process_state,
     ) -> None:
         self._pid_now, self._state_of = pid_now, state_of

@@ -11,11 +11,12 @@ from typing import Protocol
 
 import trio
 
+from corororo.processes import process_state
 from zonesim.processes.handle import ZoneProcessHandle
 from zonesim.processes.health import IS_STOPPED, SLEEPING, STOPPED, Look, why_it_hangs
 from zonesim.processes.slot import Host
 from zonesim.scenario.supervision import Supervision
-from zonesim.system.operating_system import cpu_ns, process_state
+from zonesim.system.operating_system import cpu_ns
 from zonesim.system.stacks import stacks_of
 
 LOOK_S = 0.1

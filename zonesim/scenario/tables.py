@@ -284,9 +284,7 @@ class Scenario(_Table, frozen=True):
             return self.workers.min
         if self.workers != "auto":
             return self.workers
-        from zonesim.system.operating_system import (
-            usable_cpus,  # with all of corororo, which --help can do without
-        )
+        from corororo.processes import usable_cpus  # slow to import, and --help needs none of it
 
         return usable_cpus()
 

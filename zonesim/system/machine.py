@@ -6,7 +6,8 @@ import os
 import platform
 from importlib import metadata
 
-from zonesim.system.operating_system import peak_memory_bytes, read_proc, usable_cpus
+from corororo.processes import usable_cpus
+from zonesim.system.operating_system import peak_memory_bytes, read_proc
 
 PACKAGES = ("corororo", "trio", "msgspec", "scipy", "matplotlib")
 

@@ -1,9 +1,8 @@
-"""The limit on open files: raised as far as it goes, or named. Knows no processes."""
+"""How many open files a run of so many zones needs."""
 
 from __future__ import annotations
 
-import resource
-
+from corororo.processes import raise_open_file_limit
 from zonesim.system.errors import RunFailed
 
 FOR_EACH_ZONE = 6  # of the controller, the fork server and each worker, whichever needs most
@@ -20,14 +19,12 @@ def zones_for(files: int) -> int:
     return max(0, (files - FOR_THE_REST) // FOR_EACH_ZONE)
 
 
-def raise_open_file_limit(zones: int) -> None:
-    """Have room for ``zones``, in this process and those started later; raises RunFailed."""
+def allow_files_for(zones: int) -> None:
+    """Let this process and its children open what ``zones`` need; raises RunFailed."""
     needed = files_for(zones)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        if hard != resource.RLIM_INFINITY and hard < needed:
-            raise RunFailed(
-                f"{zones} zones need {needed} open files, the hard limit is {hard}; raise it "
-                f"(ulimit -Hn), or run fewer zones"
-            )
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    allowed = raise_open_file_limit(needed)
+    if allowed < needed:
+        raise RunFailed(
+            f"{zones} zones need {needed} open files, the hard limit is {allowed}; raise it "
+            f"(ulimit -Hn), or run fewer zones"
+        )

@@ -1,6 +1,6 @@
 """What zonesim asks of the system below it: the one place of it that knows which one that is.
 
-Whether something is there at all says ``corororo._platform``, which tests can have say no.
+Whether something is there at all says ``corororo.processes``, which tests can have say no.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import setproctitle
-
-from corororo._platform import (
+from corororo.processes import (
     HAS_AFFINITY,
     HAS_FALLOCATE,
     HAS_PROC,
@@ -23,7 +21,7 @@ from corororo._platform import (
     HAS_SIGIO,
     HAS_TITLES,
 )
-from corororo._platform import (
+from corororo.processes import (
     HAS_MEMORY_FILES as HAS_MEMORY_FILES,
 )
 
@@ -32,7 +30,6 @@ if TYPE_CHECKING:  # `zonesim check` and others that run nothing have no need of
 
 PROC = Path("/proc")
 SYS = Path("/sys")
-DEAD = frozenset("ZX")  # states of a process that has ended
 
 # What only some systems have, and what is done without it.
 FALLBACKS = (
@@ -52,11 +49,6 @@ XUCRED_BYTES = 76
 PID = struct.Struct("i")
 
 
-def usable_cpus() -> int:
-    """CPUs that this process may run on; all of the machine's where that cannot be asked."""
-    return len(os.sched_getaffinity(0)) if HAS_AFFINITY else os.cpu_count() or 1
-
-
 def cpus_to_hold() -> list[int]:
     """CPUs on which this process can be held; none where the system holds nobody."""
     return sorted(os.sched_getaffinity(0)) if HAS_AFFINITY else []
@@ -65,12 +57,6 @@ def cpus_to_hold() -> list[int]:
 def hold_to_cpus(cpus: list[int]) -> None:
     """Hold this process, and what it starts from here on, to some of those CPUs."""
     os.sched_setaffinity(0, cpus)
-
-
-def set_title(title: str) -> None:
-    """Name this process, so that ps and top show who is who; where a child can be named."""
-    if HAS_TITLES:
-        setproctitle.setproctitle(title)
 
 
 def peak_memory_bytes() -> int:
@@ -99,12 +85,6 @@ def cpu_ns(pid: int) -> int | None:
     """The CPU time that a process has used; None where the system does not tell."""
     spent = read_proc(str(pid), "schedstat").split()
     return int(spent[0]) if spent else None
-
-
-def process_state(pid: int) -> str:
-    """The state of a process as a letter, R for running; "" where the system does not tell."""
-    words = read_proc(str(pid), "stat").rpartition(")")[2].split()
-    return words[0] if words else ""
 
 
 def process_limit() -> int | None:

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 import corororo as cr
-from corororo._ring import (
+from corororo.processes import (
     FoundSession,
     candidate_bases,
     find_sessions,

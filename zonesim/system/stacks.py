@@ -1,59 +1,35 @@
-"""Where a process stands that says nothing: its stacks, written by itself when a signal asks.
+"""Asks a zone process that hangs where it stands: it writes its stacks when a signal comes.
 
-Python's own handler answers in the middle of anything, an endless loop and a blocking call
-included; a process that is stopped answers as soon as it is continued.
+A process that is stopped answers as soon as it is continued.
 """
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import signal
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 import trio
 
-ASK = signal.SIGUSR1
-ANSWER_S = 0.5  # what it gets to answer: a process that is never scheduled does not
+from corororo.processes import ANSWER_S, STACK_SIGNAL, read_stacks
+
 POLL_S = 0.02
-STACK_CHARACTERS = 8_000
 
 
-def stack_path(directory: str | Path, host: int) -> Path:
-    """Where the process of that number writes."""
-    return Path(directory) / f"zone-process-{host}.stack"
-
-
-def answer_with_stacks(path: Path) -> IO[bytes]:
-    """From now on this process writes its stacks there when asked; keep what this returns."""
-    file = open(path, "wb", opener=_open_private)  # noqa: SIM115 - open as long as the process
-    faulthandler.register(ASK, file=file, all_threads=True)
-    return file
+def stack_path(directory: str | Path, number: int) -> Path:
+    """Where the zone process of this number writes its stacks."""
+    return Path(directory) / f"zone-process-{number}.stack"
 
 
 async def stacks_of(pid: int, path: Path) -> str:
-    """What a process answers, its main thread first; "" where it does not."""
+    """The stacks of a process, its main thread first; "" where it does not answer."""
     with suppress(ProcessLookupError):
-        os.kill(pid, ASK)
+        os.kill(pid, STACK_SIGNAL)
         os.kill(pid, signal.SIGCONT)  # a stopped one answers when it goes on
-    text = ""
+    stacks = ""
     with trio.move_on_after(ANSWER_S):
-        while not text or text != _read(path):
-            text = _read(path)
+        while not stacks or stacks != read_stacks(path):  # until all of it is written
+            stacks = read_stacks(path)
             await trio.sleep(POLL_S)
-    # The main thread comes last, behind all that may wait for work, and says most.
-    *others, main = text.strip().split("\n\n")
-    return "\n\n".join([main, *others])[:STACK_CHARACTERS].strip()
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(errors="backslashreplace")
-    except OSError:
-        return ""
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return stacks

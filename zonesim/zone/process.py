@@ -15,8 +15,7 @@ import msgspec
 import trio
 
 import corororo as cr
-from zonesim.system.operating_system import set_title
-from zonesim.system.stacks import answer_with_stacks
+from corororo.processes import dump_stacks_on_signal, set_title
 from zonesim.wire.channel import Channel, ControlError
 from zonesim.wire.messages import (
     DETAIL_CHARACTERS,
@@ -72,11 +71,11 @@ async def _serve(socket_path: str, pool_address: str, host: int, stack_path: str
         stream = await trio.open_unix_socket(socket_path)
         pool = cr.WorkerPool.attach(pool_address)
         pool.end_with_owner()
-        stacks = answer_with_stacks(Path(stack_path))
+        dump_stacks_on_signal(Path(stack_path))
     except (FileNotFoundError, ConnectionRefusedError, cr.PoolClosed):
         return  # the controller went before we came
     async with Channel(stream, FromController) as channel:
-        with stacks, cr.SlackCollector() as garbage:
+        with cr.SlackCollector() as garbage:
             process = ZoneProcess(channel, pool, garbage)
             try:
                 await process.serve(host)

@@ -11,7 +11,7 @@ import pytest
 from waiting import is_alive
 from zonesim_runs import Command, needs_titles, saved
 
-from corororo._platform import HAS_PROC
+from corororo.processes import HAS_PROC
 from zonesim.live.view_file import read_view
 
 pytestmark = needs_titles

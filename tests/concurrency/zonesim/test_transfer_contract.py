@@ -24,8 +24,8 @@ from waiting import finish, is_alive, wait_until
 
 import corororo as cr
 from corororo._core import Inline
-from corororo._platform import HAS_PROC
 from corororo.abc import Transfer, TransferSource
+from corororo.processes import HAS_PROC, forkserver
 from zonesim.bench.transfers.batched import Batched
 from zonesim.bench.transfers.context import Context
 from zonesim.bench.transfers.direct import Direct
@@ -84,7 +84,7 @@ def _nothing_is_left_behind() -> None:
 @pytest.fixture(scope="module", params=SOURCES)
 def source(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Every way to workers, with two of them."""
-    cr.forkserver()
+    forkserver()
     files = open_files()
     opened = SOURCES[request.param]() if request.param == "AtHome" else SOURCES[request.param](2)
     with opened:

@@ -33,7 +33,7 @@ from stand_ins import (
     place,
 )
 
-from corororo._platform import HAS_PROC
+from corororo.processes import ANSWER_S, HAS_PROC, process_state
 from zonesim.processes import health, supervisor
 from zonesim.processes.health import ASLEEP_LOOKS, NO_DOUBT
 from zonesim.processes.slot import Host
@@ -41,8 +41,6 @@ from zonesim.processes.supervisor import COMING_UP_S, LOOK_S, OWN_DELAY_S
 from zonesim.scenario import supervision
 from zonesim.scenario.supervision import Supervision, beat_s
 from zonesim.system import stacks
-from zonesim.system.operating_system import process_state
-from zonesim.system.stacks import ANSWER_S
 
 needs_proc = pytest.mark.skipif(not HAS_PROC, reason="the system does not tell of processes")
 

@@ -8,7 +8,6 @@ import struct
 import sys
 
 import pytest
-import setproctitle
 
 from zonesim.system import operating_system as system
 
@@ -26,29 +25,6 @@ class MacSocket:
 
     def getsockopt(self, level: int, option: int, length: int) -> bytes:
         return self._options[level, option][:length]
-
-
-def test_usable_cpus_are_those_of_this_process_where_that_can_be_asked(monkeypatch):
-    monkeypatch.setattr(system, "HAS_AFFINITY", True)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {1, 5, 7}, raising=False)
-    assert system.usable_cpus() == 3
-
-
-def test_usable_cpus_are_all_of_them_elsewhere(monkeypatch):
-    monkeypatch.setattr(system, "HAS_AFFINITY", False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 12)
-    assert system.usable_cpus() == 12
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert system.usable_cpus() == 1
-
-
-@pytest.mark.parametrize("nameable", [True, False])
-def test_a_process_is_named_only_where_a_child_can_be(monkeypatch, nameable):
-    titles = []
-    monkeypatch.setattr(setproctitle, "setproctitle", titles.append)
-    monkeypatch.setattr(system, "HAS_TITLES", nameable)
-    system.set_title("zonesim zone 3")
-    assert titles == ["zonesim zone 3"] * nameable
 
 
 def test_a_file_that_proc_does_not_have_reads_as_nothing(monkeypatch, tmp_path):

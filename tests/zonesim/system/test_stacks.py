@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import signal
-import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import trio
 
+from corororo.processes import STACK_CHARACTERS
 from zonesim.system import stacks
-from zonesim.system.stacks import ASK, STACK_CHARACTERS, answer_with_stacks, stack_path, stacks_of
+from zonesim.system.stacks import stack_path, stacks_of
 
 CHILD = """
 import signal, sys, threading, time
 from pathlib import Path
-from zonesim.system.stacks import answer_with_stacks
+from corororo.processes import dump_stacks_on_signal
 
 def loop_without_end():
     print("there", flush=True)
@@ -37,7 +35,7 @@ def sleep_too_long():
     time.sleep(600)
 
 signal.alarm(120)  # whatever becomes of the tests
-stacks = answer_with_stacks(Path(sys.argv[1]))
+dump_stacks_on_signal(Path(sys.argv[1]))
 globals()[sys.argv[2]]()
 """
 NOBODY = 2**31 - 1  # no system gives a process such a number
@@ -185,31 +183,6 @@ async def test_whatever_stands_there_is_text_and_not_too_long_for_a_line_of_even
     assert told.startswith(r"\xff in f \xc3xxx")
     assert len(told) <= STACK_CHARACTERS
     told.encode()
-
-
-@pytest.fixture
-def answer() -> Iterator[Callable[[Path], None]]:
-    """Have this process answer for the time of a test."""
-    files = []
-    yield lambda path: files.append(answer_with_stacks(path))
-    faulthandler.unregister(ASK)
-    for file in files:
-        file.close()
-
-
-def test_stacks_are_nobody_elses_business_whatever_the_umask(answer, path):
-    umask = os.umask(0)
-    try:
-        answer(path)
-    finally:
-        os.umask(umask)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_what_a_process_before_has_said_is_forgotten_when_the_next_one_begins(answer, path):
-    path.write_text("left over")
-    answer(path)
-    assert path.read_bytes() == b""
 
 
 def test_processes_write_in_different_places(tmp_path):

@@ -15,7 +15,7 @@ from multiprocessing.context import ForkServerContext
 from time import monotonic
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
-import corororo as cr
+from corororo.processes import forkserver
 from zonesim.bench.core import drive
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ PRELOAD = (
 
 def server() -> ForkServerContext:
     """The one that all of our processes come from, and those of peers that can be told to."""
-    return cr.forkserver(PRELOAD)
+    return forkserver(PRELOAD)
 
 
 @contextmanager

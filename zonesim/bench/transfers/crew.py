@@ -8,9 +8,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from typing import Any, TypeAlias
 
-import corororo as cr
+from corororo.processes import forkserver, set_title
 from zonesim.bench.peer_pools.children import end_with_parent
-from zonesim.system.operating_system import set_title
 
 End: TypeAlias = "Connection[Any, Any]"
 
@@ -19,7 +18,7 @@ PRELOAD = ["zonesim.bench.transfers.crew", "zonesim.bench.transfers.answers"]
 
 def context() -> ForkServerContext:
     """Where processes, pipes and locks come from."""
-    return cr.forkserver(PRELOAD)
+    return forkserver(PRELOAD)
 
 
 class Worker:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import corororo as cr
-from corororo._ring import RingMemory, candidate_bases, free_bytes
+from corororo._ring import RingMemory
 from corororo.abc import Completion
+from corororo.processes import candidate_bases, free_bytes
 
 from .answers import Sent, answer, failure_of_all
 from .crew import End

@@ -1,0 +1,187 @@
+"""The forkserver of this program: a process that has imported what its children need.
+
+It is the one of ``multiprocessing``, with three additions: it imports from where this process
+does, a Ctrl-C cannot interrupt it or its children while they start, and it can be replaced when
+it hangs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from multiprocessing import current_process, resource_tracker
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.forkserver import _forkserver as _server
+from multiprocessing.forkserver import ensure_running
+from multiprocessing.util import register_after_fork
+from pathlib import Path
+from typing import Any
+
+from corororo._exceptions import SessionError
+
+from ._process import is_stopped
+
+PATH_VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH")
+SAVED_PREFIX = "CORORORO_SAVED_"
+
+_starting = threading.Lock()
+
+
+def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
+    """The multiprocessing context whose processes are forked from a server with its imports done.
+
+    ``preload`` names the modules that a new server imports; a running server keeps its own. A
+    SIGINT that reaches a process of it while that still starts is delivered when its work begins.
+    Raises SessionError where the temporary directory has a path too long for its socket.
+    """
+    context = multiprocessing.get_context("forkserver")
+    with _starting:  # two threads at once would not restore the environment as it was
+        context.set_forkserver_preload(["corororo", *preload, f"{__package__}._forkserver_main"])
+        # Started first: starting it unblocks SIGINT, which has to stay blocked below.
+        resource_tracker.ensure_running()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            with _import_path_for_children():
+                _ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return context
+
+
+def forkserver_pid() -> int | None:
+    """The process id of the latest forkserver, which may have died; None before the first one."""
+    pid: int | None = _server._forkserver_pid  # type: ignore[attr-defined]
+    return pid
+
+
+def kill_forkserver() -> None:
+    """Kill a forkserver that hangs; the next process starts a new one.
+
+    Its children live on, and their exit codes are lost.
+    """
+    _signal_forkserver(signal.SIGKILL)
+
+
+def wake_stopped_forkserver() -> None:
+    """Continue a forkserver that a signal has stopped: a stopped one starts and reaps nothing."""
+    pid = forkserver_pid()
+    if pid is not None and is_stopped(pid):
+        _signal_forkserver(signal.SIGCONT)
+
+
+class InterruptProofProcess(ForkServerProcess):
+    """A process that ignores SIGINT from its start: its parent decides what Ctrl-C means."""
+
+    def run(self) -> None:
+        """Drop the SIGINT that came while it was blocked, and begin."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _unblock_sigint()
+        super().run()
+
+
+# -- inside the forkserver and its children
+#
+# A terminal sends SIGINT to every process of its group. In a child that has just been forked it
+# would end the start halfway, with a traceback. So children start with SIGINT blocked, and unblock
+# it when their own work begins.
+
+_server_pid = 0
+_blocked_pid = 0  # the process in which SIGINT is blocked from here
+
+
+def block_sigint_in_children() -> None:
+    """In a forkserver: children start with SIGINT blocked, their own children do not."""
+    global _server_pid
+    _server_pid = os.getpid()
+    os.register_at_fork(after_in_child=_after_fork)
+    register_after_fork(sys.modules[__name__], _after_start)
+
+
+def restore_import_path() -> None:
+    """In a forkserver: undo ``_import_path_for_children``, for the children to see."""
+    for name in PATH_VARIABLES:
+        os.environ.pop(name, None)
+        if f"{SAVED_PREFIX}{name}" in os.environ:
+            os.environ[name] = os.environ.pop(f"{SAVED_PREFIX}{name}")
+
+
+def _after_fork() -> None:
+    global _blocked_pid
+    if os.getppid() == _server_pid:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        _blocked_pid = os.getpid()
+    elif _blocked_pid:  # a child of the server forked before its own work began
+        _unblock_sigint()
+
+
+def _after_start(_module: object) -> None:
+    """Called by multiprocessing when a process has read what it is to run."""
+    # Compares its own pid: its parent is another process where the server died meanwhile.
+    if _blocked_pid == os.getpid() and not isinstance(current_process(), InterruptProofProcess):
+        _unblock_sigint()
+
+
+def _unblock_sigint() -> None:
+    global _blocked_pid
+    _blocked_pid = 0
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+# -- in the process that starts the server
+
+
+def _signal_forkserver(number: int) -> None:
+    pid = forkserver_pid()
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _ensure_running() -> None:
+    try:
+        ensure_running()
+    except OSError as error:
+        if "AF_UNIX" not in str(error):
+            raise
+        folder = tempfile.gettempdir()
+        raise SessionError(
+            f"{folder}: expected a path short enough for the socket of the fork server, found one "
+            f"of {len(folder)} characters; set TMPDIR to another"
+        ) from error
+
+
+@contextlib.contextmanager
+def _import_path_for_children() -> Iterator[None]:
+    """Have the server import from where this process does.
+
+    By default it looks into the working directory first, and may find another version there.
+    """
+    path = os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
+    before = {name: os.environ.get(name) for name in PATH_VARIABLES}
+    saved = {f"{SAVED_PREFIX}{n}": v for n, v in before.items() if v is not None}
+    os.environ |= saved | dict(zip(PATH_VARIABLES, (path, "1"), strict=True))
+    try:
+        yield
+    finally:
+        for name in (*saved, *PATH_VARIABLES):
+            del os.environ[name]
+        os.environ |= {name: value for name, value in before.items() if value is not None}
+
+
+def _forget_server() -> None:
+    """In a forked process: the server belongs to the parent."""
+    global _starting
+    _starting = threading.Lock()  # another thread of the parent may have held it
+    server: Any = _server
+    if server._forkserver_alive_fd is not None:
+        os.close(server._forkserver_alive_fd)  # left open, it would keep the server alive
+    server.__init__()
+
+
+os.register_at_fork(after_in_child=_forget_server)
