@@ -1,7 +1,4 @@
-"""A run on disk: the tables of ``run.sqlite``, how they are read, and ``summary.json``.
-
-Knows what stands in them, and neither how figures come to be there nor what they mean.
-"""
+"""A run on disk: the tables of ``run.sqlite``, how to read them, and ``summary.json``."""
 
 from __future__ import annotations
 
@@ -15,11 +12,15 @@ from typing import Any
 
 import msgspec
 
-from zonesim.results.deaths import deaths_of, failure_of, unhealthy_of
-from zonesim.results.recovery import recovery_of
-from zonesim.results.statistics import LimitsResult, carried_between, check_limits, summarise_step
-from zonesim.results.statistics import StepInfo as StepInfo
-from zonesim.results.statistics import StepSummary as StepSummary
+from zonesim.results.recovery import deaths_of, failure_of, recovery_of, unhealthy_of
+from zonesim.results.statistics import (
+    LimitsResult,
+    StepSummary,
+    carried_between,
+    check_limits,
+    summarise_step,
+)
+from zonesim.results.step_info import StepInfo
 from zonesim.system.whole_file import write_whole
 from zonesim.wire.ticks import TickRow
 
@@ -69,22 +70,22 @@ class StepData(msgspec.Struct, frozen=True):
     rows: list[TickRow]
 
 
-class RunInfo(msgspec.Struct, frozen=True):
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Where a run's figures come from."""
 
-    format: int
+    format: int = FORMAT
     scenario: str
     seed: int
-    scenario_text: str
+    scenario_text: str  # TOML or JSON
     machine: dict[str, str | int]
     versions: dict[str, str]
     started_utc: str
-    world_hash: str  # empty until the run has finished
+    world_hash: str = ""  # until the run has finished
     limits: dict[str, float]
 
 
 class Run(msgspec.Struct, frozen=True):
-    """All that a run saved."""
+    """Everything that a run saved."""
 
     info: RunInfo
     steps: list[StepData]
@@ -103,18 +104,17 @@ class Summary(msgspec.Struct, frozen=True):
     steps: list[StepSummary]
     events: list[Event]
     limits: LimitsResult
-    failure: str | None = None  # why it could not go on to its end
+    failure: str | None = None  # why the run ended early
 
 
-_RUN_FIELDS = RunInfo.__struct_fields__
-_STEP_FIELDS = (*StepInfo.__struct_fields__, "pss_mb_per_zone")
 _TICK_FIELDS = TickRow.__struct_fields__
+_JSON_FIELDS = ("machine", "versions", "limits")
 _LATE, _HASH = _TICK_FIELDS.index("late"), _TICK_FIELDS.index("world_hash")
 
-# Columns are the fields of the structs above, so that the two cannot drift apart.
+# Columns are the fields of the structs above: the two cannot drift apart.
 SCHEMA = f"""
-CREATE TABLE runs ({", ".join(_RUN_FIELDS)});
-CREATE TABLE steps ({", ".join(_STEP_FIELDS)}, PRIMARY KEY (step));
+CREATE TABLE runs ({", ".join(RunInfo.__struct_fields__)});
+CREATE TABLE steps ({", ".join(StepInfo.__struct_fields__)}, pss_mb_per_zone, PRIMARY KEY (step));
 CREATE TABLE ticks (step, {", ".join(_TICK_FIELDS)});
 CREATE TABLE workers ({", ".join(WorkerRow.__struct_fields__)});
 CREATE TABLE events ({", ".join(Event.__struct_fields__)});
@@ -122,7 +122,7 @@ CREATE TABLE events ({", ".join(Event.__struct_fields__)});
 
 
 def new_run_directory(base: Path, scenario: str, now_utc: datetime) -> Path:
-    """Name a folder below `base` that nobody has taken yet; it is not made."""
+    """Name a folder below ``base`` that does not exist yet."""
     name = f"{now_utc:%Y%m%dT%H%M%SZ}-{scenario}"
     path, number = base / name, 1
     while path.exists():
@@ -131,36 +131,85 @@ def new_run_directory(base: Path, scenario: str, now_utc: datetime) -> Path:
     return path
 
 
+def insertion(table: str, row: Sequence[object]) -> str:
+    """Return the statement that adds rows like this one to a table."""
+    return f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})"
+
+
 def load_run(directory: Path) -> Run:
-    """Read back what a run saved; RunError where the folder holds none."""
+    """Read a saved run; RunError if the folder holds none."""
     path = directory / RUN_FILE
     if not path.is_file():
         raise RunError(f"{directory}: a run's folder holds {RUN_FILE}, this one does not")
     try:
-        return _read(path, "ro")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-            raise _no_run(path, error) from error
+        try:
+            return _read(path, "ro")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+            # Its writer was killed in the middle of a write, which only a writer can roll back.
+            return _read(path, "rw")
     except (sqlite3.Error, msgspec.MsgspecError, TypeError, ValueError) as error:
-        raise _no_run(path, error) from error
-    # Whoever wrote it ended in the middle of a write: that is taken back, by whoever may.
-    try:
-        return _read(path, "rw")
-    except (sqlite3.Error, msgspec.MsgspecError, TypeError, ValueError) as error:
-        raise _no_run(path, error) from error
+        raise RunError(
+            f"{path}: expected the figures of a run in format {FORMAT}, found: {error}; "
+            "read it with the zonesim that wrote it, or run the scenario again"
+        ) from error
 
 
 def _read(path: Path, mode: str) -> Run:
     address = f"{path.resolve().as_uri()}?mode={mode}"
     with closing(sqlite3.connect(address, uri=True)) as database:
-        return read_run(database)
+        events = database.execute("SELECT * FROM events ORDER BY at_ns")
+        return Run(_read_info(database), _read_steps(database), [Event(*row) for row in events])
 
 
-def _no_run(path: Path, error: Exception) -> RunError:
-    return RunError(
-        f"{path}: expected the figures of a run in format {FORMAT}, found: {error}; "
-        "read it with the zonesim that wrote it, or run the scenario again"
+def _read_info(database: sqlite3.Connection) -> RunInfo:
+    found = database.execute("SELECT * FROM runs").fetchone()
+    if found is None or found[0] != FORMAT:
+        raise ValueError(f"format {found and found[0]}")
+    info = dict(zip(RunInfo.__struct_fields__, found, strict=True))
+    for name in _JSON_FIELDS:
+        info[name] = msgspec.json.decode(info[name])
+    return msgspec.convert(info, RunInfo)
+
+
+def _read_steps(database: sqlite3.Connection) -> list[StepData]:
+    steps = database.execute("SELECT * FROM steps ORDER BY step").fetchall()
+    return [_read_step(database, StepInfo(*info), pss_mb) for *info, pss_mb in steps]
+
+
+def _read_step(database: sqlite3.Connection, info: StepInfo, pss_mb: float | None) -> StepData:
+    workers = database.execute("SELECT * FROM workers WHERE step = ?", (info.step,))
+    ticks = database.execute("SELECT * FROM ticks WHERE step = ? ORDER BY rowid", (info.step,))
+    return StepData(
+        info=info,
+        pss_mb_per_zone=pss_mb,
+        workers=[WorkerRow(*row) for row in workers],
+        rows=[_tick_row(row) for row in ticks],
     )
+
+
+def run_columns(info: RunInfo) -> Sequence[object]:
+    """Return where a run comes from as a row of its table."""
+    columns = msgspec.structs.asdict(info)
+    return [
+        msgspec.json.encode(value).decode() if name in _JSON_FIELDS else value
+        for name, value in columns.items()
+    ]
+
+
+def tick_columns(step: int, row: TickRow) -> Sequence[object]:
+    """Return a tick as a row of its table."""
+    values = list(msgspec.structs.astuple(row))
+    values[_HASH] = f"{row.world_hash:016x}"  # as text: sqlite's integers are signed
+    return step, *values
+
+
+def _tick_row(columns: Sequence[Any]) -> TickRow:
+    values = list(columns[1:])
+    values[_LATE] = bool(values[_LATE])
+    values[_HASH] = int(values[_HASH], 16)
+    return TickRow(*values)
 
 
 def summarise(run: Run) -> Summary:
@@ -193,8 +242,8 @@ def write_summary(directory: Path, summary: Summary) -> None:
 
 
 def _summarise_steps(steps: Sequence[StepData]) -> list[StepSummary]:
-    before: dict[int, TickRow] = {}  # by zone, its last row in any step so far
-    until: Counter[int] = Counter()  # by zone, the first tick that it runs no more
+    before: dict[int, TickRow] = {}  # by zone, its last row so far
+    until: Counter[int] = Counter()  # by zone, the tick that it stops before
     summaries = []
     for step in steps:
         until.update(dict.fromkeys(range(step.info.zones), step.info.ticks))
@@ -210,60 +259,6 @@ def _summarise_steps(steps: Sequence[StepData]) -> list[StepSummary]:
         )
         before.update((row.zone, row) for row in step.rows)
     return summaries
-
-
-def read_run(database: sqlite3.Connection) -> Run:
-    """All that stands in the tables of a run; ValueError where they are of another format."""
-    found = database.execute("SELECT * FROM runs").fetchone()
-    if found is None or found[0] != FORMAT:
-        raise ValueError(f"format {found and found[0]}")
-    info = dict(zip(_RUN_FIELDS, found, strict=True))
-    for name in ("machine", "versions", "limits"):
-        info[name] = msgspec.json.decode(info[name])
-    return Run(
-        info=msgspec.convert(info, RunInfo),
-        steps=_read_steps(database),
-        events=read_events(database),
-    )
-
-
-def read_events(database: sqlite3.Connection) -> list[Event]:
-    """What has happened, in order."""
-    found = database.execute("SELECT * FROM events ORDER BY at_ns").fetchall()
-    return [Event(*event) for event in found]
-
-
-def _read_steps(database: sqlite3.Connection) -> list[StepData]:
-    found = database.execute("SELECT * FROM steps ORDER BY step")
-    names = [column[0] for column in found.description]  # fewer in files of older versions
-    return [_read_step(database, dict(zip(names, row, strict=True))) for row in found.fetchall()]
-
-
-def _read_step(database: sqlite3.Connection, columns: dict[str, Any]) -> StepData:
-    pss_mb_per_zone = columns.pop("pss_mb_per_zone")
-    info = StepInfo(**columns)
-    workers = database.execute("SELECT * FROM workers WHERE step = ?", (info.step,))
-    ticks = database.execute("SELECT * FROM ticks WHERE step = ? ORDER BY rowid", (info.step,))
-    return StepData(
-        info=info,
-        pss_mb_per_zone=pss_mb_per_zone,
-        workers=[WorkerRow(*row) for row in workers],
-        rows=[_from_columns(row) for row in ticks],
-    )
-
-
-def to_columns(step: int, row: TickRow) -> Sequence[object]:
-    """A tick as a row of its table."""
-    values = list(msgspec.structs.astuple(row))
-    values[_HASH] = f"{row.world_hash:016x}"  # as text: sqlite's integers are signed
-    return step, *values
-
-
-def _from_columns(columns: Sequence[Any]) -> TickRow:
-    values = list(columns[1:])
-    values[_LATE] = bool(values[_LATE])
-    values[_HASH] = int(values[_HASH], 16)
-    return TickRow(*values)
 
 
 @contextmanager

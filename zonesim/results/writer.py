@@ -1,32 +1,33 @@
-"""The pen of a run: takes its figures as they come, and sums them up in the end.
-
-Knows tables and the thread that writes them, not what the figures mean.
-"""
+"""Saves the figures of a run: a bounded queue, and the thread that writes ``run.sqlite``."""
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple, Self
 
 import msgspec
 
-from zonesim.results.run_file import RunFile, insertion
-from zonesim.results.run_queue import RunQueue
 from zonesim.results.saved_run import (
-    FORMAT,
     RUN_FILE,
     SCHEMA,
     Event,
     OutputError,
+    Run,
+    RunError,
+    RunInfo,
     Summary,
-    read_events,
-    read_run,
+    WorkerRow,
+    insertion,
+    load_run,
+    run_columns,
     summarise,
-    to_columns,
+    tick_columns,
     write_summary,
     writing,
 )
@@ -34,63 +35,58 @@ from zonesim.results.step_info import StepInfo
 from zonesim.system.text import encodable
 from zonesim.wire.ticks import TickRow
 
-# Two seconds of 100 zones. A killed controller loses no more, and what a slow disk has not taken.
-_ROWS_PER_TRANSACTION = 512
-STALLED_S = 5.0  # at one write, until somebody hears of it
-PATIENCE_S = 30.0  # at the end, for each thing that the disk has to do yet
-HURRY_S = 3.0  # for all of it together, for whoever has asked for the end once more
-_LOOK_S = 0.1
+UNWRITABLE = "results-unwritable"  # the kind of the event
+QUEUED_ROWS_MAX = 1 << 17  # of about 1 KB each: some minutes of 100 zones
+COMMIT_INTERVAL_S = 0.25  # what a killed controller loses
+LOCKED_S = 30.0  # how long another process may lock the file before a write fails
+PATIENCE_S = 30.0  # for the disk, at the end of a run
+HURRIED_S = 3.0  # the same after Ctrl-C
 
-TOO_SLOW = "the disk takes the figures of the run more slowly than they come"
-AND_FULL = "the memory for them is full, and ticks from here on are not counted"
-AND_LOST = "those that waited for it are not saved"
+# Figures survive a kill of the process, not a power cut. Rows are appended and never looked up: a
+# larger page cache would only grow with the run.
+_SETTINGS = "PRAGMA synchronous = OFF; PRAGMA cache_size = -256;"
+_TOO_SLOW = "the disk is slower than the run, and the queue of the writer is full"
 
-OnUnwritable = Callable[[str], None]
+Rows = Sequence[Sequence[object]]
+
+
+class _Write(NamedTuple):
+    statement: str
+    rows: Rows
 
 
 class RunWriter:
-    """The pen that a run's figures are written with; a context manager, of one thread.
+    """Saves a run without making it wait for the disk; a context manager.
 
-    Raises OutputError where the run's file cannot be made. From then on a thread writes, and nobody
-    waits for the disk until the end. One that refuses ends no run: figures are kept in memory, as
-    RunFile says; where it stalls, as RunQueue does. ``on_unwritable`` gets a line about each, once
-    until all is written, and an event says so, both out of ``tell_news``. At the end, ``saved``
-    tells whether the disk has taken all the same.
+    When a write fails or the queue is full, the run goes on unsaved: one event tells why, later
+    rows are dropped and counted, and ``unsaved`` says at the end how many were lost. Raises
+    OutputError when the run's file cannot be created.
     """
 
-    def __init__(
-        self,
-        directory: Path,
-        *,
-        scenario: str,
-        seed: int,
-        scenario_toml_or_json: str,
-        limits: Mapping[str, float],
-        machine: Mapping[str, str | int],
-        versions: Mapping[str, str],
-        on_unwritable: OnUnwritable = lambda line: None,
-    ) -> None:
+    def __init__(self, directory: Path, info: RunInfo) -> None:
         self.directory = directory
-        self.saved = False
+        self.unsaved: str | None = None  # after ``finish``, what was not saved, in one line
         self._path = directory / RUN_FILE
-        self._hurried_s: float | None = None  # since when the end is to come soon
-        self._on_unwritable = on_unwritable
-        self._news: deque[str] = deque()  # from the thread that writes
-        self._ticks: list[Sequence[object]] = []
-        self._is_full = False
-        self._told_of_stall = False
-        self._gave_up = False
+        self._info = info
         self._step = 0
-        origin = (FORMAT, scenario, seed, scenario_toml_or_json, _json(machine), _json(versions))
-        started_utc = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._changed = threading.Condition()
+        self._queue: list[_Write] = []
+        self._pending_rows = 0  # in the queue and in the write that is under way
+        self._lost_rows = 0
+        self._failure: Event | None = None
+        self._reason = ""  # of the failure
+        self._failure_taken = False
+        self._slowness_s, self._slow_until_ns = 0.0, 0
+        self._closing = threading.Event()
         with writing(self._path):
             directory.mkdir(parents=True, exist_ok=True)
-            self._path.touch(exist_ok=False)  # a run is never written over
-            self._file = RunFile(self._path, SCHEMA, self._news.append)
-            self._file.begin("runs", (*origin, started_utc, "", _json(limits)))
-        self._queue = RunQueue(self._file)
+            self._path.touch(exist_ok=False)  # a run is never overwritten
+            self._database = _create(self._path, info)
+        # A daemon: a stalled disk must not keep the process from exiting.
+        self._thread = threading.Thread(target=self._write_all, name="run writer", daemon=True)
+        self._thread.start()
 
-    def __enter__(self) -> RunWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -99,15 +95,8 @@ class RunWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            if not self._gave_up:  # else it has been told
-                self._end(lambda: error is not None)
-        except OutputError as lost:
-            if error is None:  # else the first error says more than the one that followed it
-                raise
-            self._on_unwritable(str(lost))
-        finally:
-            self._queue.close(0 if self._gave_up else HURRY_S)
+        if not self._closing.is_set():  # the run failed: its error is told, not this one
+            self._close(lambda: True)
 
     def begin_step(self, info: StepInfo) -> None:
         """Open a step; its ticks, workers and events follow."""
@@ -115,23 +104,12 @@ class RunWriter:
         self._insert("steps", [(*msgspec.structs.astuple(info), None)])
 
     def add_ticks(self, step: int, rows: Iterable[TickRow]) -> None:
-        """Take rows of a step; they reach the file some hundred at a time."""
-        self._ticks += [to_columns(step, row) for row in rows]
-        if len(self._ticks) >= _ROWS_PER_TRANSACTION:
-            self._flush()
+        """Save ticks of a step."""
+        self._insert("ticks", [tick_columns(step, row) for row in rows])
 
-    def add_worker(
-        self,
-        step: int,
-        worker: int,
-        pid: int,
-        calls: int,
-        batches: int,
-        busy_ns: int,
-        restarts: int,
-    ) -> None:
-        """Save what one worker did in a step; before the step ends, for its use to be counted."""
-        self._insert("workers", [(step, worker, pid, calls, batches, busy_ns, restarts)])
+    def add_worker(self, worker: WorkerRow) -> None:
+        """Save what one worker did in a step."""
+        self._insert("workers", [msgspec.structs.astuple(worker)])
 
     def add_event(self, event: Event) -> None:
         """Save something that happened to a process."""
@@ -145,120 +123,140 @@ class RunWriter:
         end_ns: int = 0,
         workers: float | None = None,
     ) -> None:
-        """Close a step; ticks that are late may still follow.
+        """Close a step; late ticks may still follow.
 
-        ``workers`` is how many there were in the mean, where that changed.
+        ``workers`` is their mean number over time, if it changed.
         """
-        self._flush()
-        self._queue.write(
+        self._put(
             "UPDATE steps SET duration_s = ?, pss_mb_per_zone = ?, end_ns = ?, "
             "workers = coalesce(?, workers) WHERE step = ?",
             [(duration_s, pss_mb_per_zone, end_ns, workers, step)],
         )
 
     def slow_down(self, delay_s: float, until_ns: int) -> None:
-        """Have each write take so much longer, until a moment of the monotonic clock."""
-        self._file.slow_down(delay_s, until_ns)
+        """Make each write take longer, until a moment of the monotonic clock."""
+        self._slowness_s, self._slow_until_ns = delay_s, until_ns
 
-    def tell_news(self) -> None:
-        """Tell what has become of the disk; to be called now and then.
+    def take_failure(self) -> Event | None:
+        """Return the event of a failed disk, once."""
+        with self._changed:
+            if self._failure_taken:
+                return None
+            self._failure_taken = self._failure is not None
+            return self._failure
 
-        Raises OutputError where not even what was saved can be read any more.
+    def finish(self, world_hash: str, is_hurried: Callable[[], bool] = lambda: False) -> Summary:
+        """Write what is queued and ``summary.json``, and return the summary.
+
+        Waits a bounded time for the disk, and less once ``is_hurried``. The summary covers what
+        was saved.
         """
-        while self._news:
-            self._tell("results-unwritable", self._news.popleft())
-        if self._queue.wait(0):
-            self._told_of_stall = False
-        elif self._queue.stalled_s >= STALLED_S and not self._told_of_stall:
-            self._told_of_stall = True
-            self._tell("results-stalled", self._waited("they wait in memory"))
-        with writing(self._path):
-            self._queue.check()
-
-    def wait_until_written(self, is_in_a_hurry: Callable[[], bool] = lambda: False) -> bool:
-        """Wait for the disk as long as it does anything; whether it has taken all there is."""
-        while not self._gave_up:
-            is_written = self._queue.wait(_LOOK_S)
-            self.tell_news()
-            if is_written and not self._news and self._queue.wait(0):  # the events of the news, too
-                with writing(self._path):
-                    self._queue.check()
-                return True
-            self._gave_up = self._queue.stalled_s > PATIENCE_S or self._is_too_late(is_in_a_hurry)
-        return False
-
-    def _is_too_late(self, is_in_a_hurry: Callable[[], bool]) -> bool:
-        """For whoever wants the end soon."""
-        now_s = time.monotonic()
-        if self._hurried_s is None and is_in_a_hurry():
-            self._hurried_s = now_s
-        return self._hurried_s is not None and now_s - self._hurried_s > HURRY_S
-
-    def finish(
-        self,
-        world_hash: str,
-        is_in_a_hurry: Callable[[], bool] = lambda: False,
-    ) -> Summary:
-        """Close the run, write ``summary.json`` and give back what it says.
-
-        A fault slows nothing down any more. Raises OutputError where the disk does not take what
-        there is to sum up: it is read from there.
-        """
-        self._flush()
-        self._queue.write("UPDATE runs SET world_hash = ?", [(world_hash,)])
-        self._end(is_in_a_hurry)
-        with writing(self._path):
-            summary = summarise(read_run(self._file.database))
-        return self._save(summary, is_in_a_hurry)
-
-    def _end(self, is_in_a_hurry: Callable[[], bool]) -> None:
-        self._file.hurry()
-        self._flush()
-        if not self.wait_until_written(is_in_a_hurry):
-            raise OutputError(self._waited(AND_LOST))
-
-    def _save(self, summary: Summary, is_in_a_hurry: Callable[[], bool]) -> Summary:
-        saved = self._queue.ask(self._file.save)
-        written = self._queue.ask(lambda: write_summary(self.directory, summary))
-        if not self.wait_until_written(is_in_a_hurry):
-            self._on_unwritable(self._waited(AND_LOST))
-            return summary
-        self.saved = saved.result()
-        try:
-            written.result()
-        except OutputError as error:
-            if self.saved:  # else it has been told
-                self.saved = False
-                self._tell("results-unwritable", str(error))
-                if self.wait_until_written(is_in_a_hurry):
-                    events = read_events(self._file.database)
-                    summary = msgspec.structs.replace(summary, events=events)
+        self._put("UPDATE runs SET world_hash = ?", [(world_hash,)])
+        run = Run(self._info, [], [])
+        if self._close(is_hurried):
+            with suppress(RunError):
+                run = load_run(self.directory)
+        events = run.events if self._failure is None else [*run.events, self._failure]
+        info = msgspec.structs.replace(run.info, world_hash=world_hash)
+        summary = summarise(msgspec.structs.replace(run, info=info, events=events))
+        self._write_summary(summary)
         return summary
 
-    def _flush(self) -> None:
-        rows, self._ticks = self._ticks, []
-        if self._file.is_full or self._is_full:
-            return
-        if self._queue.has_room(len(rows)):
-            self._insert("ticks", rows)
-        else:
-            self._is_full = True
-            self._tell("results-unwritable", f"{self._path}: {TOO_SLOW}; {AND_FULL}")
+    def _write_summary(self, summary: Summary) -> None:
+        if self._failure is not None:
+            self.unsaved = encodable(
+                f"{self._path}: {self._lost_rows + self._pending_rows} rows of figures are not "
+                f"saved: {self._reason}; make room there or give another folder"
+            )
+        if self._thread.is_alive():
+            return  # this write would stall as well
+        try:
+            write_summary(self.directory, summary)
+        except OutputError as error:
+            self.unsaved = self.unsaved or encodable(str(error))
 
-    def _insert(self, table: str, rows: Sequence[Sequence[object]]) -> None:
+    def _close(self, is_hurried: Callable[[], bool]) -> bool:
+        """Wait until all is written and the file is closed; whether that is so in time."""
+        with self._changed:
+            self._closing.set()
+            self._changed.notify()
+        began_s = time.monotonic()
+        while self._thread.is_alive():
+            self._thread.join(0.1)
+            waited_s = time.monotonic() - began_s
+            if waited_s > (HURRIED_S if is_hurried() else PATIENCE_S):
+                self._fail(f"the disk took no figures for {waited_s:.0f} s at the end of the run")
+                return False
+        return True
+
+    def _insert(self, table: str, rows: Rows) -> None:
         if rows:
-            self._queue.write(insertion(table, rows[0]), rows)
+            self._put(insertion(table, rows[0]), rows)
 
-    def _tell(self, kind: str, line: str) -> None:
-        line = encodable(line)  # it names the file
-        self.add_event(Event(self._step, time.monotonic_ns(), kind, line))
-        self._on_unwritable(line)
+    def _put(self, statement: str, rows: Rows) -> None:
+        with self._changed:
+            if self._pending_rows + len(rows) > QUEUED_ROWS_MAX:
+                self._fail(_TOO_SLOW)
+            if self._failure is not None:
+                self._lost_rows += len(rows)
+                return
+            self._queue.append(_Write(statement, rows))
+            self._pending_rows += len(rows)
+            if len(self._queue) == 1:
+                self._changed.notify()
 
-    def _waited(self, and_so: str) -> str:
-        """What has become of figures that a disk does not take, in one line."""
-        waited = f"the disk has taken no figures of the run for {self._queue.stalled_s:.0f} s"
-        return f"{self._path}: {waited}; {and_so}"
+    def _fail(self, reason: str) -> None:
+        """Keep the first reason as an event; nothing is queued from now on."""
+        if self._failure is None:
+            text = f"{self._path}: figures of the run cannot be written and are dropped: {reason}"
+            self._reason = reason
+            self._failure = Event(self._step, time.monotonic_ns(), UNWRITABLE, encodable(text))
+
+    # -- in the thread
+
+    def _write_all(self) -> None:
+        with closing(self._database):
+            while writes := self._wait_for_writes():
+                try:
+                    self._write(writes)
+                except sqlite3.Error as error:
+                    self._drop_all(error)
+                else:
+                    with self._changed:
+                        self._pending_rows -= sum(len(write.rows) for write in writes)
+
+    def _wait_for_writes(self) -> list[_Write]:
+        """Take all that is queued; nothing when the run has ended."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closing.is_set())
+            # Few large transactions cost less than many small ones.
+            self._changed.wait_for(self._closing.is_set, COMMIT_INTERVAL_S)
+            writes, self._queue = self._queue, []
+            return writes
+
+    def _write(self, writes: Sequence[_Write]) -> None:
+        if time.monotonic_ns() < self._slow_until_ns:
+            self._closing.wait(self._slowness_s)
+        with self._database:
+            for write in writes:
+                self._database.executemany(write.statement, write.rows)
+
+    def _drop_all(self, error: sqlite3.Error) -> None:
+        with self._changed:
+            self._fail(str(error) if self._path.exists() else "the file is gone")
+            self._lost_rows += self._pending_rows
+            self._pending_rows = 0
+            self._queue.clear()
 
 
-def _json(value: Mapping[str, object]) -> str:
-    return msgspec.json.encode(value).decode()
+def _create(path: Path, info: RunInfo) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=LOCKED_S, check_same_thread=False)
+    try:
+        with database:
+            database.executescript(_SETTINGS + SCHEMA)
+            columns = run_columns(info)
+            database.execute(insertion("runs", columns), columns)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
