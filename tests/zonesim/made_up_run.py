@@ -1,12 +1,11 @@
-"""Rows of a made-up run, and a writer that takes them."""
+"""Rows, steps and the origin of a made-up run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from msgspec.structs import replace
 
-from zonesim.results.saved_run import StepInfo
-from zonesim.results.writer import RunWriter
+from zonesim.results.saved_run import RunInfo
+from zonesim.results.step_info import StepInfo
 from zonesim.wire.ticks import TickRow
 
 MS = 1_000_000
@@ -43,21 +42,17 @@ def row(zone: int, tick: int, *, carried: int = 0, completed: int = 396) -> Tick
     )
 
 
-def writer(
-    directory: Path,
-    on_unwritable: Callable[[str], None] = print,
-    limits: dict[str, float] | None = None,
-) -> RunWriter:
-    return RunWriter(
-        directory,
-        limits=limits or {},
-        on_unwritable=on_unwritable,
+def run_info(**changes: object) -> RunInfo:
+    plain = RunInfo(
         scenario="scale",
         seed=7,
-        scenario_toml_or_json='zones = [1, 2]\nname = "scale"\n',
+        scenario_text='zones = [1, 2]\nname = "scale"\n',
         machine={"cpu": "Abacus 3", "cpus": 2},
         versions={"python": "3.11.2"},
+        started_utc="2026-11-23T10:15:00Z",
+        limits={},
     )
+    return replace(plain, **changes)
 
 
 def step_info(step: int, zones: int) -> StepInfo:

@@ -20,7 +20,7 @@ from zonesim.controller.worker_scaler import WorkerScaler
 from zonesim.live.latest import LatestThread
 from zonesim.live.progress import OnProgress
 from zonesim.live.view_file import ViewFile
-from zonesim.results.deaths import RUN_FAILED
+from zonesim.results.recovery import RUN_FAILED
 from zonesim.results.writer import RunWriter
 from zonesim.scenario.loading import Scenario
 from zonesim.system.errors import RunFailed, leaves_of

@@ -13,7 +13,7 @@ from zonesim.controller.stepping import Stepping
 from zonesim.controller.worker_ledger import WorkerLedger
 from zonesim.controller.zone_states import ZoneState
 from zonesim.live.progress import OnProgress
-from zonesim.results.saved_run import Event
+from zonesim.results.saved_run import Event, WorkerRow
 from zonesim.results.step_info import StepInfo
 from zonesim.results.writer import RunWriter
 from zonesim.scenario.loading import Scenario
@@ -47,6 +47,7 @@ class Logbook:
         self._ledger = WorkerLedger()
         self._hashes: dict[int, int] = {}  # by zone, after its latest tick
         self._step = 0
+        self._told_failure = False  # of the writer
 
     @property
     def has_begun(self) -> bool:
@@ -88,13 +89,15 @@ class Logbook:
         """
         for record in self._ledger.end_step(work):
             self._writer.add_worker(
-                self._step,
-                record.worker,
-                record.pid,
-                record.calls,
-                record.batches,
-                record.busy_ns,
-                record.restarts,
+                WorkerRow(
+                    step=self._step,
+                    worker=record.worker,
+                    pid=record.pid,
+                    calls=record.calls,
+                    batches=record.batches,
+                    busy_ns=record.busy_ns,
+                    restarts=record.restarts,
+                )
             )
         self._writer.end_step(self._step, duration_s, pss_mb, end_ns, workers)
 
@@ -122,9 +125,7 @@ class Logbook:
         event = Event(self._step, at_ns, kind, detail, None, worker, pid)
         for each in [msgspec.structs.replace(event, zone=zone) for zone in zones] or [event]:
             self._writer.add_event(each)
-        text = event_text(kind, process_text(zones, worker, pid), detail)
-        self.gauge.note(at_ns, text)
-        self._on_notice(text)
+        self._show_event(at_ns, event_text(kind, process_text(zones, worker, pid), detail))
 
     def note_workers(self, pool: cr.PoolStatistics) -> None:
         """Learn which workers are there, and tell of those that have died."""
@@ -141,12 +142,16 @@ class Logbook:
         work: Iterable[WorkerTotals],
         pool: cr.PoolStatistics,
     ) -> None:
-        """Tell the viewer how the run stands; of the zones, those that its step asks for.
-
-        Raises OutputError where the figures that were saved are lost.
-        """
-        self._writer.tell_news()
+        """Tell the viewer how the run stands; of the zones, those that its step asks for."""
+        failure = self._writer.failure
+        if failure is not None and not self._told_failure:
+            self._told_failure = True
+            self._show_event(failure.at_ns, event_text(failure.kind, "", failure.detail))
         here = {zone: state for zone, state in states.items() if zone < self.gauge.zones}
         progress = self.gauge.progress(here, work, pool)
         self._publish(progress)
         self._on_progress(progress)
+
+    def _show_event(self, at_ns: int, text: str) -> None:
+        self.gauge.note(at_ns, text)
+        self._on_notice(text)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from zonesim.controller.zone_states import ZoneState
-from zonesim.results.missed import count_missed_by, due_in, ticks_left
-from zonesim.results.step_info import StepInfo
+from zonesim.results.step_info import StepInfo, count_missed_by, due_in, ticks_left
 from zonesim.wire.ticks import TickRow
 from zonesim.zone.phases import DueTimes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from zonesim.controller.controller import Controller
 from zonesim.controller.event_log import OnNotice
 from zonesim.live.progress import OnProgress
 from zonesim.processes.preload import PRELOAD, start_fork_server
-from zonesim.results.saved_run import OutputError, Summary
+from zonesim.results.saved_run import OutputError, RunInfo, Summary
 from zonesim.results.writer import RunWriter
 from zonesim.scenario.loading import Scenario
 from zonesim.system.errors import RunFailed, leaves_of
@@ -44,15 +45,16 @@ def run_scenario(
     The first interrupt ends the step that runs; a second one cuts it. What cannot go on once its
     first step has begun ends there, and the summary says why. Raises KeyboardInterrupt where an
     interrupt came before that, RunFailed where the machine does not hold the run or its zones
-    cannot be made, and OutputError where the run's file cannot be made, or has not been written by
-    the end because the disk stalls.
+    cannot be made, and OutputError where the run's file cannot be created.
     """
     start_fork_server(max(scenario.steps))
     try:
-        with _pool(scenario, interrupts) as pool, _writer(scenario, directory, on_notice) as writer:
+        with _pool(scenario, interrupts) as pool, _writer(scenario, directory) as writer:
             controller = Controller(scenario, pool, writer, on_progress, on_notice, interrupts)
             trio.run(controller.run)
-            summary = writer.finish(controller.world_hash(), lambda: interrupts.count > 1)
+            summary = writer.finish(controller.world_hash(), lambda: interrupts.count > 0)
+            if writer.unsaved is not None:
+                on_notice(writer.unsaved)
     except cr.SessionError as error:
         raise RunFailed(f"{error} {SMALLER_RINGS}") from None
     except (cr.PoolFailed, MapError) as error:
@@ -64,7 +66,7 @@ def run_scenario(
         plainest = _plainest(group)
         _tell_notes(plainest, on_notice)
         raise plainest from None
-    return Outcome(summary, writer.saved)
+    return Outcome(summary, saved=writer.unsaved is None)
 
 
 def run_for_figures(scenario: Scenario, directory: Path) -> Summary:
@@ -77,6 +79,8 @@ def run_for_figures(scenario: Scenario, directory: Path) -> Summary:
     interrupts.check()
     if outcome.summary.failure is not None:
         raise RunFailed(outcome.summary.failure)
+    if not outcome.saved:
+        raise RunFailed(f"{directory}: the figures of the run are not saved")
     return outcome.summary
 
 
@@ -100,17 +104,17 @@ def _pool(scenario: Scenario, interrupts: Interrupts) -> Iterator[cr.WorkerPool]
         yield pool
 
 
-def _writer(scenario: Scenario, directory: Path, on_notice: OnNotice) -> RunWriter:
-    return RunWriter(
-        directory,
+def _writer(scenario: Scenario, directory: Path) -> RunWriter:
+    info = RunInfo(
         scenario=scenario.name,
         seed=scenario.seed,
-        scenario_toml_or_json=msgspec.json.encode(scenario).decode(),
-        limits=scenario.limits.figures(),
+        scenario_text=msgspec.json.encode(scenario).decode(),
         machine=describe_machine(),
         versions=versions(),
-        on_unwritable=on_notice,
+        started_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        limits=scenario.limits.figures(),
     )
+    return RunWriter(directory, info)
 
 
 def _tell_notes(error: BaseException, on_notice: OnNotice) -> None:

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from zonesim.report.figures import FIGURES, draw_all
-from zonesim.results.saved_run import OutputError, Run, Summary, load_run, summarise, write_summary
+from zonesim.results.saved_run import Run, Summary, load_run, summarise, write_summary, writing
 from zonesim.results.statistics import Distribution, StepSummary
 from zonesim.results.step_table import workers_text
 from zonesim.system.text import process_text
@@ -100,13 +100,8 @@ def write_report(run_directory: Path) -> Path:
 
 def _write(directory: Path, run: Run, summary: Summary) -> Path:
     path = directory / REPORT_FILE
-    try:
+    with writing(path):
         write_whole(path, _page(directory, run, summary).encode())
-    except OSError as error:
-        raise OutputError(
-            f"{path}: the report must be written, got: {error.strerror}; "
-            "make room there or give another folder"
-        ) from error
     return path
 
 

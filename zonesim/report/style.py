@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from zonesim.results.saved_run import OutputError, Run
+from zonesim.results.saved_run import Run, writing
 from zonesim.results.statistics import StepSummary
 
 # Okabe and Ito's palette: told apart with every kind of colour blindness.
@@ -69,13 +69,8 @@ def sheet(
         # Laid out once: left to it, savefig does so twice, and draws all of it for nothing as well.
         below_titles.execute(figure)
         figure.set_layout_engine(None)
-        try:
+        with writing(path):
             figure.savefig(path, metadata={"Title": title})
-        except OSError as error:
-            raise OutputError(
-                f"{path}: a figure must be written, got: {error.strerror}; "
-                "make room there or give another folder"
-            ) from error
 
 
 def floored(values_ms: Sequence[float]) -> list[float]:

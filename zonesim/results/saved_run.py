@@ -269,6 +269,5 @@ def writing(path: Path) -> Iterator[None]:
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise OutputError(
-            f"{path}: figures of a run must be written, got: {reason}; "
-            "make room there or give another folder"
+            f"{path}: cannot be written: {reason}; make room there or give another folder"
         ) from error

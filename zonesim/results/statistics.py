@@ -1,4 +1,4 @@
-"""The figures of a step, computed from its tick rows. Knows no files, no clock, no drawing."""
+"""The figures of a step, computed from its tick rows, and the limits that it has to keep."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from types import MappingProxyType
 
 import msgspec
 
-from zonesim.results.missed import count_missed
 from zonesim.results.recovery import Recovery
-from zonesim.results.step_info import StepInfo as StepInfo
+from zonesim.results.step_info import StepInfo, count_missed
 from zonesim.wire.ticks import TickRow
 
 NS_PER_MS = 1_000_000
+NO_DEATHS = Recovery()
 
 
 class Distribution(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class Distribution(msgspec.Struct, frozen=True):
 
 
 class AsyncTaskCounts(msgspec.Struct, frozen=True):
-    """What became of a step's AsyncTasks; ``lost`` is what nothing else accounts for."""
+    """Counts of a step's AsyncTasks; ``lost`` are those that no other count explains."""
 
     submitted: int
     completed: int
@@ -40,14 +40,14 @@ class AsyncTaskCounts(msgspec.Struct, frozen=True):
 
 
 class Breakdown(msgspec.Struct, frozen=True):
-    """Where the mean tick goes, in milliseconds; the parts add up to the mean tick time."""
+    """Parts of the mean tick in milliseconds; they add up to the mean tick time."""
 
     step: float
     encode: float
     wait: float
     resume: float
     gc: float
-    other: float  # the rest; negative when the measured parts overlap
+    other: float  # the rest; negative if the measured parts overlap
 
 
 class StepSummary(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ class StepSummary(msgspec.Struct, frozen=True):
 
     zones: int
     zone_processes: int
-    workers: float  # in the mean over time
+    workers: float  # mean over time
     period_ms: float
     duration_s: float
     ticks: int
@@ -64,8 +64,8 @@ class StepSummary(msgspec.Struct, frozen=True):
     tick_ms: Distribution  # finished - started
     lateness_ms: Distribution  # started - scheduled
     response_ms: Distribution  # finished - scheduled
-    tps: float  # ticks per second of a zone: the mean over zones
-    tps_min: float  # the same of the slowest zone
+    tps: float  # ticks per second of a zone, mean over zones
+    tps_min: float  # of the slowest zone
     isr: float
     utilisation: float
     main_thread_ms: Distribution
@@ -73,25 +73,25 @@ class StepSummary(msgspec.Struct, frozen=True):
     tasks: int
     async_tasks: AsyncTaskCounts
     batches: int
-    worker_utilisation: float  # busy time over that of all workers that there were
-    pss_mb_per_zone: float | None  # None where the platform does not tell
+    worker_utilisation: float  # busy time as a share of the time of all workers
+    pss_mb_per_zone: float | None  # None if the platform does not tell
     breakdown_ms: Breakdown
 
 
 class LimitsResult(msgspec.Struct, frozen=True):
-    """Whether a run kept its limits; one sentence for each that it broke."""
+    """Whether a run kept its limits, and a sentence for each that it broke."""
 
     ok: bool
     broken: list[str]
 
 
 def percentile(ordered: Sequence[int], p: float) -> int:
-    """Percentile `p` (0 to 1) of values sorted upwards: ``ordered[ceil(p * (n - 1))]``."""
+    """Return percentile ``p`` (0 to 1) of sorted values: ``ordered[ceil(p * (n - 1))]``."""
     return ordered[ceil(p * (len(ordered) - 1))]
 
 
 def distribution_ms(values_ns: Iterable[int]) -> Distribution:
-    """Sum up durations, given in nanoseconds and in any order."""
+    """Summarise durations, given in nanoseconds and in any order."""
     ordered = sorted(values_ns)
     if not ordered:
         return Distribution(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -108,10 +108,10 @@ def distribution_ms(values_ns: Iterable[int]) -> Distribution:
 def instability_ratio(
     zones_tick_ns: Iterable[Sequence[int]], period_ns: float, expected: float
 ) -> float:
-    """ISR: how much the tick time jumps about beyond the period; 0 is steady, also when overloaded.
+    """Compute the ISR: how much tick times jump beyond the period; 0 is steady, even overloaded.
 
-    `zones_tick_ns` holds the tick times of each zone in order, `expected` is the number of ticks
-    expected of all zones together. Source: Eickhoff, Donkervliet, Iosup, "Meterstick", ICPE '23.
+    ``zones_tick_ns`` holds the tick times of each zone in order, ``expected`` is the number of
+    ticks expected of all zones. Source: Eickhoff, Donkervliet, Iosup, "Meterstick", ICPE '23.
     """
     jumps_ns = sum(
         abs(max(period_ns, now) - max(period_ns, before))
@@ -122,32 +122,31 @@ def instability_ratio(
 
 
 def lateness_ns(row: TickRow, pace: str) -> int:
-    """How long after its due time a tick started; 0 at pace "max", where nothing is due."""
+    """Return how long after its due time a tick started; 0 at pace "max": nothing is due."""
     return 0 if pace == "max" else row.started_ns - row.scheduled_ns
 
 
 def response_ns(row: TickRow, pace: str) -> int:
-    """From the moment a tick was due to its end: the wait that a player feels."""
+    """Return the time from a tick's due time to its end: the wait that a player feels."""
     return lateness_ns(row, pace) + tick_ns(row)
 
 
 def tick_ns(row: TickRow) -> int:
-    """How long a tick ran, waiting included."""
+    """Return how long a tick took, waiting included."""
     return row.finished_ns - row.started_ns
 
 
 def carried_between(before: Sequence[TickRow], rows: Sequence[TickRow]) -> int:
-    """AsyncTasks that zones took along from the rows `before` into the next step's `rows`.
+    """Count the AsyncTasks that zones carried from the rows ``before`` into a step's ``rows``.
 
-    A zone that another process has made anew takes nothing along.
+    A zone that a new process took over carries nothing.
     """
-    last = _last_rows(before)
-    first = _last_rows(reversed(rows))
+    last = {row.zone: row for row in before}
+    first = {row.zone: row for row in reversed(rows)}
     return sum(
         last[zone].carried
-        for zone in first
-        if zone in last
-        and (first[zone].pid, first[zone].tick > last[zone].tick) == (last[zone].pid, True)
+        for zone, row in first.items()
+        if zone in last and row.pid == last[zone].pid and row.tick > last[zone].tick
     )
 
 
@@ -160,10 +159,10 @@ def summarise_step(
     carried_in: int = 0,
     until: Mapping[int, int] = MappingProxyType({}),
 ) -> StepSummary:
-    """Compute every figure of one step; no rows give a summary of zeros.
+    """Compute every figure of a step; without rows, a summary of zeros.
 
-    `worker_busy_ns` is of all workers together; `carried_in` as `carried_between` counts it;
-    `until` as `count_missed` takes it.
+    ``worker_busy_ns`` is the sum over all workers; ``carried_in`` as ``carried_between`` counts
+    it; ``until`` as ``count_missed`` takes it.
     """
     ordered = sorted(rows, key=lambda row: (row.zone, row.started_ns))
     realtime = step.pace != "max"
@@ -200,16 +199,12 @@ def summarise_step(
 
 
 def check_limits(
-    steps: Sequence[StepSummary],
-    limits: Mapping[str, float],
-    recovery: Recovery | None = None,
+    steps: Sequence[StepSummary], limits: Mapping[str, float], recovery: Recovery = NO_DEATHS
 ) -> LimitsResult:
-    """Hold each step and the run against the limits; ValueError for a limit that does not exist.
+    """Compare each step and the run with the limits: upper bounds, except ``tps_min``.
 
-    Limits are upper bounds, except ``tps_min``. A step without a tick keeps no limit. Without
-    ``recovery`` no zone has died.
+    A step without a tick breaks every limit.
     """
-    _check_names(limits)
     broken: list[str] = []
     for number, step in enumerate(steps, start=1):
         name = f"step {number} ({step.zones} {'zone' if step.zones == 1 else 'zones'})"
@@ -218,7 +213,7 @@ def check_limits(
             continue
         figures = {figure: of(step) for figure, of in _STEP_FIGURES.items()}
         broken += [f"{name}: {text}" for text in _broken_limits(figures, limits)]
-    figures = {figure: of(recovery or Recovery()) for figure, of in _RUN_FIGURES.items()}
+    figures = {figure: of(recovery) for figure, of in _RUN_FIGURES.items()}
     broken += [f"run: {text}" for text in _broken_limits(figures, limits)]
     return LimitsResult(ok=not broken, broken=broken)
 
@@ -238,26 +233,17 @@ _RUN_FIGURES: dict[str, Callable[[Recovery], float]] = {
 }
 
 
-def _check_names(limits: Mapping[str, float]) -> None:
-    known = [*_STEP_FIGURES, *_RUN_FIGURES]
-    for name in limits:
-        if name not in known:
-            raise ValueError(f"a limit must be one of {', '.join(known)}, got {name!r}")
-
-
 def _broken_limits(figures: Mapping[str, float], limits: Mapping[str, float]) -> Iterable[str]:
-    """One sentence for each limit that one of these figures breaks."""
-    for name, limit in limits.items():
-        if name not in figures:
-            continue
-        if name == "tps_min" and figures[name] < limit:
-            yield f"{name} is {figures[name]:.6g}, below the limit of {limit:.6g}"
-        elif name != "tps_min" and figures[name] > limit:
-            yield f"{name} is {figures[name]:.6g}, above the limit of {limit:.6g}"
+    for name in [name for name in limits if name in figures]:
+        value, limit = figures[name], limits[name]
+        if name == "tps_min" and value < limit:
+            yield f"{name} is {value:.6g}, below the limit of {limit:.6g}"
+        elif name != "tps_min" and value > limit:
+            yield f"{name} is {value:.6g}, above the limit of {limit:.6g}"
 
 
 def _ms(ns: float) -> float:
-    # Rounded to the nanosecond that the clock gives: more digits would be noise in the JSON.
+    # Rounded to the nanosecond of the clock: more digits would be noise in the JSON.
     return round(ns / NS_PER_MS, 6)
 
 
@@ -265,15 +251,11 @@ def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
-def _last_rows(rows: Iterable[TickRow]) -> dict[int, TickRow]:
-    return {row.zone: row for row in rows}
-
-
 def _count_async_tasks(rows: Sequence[TickRow], carried_in: int) -> AsyncTaskCounts:
     submitted = sum(row.async_submitted for row in rows)
     completed = sum(row.async_completed for row in rows)
     failed = sum(row.async_failed for row in rows)
-    # Those of a process that has died or ended come to nobody any more, as nobody waits for them.
+    # Per process: what a dead process carried is no longer expected by anyone.
     still_out = sum(row.carried for row in {(row.zone, row.pid): row for row in rows}.values())
     return AsyncTaskCounts(
         submitted=submitted,
@@ -297,7 +279,7 @@ def _step_instability(rows: Sequence[TickRow], step: StepInfo, missed: int) -> f
     period_ns = step.period_ms * NS_PER_MS
     zones = [[tick_ns(row) for row in of] for _, of in groupby(rows, key=lambda row: row.zone)]
     if step.pace == "max":
-        # No schedule says how many to expect: those that would have fitted into the time.
+        # Without a schedule: as many as would have fitted into the time.
         expected = sum(max(period_ns, ns) for zone in zones for ns in zone) / period_ns
     else:
         expected = len(rows) + missed
@@ -308,11 +290,12 @@ def _break_down(rows: Sequence[TickRow]) -> Breakdown:
     def mean_ms(values_ns: Iterable[int]) -> float:
         return _ms(_ratio(sum(values_ns), len(rows)))
 
+    parts = {
+        "step": mean_ms(row.step_ns for row in rows),
+        "encode": mean_ms(row.encode_ns for row in rows),
+        "wait": mean_ms(row.waiting_ns for row in rows),
+        "resume": mean_ms(row.resume_ns for row in rows),
+        "gc": mean_ms(row.gc_ns for row in rows),
+    }
     whole = mean_ms(tick_ns(row) for row in rows)
-    step = mean_ms(row.step_ns for row in rows)
-    encode = mean_ms(row.encode_ns for row in rows)
-    wait = mean_ms(row.waiting_ns for row in rows)
-    resume = mean_ms(row.resume_ns for row in rows)
-    gc = mean_ms(row.gc_ns for row in rows)
-    other = round(whole - step - encode - wait - resume - gc, 6)
-    return Breakdown(step=step, encode=encode, wait=wait, resume=resume, gc=gc, other=other)
+    return Breakdown(**parts, other=round(whole - sum(parts.values()), 6))

@@ -1,4 +1,4 @@
-"""The steps of a run as plain text in 80 columns. Knows no terminal and no files."""
+"""The steps of a run as plain text in 80 columns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from zonesim.results.statistics import StepSummary
 
-# The two heading lines of each column: what it is, and its part or unit.
+# The two heading lines of each column.
 _HEADINGS = (
     ("", "zones"),
     ("wor-", "kers"),
@@ -25,7 +25,7 @@ _HEADINGS = (
 
 
 def step_table(steps: Sequence[StepSummary]) -> str:
-    """Two lines of headings, then a line for each step; no line feed at the end."""
+    """Return two lines of headings, then a line for each step."""
     columns = list(zip(*_HEADINGS, strict=True)) + [_cells(step) for step in steps]
     widths = [max(map(len, column)) for column in zip(*columns, strict=True)]
     lines = (
@@ -36,19 +36,19 @@ def step_table(steps: Sequence[StepSummary]) -> str:
 
 
 def figure(value: float) -> str:
-    """A figure with three digits that count: 1.93, 12.3, 123, 4567."""
+    """Write a figure with three significant digits: 1.93, 12.3, 123, 4567."""
     if value < 9.995:
         return f"{value:.2f}"
     return f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
 
 
 def count_zones(zones: int) -> str:
-    """1 zone, 2 zones."""
+    """Write 1 zone, 2 zones."""
     return "1 zone" if zones == 1 else f"{zones} zones"
 
 
 def workers_text(step: StepSummary) -> str:
-    """How many workers there were: 2, or 1.43 where their number changed."""
+    """Write the number of workers: 2, or 1.43 if it changed."""
     return f"{round(step.workers, 2):g}"
 
 

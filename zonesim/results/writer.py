@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self, TypeAlias
 
 import msgspec
 
@@ -47,24 +47,21 @@ HURRIED_S = 3.0  # the same after Ctrl-C
 _SETTINGS = "PRAGMA synchronous = OFF; PRAGMA cache_size = -256;"
 _TOO_SLOW = "the disk is slower than the run, and the queue of the writer is full"
 
-Rows = Sequence[Sequence[object]]
-
-
-class _Write(NamedTuple):
-    statement: str
-    rows: Rows
+Rows: TypeAlias = Sequence[Sequence[object]]
+_Write: TypeAlias = tuple[str, Rows]
 
 
 class RunWriter:
     """Saves a run without making it wait for the disk; a context manager.
 
-    When a write fails or the queue is full, the run goes on unsaved: one event tells why, later
-    rows are dropped and counted, and ``unsaved`` says at the end how many were lost. Raises
+    When a write fails or the queue is full, the run goes on unsaved: ``failure`` tells why, later
+    rows are dropped and counted, and at the end ``unsaved`` says how many were lost. Raises
     OutputError when the run's file cannot be created.
     """
 
     def __init__(self, directory: Path, info: RunInfo) -> None:
         self.directory = directory
+        self.failure: Event | None = None  # why the disk failed
         self.unsaved: str | None = None  # after ``finish``, what was not saved, in one line
         self._path = directory / RUN_FILE
         self._info = info
@@ -73,9 +70,7 @@ class RunWriter:
         self._queue: list[_Write] = []
         self._pending_rows = 0  # in the queue and in the write that is under way
         self._lost_rows = 0
-        self._failure: Event | None = None
         self._reason = ""  # of the failure
-        self._failure_taken = False
         self._slowness_s, self._slow_until_ns = 0.0, 0
         self._closing = threading.Event()
         with writing(self._path):
@@ -137,14 +132,6 @@ class RunWriter:
         """Make each write take longer, until a moment of the monotonic clock."""
         self._slowness_s, self._slow_until_ns = delay_s, until_ns
 
-    def take_failure(self) -> Event | None:
-        """Return the event of a failed disk, once."""
-        with self._changed:
-            if self._failure_taken:
-                return None
-            self._failure_taken = self._failure is not None
-            return self._failure
-
     def finish(self, world_hash: str, is_hurried: Callable[[], bool] = lambda: False) -> Summary:
         """Write what is queued and ``summary.json``, and return the summary.
 
@@ -156,14 +143,14 @@ class RunWriter:
         if self._close(is_hurried):
             with suppress(RunError):
                 run = load_run(self.directory)
-        events = run.events if self._failure is None else [*run.events, self._failure]
+        events = run.events if self.failure is None else [*run.events, self.failure]
         info = msgspec.structs.replace(run.info, world_hash=world_hash)
         summary = summarise(msgspec.structs.replace(run, info=info, events=events))
         self._write_summary(summary)
         return summary
 
     def _write_summary(self, summary: Summary) -> None:
-        if self._failure is not None:
+        if self.failure is not None:
             self.unsaved = encodable(
                 f"{self._path}: {self._lost_rows + self._pending_rows} rows of figures are not "
                 f"saved: {self._reason}; make room there or give another folder"
@@ -197,20 +184,20 @@ class RunWriter:
         with self._changed:
             if self._pending_rows + len(rows) > QUEUED_ROWS_MAX:
                 self._fail(_TOO_SLOW)
-            if self._failure is not None:
+            if self.failure is not None:
                 self._lost_rows += len(rows)
                 return
-            self._queue.append(_Write(statement, rows))
+            self._queue.append((statement, rows))
             self._pending_rows += len(rows)
             if len(self._queue) == 1:
                 self._changed.notify()
 
     def _fail(self, reason: str) -> None:
         """Keep the first reason as an event; nothing is queued from now on."""
-        if self._failure is None:
+        if self.failure is None:
             text = f"{self._path}: figures of the run cannot be written and are dropped: {reason}"
             self._reason = reason
-            self._failure = Event(self._step, time.monotonic_ns(), UNWRITABLE, encodable(text))
+            self.failure = Event(self._step, time.monotonic_ns(), UNWRITABLE, encodable(text))
 
     # -- in the thread
 
@@ -223,7 +210,7 @@ class RunWriter:
                     self._drop_all(error)
                 else:
                     with self._changed:
-                        self._pending_rows -= sum(len(write.rows) for write in writes)
+                        self._pending_rows -= sum(len(rows) for _, rows in writes)
 
     def _wait_for_writes(self) -> list[_Write]:
         """Take all that is queued; nothing when the run has ended."""
@@ -238,8 +225,8 @@ class RunWriter:
         if time.monotonic_ns() < self._slow_until_ns:
             self._closing.wait(self._slowness_s)
         with self._database:
-            for write in writes:
-                self._database.executemany(write.statement, write.rows)
+            for statement, rows in writes:
+                self._database.executemany(statement, rows)
 
     def _drop_all(self, error: sqlite3.Error) -> None:
         with self._changed:

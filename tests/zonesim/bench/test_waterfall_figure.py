@@ -15,7 +15,7 @@ from zonesim.bench.core import CHAINS
 from zonesim.bench.ladder_rows import rows
 from zonesim.bench.ladder_steps import STEPS
 from zonesim.bench.suite import Options, Report
-from zonesim.report import style
+from zonesim.results.saved_run import OutputError
 
 PLAIN_US = 400.0
 SWITCHES_US = {
@@ -136,6 +136,6 @@ def test_each_workload_of_a_report_has_a_picture(monkeypatch, tmp_path) -> None:
 
 
 def test_a_picture_that_cannot_be_written_is_refused_in_one_line(tmp_path) -> None:
-    with pytest.raises(style.OutputError, match="a figure must be written") as refusal:
+    with pytest.raises(OutputError, match="cannot be written") as refusal:
         draw(tmp_path / "absent", "all alike")
     assert "\n" not in str(refusal.value)

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import click
 import pytest
+from made_up_run import run_info
 
 from zonesim.cli.main import BAD_INPUT, DONE, main
 from zonesim.cli.options import worker_flag
 from zonesim.cli.output import OUTPUT_CLOSED
 from zonesim.cli.run import BadInput, run_folder
 from zonesim.cli.texts import usage_problem
-from zonesim.results.saved_run import StepInfo
+from zonesim.results.step_info import StepInfo
 from zonesim.results.writer import RunWriter
 from zonesim.scenario.loading import scenario_schema
 
@@ -233,8 +234,7 @@ def test_checking_prints_the_scenario_or_the_schema_as_json(capsys):
 
 def test_a_past_run_is_drawn_again_from_its_figures(capsys, tmp_path):
     pytest.importorskip("zonesim.report.page")
-    origin = {"scenario": "field", "seed": 1, "scenario_toml_or_json": "{}", "limits": {}}
-    with RunWriter(tmp_path / "past", **origin, machine={}, versions={}) as writer:
+    with RunWriter(tmp_path / "past", run_info()) as writer:
         writer.begin_step(StepInfo(1, 1, 1, 0, 400.0, "realtime"))
         writer.end_step(1, 10.0, None)
         writer.finish("00")

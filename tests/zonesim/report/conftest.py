@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from zonesim.results.saved_run import Run, RunInfo, StepData
-from zonesim.results.statistics import StepInfo
+from zonesim.results.step_info import StepInfo
 from zonesim.wire.ticks import TickRow
 
 MS = 1_000_000
@@ -89,7 +89,6 @@ def make_run() -> MakeRun:
             for step, count in enumerate(zones, start=1)
         ]
         info = RunInfo(
-            format=1,
             scenario=scenario,
             seed=1,
             scenario_text="",

@@ -102,7 +102,7 @@ def test_the_same_run_is_drawn_the_same_twice(drawn, make_run, tmp_path):
 
 
 def test_a_figure_that_cannot_be_written_is_refused_in_one_line(make_run, tmp_path):
-    with pytest.raises(OutputError, match=r"tick_time\.png: a figure must be written") as refusal:
+    with pytest.raises(OutputError, match=r"tick_time\.png: cannot be written") as refusal:
         draw_all(make_run([1]), tmp_path / "absent")
     assert "\n" not in str(refusal.value)
 

@@ -6,13 +6,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from made_up_run import MS, row, run_info, step_info
+from msgspec.structs import replace
 
 from zonesim.report.page import redraw, write_report
-from zonesim.results.saved_run import Event, OutputError, RunError, StepInfo
+from zonesim.results.saved_run import Event, OutputError, RunError
 from zonesim.results.writer import RunWriter
 from zonesim.wire.ticks import TickRow
 
-MS = 1_000_000
 PNG_START = b"\x89PNG\r\n\x1a\n"
 VOID = {"meta", "img", "br", "hr", "link"}
 
@@ -47,67 +48,33 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data
 
 
-def row(zone: int, tick: int) -> TickRow:
-    scheduled_ns = 10**15 + (tick * 400 + zone) * MS
-    return TickRow(
-        zone=zone,
-        tick=tick,
-        scheduled_ns=scheduled_ns,
-        started_ns=scheduled_ns + 1 * MS,
-        finished_ns=scheduled_ns + 4 * MS,
-        late=tick == 1,
-        missed=0,
-        busy_ns=2 * MS,
-        waiting_ns=1 * MS,
-        step_ns=1 * MS,
-        encode_ns=200_000,
-        resume_ns=400_000,
-        gc_ns=0,
-        cpu_ns=2 * MS,
-        tasks=1_584,
-        async_submitted=396,
-        async_completed=396,
-        async_failed=0,
-        batches=7,
-        retried=0,
-        carried=0,
-        entities=330,
-        players=10,
-        world_hash=1,
-    )
-
-
 def write_run(
     directory: Path, *, limits: dict[str, float] | None = None, detail: str = "", ticks: int = 5
 ) -> Path:
-    with RunWriter(
-        directory,
+    info = run_info(
         limits=limits or {},
         scenario="scale <&>",
-        seed=7,
-        scenario_toml_or_json="zones = [1, 2]  # <script>\n",
+        scenario_text="zones = [1, 2]  # <script>\n",
         machine={"cpu": "Abacus <3>", "cpus": 2, "memory_mb": 640},
-        versions={"python": "3.11.2", "corororo": "0.1.0"},
-    ) as pen:
+    )
+    with RunWriter(directory, info) as writer:
         for step, zones in enumerate((1, 2), start=1):
-            pen.begin_step(
-                StepInfo(
-                    step=step,
-                    zones=zones,
-                    zone_processes=zones,
-                    workers=2,
-                    period_ms=400.0,
-                    pace="realtime",
-                )
+            writer.begin_step(step_info(step, zones))
+            writer.add_ticks(
+                step, [tick_row(z, tick) for z in range(zones) for tick in range(ticks)]
             )
-            pen.add_ticks(step, [row(zone, tick) for zone in range(zones) for tick in range(ticks)])
             if detail:
-                pen.add_event(
-                    Event(step, 10**15 + 2_500 * MS, "worker-died", detail, worker=1, pid=17)
-                )
-            pen.end_step(step, 2.0, 5.5)
-        pen.finish("9f00000000000001")
+                at_ns = 10**15 + 2_500 * MS
+                writer.add_event(Event(step, at_ns, "worker-died", detail, worker=1, pid=17))
+            writer.end_step(step, 2.0, 5.5)
+        writer.finish("9f00000000000001")
     return directory
+
+
+def tick_row(zone: int, tick: int) -> TickRow:
+    plain = row(zone, tick)
+    finished_ns = plain.scheduled_ns + 4 * MS
+    return replace(plain, finished_ns=finished_ns, late=tick == 1, missed=0)
 
 
 def page_of(path: Path) -> Page:
@@ -196,8 +163,7 @@ def test_a_run_without_a_tick_has_a_report(tmp_path):
 
 
 def test_a_run_that_did_not_finish_has_a_report(tmp_path):
-    figures = {"scenario": "x", "seed": 1, "scenario_toml_or_json": "", "limits": {"unhealthy": 0}}
-    with RunWriter(tmp_path, **figures, machine={}, versions={}):
+    with RunWriter(tmp_path, run_info(limits={"unhealthy": 0})):
         pass
     page = redraw(tmp_path).read_text()
     assert "the run did not finish" in page
@@ -213,6 +179,6 @@ def test_a_folder_without_a_run_has_no_report(tmp_path):
 def test_a_report_that_cannot_be_written_is_refused_in_one_line(tmp_path):
     write_run(tmp_path)
     (tmp_path / "report.html").mkdir()
-    with pytest.raises(OutputError, match=r"report\.html: the report must be written") as refusal:
+    with pytest.raises(OutputError, match=r"report\.html: cannot be written") as refusal:
         write_report(tmp_path)
     assert "\n" not in str(refusal.value)

@@ -8,7 +8,6 @@ import pytest
 from zonesim.results.recovery import Recovery
 from zonesim.results.statistics import (
     Breakdown,
-    StepInfo,
     StepSummary,
     carried_between,
     check_limits,
@@ -17,6 +16,7 @@ from zonesim.results.statistics import (
     percentile,
     summarise_step,
 )
+from zonesim.results.step_info import StepInfo
 from zonesim.scenario.loading import Limits
 from zonesim.wire.ticks import TickRow
 from zonesim.zone.phases import phase_ns
@@ -79,21 +79,13 @@ def spiky(k: int, s: float, cycles: int) -> list[int]:
 @pytest.mark.parametrize(
     ("p", "expected"), [(0.0, 10), (0.5, 30), (0.51, 40), (0.95, 50), (1.0, 50)]
 )
-def test_percentile_takes_the_value_at_the_rounded_up_place(p, expected):
+def test_percentile_takes_the_value_at_the_rounded_up_index(p, expected):
     assert percentile([10, 20, 30, 40, 50], p) == expected
 
 
-def test_percentile_of_one_value_is_that_value():
-    assert {percentile([7], p) for p in (0.0, 0.5, 1.0)} == {7}
-
-
-def test_a_distribution_is_in_milliseconds_whatever_the_order_of_values():
+def test_a_distribution_is_in_milliseconds():
     found = distribution_ms([3 * MS, 1 * MS, 2 * MS])
     assert (found.min, found.mean, found.p50, found.p95, found.max) == (1.0, 2.0, 2.0, 3.0, 3.0)
-
-
-def test_a_distribution_of_nothing_is_all_zero():
-    assert set(msgspec.structs.astuple(distribution_ms([]))) == {0.0}
 
 
 @pytest.mark.parametrize("k", [2, 5, 20])
@@ -107,11 +99,6 @@ def test_one_tick_of_s_periods_in_every_k_gives_the_ratio_of_the_paper(k, s):
 
 def test_constant_overload_is_not_instability():
     assert instability_ratio([[900 * MS] * 5], PERIOD_MS * MS, 11) == 0
-
-
-def test_the_end_of_one_zone_is_not_compared_with_the_start_of_the_next():
-    zones = [[900 * MS] * 3, [1 * MS] * 3]
-    assert instability_ratio(zones, PERIOD_MS * MS, 10) == 0
 
 
 def test_missed_ticks_count_as_expected_in_the_instability_of_a_step():
@@ -129,16 +116,11 @@ def test_instability_at_pace_max_needs_no_schedule():
     assert summary(rows, pace="max").isr == pytest.approx((s - 1) / (s + k - 1))
 
 
-def test_no_rows_give_a_summary_of_zeros():
+def test_without_rows_the_summary_is_all_zeros():
     found = summary([])
     assert (found.ticks, found.tps, found.isr, found.us_per_coroutine) == (0, 0, 0, 0)
     assert found.response_ms.max == 0
     assert found.breakdown_ms == Breakdown(0, 0, 0, 0, 0, 0)
-
-
-def test_a_step_that_took_no_time_divides_by_nothing():
-    found = summarise_step([row()], msgspec.structs.replace(STEP, duration_s=0), worker_busy_ns=5)
-    assert (found.tps, found.tps_min, found.worker_utilisation) == (0, 0, 0)
 
 
 def test_response_is_lateness_and_tick_time_together():
@@ -146,15 +128,10 @@ def test_response_is_lateness_and_tick_time_together():
     assert (found.tick_ms.p50, found.lateness_ms.p50, found.response_ms.p50) == (3, 5, 8)
 
 
-def test_pace_max_knows_no_lateness():
+def test_at_pace_max_no_tick_is_late_or_missed():
     found = summary([row(took_ms=3, late_start_ms=5, late=True, missed=4)], pace="max")
     assert (found.late, found.missed, found.lateness_ms.max) == (0, 0, 0)
     assert found.response_ms == found.tick_ms
-
-
-def test_late_and_missed_ticks_are_summed_over_zones():
-    found = summary([row(late=True), row(zone=1, missed=2), row(zone=2, late=True)], zones=3)
-    assert (found.late, found.missed) == (2, 2)
 
 
 ORIGIN_NS = 1_000 * MS  # when zone 0 is due first, as in the rows above
@@ -167,7 +144,7 @@ def rows_of(zone: int, *ticks: int) -> list[TickRow]:
     return [msgspec.structs.replace(r, scheduled_ns=r.scheduled_ns + phase) for r in at_phase]
 
 
-def test_what_was_due_in_a_step_and_never_ran_is_missed_whoever_is_to_blame():
+def test_ticks_that_were_due_and_never_ran_are_missed():
     dead_for_a_while = rows_of(0, 0, 1, 6, 7, 8, 9)
     never_back = rows_of(1, 0, 1, 2)
     assert summary(dead_for_a_while, **WINDOW).missed == 4
@@ -175,7 +152,7 @@ def test_what_was_due_in_a_step_and_never_ran_is_missed_whoever_is_to_blame():
     assert summary(rows_of(0, *range(10)), zones=2, **WINDOW).missed == 10
 
 
-def test_a_tick_that_makes_the_next_step_miss_some_is_held_against_that_step():
+def test_a_missed_tick_counts_in_the_step_in_which_it_was_due():
     long_one = msgspec.structs.replace(rows_of(0, 9)[0], missed=3)
     whole = [*rows_of(0, *range(9)), long_one]
     next_window = {**WINDOW, "begin_ns": WINDOW["end_ns"], "end_ns": WINDOW["end_ns"] + 4_000 * MS}
@@ -183,15 +160,10 @@ def test_a_tick_that_makes_the_next_step_miss_some_is_held_against_that_step():
     assert summary(rows_of(0, *range(13, 20)), **next_window).missed == 3
 
 
-def test_where_ticks_bound_a_step_nothing_is_missed_after_the_last_one_of_a_zone():
-    rows = [*rows_of(0, 0, 1, 4), *rows_of(1, 0, 2)]
-    assert summary(rows, zones=2, **{**WINDOW, "end_ns": 0}).missed == 2 + 1
-
-
 COUNTED = {**WINDOW, "end_ns": 0, "ticks": 10}
 
 
-def test_a_zone_that_does_not_come_to_its_last_tick_missed_those_that_it_never_ran():
+def test_a_zone_that_stops_early_missed_the_rest_of_its_ticks():
     whole, given_up = rows_of(0, *range(10)), rows_of(1, 0, 1, 2)
     assert summary(whole, **COUNTED).missed == 0
     assert summary([*whole, *given_up], zones=2, **COUNTED).missed == 7
@@ -199,7 +171,7 @@ def test_a_zone_that_does_not_come_to_its_last_tick_missed_those_that_it_never_r
     assert summary([], zones=2, **COUNTED).missed == 20
 
 
-def test_where_ticks_bound_a_step_those_that_ran_again_do_not_stand_for_others():
+def test_ticks_that_ran_again_do_not_stand_for_others():
     """It ran ticks 0 to 3, was dead for two, ran 2 to 5, and was given up then."""
     again = [
         msgspec.structs.replace(r, tick=n) for n, r in enumerate(rows_of(0, 6, 7, 8, 9), start=2)
@@ -208,24 +180,24 @@ def test_where_ticks_bound_a_step_those_that_ran_again_do_not_stand_for_others()
     assert (found.ticks, found.missed) == (8, 2 + 4)
 
 
-def test_what_a_zone_runs_again_of_an_earlier_step_is_no_tick_of_this_one():
+def test_ticks_of_an_earlier_step_that_ran_again_do_not_count():
     again = rows_of(0, *range(8))
     rows = [msgspec.structs.replace(r, tick=n) for n, r in enumerate(again, start=6)]
     step = msgspec.structs.replace(STEP, **COUNTED)
     assert summarise_step(rows, step, until={0: 20}).missed == 6  # 14 to 19
 
 
-def test_whoever_cuts_a_step_short_is_the_one_who_bounds_it():
+def test_nothing_is_due_after_the_end_of_a_step_that_was_cut_short():
     cut = {**COUNTED, "end_ns": ORIGIN_NS + 6 * 400 * MS}
     slow, dead, done = rows_of(0, 0, 2, 4), rows_of(1, 0, 1), rows_of(2, *range(6))
     assert summary([*slow, *dead, *done], zones=3, **cut).missed == 3 + 4
 
 
-def test_of_a_step_that_was_broken_off_nobody_knows_what_it_would_have_missed():
+def test_a_step_that_was_broken_off_misses_nothing_after_its_latest_tick():
     assert summary(rows_of(0, 0, 1, 4), **COUNTED, duration_s=0.0).missed == 2
 
 
-def test_a_zone_that_repeats_ticks_still_missed_those_that_were_due_while_it_was_dead():
+def test_a_zone_that_repeats_ticks_missed_those_due_while_it_was_dead():
     first, again = rows_of(0, 0, 1, 2), rows_of(0, 5, 6, 7, 8, 9)
     again = [msgspec.structs.replace(r, tick=n) for n, r in enumerate(again, start=1)]
     found = summary([*first, *again], **WINDOW)
@@ -237,10 +209,6 @@ def test_ticks_per_second_are_of_one_zone_and_name_the_slowest():
     found = summary(rows, zones=2)
     assert found.tps == pytest.approx(14 / 2 / 4)
     assert found.tps_min == pytest.approx(1.0)
-
-
-def test_a_zone_that_never_ticked_is_the_slowest():
-    assert summary([row(zone=0)], zones=2).tps_min == 0
 
 
 def test_main_thread_figures_leave_waiting_out():
@@ -255,11 +223,7 @@ def test_worker_utilisation_is_busy_time_over_the_time_of_all_workers():
     assert found.worker_utilisation == pytest.approx(2 / (2 * 4))
 
 
-def test_without_workers_their_utilisation_is_zero():
-    assert summary([row()], workers=0).worker_utilisation == 0
-
-
-def test_what_nothing_accounts_for_is_lost():
+def test_calls_that_no_count_explains_are_lost():
     found = summary([row(async_completed=390, async_failed=4)])
     assert found.async_tasks.lost == 2
 
@@ -273,14 +237,7 @@ def test_calls_still_out_at_the_end_of_a_step_are_not_lost():
     assert summary(rows).async_tasks.lost == 0
 
 
-def test_calls_carried_into_a_step_do_not_hide_lost_ones():
-    before = [row(tick=0, async_completed=390, carried=6)]
-    rows = [row(tick=1, async_completed=401)]
-    found = summarise_step(rows, STEP, carried_in=carried_between(before, rows))
-    assert found.async_tasks.lost == 1
-
-
-def test_a_zone_started_anew_carries_nothing_along():
+def test_a_zone_that_was_restarted_carries_no_calls():
     before = [row(tick=9, carried=6)]
     assert carried_between(before, [row(tick=0), row(tick=1)]) == 0
     assert carried_between(before, [row(tick=10, pid=4711)]) == 0
@@ -337,20 +294,15 @@ def test_a_broken_limit_names_step_figure_and_limit(name, limit, sentence):
     assert found.broken == [sentence]
 
 
-def test_a_step_without_ticks_keeps_no_limit():
+def test_a_step_without_ticks_breaks_its_limits():
     found = check_limits([summary([], zones=5)], {"late_ratio": 0.5, "lost": 0})
     assert found.broken == ["step 1 (5 zones): no tick ran, so no limit is shown to hold"]
 
 
-def test_an_unknown_limit_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"late_ratio, .* got 'p99'"):
-        check_limits([summary([row()])], {"p99": 1})
-
-
-def test_every_limit_that_a_scenario_may_set_can_be_held_against_a_run():
+def test_every_limit_of_a_scenario_is_checked():
     steps = [summary([row(tick=n) for n in range(10)])]
-    limits = dict.fromkeys(Limits.__struct_fields__, 1000) | {"tps_min": 1}
-    assert check_limits(steps, limits, Recovery()).ok
+    names = set(Limits.__struct_fields__)
+    assert len(check_limits(steps, dict.fromkeys(names, -1) | {"tps_min": 9}).broken) == len(names)
 
 
 @pytest.mark.parametrize(
@@ -361,8 +313,8 @@ def test_every_limit_that_a_scenario_may_set_can_be_held_against_a_run():
         ("redone_ticks", 10, "run: redone_ticks is 11, above the limit of 10"),
     ],
 )
-def test_a_broken_limit_of_recovery_is_told_of_once_for_the_whole_run(name, limit, sentence):
+def test_a_broken_limit_of_recovery_is_named_once_for_the_whole_run(name, limit, sentence):
     steps = [summary([row(tick=n) for n in range(10)])] * 2
     recovery = Recovery(zones_unhealthy=2, recovery_ms_max=1500.5, redone_ticks_max=11)
     assert check_limits(steps, {name: limit, "lost": 0}, recovery).broken == [sentence]
-    assert check_limits(steps, {name: limit}).ok  # nobody died, as far as is known
+    assert check_limits(steps, {name: limit}).ok

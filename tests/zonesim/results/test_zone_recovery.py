@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from zonesim.results.recovery import (
+    RUN_FAILED,
+    Recovery,
+    deaths_of,
+    failure_of,
+    recovery_of,
+    unhealthy_of,
+)
+from zonesim.results.saved_run import Event
+from zonesim.wire.ticks import TickRow
+
+MS = 1_000_000
+
+
+def event(at_ns: int, kind: str, zone: int | None = None) -> Event:
+    return Event(1, at_ns, kind, "", zone)
+
+
+EVENTS = [
+    event(10, "zone-died", 3),
+    event(12, "worker-died"),
+    event(15, "zone-restarted", 3),
+    *(event(20, "zone-died", zone) for zone in (4, 5)),
+    *(event(25, "zone-quarantined", zone) for zone in (4, 5)),
+    event(30, "zone-died", 3),
+    event(31, "fault", 9),
+]
+
+
+def test_deaths_are_sorted_by_zone():
+    assert deaths_of(EVENTS) == {3: [10, 30], 4: [20], 5: [20]}
+
+
+def test_zones_that_died_and_did_not_come_back_are_unhealthy():
+    assert unhealthy_of(EVENTS[:3]) == []
+    assert unhealthy_of(EVENTS) == [3, 4, 5]
+    assert unhealthy_of([*EVENTS, event(40, "zone-restarted", 3)]) == [4, 5]
+
+
+def test_a_run_that_ended_early_says_why():
+    assert failure_of(EVENTS) is None
+    failed = Event(2, 50, RUN_FAILED, "no zone is left: zone 3 died")
+    assert failure_of([*EVENTS, failed]) == "no zone is left: zone 3 died"
+
+
+def rows(*ticks_and_ends_ms: tuple[int, float], zone: int = 0) -> list[TickRow]:
+    plain = dict.fromkeys(TickRow.__struct_fields__, 0) | {"zone": zone}
+    return [
+        TickRow(
+            **plain
+            | {
+                "tick": tick,
+                "started_ns": int((end_ms - 5) * MS),
+                "finished_ns": int(end_ms * MS),
+            }
+        )
+        for tick, end_ms in ticks_and_ends_ms
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ran", "deaths_ms", "expected"),
+    [
+        pytest.param([], [], Recovery(), id="no rows"),
+        pytest.param([(7, 10), (0, 1310)], [], Recovery(), id="no death"),
+        pytest.param([(7, 10), (8, 410), (9, 1310)], [600], Recovery(0, 710.0), id="none redone"),
+        pytest.param([(7, 10), (8, 410), (6, 1310)], [600], Recovery(0, 710.0, 3), id="redone"),
+        pytest.param([(7, 10), (5, 2010)], [110, 1010], Recovery(0, 1900.0, 3), id="died again"),
+        pytest.param([(0, 910)], [10], Recovery(0, 900.0), id="died before its first tick"),
+        pytest.param([(7, 10)], [110], Recovery(), id="never ticked again"),
+    ],
+)
+def test_recovery_runs_from_a_death_to_the_end_of_the_next_tick(ran, deaths_ms, expected):
+    assert recovery_of(rows(*ran), {0: [ms * MS for ms in deaths_ms]}) == expected
+
+
+def test_the_worst_of_all_zones_counts():
+    all_rows = rows((3, 10), (3, 310)) + rows((3, 10), (1, 110), zone=4)
+    random.Random(1).shuffle(all_rows)
+    found = recovery_of(all_rows, {0: [10 * MS], 4: [10 * MS]}, zones_unhealthy=1)
+    assert found == Recovery(1, 300.0, 3)
