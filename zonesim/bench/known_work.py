@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import corororo as cr
-from zonesim.workloads.work import do_work
+from zonesim.workloads.chains import do_work
 
 from .empty_work import Leaf, number
 

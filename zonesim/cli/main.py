@@ -132,8 +132,8 @@ def paths(map_file: Path, scen_file: Path, workers: str | None, as_json: bool) -
     count = load_scenario("field", worker_flag(workers)).worker_count  # with a scenario's rules
     from zonesim.live.view import CountView
     from zonesim.system.errors import RunFailed
-    from zonesim.world.map import MapError, ScenError
-    from zonesim.world.path_check import check_queries
+    from zonesim.world.map import MapError
+    from zonesim.world.path_check import ScenError, check_queries
 
     with (
         bad_input(MapError, ScenError, RunFailed),

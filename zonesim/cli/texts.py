@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from zonesim.results.step_table import step_table
-from zonesim.scenario.fault_texts import fault_text
+from zonesim.scenario.faults import fault_text
 from zonesim.scenario.loading import Scenario
 
 if TYPE_CHECKING:  # they bring more along than a command needs that only prints

@@ -20,7 +20,7 @@ from zonesim.scenario.loading import Scenario
 from zonesim.system.text import event_text, process_text
 from zonesim.wire.messages import Leg, WorkerTotals
 from zonesim.wire.ticks import TickRow
-from zonesim.world.hash import combine
+from zonesim.world.determinism import combine
 
 OnNotice = Callable[[str], None]
 

@@ -14,7 +14,7 @@ import trio
 from zonesim.controller.due_faults import FaultClock
 from zonesim.controller.victims import Processes, ProcessFault, Victim, find_victim, is_there, named
 from zonesim.processes.supervisor import OnEvent
-from zonesim.scenario.fault_texts import more_players
+from zonesim.scenario.faults import more_players
 from zonesim.scenario.faults import (
     Fault,
     KillWorker,
@@ -24,7 +24,7 @@ from zonesim.scenario.faults import (
     StallZone,
     SurgeFault,
 )
-from zonesim.world.random import Random, derive
+from zonesim.world.determinism import Random, derive
 
 EVENT: Final = "fault"
 _DRAWS: Final = 0xFA17  # name of the derived random streams, one for each fault

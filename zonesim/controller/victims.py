@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple, Protocol
 
 from zonesim.scenario.faults import KillWorker, KillZone, StallWorker, StallZone
-from zonesim.world.random import Random
+from zonesim.world.determinism import Random
 
 ProcessFault = KillWorker | KillZone | StallWorker | StallZone
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import trio
 
 import corororo as cr
-from zonesim.scenario.worker_bounds import Load, WorkerBounds, desired_workers
+from zonesim.scenario.tables import WorkerBounds
+from zonesim.scenario.worker_bounds import Load, desired_workers
 
 
 class WorkerScaler:

@@ -6,9 +6,9 @@ import msgspec
 
 from zonesim.doctor.facts import Facts
 from zonesim.doctor.trial import Trial
+from zonesim.scenario.faults import WORKERS_MAX
+from zonesim.scenario.load_shape import ZONES_MAX
 from zonesim.scenario.loading import Scenario
-from zonesim.scenario.steps import ZONES_MAX
-from zonesim.scenario.worker_bounds import WORKERS_MAX
 from zonesim.system.open_files import zones_for
 
 # Of all CPUs. The rest goes to the controller, to switching and to crowds: on 2 cores where a tick

@@ -1,52 +1,45 @@
-"""`[[faults]]`: what goes wrong in a run, with whom and when. Knows keys, and breaks nothing."""
+"""`[[faults]]`: what goes wrong in a run, where and when."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from zonesim.scenario.steps import ZONES_MAX
-from zonesim.scenario.surges import Surge
-from zonesim.scenario.worker_bounds import WORKERS_MAX
+from .load_shape import ZONES_MAX, Surge
 
 FAULTS_MAX = 100
-EVERY_MIN_S = 0.01  # more often, and a run would do little else
+WORKERS_MAX = 256
+EVERY_MIN_S = 0.01
 _TIME_MAX_S = 604_800
 _ROUNDING = 1e-6  # of a tick: 1.2 s are three ticks of 0.4 s, whatever binary fractions say
-_WHENS = ("at_tick", "at_s", "every_s")
 
 _Moment = Annotated[float, Meta(ge=0, le=_TIME_MAX_S)]
+_ZoneNumber = Annotated[int, Meta(ge=0, le=ZONES_MAX - 1)]
 _Duration = Annotated[float, Meta(gt=0, le=_TIME_MAX_S)]
 _Worker = Annotated[
-    int,
+    Annotated[int, Meta(ge=1, le=WORKERS_MAX)] | None,
     Meta(
-        ge=1,
-        le=WORKERS_MAX,
-        description="Number of the worker, as its title has it; without it, one is drawn.",
+        description="Number of the worker, as in its process title; one at random without it.",
     ),
 ]
 _Zone = Annotated[
-    int,
+    _ZoneNumber | None,
     Meta(
-        ge=0,
-        le=ZONES_MAX - 1,
-        description="Number of the zone, from 0; without it, one is drawn.",
+        description="Number of the zone, from 0; one at random without it.",
     ),
 ]
 _StallDuration = Annotated[
-    _Duration,
-    Meta(description="How long it stands still; without it, it never goes on by itself."),
+    _Duration | None,
+    Meta(description="How long it is stopped; for good without it."),
 ]
-
-Victims = Literal["worker", "zone"]
 
 
 class FaultError(ValueError):
-    """A fault that cannot be; the message is one line."""
+    """A fault that cannot happen; the message is one line."""
 
     def __init__(self, message: str, inside: str = "") -> None:
         super().__init__(message)
@@ -56,47 +49,35 @@ class FaultError(ValueError):
 class _Fault(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"
 ):
-    """What all faults share: when they strike."""
+    """When a fault strikes; the same keys for every kind."""
 
-    victims: ClassVar[Victims | None] = None  # of what it strikes one; None: it strikes no process
-
-    at_tick: (
-        Annotated[
-            int,
-            Meta(
-                ge=0,
-                le=100_000_000,
-                description="When the zone, or without one the first of all, has come so far.",
-            ),
-        ]
-        | None
-    ) = None
-    at_s: (
-        Annotated[_Moment, Meta(description="Seconds after the first tick of the run is due.")]
-        | None
-    ) = None
-    every_s: (
-        Annotated[
-            float,
-            Meta(
-                ge=EVERY_MIN_S,
-                le=_TIME_MAX_S,
-                description="Again and again, so many seconds apart.",
-            ),
-        ]
-        | None
-    ) = None
-    first_s: (
-        Annotated[_Moment, Meta(description="When every_s begins; every_s, if not given.")] | None
-    ) = None
-    until_s: (
-        Annotated[_Duration, Meta(description="When every_s ends: nothing strikes then or later.")]
-        | None
-    ) = None
+    at_tick: Annotated[
+        Annotated[int, Meta(ge=0, le=100_000_000)] | None,
+        Meta(
+            description="When the zone reaches this tick; without a zone, the first one that does.",
+        ),
+    ] = None
+    at_s: Annotated[
+        _Moment | None,
+        Meta(description="Seconds after the first tick of the run is due."),
+    ] = None
+    every_s: Annotated[
+        Annotated[float, Meta(ge=EVERY_MIN_S, le=_TIME_MAX_S)] | None,
+        Meta(description="Repeatedly, with this interval."),
+    ] = None
+    first_s: Annotated[
+        _Moment | None,
+        Meta(description="When every_s starts; after one interval if unset."),
+    ] = None
+    until_s: Annotated[
+        _Duration | None,
+        Meta(description="When every_s ends: nothing strikes then or later."),
+    ] = None
 
     def __post_init__(self) -> None:
-        """Have it strike by one rule, and at least once."""
-        given = [name for name in _WHENS if getattr(self, name) is not None]
+        """Check that it strikes by exactly one rule, and at least once."""
+        rules = ("at_tick", "at_s", "every_s")
+        given = [name for name in rules if getattr(self, name) is not None]
         if len(given) != 1:
             raise FaultError(
                 f"expected one of at_tick, at_s and every_s, found {' and '.join(given) or 'none'}"
@@ -108,74 +89,62 @@ class _Fault(
                 raise FaultError(f"expected no {name} without every_s, found {value:g}", f".{name}")
         if self.until_s is not None and self.until_s <= self.begin_s:
             raise FaultError(
-                f"expected more than {self.begin_s:g}, when it strikes first, found "
-                f"{self.until_s:g}",
+                f"expected more than {self.begin_s:g}, the first strike, found {self.until_s:g}",
                 ".until_s",
             )
 
     @property
     def begin_s(self) -> float:
-        """The first moment of one that strikes by time, after the first tick of the run is due."""
+        """The first strike of a fault with at_s or every_s, from the first due tick on."""
         if self.every_s is None:
             return self.at_s or 0.0
         return self.every_s if self.first_s is None else self.first_s
 
 
-class _WorkerFault(_Fault, frozen=True, kw_only=True):
-    victims: ClassVar[Victims | None] = "worker"
-
-    worker: _Worker | None = None
-
-
-class _ZoneFault(_Fault, frozen=True, kw_only=True):
-    victims: ClassVar[Victims | None] = "zone"
-
-    zone: _Zone | None = None
-
-
-class KillWorker(_WorkerFault, frozen=True, kw_only=True, tag="kill-worker"):
+class KillWorker(_Fault, frozen=True, kw_only=True, tag="kill-worker"):
     """A worker process is killed."""
 
+    worker: _Worker = None
 
-class StallWorker(_WorkerFault, frozen=True, kw_only=True, tag="stall-worker"):
+
+class StallWorker(_Fault, frozen=True, kw_only=True, tag="stall-worker"):
     """A worker process is stopped."""
 
-    for_s: _StallDuration | None = None
+    worker: _Worker = None
+    for_s: _StallDuration = None
 
 
-class KillZone(_ZoneFault, frozen=True, kw_only=True, tag="kill-zone"):
+class KillZone(_Fault, frozen=True, kw_only=True, tag="kill-zone"):
     """The process of a zone is killed, with all zones that share it."""
 
+    zone: _Zone = None
 
-class StallZone(_ZoneFault, frozen=True, kw_only=True, tag="stall-zone"):
+
+class StallZone(_Fault, frozen=True, kw_only=True, tag="stall-zone"):
     """The process of a zone is stopped, with all zones that share it."""
 
-    for_s: _StallDuration | None = None
+    zone: _Zone = None
+    for_s: _StallDuration = None
 
 
 class SurgeFault(_Fault, frozen=True, kw_only=True, tag="surge"):
-    """More players for a while; in zones of chains, more chains.
+    """More players for a while; in zones of the chains workload, more chains.
 
-    A zone counts the time in its own ticks, a period each, so that its world goes the same way
-    whatever happens to its process.
+    Its times are converted to ticks of the zone, so that the world stays reproducible whatever
+    happens to the zone's process.
     """
 
-    players: Annotated[int, Meta(ge=1, le=1000, description="So many more in the zone.")]
+    players: Annotated[int, Meta(ge=1, le=1000, description="Extra players in the zone.")]
     for_s: Annotated[_Duration, Meta(description="How long they stay.")]
-    zone: (
-        Annotated[
-            int,
-            Meta(
-                ge=0,
-                le=ZONES_MAX - 1,
-                description="Number of the zone, from 0; without it, every zone.",
-            ),
-        ]
-        | None
-    ) = None
+    zone: Annotated[
+        _ZoneNumber | None,
+        Meta(
+            description="Number of the zone, from 0; every zone without it.",
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
-        """Have one be over before the next one begins."""
+        """Check that a surge ends before the next one begins."""
         super().__post_init__()
         if self.every_s is not None and self.for_s > self.every_s:
             raise FaultError(
@@ -183,10 +152,9 @@ class SurgeFault(_Fault, frozen=True, kw_only=True, tag="surge"):
             )
 
     def surge(self, period_s: float) -> Surge:
-        """The same in ticks of a zone."""
-        begin = _ticks(self.begin_s, period_s) if self.at_tick is None else self.at_tick
+        """The surge in ticks of a zone."""
         return Surge(
-            first_tick=begin,
+            first_tick=_ticks(self.begin_s, period_s) if self.at_tick is None else self.at_tick,
             ticks=max(1, _ticks(self.for_s, period_s)),
             players=self.players,
             every_ticks=None if self.every_s is None else max(1.0, self.every_s / period_s),
@@ -195,38 +163,73 @@ class SurgeFault(_Fault, frozen=True, kw_only=True, tag="surge"):
 
 
 class SlowDisk(_Fault, frozen=True, kw_only=True, tag="slow-disk"):
-    """The disk takes longer for each write, for a while."""
+    """Every write to disk takes longer, for a while."""
 
-    delay_ms: Annotated[
-        float, Meta(gt=0, le=60_000, description="How much longer each write takes.")
-    ]
+    delay_ms: Annotated[float, Meta(gt=0, le=60_000, description="Delay of each write.")]
     for_s: Annotated[_Duration, Meta(description="How long that lasts.")]
 
 
 Fault = KillWorker | KillZone | StallWorker | StallZone | SurgeFault | SlowDisk
 
 
-def check_victims(faults: Sequence[Fault], zones: int, workers: int | None) -> None:
-    """Refuse a fault whose victim a run of so many zones and workers never has.
+def check_targets(faults: Sequence[Fault], zones: int, workers: int | None) -> None:
+    """Refuse a fault that names a zone or a worker that the run never has.
 
-    Without ``workers`` their number is not known, and any may be there. Raises FaultError.
+    ``workers`` is None where their number is not known; then any may be named. Raises FaultError.
     """
     for place, fault in enumerate(faults):
-        match fault:
-            case KillZone(zone=int(zone)) | StallZone(zone=int(zone)) | SurgeFault(zone=int(zone)):
-                if zone >= zones:
-                    raise FaultError(
-                        f"expected a zone of the run, from 0 to {zones - 1}, found {zone}",
-                        f".faults[{place}].zone",
-                    )
-            case KillWorker(worker=int(worker)) | StallWorker(worker=int(worker)):
-                if workers is not None and worker > workers:
-                    raise FaultError(
-                        f"expected a worker of the run, from 1 to {workers}, found {worker}",
-                        f".faults[{place}].worker",
-                    )
+        zone, worker = getattr(fault, "zone", None), getattr(fault, "worker", None)
+        if zone is not None and zone >= zones:
+            raise FaultError(
+                f"expected a zone of the run, from 0 to {zones - 1}, found {zone}",
+                f".faults[{place}].zone",
+            )
+        if worker is not None and workers is not None and worker > workers:
+            raise FaultError(
+                f"expected a worker of the run, from 1 to {workers}, found {worker}",
+                f".faults[{place}].worker",
+            )
+
+
+def fault_text(fault: Fault) -> str:
+    """A fault in one short line: `stall-worker: worker 3, every 40 s, for 3 s`."""
+    return f"{fault.__struct_config__.tag}: {_what(fault)}, {_when(fault)}{_how_long(fault)}"
+
+
+def more_players(players: int) -> str:
+    """The size of a surge in words."""
+    return "1 more player" if players == 1 else f"{players} more players"
+
+
+def _what(fault: Fault) -> str:
+    match fault:
+        case KillWorker(worker=worker) | StallWorker(worker=worker):
+            return "a random worker" if worker is None else f"worker {worker}"
+        case KillZone(zone=zone) | StallZone(zone=zone):
+            return "a random zone" if zone is None else f"zone {zone}"
+        case SurgeFault(players=players, zone=zone):
+            where = "every zone" if zone is None else f"zone {zone}"
+            return f"{more_players(players)} in {where}"
+        case SlowDisk(delay_ms=delay_ms):
+            return f"each write {delay_ms:g} ms longer"
+
+
+def _when(fault: Fault) -> str:
+    if fault.at_tick is not None:
+        return f"at tick {fault.at_tick}"
+    if fault.every_s is None:
+        return f"at {fault.begin_s:g} s"
+    begins = "" if fault.first_s is None else f" from {fault.first_s:g} s on"
+    ends = "" if fault.until_s is None else f" until {fault.until_s:g} s"
+    return f"every {fault.every_s:g} s{begins}{ends}"
+
+
+def _how_long(fault: Fault) -> str:
+    if isinstance(fault, KillWorker | KillZone):
+        return ""
+    return ", for good" if fault.for_s is None else f", for {fault.for_s:g} s"
 
 
 def _ticks(seconds: float, period_s: float) -> int:
-    """How many ticks begin before a time is over."""
+    """How many ticks start within a time."""
     return ceil(seconds / period_s - _ROUNDING)

@@ -1,4 +1,4 @@
-"""Scenarios as files: found, read, overridden, checked. Starts nothing."""
+"""Load scenarios: find the file, read it, apply overrides, check it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 
 import msgspec
 
-from zonesim.scenario.errors import ScenarioError as ScenarioError
-from zonesim.scenario.errors import explain, is_utf8, nearest, scenario_error, shown
-from zonesim.scenario.steps import says_how_long
-from zonesim.scenario.tables import ChainsTable as ChainsTable
-from zonesim.scenario.tables import FieldTable as FieldTable
-from zonesim.scenario.tables import Limits as Limits
-from zonesim.scenario.tables import MapKind as MapKind
-from zonesim.scenario.tables import MapTable as MapTable
-from zonesim.scenario.tables import Scenario as Scenario
-from zonesim.scenario.worker_bounds import WorkerBounds as WorkerBounds
+from .errors import ScenarioError as ScenarioError
+from .errors import explain, nearest, scenario_error, shown
+from .load_shape import sets_duration
+from .tables import ChainsTable as ChainsTable
+from .tables import FieldTable as FieldTable
+from .tables import Limits as Limits
+from .tables import MapKind as MapKind
+from .tables import MapTable as MapTable
+from .tables import Scenario as Scenario
+from .tables import WorkerBounds as WorkerBounds
 
 COMMAND_LINE = "command line"  # where an override's errors point
 
-# An override displaces what the file says in its stead; two in one place are an error.
+# Keys that exclude each other: an override removes the others from the file's document.
 _RIVALS: dict[str, tuple[str, ...]] = {
     "ticks": ("duration_s",),
     "duration_s": ("ticks",),
@@ -33,7 +33,6 @@ _RIVALS: dict[str, tuple[str, ...]] = {
     "map.width": ("map.path",),
     "map.height": ("map.path",),
 }
-_TOML_PLACE = re.compile(r"^(?P<what>.*) \(at (?P<place>line \d+, column \d+|end of document)\)$")
 
 
 def load_scenario(
@@ -42,22 +41,21 @@ def load_scenario(
     """Read a scenario file, or a built-in scenario by its name.
 
     `overrides` are dotted keys ("field.mobs") with values of TOML's types, and win over the
-    file. A relative map path counts from the file, or from the working directory when an
-    override gives it. Raises ScenarioError, one line: file, path inside it, what was expected,
-    what stands there.
+    file. A relative map path starts at the file, or at the working directory when an override
+    gives it. Raises ScenarioError, one line: file, path inside it, what is expected and found.
     """
     overrides = overrides or {}
     path = _find(name_or_path)
     data = _read(path)
     _override(data, overrides)
-    _check_one_ground(path, data, overrides)
+    _check_one_map(path, data, overrides)
     data.setdefault("name", re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-")[:64] or "scenario")
     scenario = _convert(path, data, overrides)
     return _with_map_file(path, scenario, overrides)
 
 
 def parse_override(text: str) -> tuple[str, object]:
-    """Split `key=value`; the value is TOML, or plain text where it is none."""
+    """Split `key=value`; the value is TOML, or plain text where it is not valid TOML."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise scenario_error(COMMAND_LINE, f"expected --set key=value, found {shown(text)}")
@@ -65,7 +63,7 @@ def parse_override(text: str) -> tuple[str, object]:
         parsed = tomllib.loads(f"value = {value.strip()}")
     except (ValueError, RecursionError):
         return key.strip(), value.strip()
-    # More than one key means that the text held a line feed: no value of TOML's at all.
+    # More than one key means that the text held a line feed: not a TOML value.
     return key.strip(), parsed["value"] if len(parsed) == 1 else value.strip()
 
 
@@ -106,26 +104,8 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise scenario_error(str(path), f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise scenario_error(
-            str(path),
-            f"expected UTF-8 text, found byte 0x{error.object[error.start]:02x} "
-            f"at offset {error.start}",
-        ) from None
-    except RecursionError:
-        raise scenario_error(str(path), "expected TOML, found too many levels") from None
-    except tomllib.TOMLDecodeError as error:
-        raise scenario_error(str(path), _toml_problem(str(error))) from None
-    except ValueError:  # the one error of Python's own that tomllib lets through
-        raise scenario_error(
-            str(path), "expected TOML, found a number of too many digits"
-        ) from None
-
-
-def _toml_problem(message: str) -> str:
-    """The place first, as in all other messages."""
-    found = _TOML_PLACE.match(message)
-    return f"{found['place']}: {found['what']}" if found else message
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or nested too deeply
+        raise scenario_error(str(path), f"expected TOML in UTF-8, found: {error}") from None
 
 
 def _override(data: dict[str, Any], overrides: Mapping[str, object]) -> None:
@@ -133,7 +113,7 @@ def _override(data: dict[str, Any], overrides: Mapping[str, object]) -> None:
         for rival in _rivals(key, value):
             if rival not in overrides:
                 _remove(data, rival.split("."))
-    # A table as a whole comes before keys inside it, which refine it.
+    # Whole tables first, then keys inside them.
     for key, value in sorted(overrides.items(), key=lambda item: item[0].count(".")):
         *tables, last = key.split(".")
         table = data
@@ -147,8 +127,8 @@ def _override(data: dict[str, Any], overrides: Mapping[str, object]) -> None:
 
 
 def _rivals(key: str, value: object) -> tuple[str, ...]:
-    """The keys in whose stead an override stands."""
-    if key == "zones" and isinstance(value, str) and says_how_long(value):
+    """The keys that an override excludes."""
+    if key == "zones" and isinstance(value, str) and sets_duration(value):
         return ("ticks", "duration_s")
     return _RIVALS.get(key, ())
 
@@ -162,7 +142,7 @@ def _remove(data: dict[str, Any], keys: list[str]) -> None:
         table.pop(last, None)
 
 
-def _check_one_ground(path: Path, data: dict[str, Any], overrides: Mapping[str, object]) -> None:
+def _check_one_map(path: Path, data: dict[str, Any], overrides: Mapping[str, object]) -> None:
     table = data.get("map")
     if not isinstance(table, dict) or "path" not in table:
         return
@@ -183,15 +163,12 @@ def _convert(path: Path, data: dict[str, Any], overrides: Mapping[str, object]) 
 
 
 def _with_map_file(path: Path, scenario: Scenario, overrides: Mapping[str, object]) -> Scenario:
-    """The scenario with its map's path made absolute."""
+    """The scenario with the path of its map made absolute."""
     if not scenario.map.path:
         return scenario
     given_by_override = "map.path" in overrides or "map" in overrides
     base = Path.cwd() if given_by_override else path.parent.absolute()
     file = base / scenario.map.path
-    if not is_utf8(str(file)):
-        where = _where(path, "$.map.path", overrides)
-        raise scenario_error(where, f"expected a path in UTF-8, found {shown(str(file))}")
     if not file.is_file():
         where = _where(path, "$.map.path", overrides)
         raise scenario_error(where, f"expected a Moving AI .map file, found no file {file}")
@@ -202,7 +179,7 @@ def _with_map_file(path: Path, scenario: Scenario, overrides: Mapping[str, objec
 
 def _where(path: Path, inside: str, overrides: Mapping[str, object]) -> str:
     """The file, or the command line when the key came from there."""
-    if inside == "$":  # one bound of steps beside another: an override displaces what it can
+    if inside == "$":  # ticks beside duration_s: the overrides conflict
         by_override = "ticks" in overrides or "duration_s" in overrides
     else:
         by_override = any(f"{inside}.".startswith((f"$.{key}.", f"$.{key}[")) for key in overrides)
@@ -210,13 +187,14 @@ def _where(path: Path, inside: str, overrides: Mapping[str, object]) -> str:
 
 
 def _without_null(node: Any) -> Any:  # noqa: ANN401 - any JSON
-    """A schema without null, which TOML cannot say: such a key is left out instead."""
+    """A schema without null, which TOML lacks: the key is optional instead."""
     if isinstance(node, list):
         return [_without_null(item) for item in node]
     if not isinstance(node, dict):
         return node
     choices = node.get("anyOf", [])
-    if {"type": "null"} in choices:
-        others = [choice for choice in choices if choice != {"type": "null"}]
-        return _without_null(others[0] if len(others) == 1 else {"anyOf": others})
-    return {key: _without_null(value) for key, value in node.items()}
+    if {"type": "null"} not in choices:
+        return {key: _without_null(value) for key, value in node.items()}
+    others = [choice for choice in choices if choice != {"type": "null"}]
+    rest = {key: value for key, value in node.items() if key != "anyOf"}
+    return _without_null(rest | (others[0] if len(others) == 1 else {"anyOf": others}))

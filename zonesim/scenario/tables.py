@@ -1,4 +1,4 @@
-"""The keys of a scenario, their bounds and meanings. Knows no files and no processes."""
+"""The keys of a scenario: types, bounds, defaults and meanings."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from zonesim.scenario.faults import FAULTS_MAX, Fault, SurgeFault, check_victims
-from zonesim.scenario.steps import EXAMPLES, ZONES_MAX, Step, parse_steps
-from zonesim.scenario.supervision import Missed, Supervision
-from zonesim.scenario.surges import Surge
-from zonesim.scenario.worker_bounds import WORKERS_MAX, WorkerBounds
+from .faults import FAULTS_MAX, WORKERS_MAX, Fault, SurgeFault, check_targets
+from .load_shape import EXAMPLES, ZONES_MAX, Step, Surge, parse_steps
+from .supervision import Missed, Supervision
 
 DEFAULT_DURATION_S = 10.0
 
@@ -20,57 +18,54 @@ MADE_KINDS: tuple[MapKind, ...] = ("caves", "fields", "towns")
 
 # `$` alone would let a line feed through at the end; the look-ahead refuses it.
 _NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$(?!\n)"
-# At most 60 s, as zonesim.workloads.work takes it; a test holds the two together.
+# At most 60 s, as the chains workload parses it; a test compares the two.
 _WORK_PATTERN = (
     r"^(none|(sleep|spin):([1-9][0-9]{0,5}us|([1-9][0-9]{0,3}|[1-5][0-9]{4}|60000)ms))$(?!\n)"
 )
 
 _ZoneCount = Annotated[int, Meta(ge=1, le=ZONES_MAX)]
+_Count = Annotated[int, Meta(ge=0)]
 _Ratio = Annotated[float, Meta(ge=0, le=1)]
 _Milliseconds = Annotated[float, Meta(gt=0, le=3_600_000)]
 _MapSide = Annotated[int, Meta(ge=16, le=1024)]
 
 
 class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What all tables share: immutable, and an unknown key is an error."""
+    """A table is immutable, and an unknown key in it is an error."""
 
 
 class MapTable(_Table, frozen=True):
-    """`[map]`: the ground of every zone, made from the seed or read from a file."""
+    """`[map]`: the ground of every zone, generated from the seed or read from a file."""
 
     kind: Annotated[
         Literal["caves", "fields", "towns", "mixed"],
-        Meta(description="Kind of made map; mixed gives zone i the kind i mod 3."),
+        Meta(description="Kind of generated map; mixed gives zone i the kind i mod 3."),
     ] = "mixed"
-    width: Annotated[_MapSide, Meta(description="Columns of a made map, in cells.")] = 64
-    height: Annotated[_MapSide, Meta(description="Rows of a made map, in cells.")] = 64
+    width: Annotated[_MapSide, Meta(description="Columns of a generated map, in cells.")] = 64
+    height: Annotated[_MapSide, Meta(description="Rows of a generated map, in cells.")] = 64
     path: Annotated[
         str,
-        Meta(description="A Moving AI .map file instead of a made map, relative to the scenario."),
+        Meta(description="A Moving AI .map file to use instead, relative to the scenario file."),
     ] = ""
 
     def kind_for(self, zone: int) -> MapKind:
-        """Kind of the made map of one zone, counted from 0."""
+        """Kind of the generated map of one zone, counted from 0."""
         return MADE_KINDS[zone % len(MADE_KINDS)] if self.kind == "mixed" else self.kind
 
 
 class FieldTable(_Table, frozen=True):
-    """`[field]`: who lives in a zone of the workload `field`."""
+    """`[field]`: mobs and players of a zone of the `field` workload."""
 
     mobs: Annotated[int, Meta(ge=1, le=10_000, description="Mobs in each zone.")] = 330
     players: Annotated[int, Meta(ge=0, le=1000, description="Simulated players in each zone.")] = 10
 
 
 class ChainsTable(_Table, frozen=True):
-    """`[chains]`: how much a tick of the workload `chains` holds."""
+    """`[chains]`: size of a tick of the `chains` workload."""
 
     chains: Annotated[
         int,
-        Meta(
-            ge=1,
-            le=100_000,
-            description="Chains in each tick; a chain is 4 Tasks and 1 AsyncTask.",
-        ),
+        Meta(ge=1, le=100_000, description="Chains in each tick, each 4 Tasks and 1 AsyncTask."),
     ] = 396
     work: Annotated[
         str,
@@ -82,65 +77,82 @@ class ChainsTable(_Table, frozen=True):
     ] = "none"
 
 
-class Limits(_Table, frozen=True):
-    """`[limits]`: what every step, and then the run, must keep, or it ends with exit code 1."""
+class WorkerBounds(_Table, frozen=True):
+    """`[workers]`: the number of workers follows the load, between min and max."""
 
-    late_ratio: (
-        Annotated[_Ratio, Meta(description="Late ticks over executed ticks, at most.")] | None
-    ) = None
-    missed_ratio: (
-        Annotated[_Ratio, Meta(description="Missed ticks over due ticks, at most.")] | None
-    ) = None
-    response_p99_ms: (
-        Annotated[_Milliseconds, Meta(description="p99 of finished - scheduled, at most.")] | None
-    ) = None
-    tick_p99_ms: (
-        Annotated[_Milliseconds, Meta(description="p99 of finished - started, at most.")] | None
-    ) = None
-    lost: (
-        Annotated[int, Meta(ge=0, description="AsyncTasks that never came back, at most.")] | None
-    ) = None
-    tps_min: (
-        Annotated[
-            float,
-            Meta(gt=0, le=1000, description="Ticks per second of the slowest zone, at least."),
-        ]
-        | None
-    ) = None
-    unhealthy: (
-        Annotated[
-            int, Meta(ge=0, description="Zones that are not alive at the end of the run, at most.")
-        ]
-        | None
-    ) = None
-    recovery_ms: (
-        Annotated[
-            _Milliseconds,
-            Meta(description="Death of a zone to the end of its first tick after it, at most."),
-        ]
-        | None
-    ) = None
-    redone_ticks: (
-        Annotated[
-            int,
-            Meta(
-                ge=0,
-                description="Ticks that a zone runs again after one death, at most: those since "
-                "its checkpoint.",
-            ),
-        ]
-        | None
-    ) = None
+    max: Annotated[int, Meta(ge=1, le=WORKERS_MAX, description="Workers at most.")]
+    min: Annotated[
+        int, Meta(ge=1, le=WORKERS_MAX, description="Workers at least, and at the start.")
+    ] = 1
+    target_utilisation: Annotated[
+        float, Meta(gt=0, le=1, description="Wanted busy share of each worker, from 0 to 1.")
+    ] = 0.7
+    buffer: Annotated[
+        int, Meta(ge=0, le=WORKERS_MAX, description="Workers kept beyond those needed.")
+    ] = 0
+    sync_s: Annotated[
+        float, Meta(ge=0.05, le=3600, description="Seconds between two adjustments.")
+    ] = 2.0
+    hold: Annotated[
+        int,
+        Meta(ge=1, le=1000, description="Adjustments in a row that must agree on fewer workers."),
+    ] = 3
+
+    def __post_init__(self) -> None:
+        """Check that the bounds are an interval."""
+        if self.min > self.max:
+            raise ValueError(
+                f"expected min to be at most max, found {self.min} and {self.max}; swap them"
+            )
+
+
+class Limits(_Table, frozen=True):
+    """`[limits]`: what every step must keep; a run that breaks one ends with exit code 1."""
+
+    late_ratio: Annotated[
+        _Ratio | None, Meta(description="Late ticks over executed ticks, at most.")
+    ] = None
+    missed_ratio: Annotated[
+        _Ratio | None, Meta(description="Missed ticks over due ticks, at most.")
+    ] = None
+    response_p99_ms: Annotated[
+        _Milliseconds | None,
+        Meta(description="p99 of finished - scheduled, at most."),
+    ] = None
+    tick_p99_ms: Annotated[
+        _Milliseconds | None,
+        Meta(description="p99 of finished - started, at most."),
+    ] = None
+    lost: Annotated[
+        _Count | None, Meta(description="AsyncTasks that never came back, at most.")
+    ] = None
+    tps_min: Annotated[
+        Annotated[float, Meta(gt=0, le=1000)] | None,
+        Meta(description="Ticks per second of the slowest zone, at least."),
+    ] = None
+    unhealthy: Annotated[
+        _Count | None,
+        Meta(description="Zones that are not alive at the end of the run, at most."),
+    ] = None
+    recovery_ms: Annotated[
+        _Milliseconds | None,
+        Meta(
+            description="From the death of a zone to the end of its next tick, at most.",
+        ),
+    ] = None
+    redone_ticks: Annotated[
+        _Count | None,
+        Meta(description="Ticks since its checkpoint that a zone repeats, at most."),
+    ] = None
 
     def figures(self) -> dict[str, float]:
         """Only the limits that are set, by name."""
-        return {
-            name: limit for name, limit in msgspec.structs.asdict(self).items() if limit is not None
-        }
+        limits = msgspec.structs.asdict(self).items()
+        return {name: limit for name, limit in limits if limit is not None}
 
 
 class Scenario(_Table, frozen=True):
-    """One run, as its author wrote it down."""
+    """One run, as described by a scenario file and the command line."""
 
     name: Annotated[
         str,
@@ -164,36 +176,24 @@ class Scenario(_Table, frozen=True):
     workers: Annotated[
         Annotated[int, Meta(ge=0, le=WORKERS_MAX)] | Literal["auto"] | WorkerBounds,
         Meta(
-            description="Worker processes; 0 runs AsyncTasks inline, auto takes all usable CPUs, "
-            "a table has their number follow the load."
+            description="Worker processes: 0 runs AsyncTasks inline, auto takes all usable CPUs, "
+            "a table follows the load."
         ),
     ] = "auto"
     zones_per_process: Annotated[
         int, Meta(ge=1, le=ZONES_MAX, description="Zones that share one process and main thread.")
     ] = 1
-    # At most one of duration_s and ticks is not None, and none where a ramp says how long.
-    duration_s: (
-        Annotated[
-            float,
-            Meta(
-                gt=0,
-                le=604_800,
-                description="Seconds for each step; 10 when ticks is not given either.",
-            ),
-        ]
-        | None
-    ) = None
-    ticks: (
-        Annotated[
-            int,
-            Meta(
-                ge=1,
-                le=100_000_000,
-                description="Ticks of each zone in each step, instead of duration_s.",
-            ),
-        ]
-        | None
-    ) = None
+    # At most one of duration_s and ticks is set, and none where a ramp sets the duration.
+    duration_s: Annotated[
+        Annotated[float, Meta(gt=0, le=604_800)] | None,
+        Meta(description="Seconds for each step; 10 when ticks is not given either."),
+    ] = None
+    ticks: Annotated[
+        Annotated[int, Meta(ge=1, le=100_000_000)] | None,
+        Meta(
+            description="Ticks of each zone in each step, instead of duration_s.",
+        ),
+    ] = None
     period_ms: Annotated[
         float, Meta(ge=1, le=60_000, description="Time from one due tick to the next.")
     ] = 400.0
@@ -202,7 +202,7 @@ class Scenario(_Table, frozen=True):
         Meta(description="realtime keeps the period; max runs ticks back to back."),
     ] = "realtime"
     seed: Annotated[
-        int, Meta(ge=0, le=2**63 - 1, description="All that happens in the world follows from it.")
+        int, Meta(ge=0, le=2**63 - 1, description="Seed of the random generator of the world.")
     ] = 1
     late: Annotated[
         Literal["wait", "carry"],
@@ -211,17 +211,16 @@ class Scenario(_Table, frozen=True):
     missed: Annotated[
         Missed,
         Meta(
-            description=(
-                "After a late tick: skip those overdue by whole periods, run all overdue ones in "
-                "a burst, or delay the next one to a period after the late one's end."
-            )
+            description="After a late tick: skip the overdue ones, run all of them in a burst, or "
+            "delay the next one to a period after the late one's end."
         ),
     ] = "skip"
     transfer: Annotated[
-        Literal["ring", "inline"], Meta(description="How AsyncTasks reach the workers.")
+        Literal["ring", "inline"],
+        Meta(description="How AsyncTasks reach the workers; inline runs them in the zone."),
     ] = "ring"
     ring_mb: Annotated[
-        float, Meta(ge=0.0625, le=1024, description="Shared memory of each zone's ring.")
+        float, Meta(ge=0.0625, le=1024, description="Shared memory of each zone's ring, in MiB.")
     ] = 1.0
     # Factories, so that the schema shows no default that repeats each table's own.
     map: MapTable = msgspec.field(default_factory=MapTable)
@@ -235,27 +234,31 @@ class Scenario(_Table, frozen=True):
     limits: Limits = msgspec.field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        """Have one rule for how long steps are, and no fault that can find nobody."""
-        self._bound_steps()
-        check_victims(self.faults, max(self.steps), self._worker_limit)
+        """Check that one rule sets the length of steps, and that faults have a target."""
+        self._check_duration()
+        worker_limit = self.workers.max if isinstance(self.workers, WorkerBounds) else self.workers
+        if self.transfer == "inline" or worker_limit == "auto":
+            worker_limit = 0
+        check_targets(self.faults, max(self.steps), worker_limit or None)
 
-    def _bound_steps(self) -> None:
-        """Have one of ticks, duration_s and ramps say how long steps are."""
+    def _check_duration(self) -> None:
         if self.ticks is not None and self.duration_s is not None:
             raise ValueError(
                 f"expected ticks or duration_s, found both ({self.ticks} and "
                 f"{self.duration_s:g}); remove one"
             )
         every_s = next((step.duration_s for step in self._written if step.duration_s), None)
-        bounds = {"ticks": self.ticks, "duration_s": self.duration_s}
-        bound = next((name for name, value in bounds.items() if value is not None), None)
-        if every_s is not None and bound is not None:
-            raise ValueError(
-                f"expected {bound} or ramps with `every`, found both ({bounds[bound]:g} and "
-                f"every {every_s:g}s); remove one"
-            )
-        if every_s is None and bound is None:
-            msgspec.structs.force_setattr(self, "duration_s", DEFAULT_DURATION_S)
+        if every_s is None:
+            if self.ticks is None and self.duration_s is None:
+                msgspec.structs.force_setattr(self, "duration_s", DEFAULT_DURATION_S)
+            return
+        for name in ("ticks", "duration_s"):
+            value = getattr(self, name)
+            if value is not None:
+                raise ValueError(
+                    f"expected {name} or ramps with `every`, found both ({value:g} and "
+                    f"every {every_s:g}s); remove one"
+                )
 
     @property
     def plan(self) -> tuple[Step, ...]:
@@ -273,39 +276,31 @@ class Scenario(_Table, frozen=True):
         """The steps as ``zones`` has them."""
         if isinstance(self.zones, str):
             return parse_steps(self.zones)
-        return tuple(
-            Step(n, None) for n in ([self.zones] if isinstance(self.zones, int) else self.zones)
-        )
+        counts = [self.zones] if isinstance(self.zones, int) else self.zones
+        return tuple(Step(zones, None) for zones in counts)
 
     @property
     def worker_count(self) -> int:
-        """Workers to start; `auto` is the number of CPUs that this process may use."""
+        """Workers to start with; `auto` is the number of usable CPUs."""
         if isinstance(self.workers, WorkerBounds):
             return self.workers.min
         if self.workers != "auto":
             return self.workers
-        from corororo.processes import usable_cpus  # slow to import, and --help needs none of it
+        # Imported here: it loads all of corororo, which --help does not need.
+        from corororo.processes import usable_cpus
 
         return usable_cpus()
 
+    @property
+    def worker_bounds(self) -> WorkerBounds | None:
+        """Bounds of a number of workers that follows the load; None where it is fixed."""
+        bounds = self.workers
+        return bounds if isinstance(bounds, WorkerBounds) and self.transfer == "ring" else None
+
     def surges_for(self, zone: int) -> tuple[Surge, ...]:
-        """The surges that a zone is to have, for its ZoneSpec."""
+        """The surges of one zone, in its ticks."""
         return tuple(
             fault.surge(self.period_ms / 1000)
             for fault in self.faults
             if isinstance(fault, SurgeFault) and fault.zone in (None, zone)
         )
-
-    @property
-    def _worker_limit(self) -> int | None:
-        """The number that no worker exceeds; None where the machine decides, or there are none."""
-        if self.transfer == "inline" or self.workers == "auto":
-            return None
-        return self.workers.max if isinstance(self.workers, WorkerBounds) else self.workers or None
-
-    @property
-    def worker_bounds(self) -> WorkerBounds | None:
-        """Within which their number follows the load; None where it stays."""
-        if isinstance(self.workers, WorkerBounds) and self.transfer == "ring":
-            return self.workers
-        return None

@@ -9,41 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-from msgspec import Meta
+from .tables import WorkerBounds
 
-WORKERS_MAX = 256
 _ROUNDING = 1e-9  # 1.4 busy workers at a target of 0.7 are two, whatever binary fractions say
-
-
-class WorkerBounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[workers]`: their number follows the load, within bounds."""
-
-    max: Annotated[int, Meta(ge=1, le=WORKERS_MAX, description="Workers at most.")]
-    min: Annotated[
-        int, Meta(ge=1, le=WORKERS_MAX, description="Workers at least, and at the start.")
-    ] = 1
-    target_utilisation: Annotated[
-        float, Meta(gt=0, le=1, description="How busy each worker is to be, as a part of 1.")
-    ] = 0.7
-    buffer: Annotated[
-        int, Meta(ge=0, le=WORKERS_MAX, description="Workers kept beyond those that are needed.")
-    ] = 0
-    sync_s: Annotated[
-        float, Meta(ge=0.05, le=3600, description="Seconds between two looks at the load.")
-    ] = 2.0
-    hold: Annotated[
-        int, Meta(ge=1, le=1000, description="Syncs in a row in which fewer must have done.")
-    ] = 3
-
-    def __post_init__(self) -> None:
-        """Have an interval."""
-        if self.min > self.max:
-            raise ValueError(
-                f"expected min to be at most max, found {self.min} and {self.max}; swap them"
-            )
 
 
 class Load(NamedTuple):

@@ -1,4 +1,4 @@
-"""What every workload gives a zone, and what a zone tells it. Knows no workload."""
+"""What all workloads have in common: the World protocol, and the ZoneSpec it is made from."""
 
 from __future__ import annotations
 
@@ -6,46 +6,46 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from zonesim.scenario.load_shape import Surge
 from zonesim.scenario.supervision import Missed
-from zonesim.scenario.surges import Surge
 
 LEAST_WORK = "spin:1us"
 
 
 class World(Protocol):
-    """The state of one zone and how it advances; nothing in it reads a clock.
+    """The state of one zone and how it advances; it reads no clock.
 
-    Guests come and go at the beginning of a tick, as the surges of its ZoneSpec have them. Saved
-    and changed from outside only between two ticks. Same ZoneSpec, and the same players adopted
-    and released after the same ticks in the same order: same hashes.
+    Guests come and go at the start of a tick, by the surges of its ZoneSpec. All other calls
+    happen between two ticks. The same ZoneSpec, and the same players adopted and released after
+    the same ticks in the same order, give the same hashes.
     """
 
     entities: int  # mobs and players
-    players: int  # guests among them
+    players: int  # including guests
 
     async def tick(self, number: int) -> int:
         """Run tick ``number`` as Tasks and return how many Tasks it ran."""
         ...
 
     def world_hash(self) -> int:
-        """Return the 64-bit hash of the state as it is now."""
+        """Return the 64-bit hash of the current state."""
         ...
 
     def snapshot(self) -> bytes:
-        """Return the state, encoded: enough to go on from."""
+        """Return the encoded state; enough to continue from."""
         ...
 
     def restore(self, state: bytes) -> None:
-        """Go on from a snapshot of a world that was made from the same ZoneSpec.
+        """Continue from a snapshot of a world that was made from the same ZoneSpec.
 
-        Its players are those of the snapshot, also where some were adopted or released.
+        The players are those of the snapshot, whatever was adopted or released since.
         """
         ...
 
     def release_players(self) -> bytes:
-        """Be left without players; return what another zone's world needs to adopt them.
+        """Remove all players; return what another zone's world needs to adopt them.
 
-        Guests just leave: they are not among those that the other zone gets.
+        Guests are not handed over: they leave.
         """
         ...
 
@@ -55,7 +55,7 @@ class World(Protocol):
 
 
 class ZoneSpec(msgspec.Struct, frozen=True):
-    """Everything that decides how a zone's world goes: same spec, same hashes."""
+    """Everything that determines a zone's world: same spec, same hashes."""
 
     zone: int
     seed: int
@@ -67,11 +67,11 @@ class ZoneSpec(msgspec.Struct, frozen=True):
     chains: int = 396
     work: str = "none"  # what an AsyncTask of chains does: none, sleep:5ms, spin:200us
     late: Literal["wait", "carry"] = "wait"
-    missed: Missed = "skip"  # decides when ticks run, not how they go
-    surges: tuple[Surge, ...] = ()  # guests who come for some ticks
+    missed: Missed = "skip"  # decides when ticks run, not what they do
+    surges: tuple[Surge, ...] = ()  # guests for some ticks
 
 
 def rehearsal_of(spec: ZoneSpec) -> ZoneSpec:
-    """A zone whose ticks run through the same code, without the work of its AsyncTasks."""
+    """The spec of a zone that runs the same code, almost without the work of its AsyncTasks."""
     work = spec.work if spec.work == "none" else LEAST_WORK
     return msgspec.structs.replace(spec, work=work, surges=())

@@ -1,4 +1,4 @@
-"""The chains workload: many short coroutines, each ending in one AsyncTask. Knows no map.
+"""The chains workload: many short coroutines, each ending in one AsyncTask.
 
 With 396 chains a tick is 1,980 coroutines, the tick that the original scheduler was measured
 with: per chain Task -> Task -> Task -> Task -> AsyncTask.
@@ -6,17 +6,18 @@ with: per chain Task -> Task -> Task -> Task -> AsyncTask.
 
 from __future__ import annotations
 
+import re
+import time
 from array import array
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 import corororo as cr
-from zonesim.scenario.surges import guests_at
-from zonesim.workloads.base import ZoneSpec
-from zonesim.workloads.work import do_work, parse_work
-from zonesim.world.hash import hash_state
-from zonesim.world.random import derive
+from zonesim.scenario.load_shape import guests_at
+from zonesim.world.determinism import derive, hash_state
+
+from .base import ZoneSpec
 
 TASKS_PER_CHAIN: Final = 4
 
@@ -27,10 +28,45 @@ _MASK_32: Final = 0xFFFF_FFFF
 _FOLD: Final = 0x5851_F42D_4C95_7F2D
 _MASK_64: Final = 0xFFFF_FFFF_FFFF_FFFF
 
+_NS: Final = {"us": 1_000, "ms": 1_000_000}
+_LONGEST_NS: Final = 60_000_000_000
+
+
+class Work(msgspec.Struct, frozen=True):
+    """What each AsyncTask does before it answers."""
+
+    kind: Literal["none", "sleep", "spin"]
+    duration_ns: int
+
+
+def parse_work(text: str) -> Work:
+    """Return the work of ``none``, ``sleep:5ms`` or ``spin:200us``; raise ValueError."""
+    if text == "none":
+        return Work("none", 0)
+    match = re.fullmatch(r"(sleep|spin):([0-9]{1,6})(us|ms)", text)
+    if match:
+        duration_ns = int(match[2]) * _NS[match[3]]
+        if 0 < duration_ns <= _LONGEST_NS:
+            return Work("sleep" if match[1] == "sleep" else "spin", duration_ns)
+    raise ValueError(
+        "work must be none, sleep:DURATION or spin:DURATION with a duration such as 200us or 5ms, "
+        f"more than 0 and at most 60 s; got {text!r}"
+    )
+
+
+def do_work(kind: str, duration_ns: int) -> None:
+    """Sleep or spin for a duration."""
+    if kind == "sleep":
+        time.sleep(duration_ns * 1e-9)
+    elif kind == "spin":
+        end_ns = time.perf_counter_ns() + duration_ns
+        while time.perf_counter_ns() < end_ns:
+            pass
+
 
 @cr.async_task
 def answer(seed: int, tick: int, chain: int) -> int:
-    """Return the 32-bit answer that only this zone, tick and chain has."""
+    """Return a 32-bit answer that is unique to this zone, tick and chain."""
     return (seed + tick * _TICK + chain * _CHAIN) & _MASK_32
 
 
@@ -51,9 +87,9 @@ class _State(msgspec.Struct, frozen=True):
 class ChainsWorld:
     """One 64-bit slot per chain, into which each tick's answer is folded.
 
-    Folding is not commutative, so an answer lost, doubled, swapped with another chain's or
-    taken in another tick's place shows in the hash. A guest is one more chain with a slot of its
-    own; when it leaves, its slot is folded into that of chain 0, in the order of their numbers.
+    Folding is not commutative, so an answer that is lost, doubled, swapped with another chain's or
+    taken from another tick changes the hash. A guest is one more chain with a slot of its own;
+    when it leaves, its slot is folded into that of chain 0, in the order of their numbers.
     """
 
     def __init__(self, spec: ZoneSpec) -> None:
@@ -67,12 +103,8 @@ class ChainsWorld:
         self._guests = array("Q")
 
     async def tick(self, number: int) -> int:
-        """Run every chain once; return the Tasks of the chains.
-
-        This coroutine itself is not counted: it is the frame that drives the chains, one per
-        tick whatever their number, and the figure to compare is 5 coroutines a chain.
-        """
-        self._have_guests(guests_at(self._surges, number))
+        """Run every chain once; return the number of their Tasks, without this coroutine itself."""
+        self._set_guests(guests_at(self._surges, number))
         chains = [self._first(number, chain) for chain in range(len(self._slots))]
         chains += [self._first_of_guest(number, guest) for guest in range(len(self._guests))]
         await cr.gather(*chains)
@@ -100,19 +132,14 @@ class ChainsWorld:
         self.entities = self.players = len(saved.guests)
 
     def release_players(self) -> bytes:
-        """Return nothing: chains know no players but guests, who leave."""
-        self._have_guests(0)
+        """Return nothing: chains have no players but guests, who leave."""
+        self._set_guests(0)
         return b""
 
     def adopt_players(self, players: bytes) -> None:
-        """Take in nobody; raise ValueError where there is somebody."""
-        if players:
-            raise ValueError(
-                f"a zone of chains has no players, got {len(players)} bytes of them; hand them "
-                "to a zone of the workload that they come from"
-            )
+        """Do nothing: chains release no players, and all zones of a run have one workload."""
 
-    def _have_guests(self, wanted: int) -> None:
+    def _set_guests(self, wanted: int) -> None:
         slots, guests = self._slots, self._guests
         for value in guests[wanted:]:
             slots[0] = _fold(slots[0], value)
@@ -123,7 +150,7 @@ class ChainsWorld:
     async def _first_of_guest(self, tick: int, guest: int) -> None:
         value = await self._second(tick, len(self._slots) + guest)
         guests = self._guests
-        if guest < len(guests):  # else it left while its answer was out, carried over
+        if guest < len(guests):  # otherwise it left while its answer was carried over
             guests[guest] = _fold(guests[guest], value)
 
     async def _first(self, tick: int, chain: int) -> None:

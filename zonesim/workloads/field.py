@@ -1,21 +1,17 @@
-"""The field workload: mobs and players on a map, paths on demand. Knows how a tick is run,
-not what entities do in it.
-"""
+"""The field workload: mobs and players on a map, with paths on demand."""
 
 from __future__ import annotations
 
 import msgspec
 
 import corororo as cr
-from zonesim.scenario.surges import guests_at
+from zonesim.scenario.load_shape import guests_at
 from zonesim.workloads.base import ZoneSpec
 from zonesim.world.behaviour import Behaviour
+from zonesim.world.determinism import derive, hash_state
 from zonesim.world.entities import Entities, SavedEntities
-from zonesim.world.guests import change_guests
-from zonesim.world.handover import Player, place_players, take_players
-from zonesim.world.hash import hash_state
-from zonesim.world.random import derive
-from zonesim.world.zone_graph import ZoneGraph
+from zonesim.world.graph_file import ZoneGraph
+from zonesim.world.players import Player, change_guests, place_players, take_players
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -33,7 +29,7 @@ class FieldWorld:
         self._next_tick = 0
         self._seed = derive(spec.seed, spec.zone)
         self._surges = spec.surges
-        self._guests = 0  # of the players the last so many
+        self._guests = 0  # the last ones of the players
         self._entities = Entities(spec.mobs, spec.players)
         self._graph = ZoneGraph(spec.graph)
         self._behaviour = Behaviour(self._entities, self._graph, spec.graph, spec.period_s)
@@ -41,13 +37,13 @@ class FieldWorld:
         self._recount()
 
     async def tick(self, number: int) -> int:
-        """Run every entity once; return the Tasks of the entities.
+        """Run every entity once; return the number of their Tasks, without this coroutine itself.
 
-        An entity whose path is still out, as happens when late answers are carried over, is
-        left alone until it comes. This coroutine itself is not counted: it drives the others.
+        An entity that still waits for its path, as happens when late answers are carried over,
+        is skipped.
         """
         self._next_tick = number + 1
-        self._have_guests(number, guests_at(self._surges, number))
+        self._set_guests(number, guests_at(self._surges, number))
         behaviour = self._behaviour
         behaviour.begin_tick(number)
         think = behaviour.think
@@ -75,23 +71,23 @@ class FieldWorld:
         self._recount()
 
     def release_players(self) -> bytes:
-        """Give all players away but the guests, who leave: mobs that chased one walk home."""
-        self._have_guests(self._next_tick, 0)
+        """Release all players; guests leave, and mobs that chased one walk home."""
+        self._set_guests(self._next_tick, 0)
         players = take_players(self._entities, self._next_tick)
         self._recount()
         return msgspec.msgpack.encode(players)
 
     def adopt_players(self, players: bytes) -> None:
-        """Take players in: each comes to a place that its own random stream draws.
+        """Take in players, each at a place that its own random stream draws.
 
-        Guests leave, since they are the last of the players; the next tick has new ones.
+        Guests leave, since they must be the last of the players; the next tick has new ones.
         """
-        self._have_guests(self._next_tick, 0)
+        self._set_guests(self._next_tick, 0)
         arrived = msgspec.msgpack.decode(players, type=list[Player])
         place_players(self._entities, self._graph, arrived, self._next_tick)
         self._recount()
 
-    def _have_guests(self, tick: int, wanted: int) -> None:
+    def _set_guests(self, tick: int, wanted: int) -> None:
         if wanted != self._guests:
             change_guests(self._entities, self._graph, self._seed, tick, self._guests, wanted)
             self._guests = wanted

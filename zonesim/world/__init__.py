@@ -1,1 +1,1 @@
-"""The game world: maps, paths, entities and their behaviour. Knows no processes."""
+"""The game world: maps, paths, entities and their behaviour."""

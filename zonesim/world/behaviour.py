@@ -1,6 +1,6 @@
-"""What mobs and players do in a tick. Knows no scheduler but the one call that finds a path.
+"""What mobs and players do in a tick.
 
-A Task changes its own entity alone and sees the players as they stood when the tick began, so
+A Task changes only its own entity and sees the players where they were when the tick began, so
 the outcome is the same in whatever order the paths come back.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
-from zonesim.world.entities import (
+from .determinism import Random, advance, derive, mix
+from .entities import (
     CELL_UNITS,
     CHASE,
     REST,
@@ -18,11 +19,8 @@ from zonesim.world.entities import (
     TRANSITIONS,
     Entities,
 )
-from zonesim.world.grid import NOBODY, Grid
-from zonesim.world.paths import find_path
-from zonesim.world.random import Random, advance, derive, mix
-from zonesim.world.walking import walk
-from zonesim.world.zone_graph import ZoneGraph
+from .graph_file import ZoneGraph, find_path
+from .grid import NOBODY, Grid
 
 MOB_SPEED: Final = 5.0  # units a second
 PLAYER_SPEED: Final = 4.0  # units a second: a chased player is caught
@@ -38,7 +36,7 @@ LEASH_UNITS: Final = 75.0  # a chaser this far from home gives up
 SIGHT_UNITS: Final = 60.0  # a player this far from its chaser is lost
 _ROAM_TRIES: Final = 8
 _NO_GOAL: Final = -1
-_PLACES: Final = 0  # names of the derived random streams; zonesim.world.guests has the next one
+_PLACES: Final = 0  # names of the derived random streams; .players has the next one
 _ENTITY: Final = 1
 
 
@@ -64,13 +62,13 @@ class Behaviour:
         self._player_x = entities.x[:0]
         self._player_y = entities.y[:0]
         self.waiting = bytearray(len(entities))  # 1 while an entity's path is being found
-        # By entity: in which of the times that there were more it came. A number that was given
-        # up and taken again tells by it that its entity is another one.
+        # By entity: the number of the call of fit() that it arrived with. It shows that a reused
+        # entity number stands for another entity.
         self._arrivals = array("Q", bytes(8 * len(entities)))
         self._arrival = 0
 
     def populate(self, seed: int) -> None:
-        """Place all entities by the seed, resting, all within reach of each other."""
+        """Place all entities by the seed, at rest, in the largest connected region."""
         entities, graph = self.entities, self._graph
         random = Random(derive(seed, _PLACES))
         for i in range(len(entities)):
@@ -79,11 +77,11 @@ class Behaviour:
             entities.home[i] = cell
             entities.draws[i] = derive(seed, _ENTITY, i)
             entities.aggressive[i] = i < entities.mobs and random.percent(AGGRESSIVE_PERCENT)
-            # Spread over one rest, so that the first ticks are as any other.
+            # Spread over one rest, so that the first ticks are not busier than others.
             entities.wake[i] = random.below(self._ticks(self._rest_bounds(i)[1]))
 
     def begin_tick(self, number: int) -> None:
-        """Fix what the Tasks of this tick see of the players."""
+        """Record where the Tasks of this tick see the players."""
         entities = self.entities
         self._tick = number
         self._player_x = entities.x[entities.mobs :]
@@ -91,7 +89,7 @@ class Behaviour:
         self._grid.rebuild(self._player_x, self._player_y)
 
     def fit(self) -> None:
-        """Follow the entities, whose players have become more or fewer between two ticks."""
+        """Adjust to a changed number of players; called between two ticks."""
         count = len(self.entities)
         del self.waiting[count:], self._arrivals[count:]
         more = count - len(self.waiting)
@@ -116,7 +114,7 @@ class Behaviour:
             if not gone:
                 self.waiting[i] = 0
         if gone:
-            return  # it left while its path was out: somebody else may have its number now
+            return  # it left while its path was out; its number may stand for another entity now
         # The first cell is the one stood in. Walking on to the second from anywhere within the
         # first stays on cells that the rules of movement keep free.
         entities.paths[i] = memoryview(path).cast("I") if path else None
@@ -124,7 +122,7 @@ class Behaviour:
         self._walk(i)
 
     def _is_gone(self, i: int, arrival: int) -> bool:
-        """Whether the entity that had a number has left, taken over by another one or not."""
+        """Whether the entity with this number has left since, replaced by another one or not."""
         return i >= len(self._arrivals) or self._arrivals[i] != arrival
 
     # Each decision returns the cell to find a path to, or _NO_GOAL.
@@ -151,7 +149,7 @@ class Behaviour:
     def _chase(self, i: int) -> int:
         entities = self.entities
         player = entities.target[i]
-        if player == NOBODY or self._far_from_home(i):  # nobody: its player has left
+        if player == NOBODY or self._far_from_home(i):  # its player has left
             return self._give_up(i)
         x, y = entities.x[i], entities.y[i]
         player_x, player_y = self._player_x[player], self._player_y[player]
@@ -225,7 +223,7 @@ class Behaviour:
     def _walk(self, i: int) -> bool:
         """Follow the path for a tick; tell whether its end is reached."""
         step = self._steps[i >= self.entities.mobs]
-        return walk(self.entities, i, step, self._graph.width)
+        return self.entities.walk(i, step, self._graph.width)
 
     def _far_from_home(self, i: int) -> bool:
         row, column = divmod(self.entities.home[i], self._graph.width)

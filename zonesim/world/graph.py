@@ -1,4 +1,4 @@
-"""Writes the graph of a map to the file that all workers share. Knows nothing of searching.
+"""Write the graph of a map to the file that zones and workers share.
 
 Only controllers import this module: it loads numpy and scipy, which zone processes do without.
 """
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from zonesim.world.graph_layout import GraphLayout, lay_out, pack_header
-from zonesim.world.terrain import BLOCKED, SQRT2, Map
+from .graph_file import GraphLayout, lay_out, pack_header
+from .map import BLOCKED, SQRT2, Map
 
 Ints = NDArray[np.int32]
 Matrix = Any  # a csr_array; scipy ships no types
 
 
 def write_graph(game_map: Map, path: str | Path) -> None:
-    """Write a map's graph: nobody sees half a file, and a full disk is an OSError."""
+    """Write a map's graph; the file appears only when complete, and a full disk is an OSError."""
     cell_node, node_cell = _number_nodes(game_map)
     graph = _edges(game_map, cell_node)
     layout = lay_out(game_map.width, game_map.height, len(node_cell), graph.nnz)

@@ -1,4 +1,4 @@
-"""A uniform grid that finds who stands near a point. Knows positions, not what stands there."""
+"""A uniform grid that finds the nearest of some points."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _EMPTY: Final[list[int]] = []
 
 
 class Grid:
-    """Points in squares of 50 units; whoever is within 50 units is in the 3x3 squares around.
+    """Points in squares of 50 units; all points within 50 units are in the 3x3 squares around.
 
     A point is entered in all nine squares around its own, so that a query looks into one. A
     zone has a few players and hundreds of mobs that look for them: many looks, few entries.
@@ -33,7 +33,7 @@ class Grid:
         self._ys: Sequence[float] = ()
 
     def rebuild(self, xs: Sequence[float], ys: Sequence[float]) -> None:
-        """Hold these points and no others; they are numbered in the order given.
+        """Replace all points; they are numbered in the order given.
 
         Coordinates are in units, from 0 to the grid's width and height. The sequences are
         kept, not copied: they must not change until the next rebuild.

@@ -1,6 +1,6 @@
-"""Maps made from a seed: caves, fields and towns. Knows no files.
+"""Maps generated from a seed: caves, fields and towns.
 
-Made with integers alone, so a seed gives the same map on every Python and machine.
+Only integers are used, so a seed gives the same map on every Python and machine.
 """
 
 from __future__ import annotations
@@ -8,12 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from zonesim.world.random import Random, derive
-from zonesim.world.regions import keep_largest_ground
-from zonesim.world.terrain import Map, map_of_rows
+from .determinism import Random, derive
+from .map import Map, map_of_rows
 
-SMALLEST_SIDE: Final = 16
-LARGEST_SIDE: Final = 1_024
 LEAST_GROUND_PERCENT: Final = 40  # of all cells, in one connected region
 _ATTEMPTS: Final = 10
 
@@ -27,22 +24,13 @@ _WATER: Final = ord("W")
 def make_map(kind: str, width: int, height: int, seed: int) -> Map:
     """Return the map that a seed gives: ``caves``, ``fields`` or ``towns``.
 
-    Its ground is one connected region of at least 40 % of the cells. Raises ValueError for an
-    unknown kind or a side outside 16 to 1024.
+    Its ground is one connected region of at least 40 % of the cells. Sides are at least 16.
     """
-    draw = MAKERS.get(kind)
-    if draw is None:
-        raise ValueError(f"a map's kind must be one of {', '.join(MAKERS)}; got {kind!r}")
-    for name, side in (("width", width), ("height", height)):
-        if not SMALLEST_SIDE <= side <= LARGEST_SIDE:
-            raise ValueError(
-                f"a made map's {name} must be from {SMALLEST_SIDE} to {LARGEST_SIDE}, got {side}"
-            )
     for attempt in range(_ATTEMPTS):
         # Fewer obstacles with each attempt; the last one draws none.
         density = 100 - attempt * 100 // (_ATTEMPTS - 1)
-        rows = draw(width, height, Random(derive(seed, attempt)), density)
-        ground = keep_largest_ground(rows, _GROUND, _ROCK)
+        rows = MAKERS[kind](width, height, Random(derive(seed, attempt)), density)
+        ground = keep_largest_ground(rows)
         if ground * 100 >= LEAST_GROUND_PERCENT * width * height:
             break
     name = f"{kind}-{width}x{height}-{seed}.map"
@@ -142,7 +130,41 @@ def _build_house(rows: Rows, random: Random, x: int, y: int, width: int, height:
     if min(width, height) >= 5 and random.percent(40):
         for row in rows[y + 1 : y + height - 1]:
             row[x + 1 : x + width - 1] = bytes([_GROUND]) * (width - 2)
-        rows[y + height - 1][x + width // 2] = _GROUND  # the door of the court
+        rows[y + height - 1][x + width // 2] = _GROUND  # the entrance of the court
+
+
+def keep_largest_ground(rows: Rows) -> int:
+    """Turn all ground outside its largest region into rock; return the size of that region.
+
+    A diagonal step needs both of its sides free, so two cells are connected by the eight
+    directions exactly when they are by the four straight ones: those suffice here.
+    """
+    width = len(rows[0]) + 1  # one rock ends each row, and so begins the next
+    flat = bytearray().join(bytes(row) + bytes([_ROCK]) for row in rows)
+    flat += bytes([_ROCK]) * width  # below the last row, and by wrapping above the first
+    regions = []
+    start = flat.find(_GROUND)
+    while start >= 0:
+        regions.append(_take_region(flat, start, width))
+        start = flat.find(_GROUND, start)
+    largest = max(regions, key=len, default=[])
+    for row in rows:
+        row[:] = row.replace(bytes([_GROUND]), bytes([_ROCK]))
+    for cell in largest:
+        rows[cell // width][cell % width] = _GROUND
+    return len(largest)
+
+
+def _take_region(flat: bytearray, start: int, width: int) -> list[int]:
+    """Turn the region around ``start`` into rock and return its cells."""
+    flat[start] = _ROCK
+    region = [start]
+    for cell in region:  # grows while it is walked
+        for near in (cell - width, cell - 1, cell + 1, cell + width):
+            if flat[near] == _GROUND:
+                flat[near] = _ROCK
+                region.append(near)
+    return region
 
 
 MAKERS: Final[dict[str, Callable[[int, int, Random, int], Rows]]] = {

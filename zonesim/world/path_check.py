@@ -1,40 +1,58 @@
-"""Holds paths that the workers find against the optima of a .scen file. Prints nothing."""
+"""Check paths that the workers find against the optima of a Moving AI ``.scen`` file."""
 
 from __future__ import annotations
 
 import time
 from array import array
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from math import isfinite
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
 import corororo as cr
 from zonesim.system.errors import RunFailed
-from zonesim.world.map import Query, load_map, load_scen
-from zonesim.world.map_store import lay_graph
-from zonesim.world.paths import PathError, check_path, find_path, query_matches
-from zonesim.world.terrain import Map
+
+from .graph_file import find_path
+from .map import GROUND, Map, load_map
+from .map_store import write_graph_file
 
 CHUNK = 32  # queries between two reports of progress
-EXAMPLES = 5  # mismatches that are told one by one
+EXAMPLES = 5  # mismatches that are reported one by one
+_FIELDS = "bucket map width height start-x start-y goal-x goal-y optimum"
 
 OnCount = Callable[[int, int], None]
 
 
+class ScenError(ValueError):
+    """Queries that cannot be read: one line with the file, its line, what was expected, found."""
+
+
+class PathError(ValueError):
+    """A path with a step that is not legal; one line naming the step."""
+
+
+class Query(msgspec.Struct, frozen=True):
+    """One path to look for: cells from start to goal and the cost of the best path."""
+
+    start: int  # cell
+    goal: int  # cell
+    optimum: float  # in cells: straight steps cost 1, diagonal ones sqrt(2)
+
+
 class PathReport(msgspec.Struct):
-    """What came of the queries of one .scen file."""
+    """What `zonesim paths` reports of one .scen file."""
 
     map: str
     scen: str
     queries: int
-    answered: int
     skipped: int  # rows that start off the ground
-    mismatches: int  # answered with a path that is not legal, or not of the optimal length
-    unreachable: int  # answered with no path; a mismatch each, since every query has an optimum
-    seconds: float
-    queries_per_s: float
-    first_mismatches: list[str]
+    answered: int = 0
+    mismatches: int = 0  # answers that are no legal path, or not of the optimal length
+    unreachable: int = 0  # answers without a path; mismatches too, since every query has an optimum
+    seconds: float = 0.0
+    queries_per_s: float = 0.0
+    first_mismatches: list[str] = []
 
 
 def check_queries(
@@ -42,30 +60,19 @@ def check_queries(
 ) -> PathReport:
     """Answer every query through ``workers`` worker processes, and check each path cell by cell.
 
-    Raises MapError or ScenError where a file is not what it should be, RunFailed where the
-    machine has no room for the workers' memory.
+    Raises MapError or ScenError where a file is not valid, RunFailed where the machine has no
+    room for the workers' memory.
     """
     ground = load_map(map_path)
-    queries = load_scen(scen_path, ground)
-    report = PathReport(
-        map=map_path.name,
-        scen=scen_path.name,
-        queries=len(queries),
-        answered=0,
-        skipped=queries.skipped,
-        mismatches=0,
-        unreachable=0,
-        seconds=0.0,
-        queries_per_s=0.0,
-        first_mismatches=[],
-    )
+    queries, skipped = load_scen(scen_path, ground)
+    report = PathReport(map_path.name, scen_path.name, len(queries), skipped)
     try:
         with (
             cr.WorkerPool(workers, name="zonesim", imports=["zonesim.world.search"]) as pool,
             cr.Scheduler(pool) as scheduler,
         ):
             graph = Path(pool.address) / "map.graph"
-            lay_graph(ground, graph)
+            write_graph_file(ground, graph)
             began = time.monotonic()
             scheduler.run(_answer_all(ground, str(graph), queries, report, on_progress))
             report.seconds = time.monotonic() - began
@@ -73,6 +80,52 @@ def check_queries(
         raise RunFailed(str(error)) from None
     report.queries_per_s = report.answered / report.seconds if report.seconds else 0.0
     return report
+
+
+def load_scen(path: str | Path, on_map: Map) -> tuple[list[Query], int]:
+    """Read the queries of a ``.scen`` file, and how many rows were skipped.
+
+    Rows that start off the ground, as in the Warcraft sets, are skipped. Raises ScenError.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        found = error.strerror
+        raise ScenError(f"{path}: expected a readable .scen file, found: {found}") from None
+    if not lines or lines[0].split()[:1] != ["version"]:
+        found = repr(lines[0][:40]) if lines else "an empty file"
+        raise ScenError(f"{path}: line 1: expected 'version 1', found {found}")
+    rows = [
+        _query(line, f"{path}: line {number}", on_map)
+        for number, line in enumerate(lines[1:], 2)
+        if line.strip()
+    ]
+    queries = [query for query in rows if on_map.classes[query.start] == GROUND]
+    return queries, len(rows) - len(queries)
+
+
+def check_path(on_map: Map, start: int, goal: int, cells: Sequence[int]) -> float:
+    """Return the cost of a path in cells; raise PathError where a step is not legal."""
+    if not cells or cells[0] != start or cells[-1] != goal:
+        ends = f"{cells[0]} to {cells[-1]}" if cells else "no cell at all"
+        raise PathError(f"a path from {start} to {goal} is needed, got {ends}")
+    total = 0.0
+    for number in range(len(cells) - 1):
+        x, y = on_map.position(cells[number])
+        next_x, next_y = on_map.position(cells[number + 1])
+        cost = on_map.step_cost(x, y, next_x - x, next_y - y)
+        if cost is None:
+            raise PathError(
+                f"step {number} from ({x}, {y}) to ({next_x}, {next_y}) is not legal; a step goes "
+                "to one of the 8 neighbours of the same terrain class and cuts no corner"
+            )
+        total += cost
+    return total
+
+
+def query_matches(query: Query, cost: float) -> bool:
+    """Tell whether a cost is the query's optimum, within what its printed digits allow."""
+    return abs(cost - query.optimum) <= max(0.011, 6e-6 * query.optimum)
 
 
 async def _answer_all(
@@ -106,3 +159,32 @@ def _check(ground: Map, query: Query, cells: array[int], report: PathReport) -> 
             report.first_mismatches.append(
                 f"from {start} to {goal}, optimum {query.optimum}: {problem}"
             )
+
+
+def _query(line: str, where: str, on_map: Map) -> Query:
+    words = line.split()
+    if len(words) != 9:
+        raise ScenError(f"{where}: expected 9 fields ({_FIELDS}), found {len(words)}")
+    found, expected = (PurePosixPath(name.replace("\\", "/")) for name in (words[1], on_map.name))
+    if found.name != expected.name:
+        raise ScenError(f"{where}: expected queries for {expected.name}, found {found}")
+    try:
+        width, height, *points = map(int, words[2:8])
+        optimum = float(words[8])
+    except ValueError:
+        raise ScenError(f"{where}: expected numbers for {_FIELDS}, found {line[:80]!r}") from None
+    if not (isfinite(optimum) and optimum >= 0):
+        raise ScenError(f"{where}: expected an optimum of at least 0, found {words[8]}")
+    if (width, height) != (on_map.width, on_map.height):
+        size = f"{on_map.width}x{on_map.height}"
+        raise ScenError(f"{where}: expected the map's size {size}, found {width}x{height}")
+    start = _cell(points[0], points[1], "start", where, on_map)
+    goal = _cell(points[2], points[3], "goal", where, on_map)
+    return Query(start, goal, optimum)
+
+
+def _cell(x: int, y: int, what: str, where: str, on_map: Map) -> int:
+    if not (0 <= x < on_map.width and 0 <= y < on_map.height):
+        size = f"{on_map.width}x{on_map.height}"
+        raise ScenError(f"{where}: expected a {what} within {size}, found ({x}, {y})")
+    return y * on_map.width + x

@@ -1,15 +1,12 @@
-"""Shortest paths on a graph file, inside a worker. Knows no tasks and no entities.
+"""Shortest paths on a graph file, inside a worker.
 
 Only workers import this module: it loads numpy and scipy, which zone processes do without.
 """
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Iterator
 from functools import lru_cache
-from math import inf
-from pathlib import Path
+from math import inf, sqrt
 from typing import Any, Final
 
 import numpy as np
@@ -17,8 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
-from zonesim.world.graph_layout import GraphLayout, read_header
-from zonesim.world.terrain import SQRT2
+from .graph_file import map_graph
 
 # Most paths are little longer than the octile distance; the rest is found by searching wider.
 _FIRST_FACTOR: Final = 1.3
@@ -31,10 +27,8 @@ class _Graph:
     """A graph file, mapped: all workers share its pages."""
 
     def __init__(self, path: str) -> None:
-        with Path(path).open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        layout = read_header(memoryview(mapped), len(mapped), path)
-        self.layout: GraphLayout = layout
+        layout, mapped = map_graph(path)
+        self.width = layout.width
         weights = np.frombuffer(mapped, np.float64, layout.edges, layout.weights)
         indices = np.frombuffer(mapped, np.int32, layout.edges, layout.indices)
         indptr = np.frombuffer(mapped, np.int32, layout.nodes + 1, layout.indptr)
@@ -51,16 +45,15 @@ class _Graph:
         return int(self.cell_node[cell])
 
 
-# A path stands for one graph as long as the process lives: sessions write, never rewrite.
+# A graph file is never rewritten at the same path, so the cache needs no check.
 _graph = lru_cache(_GRAPHS_KEPT)(_Graph)
 
 
 def search_path(graph_path: str, start: int, goal: int) -> bytes:
     """Return the cells of a shortest path from start to goal, both included.
 
-    Cells are packed native-endian uint32; ``b""`` says that there is no path. The same
-    (graph, start, goal) gives the same path in every worker, ties included: nothing else
-    enters the search.
+    Cells are packed native-endian uint32; ``b""`` means that there is no path. The same
+    (graph, start, goal) gives the same path in every worker, ties included.
     """
     graph = _graph(graph_path)
     start_node, goal_node = graph.node(start), graph.node(goal)
@@ -68,7 +61,13 @@ def search_path(graph_path: str, start: int, goal: int) -> bytes:
         return b""
     if graph.component[start_node] != graph.component[goal_node]:
         return b""
-    nodes = _walk(_predecessors(graph, start, start_node, goal, goal_node), start_node, goal_node)
+    distance = octile_distance(start, goal, graph.width)
+    next_node = _next_nodes(graph.matrix, start_node, goal_node, distance).item
+    node = start_node
+    nodes = [node]
+    while node != goal_node:
+        node = next_node(node)
+        nodes.append(node)
     cells: NDArray[np.uint32] = graph.node_cell[nodes].astype(np.uint32)
     return cells.tobytes()
 
@@ -78,39 +77,25 @@ def octile_distance(start: int, goal: int, width: int) -> float:
     start_y, start_x = divmod(start, width)
     goal_y, goal_x = divmod(goal, width)
     dx, dy = abs(start_x - goal_x), abs(start_y - goal_y)
-    return max(dx, dy) + (SQRT2 - 1.0) * min(dx, dy)
+    return max(dx, dy) + (sqrt(2.0) - 1.0) * min(dx, dy)
 
 
-def _predecessors(
-    graph: _Graph, start: int, start_node: int, goal: int, goal_node: int
+def _next_nodes(
+    matrix: Any,  # noqa: ANN401 - a csr_array; scipy ships no types
+    start_node: int,
+    goal_node: int,
+    distance: float,
 ) -> NDArray[np.int32]:
     """The next node towards the goal, for each node that the search reached.
 
     Rooted at the goal, so that the path comes out from start to goal.
     """
-    for limit in _limits(octile_distance(start, goal, graph.layout.width)):
+    limit = distance * _FIRST_FACTOR + _FIRST_EXTRA
+    while True:  # start and goal are in one component, so a wide enough search ends
         distances, predecessors = dijkstra(
-            graph.matrix, indices=goal_node, return_predecessors=True, limit=limit
+            matrix, indices=goal_node, return_predecessors=True, limit=limit
         )
         if distances[start_node] < inf:
-            break
-    nodes: NDArray[np.int32] = predecessors
-    return nodes
-
-
-def _limits(distance: float) -> Iterator[float]:
-    """Growing bounds of a search. They end: start and goal are known to be connected."""
-    limit = distance * _FIRST_FACTOR + _FIRST_EXTRA
-    while True:
-        yield limit
+            nodes: NDArray[np.int32] = predecessors
+            return nodes
         limit *= _WIDEN
-
-
-def _walk(predecessors: NDArray[np.int32], start_node: int, goal_node: int) -> list[int]:
-    next_node = predecessors.item
-    node = start_node
-    nodes = [node]
-    while node != goal_node:
-        node = next_node(node)
-        nodes.append(node)
-    return nodes

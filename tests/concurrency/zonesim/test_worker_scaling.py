@@ -9,7 +9,7 @@ from zonesim_runs import saved
 
 import corororo as cr
 from zonesim.controller.worker_scaler import WorkerScaler
-from zonesim.scenario.worker_bounds import WorkerBounds
+from zonesim.scenario.tables import WorkerBounds
 
 # Ten zones ask for 2 workers' time and one for a fifth of one's.
 LOAD = ("--set", "chains.chains=4", "--set", "chains.work=sleep:5ms", "--set", "period_ms=100")

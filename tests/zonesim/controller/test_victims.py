@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from zonesim.controller.victims import Victim, find_victim, is_there, named
 from zonesim.scenario.faults import KillWorker, KillZone, StallWorker, StallZone
-from zonesim.world.random import Random
+from zonesim.world.determinism import Random
 
 
 class Fleet:

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from zonesim.controller.worker_scaler import HeadCount, WorkerScaler
-from zonesim.scenario.worker_bounds import WorkerBounds
+from zonesim.scenario.tables import WorkerBounds
 
 
 class CrowdedPool:

@@ -5,21 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonesim.scenario.fault_texts import fault_text
 from zonesim.scenario.faults import (
-    FAULTS_MAX,
     Fault,
-    FaultError,
     KillWorker,
     KillZone,
     SlowDisk,
     StallWorker,
     StallZone,
     SurgeFault,
-    check_victims,
+    fault_text,
 )
-from zonesim.scenario.loading import Scenario, ScenarioError, load_scenario, scenario_schema
-from zonesim.scenario.surges import Surge
+from zonesim.scenario.load_shape import Surge
+from zonesim.scenario.loading import Scenario, ScenarioError, load_scenario
 
 KINDS = '"kill-worker" or "kill-zone" or "stall-worker" or "stall-zone" or "surge" or "slow-disk"'
 
@@ -56,25 +53,18 @@ for_s = 4
 
 
 @pytest.fixture
-def load(tmp_path):
-    def load(text: str, overrides: dict[str, object] | None = None) -> Scenario:
-        path = tmp_path / "mine.toml"
-        path.write_text(text)
-        return load_scenario(path, overrides)
-
-    return load
+def load(write):
+    return lambda text, overrides=None: load_scenario(write(text), overrides)
 
 
 @pytest.fixture
-def refusal(load, tmp_path):
-    def refusal(text: str, overrides: dict[str, object] | None = None) -> str:
-        with pytest.raises(ScenarioError) as caught:
-            load(text, overrides)
-        message = str(caught.value)
-        assert message.isprintable()  # which means one line, too
-        return message.removeprefix(f"{tmp_path / 'mine.toml'}: ")
+def problem_of(write, refusal):
+    """Load an invalid file; the message without the name of the file."""
 
-    return refusal
+    def problem_of(text: str, overrides: dict[str, object] | None = None) -> str:
+        return refusal(write(text), overrides).split("mine.toml: ")[-1]
+
+    return problem_of
 
 
 def test_every_kind_of_fault_is_read(load):
@@ -93,11 +83,11 @@ def test_every_kind_of_fault_is_read(load):
 
 def test_each_fault_is_told_in_a_short_line(load):
     assert list(map(fault_text, load(ALL).faults)) == [
-        "kill-worker: a worker by draw, every 2 s",
+        "kill-worker: a random worker, every 2 s",
         "kill-zone: zone 8, at 7.5 s",
         "stall-worker: worker 3, every 40 s from 20 s on until 90 s, for 3 s",
-        "stall-zone: a zone by draw, at tick 12, for good",
-        "surge: 20 players more in every zone, every 60 s, for 10 s",
+        "stall-zone: a random zone, at tick 12, for good",
+        "surge: 20 more players in every zone, every 60 s, for 10 s",
         "slow-disk: each write 250 ms longer, at 0 s, for 4 s",
     ]
 
@@ -106,22 +96,15 @@ def test_each_fault_is_told_in_a_short_line(load):
     ("text", "problem"),
     [
         ("[faults]\nat = 1", "$.faults: expected a list of 0 to 100 items, each a table, found a"),
-        ("faults = [3]", "$.faults[0]: expected a table, found 3"),
         ("at_s = 1", f"$.faults[0]: expected kind, {KINDS}, found a table without it"),
         ('kind = "kill"', f'$.faults[0].kind: expected {KINDS}, found "kill"'),
-        ("kind = 3", f"$.faults[0].kind: expected {KINDS}, found 3"),
         ('kind = "surge"', "$.faults[0]: expected players, a whole number from 1 to 1000, found"),
-        (
-            'kind = "slow-disk"\ndelay_ms = 5\nat_s = 1',
-            "$.faults[0]: expected for_s, a number, above 0 and at most 604800, found a table wi",
-        ),
         ('kind = "kill-zone"\nevrey_s = 3', "$.faults[0].evrey_s: unknown key; nearest: every_s"),
         ('kind = "kill-zone"\nkid = 3', "$.faults[0].kid: unknown key; nearest: kind"),
         (
             'kind = "kill-zone"\nworker = 1',
             "$.faults[0].worker: unknown key; known: kind, at_tick, at_s, every_s, first_s, until",
         ),
-        ('kind = "slow-disk"\nzone = 1\nfor_s = 1\ndelay_ms = 1', "$.faults[0].zone: unknown key"),
         (
             'kind = "kill-zone"',
             "$.faults[0]: expected one of at_tick, at_s and every_s, found none; add one",
@@ -136,12 +119,8 @@ def test_each_fault_is_told_in_a_short_line(load):
             "$.faults[0].first_s: expected no first_s without every_s, found 2",
         ),
         (
-            'kind = "kill-zone"\nat_tick = 1\nuntil_s = 2',
-            "$.faults[0].until_s: expected no until_s without every_s, found 2",
-        ),
-        (
             'kind = "kill-zone"\nevery_s = 5\nuntil_s = 5',
-            "$.faults[0].until_s: expected more than 5, when it strikes first, found 5",
+            "$.faults[0].until_s: expected more than 5, the first strike, found 5",
         ),
         (
             'kind = "surge"\nplayers = 1\nevery_s = 5\nfor_s = 6',
@@ -156,19 +135,15 @@ def test_each_fault_is_told_in_a_short_line(load):
             "$.faults[0].at_tick: expected a whole number from 0 to 100000000, found -1",
         ),
         (
-            'kind = "kill-worker"\nat_s = nan',
-            "$.faults[0].at_s: expected a number from 0 to 604800, found nan",
-        ),
-        (
             'kind = "surge"\nplayers = 1\nfor_s = 1\nat_s = 1\n'
             '[[faults]]\nkind = "kill-worker"\nevery_s = 1\nworker = 0',
             "$.faults[1].worker: expected a whole number from 1 to 256, found 0",
         ),
     ],
 )
-def test_a_wrong_fault_is_refused_with_its_path_and_what_was_expected(refusal, text, problem):
+def test_a_wrong_fault_is_refused_with_its_path_and_what_was_expected(problem_of, text, problem):
     table = text if "faults" in text.split("\n")[0] else f"[[faults]]\n{text}"
-    assert refusal(table).startswith(problem)
+    assert problem_of(table).startswith(problem)
 
 
 @pytest.mark.parametrize(
@@ -196,8 +171,8 @@ def test_a_wrong_fault_is_refused_with_its_path_and_what_was_expected(refusal, t
         ),
     ],
 )
-def test_a_fault_whose_victim_the_run_never_has_is_refused(refusal, run, fault, problem):
-    message = refusal("", run | {"faults": [fault | {"at_s": 1}]})
+def test_a_fault_whose_target_the_run_never_has_is_refused(problem_of, run, fault, problem):
+    message = problem_of("", run | {"faults": [fault | {"at_s": 1}]})
     assert message == f"command line: {problem}"
 
 
@@ -206,34 +181,10 @@ def test_a_worker_may_be_named_where_their_number_is_not_known_or_there_are_none
     assert load("", run | {"faults": [{"kind": "kill-worker", "worker": 9, "at_s": 1}]}).faults
 
 
-def test_faults_can_be_set_on_the_command_line(load, refusal):
-    assert load(ALL, {"faults": []}).faults == []
-    fault = {"kind": "kill-worker", "at_s": 1}
-    assert load(ALL, {"faults": [fault]}).faults == [KillWorker(at_s=1)]
-    message = refusal(ALL, {"faults": [fault | {"at_s": -1}]})
-    assert message.startswith("command line: $.faults[0].at_s: expected a number from 0")
-    message = refusal(ALL, {"faults.at_s": 3})
-    assert message.startswith("command line: $.faults.at_s: expected a table, found [a table")
-
-
-def test_a_file_that_other_steps_make_wrong_is_pointed_to(refusal):
-    assert refusal(ALL, {"zones": 8}) == (
+def test_a_file_that_other_steps_make_wrong_is_pointed_to(problem_of):
+    assert problem_of(ALL, {"zones": 8}) == (
         "$.faults[1].zone: expected a zone of the run, from 0 to 7, found 8"
     )
-
-
-def test_the_schema_tells_the_kinds_apart_and_bounds_their_number():
-    faults = scenario_schema()["$defs"]["Scenario"]["properties"]["faults"]
-    assert faults["maxItems"] == FAULTS_MAX
-    assert faults["items"]["discriminator"]["propertyName"] == "kind"
-    kinds = faults["items"]["discriminator"]["mapping"]
-    assert " or ".join(f'"{kind}"' for kind in kinds) == KINDS
-    for reference in kinds.values():
-        table = scenario_schema()["$defs"][reference.rpartition("/")[2]]
-        assert {"kind", "at_tick", "at_s", "every_s", "first_s", "until_s"} <= {
-            *table["properties"]
-        }
-        assert table["description"]
 
 
 def surge(period_s: float = 0.4, **when: float) -> Surge:
@@ -272,13 +223,6 @@ def test_a_zone_gets_the_surges_that_name_it_or_nobody():
     scenario = Scenario(zones=2, period_ms=500, faults=[*faults, KillWorker(at_s=1)])
     assert scenario.surges_for(0) == (Surge(2, 2, 1),)
     assert scenario.surges_for(1) == (Surge(2, 2, 1), Surge(2, 2, 2))
-
-
-def test_victims_are_checked_without_a_number_of_workers():
-    check_victims([KillWorker(at_s=1, worker=256)], zones=1, workers=None)
-    with pytest.raises(FaultError) as refused:
-        check_victims([KillWorker(at_s=1), KillZone(at_s=1, zone=1)], zones=1, workers=None)
-    assert refused.value.inside == ".faults[1].zone"
 
 
 JSON = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -13,33 +11,15 @@ from zonesim.scenario.loading import (
     Scenario,
     ScenarioError,
     WorkerBounds,
-    builtin_scenarios,
     load_scenario,
     parse_override,
     scenario_schema,
 )
 from zonesim.scenario.tables import DEFAULT_DURATION_S
+from zonesim.workloads.chains import parse_work
 
 WORKS = ["none", "sleep:5ms", "spin:200us", "spin:1us", "sleep:60000ms", "spin:999999us"]
 NOT_WORKS = ["", "spin", "spin:0us", "sleep:60001ms", "spin:5s", "nap:5ms", "none\n", "spin:1.5ms"]
-
-
-@pytest.fixture
-def write(tmp_path):
-    def write(text: str, name: str = "mine.toml") -> Path:
-        path = tmp_path / name
-        path.write_text(text)
-        return path
-
-    return write
-
-
-def refusal(*args: object) -> str:
-    with pytest.raises(ScenarioError) as caught:
-        load_scenario(*args)
-    message = str(caught.value)
-    assert message.isprintable()  # which means one line, too
-    return message
 
 
 def test_an_empty_file_is_one_zone_of_mobs_for_ten_seconds(write):
@@ -90,11 +70,6 @@ def test_each_built_in_scenario_loads_under_its_name_and_says_what_it_is(name):
     assert scenario.limits.lost == 0
 
 
-def test_the_built_in_scenarios_are_those_that_the_commands_name():
-    assert sorted(builtin_scenarios()) == ["chains", "chaos", "field", "scale"]
-    assert load_scenario("scale").steps == (1, 2, 5, 10, 20, 50, 100)
-
-
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -120,7 +95,9 @@ def test_the_built_in_scenarios_are_those_that_the_commands_name():
         ('[map]\npath = "a.map"\nwidth = 32', "$.map.width: expected no width beside a map's path"),
     ],
 )
-def test_a_wrong_value_is_refused_with_its_path_and_what_was_expected(write, text, problem):
+def test_a_wrong_value_is_refused_with_its_path_and_what_was_expected(
+    write, text, problem, refusal
+):
     path = write(text)
 
     message = refusal(path)
@@ -138,38 +115,34 @@ def test_a_wrong_value_is_refused_with_its_path_and_what_was_expected(write, tex
         ('"a\\nb" = 1', "$.a\\nb: unknown key"),
     ],
 )
-def test_an_unknown_key_is_refused_with_the_nearest_known_ones(write, text, problem):
+def test_an_unknown_key_is_refused_with_the_nearest_known_ones(write, text, problem, refusal):
     assert problem in refusal(write(text))
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("zones = 1\nworkers = ]", "line 2, column 11: "),
-        ("zones = [", "end of document: "),
-        ("seed = " + "9" * 5000, "expected TOML, found a number of too many digits"),
-        ("x = " + "[" * 5000, "expected TOML, found too many levels"),
+        ("zones = 1\nworkers = ]", "(at line 2, column 11)"),
+        ("zones = [", "(at end of document)"),
+        ("seed = " + "9" * 5000, "4300 digits"),
+        ("x = " + "[" * 5000, "recursion"),
     ],
 )
-def test_a_file_that_is_no_toml_is_refused_with_its_place(write, text, problem):
+def test_a_file_that_is_not_toml_is_refused(write, refusal, text, problem):
     path = write(text)
 
-    assert refusal(path).startswith(f"{path}: {problem}")
+    message = refusal(path)
+
+    assert message.startswith(f"{path}: expected TOML in UTF-8, found: ")
+    assert problem in message
 
 
-def test_a_file_that_is_no_text_is_refused_with_the_byte(tmp_path):
-    path = tmp_path / "photo.toml"
-    path.write_bytes(b"zones = 1\xff")
-
-    assert refusal(path) == f"{path}: expected UTF-8 text, found byte 0xff at offset 9"
-
-
-def test_a_missing_file_and_a_folder_are_refused_with_their_reason(tmp_path):
+def test_a_missing_file_and_a_folder_are_refused_with_their_reason(tmp_path, refusal):
     assert "No such file" in refusal(str(tmp_path / "none.toml"))
     assert "Is a directory" in refusal(str(tmp_path))
 
 
-def test_an_unknown_name_is_refused_with_the_known_ones():
+def test_an_unknown_name_is_refused_with_the_known_ones(refusal):
     assert refusal("chain") == (
         '"chain": no built-in scenario of this name; nearest: chains, chaos'
     )
@@ -186,7 +159,7 @@ def test_an_override_wins_over_the_file(write):
     assert scenario.limits.lost == 0
 
 
-def test_an_override_displaces_what_the_file_says_in_its_stead(write):
+def test_an_override_removes_what_it_excludes_from_the_file(write):
     timed = load_scenario(write("ticks = 3"), {"duration_s": 2.5})
     counted = load_scenario(write("duration_s = 3"), {"ticks": 4})
 
@@ -194,7 +167,7 @@ def test_an_override_displaces_what_the_file_says_in_its_stead(write):
     assert (counted.ticks, counted.duration_s) == (4, None)
 
 
-def test_a_ramp_is_one_step_for_each_number_and_says_how_long_they_are(write):
+def test_a_ramp_is_one_step_for_each_number_with_its_duration(write):
     scenario = load_scenario(write('zones = "3,1..21:+10 every 15s"'))
 
     assert scenario.plan == ((3, DEFAULT_DURATION_S), (1, 15.0), (11, 15.0), (21, 15.0))
@@ -207,14 +180,7 @@ def test_a_ramp_is_one_step_for_each_number_and_says_how_long_they_are(write):
     )
 
 
-def test_a_ramp_that_says_how_long_displaces_what_the_file_says():
-    ramp = "1..100:+50 every 2s"
-
-    assert load_scenario("scale", {"zones": ramp}).plan == ((1, 2.0), (51, 2.0), (100, 2.0))
-    assert load_scenario("scale", {"zones": "1..3:+1"}).plan[0] == (1, 10.0)
-
-
-def test_a_ramp_that_says_how_long_is_refused_beside_another_bound(write):
+def test_a_ramp_with_a_duration_is_refused_beside_another_bound(write, refusal):
     ramp = "1..9:+4 every 2s"
     in_file = write(f'zones = "{ramp}"\nticks = 5')
     timed = write(f'zones = "{ramp}"', "timed.toml")
@@ -227,22 +193,7 @@ def test_a_ramp_that_says_how_long_is_refused_beside_another_bound(write):
     assert message.startswith("command line: $: expected duration_s or ramps with `every`, found")
 
 
-def test_a_broken_ramp_is_refused_where_it_stands(write):
-    path = write('zones = "1..9:-4"')
-
-    assert refusal(path).startswith(
-        f"{path}: $.zones: expected :+N to go up from 1 to 9, found :-4"
-    )
-    assert refusal("field", {"zones": "1,x"}).startswith("command line: $.zones: expected a number")
-
-
-def test_two_overrides_that_exclude_each_other_are_refused():
-    message = refusal("field", {"ticks": 3, "duration_s": 4})
-
-    assert message.startswith("command line: $: expected ticks or duration_s, found both")
-
-
-def test_a_wrong_override_points_to_the_command_line_and_a_wrong_file_to_the_file(write):
+def test_the_message_names_the_command_line_or_the_file_whichever_is_wrong(write, refusal):
     path = write("seed = -1")
 
     assert refusal("field", {"field.mobs": 0}).startswith("command line: $.field.mobs: ")
@@ -289,25 +240,13 @@ def test_a_map_path_counts_from_the_file_and_an_overriding_one_from_the_working_
     assert load_scenario("field", {"map.path": "b.map"}).map.path == str(elsewhere / "b.map")
 
 
-def test_a_map_that_is_not_there_is_refused(write, tmp_path):
+def test_a_map_that_is_not_there_is_refused(write, tmp_path, refusal):
     message = refusal(write('[map]\npath = "none.map"'))
 
     assert f"$.map.path: expected a Moving AI .map file, found no file {tmp_path}" in message
 
 
-def test_mixed_ground_gives_each_zone_its_kind_in_turn():
-    kinds = [MapTable().kind_for(zone) for zone in range(4)]
-
-    assert kinds == ["caves", "fields", "towns", "caves"]
-    assert MapTable(kind="towns").kind_for(0) == "towns"
-
-
-def test_auto_workers_are_the_usable_cpus_and_a_number_is_itself():
-    assert Scenario(workers="auto").worker_count >= 1
-    assert Scenario(workers=0).worker_count == 0
-
-
-def test_workers_that_follow_the_load_begin_with_the_fewest(write):
+def test_a_number_of_workers_that_follows_the_load_starts_at_its_minimum(write):
     file = write("workers = {min = 2, max = 6, target_utilisation = 0.5}")
 
     scenario = load_scenario(file, {"workers.hold": 5})
@@ -320,32 +259,20 @@ def test_workers_that_follow_the_load_begin_with_the_fewest(write):
     assert load_scenario(file, {"workers": 3}).worker_bounds is None
 
 
-def test_a_key_inside_refines_a_table_that_was_given_as_a_whole_whichever_came_first():
-    given = {"workers.max": 7, "workers": {"min": 2, "max": 3}}
-
-    assert load_scenario("chains", given).workers == WorkerBounds(min=2, max=7)
-
-
 @pytest.mark.parametrize("work", WORKS)
 def test_each_work_that_a_scenario_may_name_can_be_done(work):
-    parse_work = pytest.importorskip("zonesim.workloads.work").parse_work
-
     assert load_scenario("chains", {"chains.work": work}).chains.work == work
     assert parse_work(work)
 
 
 @pytest.mark.parametrize("work", NOT_WORKS)
-def test_a_work_that_nobody_can_do_is_refused(work):
+def test_an_invalid_work_is_refused(work, refusal):
     assert "$.chains.work: expected text such as none, sleep:5ms" in refusal(
         "chains", {"chains.work": work}
     )
 
 
-def test_a_name_with_a_line_feed_at_its_end_is_refused():
-    assert "$.name" in refusal("field", {"name": "rush\n"})
-
-
-def test_a_file_name_that_no_folder_could_bear_still_gives_a_name(write):
+def test_a_file_name_with_spaces_gives_a_valid_name(write):
     assert load_scenario(write("", "my rush (2).toml")).name == "my-rush-2"
 
 

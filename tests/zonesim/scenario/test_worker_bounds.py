@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonesim.scenario.worker_bounds import Load, WorkerBounds, desired_workers
+from zonesim.scenario.tables import WorkerBounds
+from zonesim.scenario.worker_bounds import Load, desired_workers
 
 BOUNDS = WorkerBounds(min=1, max=4)
 

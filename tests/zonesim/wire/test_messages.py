@@ -5,7 +5,7 @@ import typing
 import msgspec
 import pytest
 
-from zonesim.scenario.worker_bounds import WORKERS_MAX
+from zonesim.scenario.faults import WORKERS_MAX
 from zonesim.wire.messages import (
     BYTES_MAX,
     DETAIL_CHARACTERS,

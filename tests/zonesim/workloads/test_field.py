@@ -13,8 +13,8 @@ from zonesim.workloads import make_world
 from zonesim.workloads.base import ZoneSpec
 from zonesim.world import behaviour
 from zonesim.world.graph import write_graph
+from zonesim.world.graph_file import find_path
 from zonesim.world.make import make_map
-from zonesim.world.paths import find_path
 
 RUN_IN_ANOTHER_PROCESS = """
 import sys

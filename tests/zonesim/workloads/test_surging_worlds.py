@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 import corororo as cr
 from corororo.testing import MockClock
-from zonesim.scenario.surges import Surge, guests_at
+from zonesim.scenario.load_shape import Surge, guests_at
 from zonesim.workloads import chains, make_world
 from zonesim.workloads.base import ZoneSpec
 from zonesim.world import behaviour
 from zonesim.world.entities import CHASE
 from zonesim.world.graph import write_graph
+from zonesim.world.graph_file import find_path
 from zonesim.world.make import make_map
-from zonesim.world.paths import find_path
 
 TICKS = 40
 SURGES = (

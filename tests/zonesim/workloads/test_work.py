@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zonesim.workloads.work import Work, do_work, parse_work
+from zonesim.workloads.chains import Work, do_work, parse_work
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from zonesim.world.graph import write_graph
-from zonesim.world.terrain import Map
+from zonesim.world.map import Map
 
 _CHECKOUT = Path(__file__).resolve().parents[3]
 

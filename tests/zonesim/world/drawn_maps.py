@@ -6,7 +6,7 @@ import heapq
 
 from hypothesis import strategies as st
 
-from zonesim.world.terrain import Map, map_of_rows
+from zonesim.world.map import Map, map_of_rows
 
 
 @st.composite

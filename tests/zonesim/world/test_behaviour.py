@@ -8,13 +8,13 @@ import pytest
 
 from zonesim.world import behaviour as behaviour_module
 from zonesim.world.behaviour import MOB_SPEED, PLAYER_SPEED, Behaviour
+from zonesim.world.determinism import hash_state
 from zonesim.world.entities import CELL_UNITS, CHASE, REST, RETURN, ROAM, TRANSITIONS, Entities
-from zonesim.world.handover import place_players, take_players
-from zonesim.world.hash import hash_state
+from zonesim.world.graph_file import ZoneGraph
 from zonesim.world.make import make_map
+from zonesim.world.map import map_of_rows
+from zonesim.world.players import place_players, take_players
 from zonesim.world.search import search_path
-from zonesim.world.terrain import map_of_rows
-from zonesim.world.zone_graph import ZoneGraph
 
 PERIOD_S = 0.4
 NEVER = 10**9

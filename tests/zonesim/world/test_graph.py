@@ -12,9 +12,8 @@ from hypothesis import given, settings
 
 from zonesim.world import graph
 from zonesim.world.graph import write_graph
-from zonesim.world.graph_layout import read_header
-from zonesim.world.map import load_map
-from zonesim.world.terrain import map_of_rows
+from zonesim.world.graph_file import read_header
+from zonesim.world.map import load_map, map_of_rows
 
 
 def read_arrays(path):

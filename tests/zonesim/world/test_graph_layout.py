@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonesim.world.graph_layout import (
+from zonesim.world.graph_file import (
     ALIGNMENT,
     HEADER,
     GraphError,

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from zonesim.world.entities import CHASE, REST, Entities
+from zonesim.world.graph_file import ZoneGraph
 from zonesim.world.grid import NOBODY
-from zonesim.world.guests import change_guests
 from zonesim.world.make import make_map
-from zonesim.world.zone_graph import ZoneGraph
+from zonesim.world.players import change_guests
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from zonesim.world.entities import CELL_UNITS, CHASE, REST, ROAM, Entities
+from zonesim.world.graph_file import ZoneGraph
 from zonesim.world.grid import NOBODY
-from zonesim.world.handover import Player, place_players, take_players
 from zonesim.world.make import make_map
-from zonesim.world.zone_graph import ZoneGraph
+from zonesim.world.players import Player, place_players, take_players
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from array import array
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonesim.world.hash import combine, hash_state
+from zonesim.world.determinism import combine, hash_state
 
 u64 = st.integers(0, 2**64 - 1)
 

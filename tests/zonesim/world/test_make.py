@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zonesim.world.make import make_map
-from zonesim.world.map import parse_map
-from zonesim.world.terrain import GROUND, WATER
+from zonesim.world.map import GROUND, WATER, parse_map
 
 KINDS = ("caves", "fields", "towns")
 kinds = st.sampled_from(KINDS)

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zonesim.world.map import MapError, ScenError, load_map, load_scen, parse_map
-from zonesim.world.terrain import GROUND, WATER
+from zonesim.world.map import GROUND, WATER, MapError, ScenError, load_map, load_scen, parse_map
 
 TEXT = "type octile\nheight 2\nwidth 3\nmap\n.@W\n.SW\n"
 ROW = "4\tmaps/some/small.map\t3\t2\t0\t0\t1\t1\t2\n"

@@ -6,9 +6,9 @@ import pytest
 
 from zonesim.scenario.loading import MapTable, Scenario
 from zonesim.system.errors import RunFailed
+from zonesim.world.graph_file import ZoneGraph
 from zonesim.world.map import MapError
 from zonesim.world.map_store import MapStore
-from zonesim.world.zone_graph import ZoneGraph
 
 SMALL = {"width": 16, "height": 16}
 

@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 
 import corororo as cr
-from zonesim.world.map import Query
-from zonesim.world.paths import PathError, check_path, find_path, query_matches
-from zonesim.world.terrain import SQRT2, map_of_rows
+from zonesim.world.map import SQRT2, Query, map_of_rows
+from zonesim.world.path_check import PathError, check_path, find_path, query_matches
 
 OPEN = map_of_rows(["...", "...", "..W"], "m")
 WALL = map_of_rows([".@.", "...", "..W"], "m")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zonesim.world.random import Random, derive
+from zonesim.world.determinism import Random, derive
 
 
 def test_the_stream_of_seed_0_is_splitmix64():

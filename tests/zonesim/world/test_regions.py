@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zonesim.world.regions import keep_largest_ground
+from zonesim.world.make import keep_largest_ground
 
 
 def kept(*rows):

@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zonesim.world.graph import write_graph
-from zonesim.world.graph_layout import GraphError
+from zonesim.world.graph_file import GraphError
 from zonesim.world.make import make_map
-from zonesim.world.map import load_map, load_scen
-from zonesim.world.paths import check_path, query_matches
+from zonesim.world.map import SQRT2, load_map, load_scen, map_of_rows
+from zonesim.world.path_check import check_path, query_matches
 from zonesim.world.search import octile_distance, search_path
-from zonesim.world.terrain import SQRT2, map_of_rows
 
 
 def cells_of(path):

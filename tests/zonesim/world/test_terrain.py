@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from zonesim.world.terrain import BLOCKED, SQRT2, map_of_rows
+from zonesim.world.map import BLOCKED, SQRT2, map_of_rows
 
 
 @pytest.mark.parametrize("character", "GS.")

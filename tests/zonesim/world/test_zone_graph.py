@@ -5,10 +5,8 @@ from drawn_maps import drawn_maps
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from zonesim.world.graph_layout import GraphError
-from zonesim.world.map import load_map
-from zonesim.world.terrain import map_of_rows
-from zonesim.world.zone_graph import ZoneGraph
+from zonesim.world.graph_file import GraphError, ZoneGraph
+from zonesim.world.map import load_map, map_of_rows
 
 ISLANDS = map_of_rows(["..@.", "@@@.", "...."], "m")
 

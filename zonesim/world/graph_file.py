@@ -1,0 +1,152 @@
+"""The navigation graph of a map in a file: its layout, a zone's view of it, and path requests.
+
+The file is native-endian: it lives as long as the processes of one machine that share it.
+
+    0        8            12        16      20       24      28      32
+    | magic  | byte order | version | width | height | nodes | edges |
+    | 8s     | u32        | u32     | u32   | u32    | u32   | u32   |
+    32       40        48        56          64          72          80           88
+    | indptr | indices | weights | cell_node | node_cell | component | file bytes |   u64 each
+    88, rounded up to ALIGNMENT, as is the start of every array
+    | indptr … | indices … | weights … | cell_node … | node_cell … | component … |
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+import corororo as cr
+
+MAGIC: Final = b"zonegrid"
+VERSION: Final = 1
+ALIGNMENT: Final = 64  # a cache line
+HEADER: Final = struct.Struct("=8s6I7Q")
+MAIN_COMPONENT: Final = 0
+_BYTE_ORDER: Final = 0x0102_0304
+_INT32, _FLOAT64 = 4, 8  # bytes
+
+
+class GraphError(ValueError):
+    """A file that is not a whole graph file of this version and machine; one line."""
+
+
+class GraphLayout(msgspec.Struct, frozen=True):
+    """Sizes and byte offsets of one graph file."""
+
+    width: int
+    height: int
+    nodes: int  # passable cells, numbered in cell order
+    edges: int  # each step is there in both directions
+    indptr: int  # int32[nodes + 1]: the edges of node n are indptr[n] to indptr[n + 1]
+    indices: int  # int32[edges]: the node that an edge leads to
+    weights: int  # float64[edges]: 1 or sqrt(2)
+    cell_node: int  # int32[width * height]: the node of a cell, -1 where blocked
+    node_cell: int  # int32[nodes]
+    component: int  # int32[nodes]: numbered by size, largest first; 0 is the main one
+    file_bytes: int
+
+
+def lay_out(width: int, height: int, nodes: int, edges: int) -> GraphLayout:
+    """Place the arrays of a graph one after another, each on a cache line of its own."""
+    sizes = (
+        (nodes + 1) * _INT32,
+        edges * _INT32,
+        edges * _FLOAT64,
+        width * height * _INT32,
+        nodes * _INT32,
+        nodes * _INT32,
+    )
+    offsets: list[int] = []
+    end = _aligned(HEADER.size)
+    for size in sizes:
+        offsets.append(end)
+        end = _aligned(end + size)
+    figures = (width, height, nodes, edges, *offsets, end)
+    return GraphLayout(*figures)
+
+
+def pack_header(layout: GraphLayout) -> bytes:
+    """Return the header of a graph file."""
+    return HEADER.pack(MAGIC, _BYTE_ORDER, VERSION, *msgspec.structs.astuple(layout))
+
+
+def map_graph(path: str) -> tuple[GraphLayout, mmap.mmap]:
+    """Map a graph file into memory; raise GraphError where it is not one, OSError if unreadable."""
+    with Path(path).open("rb") as file:
+        if Path(path).stat().st_size < HEADER.size:
+            raise GraphError(f"{path}: expected a graph file, found one shorter than its header")
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    magic, byte_order, version, *figures = HEADER.unpack_from(mapped)
+    if (magic, byte_order, version) != (MAGIC, _BYTE_ORDER, VERSION):
+        raise GraphError(
+            f"{path}: expected a graph file of version {VERSION} written on this machine, found "
+            f"magic {magic!r}, byte order {byte_order:#010x}, version {version}; write it again"
+        )
+    layout = GraphLayout(*figures)
+    if layout != lay_out(*figures[:4]) or len(mapped) < layout.file_bytes:
+        raise GraphError(
+            f"{path}: expected a graph file of {layout.file_bytes} bytes, found {len(mapped)} "
+            "or a damaged header; write it again"
+        )
+    return layout, mapped
+
+
+class ZoneGraph:
+    """The cells of a graph file that are connected, without numpy.
+
+    The file is mapped: zones on the same map share its pages.
+    """
+
+    def __init__(self, path: str) -> None:
+        layout, mapped = map_graph(path)
+        view = memoryview(mapped)
+        self.width = layout.width
+        self.height = layout.height
+        self._cell_node = _ints(view, layout.cell_node, layout.width * layout.height)
+        self._node_cell = _ints(view, layout.node_cell, layout.nodes)
+        self._component = _ints(view, layout.component, layout.nodes)
+
+    def in_main(self, x: int, y: int) -> bool:
+        """Tell whether the cell at (x, y) is part of the largest connected region."""
+        if not (0 <= x < self.width and 0 <= y < self.height):
+            return False
+        node = self._cell_node[y * self.width + x]
+        return node >= 0 and self._component[node] == MAIN_COMPONENT
+
+    def main_cell(self, draw: int) -> int:
+        """Return a cell of the largest connected region for each 64-bit draw.
+
+        The draw picks a node; the result is that node or the next one within the region.
+        """
+        nodes = len(self._node_cell)
+        node = (draw * nodes) >> 64
+        while self._component[node] != MAIN_COMPONENT:
+            node = (node + 1) % nodes
+        return self._node_cell[node]
+
+
+@cr.async_task
+def find_path(graph: str, start: int, goal: int) -> bytes:
+    """Return a shortest path from one cell to another, both included.
+
+    ``graph`` is the path of a graph file. The cells are packed uint32 in native byte order, so
+    that ``memoryview(result).cast("I")`` reads them without a copy; ``b""`` means that start and
+    goal are not connected. Raises ValueError for a cell outside the map.
+    """
+    # Imported here: zones import this module, and do without scipy.
+    from .search import search_path
+
+    return search_path(graph, start, goal)
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // ALIGNMENT) * ALIGNMENT
+
+
+def _ints(mapped: memoryview, offset: int, count: int) -> memoryview[int]:
+    return mapped[offset : offset + 4 * count].cast("i")
