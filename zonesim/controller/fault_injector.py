@@ -14,7 +14,6 @@ import trio
 from zonesim.controller.due_faults import FaultClock
 from zonesim.controller.victims import Processes, ProcessFault, Victim, find_victim, is_there, named
 from zonesim.processes.supervisor import OnEvent
-from zonesim.scenario.faults import more_players
 from zonesim.scenario.faults import (
     Fault,
     KillWorker,
@@ -23,6 +22,7 @@ from zonesim.scenario.faults import (
     StallWorker,
     StallZone,
     SurgeFault,
+    more_players,
 )
 from zonesim.world.determinism import Random, derive
 

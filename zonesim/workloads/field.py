@@ -6,12 +6,13 @@ import msgspec
 
 import corororo as cr
 from zonesim.scenario.load_shape import guests_at
-from zonesim.workloads.base import ZoneSpec
 from zonesim.world.behaviour import Behaviour
 from zonesim.world.determinism import derive, hash_state
 from zonesim.world.entities import Entities, SavedEntities
 from zonesim.world.graph_file import ZoneGraph
 from zonesim.world.players import Player, change_guests, place_players, take_players
+
+from .base import ZoneSpec
 
 
 class _State(msgspec.Struct, frozen=True):

@@ -107,7 +107,7 @@ def test_what_goes_wrong_is_told_and_the_world_is_that_of_a_calm_run(run, surge)
     assert {"killed", "stopped", "stopped for 0.3 s"} <= {detail for _, detail in told}
     assert (1, "killed") in told
     assert (2, "stopped") in told
-    assert (None, "8 players more for 1 s in all zones") in told
+    assert (None, "8 more players for 1 s in all zones") in told
     assert (None, "disk: each write 20 ms longer for 1 s") in told
     kinds = [event["kind"] for event in ended.document["events"]]
     assert kinds.count("zone-restarted") == kinds.count("zone-died") == 2

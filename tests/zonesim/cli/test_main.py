@@ -209,7 +209,7 @@ def test_checking_lists_the_faults_in_a_line_each(capsys):
         "  kill-zone: a zone by draw, every 10 s",
         "  stall-zone: a zone by draw, every 40 s from 20 s on, for good",
         "  stall-worker: a worker by draw, every 40 s, for 3 s",
-        "  surge: 20 players more in every zone, every 60 s, for 10 s",
+        "  surge: 20 more players in every zone, every 60 s, for 10 s",
     ]
 
 

@@ -305,9 +305,9 @@ async def test_surges_are_told_of_when_they_begin(events, wrecking, autojump_clo
         wrecker.note_tick(3, 5)
         await trio.sleep(1)
     assert events == [
-        ("fault", "", "20 players more for 10 s in all zones"),
-        ("fault", "", "20 players more for 10 s in all zones"),
-        ("fault", "zone 3", "1 player more for 1 s"),
+        ("fault", "", "20 more players for 10 s in all zones"),
+        ("fault", "", "20 more players for 10 s in all zones"),
+        ("fault", "zone 3", "1 more player for 1 s"),
     ]
 
 

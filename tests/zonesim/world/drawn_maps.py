@@ -1,4 +1,4 @@
-"""Small maps as hypothesis draws them, and a search that is plain enough to be believed."""
+"""Small maps drawn by hypothesis, and a plain Dijkstra to compare with."""
 
 from __future__ import annotations
 

@@ -4,22 +4,35 @@ import errno
 import os
 import struct
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from drawn_maps import drawn_maps, plain_distances
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from zonesim.world import graph
 from zonesim.world.graph import write_graph
-from zonesim.world.graph_file import read_header
+from zonesim.world.graph_file import (
+    ALIGNMENT,
+    HEADER,
+    GraphError,
+    ZoneGraph,
+    lay_out,
+    map_graph,
+    pack_header,
+)
 from zonesim.world.map import load_map, map_of_rows
+
+ISLANDS = map_of_rows(["..@.", "@@@.", "...."], "m")
+sizes = st.integers(1, 70_000)
 
 
 def read_arrays(path):
     """The arrays of a graph file, read with struct alone."""
     data = Path(path).read_bytes()
-    layout = read_header(data, len(data), str(path))
+    layout, _ = map_graph(str(path))
     cells = layout.width * layout.height
 
     def read(offset, kind, count):
@@ -47,6 +60,10 @@ def written(game_map):
 def test_the_file_holds_exactly_the_legal_steps(game_map):
     read = written(game_map)
     indptr, indices, weights = read["indptr"], read["indices"], read["weights"]
+    passable = [cell for cell, kind in enumerate(game_map.classes) if kind]
+    assert list(read["node_cell"]) == passable
+    for cell, node in enumerate(read["cell_node"]):
+        assert node == (passable.index(cell) if cell in passable else -1)
     for node, cell in enumerate(read["node_cell"]):
         edges = range(indptr[node], indptr[node + 1])
         steps = [(read["node_cell"][indices[edge]], weights[edge]) for edge in edges]
@@ -56,31 +73,14 @@ def test_the_file_holds_exactly_the_legal_steps(game_map):
 
 @given(drawn_maps())
 @settings(max_examples=60, deadline=None)
-def test_cells_and_nodes_name_each_other(game_map):
-    read = written(game_map)
-    passable = [cell for cell, kind in enumerate(game_map.classes) if kind]
-    assert list(read["node_cell"]) == passable
-    for cell, node in enumerate(read["cell_node"]):
-        assert node == (passable.index(cell) if cell in passable else -1)
-
-
-@given(drawn_maps())
-@settings(max_examples=60, deadline=None)
-def test_nodes_share_a_component_exactly_when_a_path_joins_them(game_map):
+def test_components_are_the_connected_regions_the_largest_first(game_map):
     read = written(game_map)
     component = dict(zip(read["node_cell"], read["component"], strict=True))
     for cell in component:
         same = {other for other in component if component[other] == component[cell]}
         assert same == set(plain_distances(game_map, cell))
-
-
-@given(drawn_maps())
-@settings(max_examples=60, deadline=None)
-def test_components_are_numbered_from_the_largest(game_map):
-    component = written(game_map)["component"]
-    sizes = [component.count(number) for number in range(max(component) + 1)]
-    assert sizes == sorted(sizes, reverse=True)
-    assert min(sizes) > 0
+    counts = [read["component"].count(number) for number in range(max(read["component"]) + 1)]
+    assert counts == sorted(counts, reverse=True)
 
 
 def test_a_real_map_is_written_whole(moving_ai):
@@ -98,9 +98,48 @@ def test_a_full_disk_is_an_error_that_leaves_nothing_behind(tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_writing_again_replaces_the_file(tmp_path):
+@given(sizes, sizes, sizes, st.integers(0, 600_000))
+def test_arrays_are_aligned_and_do_not_overlap(width, height, nodes, edges):
+    layout = lay_out(width, height, nodes, edges)
+    spans = [
+        (0, HEADER.size),
+        (layout.indptr, 4 * (nodes + 1)),
+        (layout.indices, 4 * edges),
+        (layout.weights, 8 * edges),
+        (layout.cell_node, 4 * width * height),
+        (layout.node_cell, 4 * nodes),
+        (layout.component, 4 * nodes),
+        (layout.file_bytes, 0),
+    ]
+    for (start, size), (following, _) in pairwise(spans):
+        assert start + size <= following
+        assert following % ALIGNMENT == 0
+
+
+HEADER_ONLY = pack_header(lay_out(3, 3, 9, 40))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "found one shorter than its header"),
+        (b"type octile\n" * 10, "magic b'type oct'"),
+        (HEADER_ONLY + bytes(100), r"of \d+ bytes, found 188 or a damaged header"),
+        (HEADER_ONLY[:16] + b"\xc8" + HEADER_ONLY[17:] + bytes(9_000), "damaged header"),
+    ],
+    ids=["empty", "another file", "cut", "damaged"],
+)
+def test_a_file_that_is_no_whole_graph_is_refused(tmp_path, content, problem):
     path = tmp_path / "a.graph"
-    write_graph(map_of_rows(["."], "m"), path)
-    write_graph(map_of_rows(["...."], "m"), path)
-    assert read_arrays(path)["node_cell"] == (0, 1, 2, 3)
-    assert list(tmp_path.iterdir()) == [path]
+    path.write_bytes(content)
+    with pytest.raises(GraphError, match=problem):
+        ZoneGraph(str(path))
+
+
+def test_only_the_largest_region_is_main_and_draws_reach_all_its_cells(graph_of):
+    graph = ZoneGraph(graph_of(ISLANDS))
+    main = {(x, y) for y in range(-1, 4) for x in range(-1, 5) if graph.in_main(x, y)}
+    assert main == {(3, 0), (3, 1), (0, 2), (1, 2), (2, 2), (3, 2)}
+    assert (graph.width, graph.height) == (4, 3)
+    cells = {graph.main_cell((number << 64) // 100) for number in range(100)}
+    assert cells == {3, 7, 8, 9, 10, 11}

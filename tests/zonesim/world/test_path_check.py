@@ -4,20 +4,31 @@ from itertools import pairwise
 
 import pytest
 
-from zonesim.world.map import MapError, ScenError
-from zonesim.world.path_check import CHUNK, EXAMPLES, check_queries
+from zonesim.world.map import SQRT2, MapError, load_map, map_of_rows
+from zonesim.world.path_check import (
+    CHUNK,
+    EXAMPLES,
+    PathError,
+    Query,
+    ScenError,
+    check_path,
+    check_queries,
+    load_scen,
+    query_matches,
+)
 
-GROUND = [".....", ".@@@.", "...@.", "...@."]
+MAP = "type octile\nheight 4\nwidth 5\nmap\n.....\n.@@@.\n...@.\n...@W\n"
+ROW = "0\tmaps/my.map\t5\t4\t0\t0\t4\t0\t4.0\n"
+WALL = map_of_rows([".@.", "...", "..W"], "m")
 
 
 @pytest.fixture
 def files(tmp_path):
-    header = f"type octile\nheight {len(GROUND)}\nwidth 5\nmap\n"
-    (tmp_path / "my.map").write_text(header + "\n".join(GROUND) + "\n")
+    """Write a map and its queries; their paths."""
 
-    def write(*rows: tuple[int, int, int, int, float]):
-        lines = [f"0\tmy.map\t5\t4\t{x}\t{y}\t{X}\t{Y}\t{d:.8f}\n" for x, y, X, Y, d in rows]
-        (tmp_path / "my.scen").write_text("version 1\n" + "".join(lines))
+    def write(rows: str):
+        (tmp_path / "my.map").write_text(MAP)
+        (tmp_path / "my.scen").write_text("version 1.0\n" + rows)
         return tmp_path / "my.map", tmp_path / "my.scen"
 
     return write
@@ -29,51 +40,97 @@ def check(files):
     return report, counts
 
 
-def test_optimal_paths_are_answered_and_agree(files):
-    report, counts = check(files((0, 0, 4, 0, 4.0), (0, 0, 0, 3, 3.0), (4, 3, 4, 0, 3.0)))
-
-    assert (report.map, report.scen) == ("my.map", "my.scen")
-    assert (report.queries, report.answered, report.mismatches) == (3, 3, 0)
-    assert report.first_mismatches == []
-    assert (counts[0], counts[-1]) == ((0, 3), (3, 3))
+def refused(map_file, scen_file):
+    with pytest.raises(ScenError) as refused:
+        load_scen(scen_file, load_map(map_file))
+    assert "\n" not in str(refused.value)
+    return str(refused.value).removeprefix(f"{scen_file}: ")
 
 
-def test_the_count_grows_chunk_by_chunk(files):
-    _, counts = check(files(*[(0, 0, 4, 0, 4.0)] * (2 * CHUNK + 1)))
-
+def test_queries_are_answered_chunk_by_chunk_and_agree_with_the_optima(files):
     total = 2 * CHUNK + 1
+    report, counts = check(files(ROW * total))
+    assert (report.map, report.scen) == ("my.map", "my.scen")
+    assert (report.queries, report.answered, report.mismatches) == (total, total, 0)
+    assert report.first_mismatches == []
     steps = [after - before for (before, _), (after, _) in pairwise(counts)]
     assert sorted(steps) == [1, CHUNK, CHUNK]
     assert {of for _, of in counts} == {total}
 
 
-def test_a_wrong_optimum_is_a_mismatch_and_only_some_are_told(files):
-    report, _ = check(files(*[(0, 0, 4, 0, 3.5)] * (EXAMPLES + 2)))
-
-    assert report.mismatches == EXAMPLES + 2
-    assert report.unreachable == 0
+def test_only_the_first_mismatches_are_described(files):
+    report, _ = check(files(ROW.replace("4.0", "3.5") * (EXAMPLES + 2)))
+    assert (report.mismatches, report.unreachable) == (EXAMPLES + 2, 0)
     assert (
         report.first_mismatches
         == ["from (0, 0) to (4, 0), optimum 3.5: the path found has length 4.000000"] * EXAMPLES
     )
 
 
-def test_a_goal_that_cannot_be_reached_is_a_mismatch_that_says_so(tmp_path):
-    (tmp_path / "cut.map").write_text("type octile\nheight 1\nwidth 3\nmap\n.@.\n")
-    (tmp_path / "cut.scen").write_text("version 1\n0\tcut.map\t3\t1\t0\t0\t2\t0\t2.0\n")
-
-    report, _ = check((tmp_path / "cut.map", tmp_path / "cut.scen"))
-
+def test_a_goal_that_cannot_be_reached_is_a_mismatch(files):
+    report, _ = check(files(ROW.replace("\t4\t0\t4.0", "\t4\t3\t9.0")))
     assert (report.answered, report.unreachable, report.mismatches) == (1, 1, 1)
-    assert report.first_mismatches == ["from (0, 0) to (2, 0), optimum 2.0: no path was found"]
+    assert report.first_mismatches == ["from (0, 0) to (4, 3), optimum 9.0: no path was found"]
 
 
-def test_files_that_do_not_belong_together_are_refused(files, tmp_path):
-    map_file, scen_file = files((0, 0, 4, 0, 4.0))
-    wide = scen_file.read_text().replace("\t5\t4\t", "\t9\t9\t")
-    scen_file.write_text(wide)
+def test_rows_that_start_off_the_ground_are_skipped_and_counted(files):
+    rows = [ROW.replace("\t0\t0\t", start) for start in ("\t1\t1\t", "\t0\t0\t", "\t4\t3\t")]
+    map_file, scen_file = files("\n".join(rows).replace("\t5\t", "   5 "))
+    assert load_scen(scen_file, load_map(map_file)) == ([Query(0, 4, 4.0)], 2)
 
-    with pytest.raises(ScenError, match=r"my\.scen"):
-        check((map_file, scen_file))
+
+@pytest.mark.parametrize(
+    ("wrong", "expected"),
+    [
+        (ROW.replace("my.map", "other.map"), "expected queries for my.map, found maps/other.map"),
+        (ROW.replace("\t5\t4\t", "\t9\t4\t"), "expected the map's size 5x4, found 9x4"),
+        (ROW.replace("\t0\t0\t", "\t0\t4\t"), "expected a start within 5x4, found (0, 4)"),
+        (ROW.replace("\t4\t0\t4.0", "\t-1\t0\t4.0"), "expected a goal within 5x4, found (-1, 0)"),
+        (ROW.replace("\t4.0\n", "\n"), "expected 9 fields"),
+        (ROW.replace("\t4.0\n", "\ttwo\n"), "expected numbers for bucket map"),
+        (ROW.replace("\t4.0\n", "\tnan\n"), "expected an optimum of at least 0, found nan"),
+    ],
+)
+def test_an_invalid_query_is_refused_with_its_line(files, wrong, expected):
+    assert refused(*files(ROW + wrong)).startswith(f"line 3: {expected}")
+
+
+def test_files_that_hold_no_map_or_no_queries_are_refused(files, tmp_path):
+    map_file, scen_file = files(ROW)
+    assert "No such file" in refused(map_file, tmp_path / "none.scen")
+    for text in (b"", b"buckets\n", b"\xff\xff"):
+        scen_file.write_bytes(text)
+        assert refused(map_file, scen_file).startswith("line 1: expected 'version 1', found")
     with pytest.raises(MapError, match=r"gone\.map"):
         check((tmp_path / "gone.map", scen_file))
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ([], "got no cell at all"),
+        ([1, 4], "got 1 to 4"),
+        ([0, 1, 4], r"step 0 from \(0, 0\) to \(1, 0\) is not legal"),  # a wall
+        ([0, 4], r"step 0 from \(0, 0\) to \(1, 1\) is not legal"),  # cuts a corner
+        ([0, 3, 3, 4], r"step 1 from \(0, 1\) to \(0, 1\) is not legal"),
+        ([0, 3, 4, 5, 8, 4], r"step 3 from \(2, 1\) to \(2, 2\) is not legal"),  # into water
+    ],
+)
+def test_a_path_with_an_illegal_step_is_refused(cells, reason):
+    assert check_path(WALL, 0, 7, [0, 3, 7]) == 1.0 + SQRT2
+    with pytest.raises(PathError, match=reason):
+        check_path(WALL, 0, 4, cells)
+
+
+@pytest.mark.parametrize(
+    ("optimum", "cost", "matches"),
+    [
+        (10.0, 10.0105, True),
+        (10.0, 9.98, False),
+        (10.0, 10.02, False),
+        (10_000.0, 10_000.05, True),
+        (10_000.0, 10_000.07, False),
+    ],
+)
+def test_a_cost_matches_within_the_printed_digits_of_the_optimum(optimum, cost, matches):
+    assert query_matches(Query(0, 0, optimum), cost) is matches

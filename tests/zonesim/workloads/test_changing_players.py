@@ -1,4 +1,4 @@
-"""Worlds with guests: same ticks, same hashes, whatever dies on the way."""
+"""Worlds whose players change: guests of surges, and players handed over between zones."""
 
 from __future__ import annotations
 
@@ -80,32 +80,17 @@ def test_the_same_surges_give_the_same_hashes_and_others_give_others(spec, calm)
     assert len({tuple(run(make_world(each), TICKS)) for each in (spec, calm, later)}) == 3
 
 
-def test_a_world_goes_as_without_surges_until_the_first_guest_comes(spec, calm):
-    surging, undisturbed = run(make_world(spec), 12), run(make_world(calm), 12)
-    assert surging[:5] == undisturbed[:5]
-    assert surging[5] != undisturbed[5]
-
-
-def test_that_guests_were_there_shows_when_they_have_left(specs):
-    calm = specs["chains"]
-    few, many = (
-        run(make_world(msgspec.structs.replace(calm, surges=(Surge(1, 2, n),))), 9)[-1]
-        for n in (1, 2)
-    )
-    assert len({few, many, run(make_world(calm), 9)[-1]}) == 3
-
-
 @pytest.mark.parametrize("fault", ["lost", "swapped"])
-def test_a_guests_answer_that_goes_astray_shows_for_good(specs, monkeypatch, fault):
+def test_a_wrong_answer_for_a_guest_changes_the_hash_for_good(specs, monkeypatch, fault):
     spec = msgspec.structs.replace(specs["chains"], surges=(Surge(1, 2, 3),))
     right = run(make_world(spec), 6)[-1]
     answer = chains.answer.call_inline
 
-    async def astray(seed, tick, chain):
+    async def wrong(seed, tick, chain):
         other = {"lost": None, "swapped": 43 - chain}[fault] if tick == 2 and chain > 20 else chain
         return 0 if other is None else answer(seed, tick, other)
 
-    monkeypatch.setattr("zonesim.workloads.chains.answer", astray)
+    monkeypatch.setattr("zonesim.workloads.chains.answer", wrong)
     assert run(make_world(spec), 6)[-1] != right
 
 
@@ -133,16 +118,6 @@ def test_answers_in_any_order_give_the_same_hashes(spec, monkeypatch):
     assert hashes == expected
 
 
-@pytest.mark.parametrize("ticks", [4, 5, 9, 12, 14, 15, 18])
-def test_a_world_restored_in_mid_surge_goes_on_with_the_same_hashes(spec, ticks):
-    undisturbed, restored = make_world(spec), make_world(spec)
-    run(undisturbed, ticks)
-    restored.restore(undisturbed.snapshot())
-    assert restored.world_hash() == undisturbed.world_hash()
-    assert (restored.entities, restored.players) == (undisturbed.entities, undisturbed.players)
-    assert run(restored, 30, ticks) == run(undisturbed, 30, ticks)
-
-
 @settings(max_examples=20, deadline=None)
 @given(
     surges=st.lists(
@@ -159,9 +134,7 @@ def test_a_world_restored_in_mid_surge_goes_on_with_the_same_hashes(spec, ticks)
     deaths=st.lists(st.integers(1, 5), max_size=4),
     workload=st.sampled_from(["chains", "field"]),
 )
-def test_whatever_surges_and_deaths_there_are_the_hashes_are_the_same(
-    specs, surges, deaths, workload
-):
+def test_deaths_during_surges_do_not_change_the_hashes(specs, surges, deaths, workload):
     spec = msgspec.structs.replace(specs[workload], surges=tuple(surges))
     expected = run(make_world(spec), 20)
 
@@ -177,15 +150,6 @@ def test_whatever_surges_and_deaths_there_are_the_hashes_are_the_same(
     assert hashes == expected
 
 
-def test_mobs_chase_guests_and_lose_them_when_they_leave(specs):
-    spec = msgspec.structs.replace(specs["field"], players=0, surges=(Surge(0, 100, 12),))
-    world = make_world(spec)
-    run(world, 100)
-    assert CHASE in world._entities.state
-    run(world, 1, 100)
-    assert CHASE not in world._entities.state
-
-
 def test_guests_are_not_handed_over_and_leave(specs):
     spec = msgspec.structs.replace(specs["field"], surges=(Surge(3, 10, 8),))
     giving, taking = make_world(spec), make_world(msgspec.structs.replace(specs["field"], zone=7))
@@ -199,7 +163,7 @@ def test_players_adopted_in_mid_surge_stay_when_the_guests_leave(specs):
     spec = msgspec.structs.replace(specs["field"], surges=(Surge(3, 10, 8),))
     arriving = make_world(msgspec.structs.replace(specs["field"], zone=7)).release_players()
 
-    def goes():
+    def run_once():
         world = make_world(spec)
         hashes = run(world, 6)
         world.adopt_players(arriving)
@@ -207,16 +171,8 @@ def test_players_adopted_in_mid_surge_stay_when_the_guests_leave(specs):
         assert world.players == 5 + 5 + 8
         return hashes + run(world, 12, 8), world.players
 
-    assert goes() == goes()
-    assert goes()[1] == 10
-
-
-def test_chains_let_guests_go_where_players_are_released(specs):
-    world = make_world(msgspec.structs.replace(specs["chains"], surges=(Surge(0, 5, 3),)))
-    run(world, 2)
-    assert world.players == 3
-    assert world.release_players() == b""
-    assert world.players == 0
+    assert run_once() == run_once()
+    assert run_once()[1] == 10
 
 
 @pytest.fixture
@@ -244,7 +200,7 @@ def run_carrying(monkeypatch):
         yield run_carrying
 
 
-def test_guests_who_leave_while_their_answers_are_out_keep_nobody_from_going_on(spec, run_carrying):
+def test_guests_who_leave_while_their_answers_are_out_block_no_entity(spec, run_carrying):
     world = make_world(msgspec.structs.replace(spec, surges=(Surge(1, 2, 6, every_ticks=3),)))
     seen = []
     for first in range(0, 200, 20):
@@ -252,3 +208,72 @@ def test_guests_who_leave_while_their_answers_are_out_keep_nobody_from_going_on(
         if spec.workload == "field":
             seen.append(list(world._entities.x[spec.mobs : spec.mobs + spec.players]))
     assert all(len(set(places)) > 3 for places in zip(*seen, strict=True))
+
+
+@pytest.fixture(scope="module")
+def two_zones(specs, tmp_path_factory):
+    """Two zones on maps of their own."""
+    path = tmp_path_factory.mktemp("graphs") / "fields.graph"
+    write_graph(make_map("fields", 32, 32, 5), path)
+    one = msgspec.structs.replace(specs["field"], zone=0, mobs=80, players=8)
+    return [one, msgspec.structs.replace(one, zone=1, graph=str(path))]
+
+
+@pytest.fixture
+def handed_over(two_zones):
+    """A zone that released its players after 30 ticks, and one that adopted them after 10."""
+    giving, taking = map(make_world, two_zones)
+    run(giving, 30)
+    run(taking, 10)
+    taking.adopt_players(giving.release_players())
+    return giving, taking
+
+
+def test_players_move_from_one_zone_to_the_other(handed_over):
+    giving, taking = handed_over
+    assert (giving.entities, giving.players) == (80, 0)
+    assert (taking.entities, taking.players) == (96, 16)
+
+
+def test_mobs_chase_adopted_players_as_any_other(two_zones):
+    giving, taking = (
+        make_world(two_zones[0]),
+        make_world(msgspec.structs.replace(two_zones[1], players=0)),
+    )
+    run(taking, 100)
+    assert CHASE not in taking._entities.state
+    taking.adopt_players(giving.release_players())
+    run(taking, 100, first=100)
+    assert CHASE in taking._entities.state
+
+
+def test_the_same_players_adopted_after_the_same_ticks_give_the_same_hashes(two_zones):
+    def hashes(adopt_after):
+        giving, taking = map(make_world, two_zones)
+        run(giving, 30)
+        before = run(taking, adopt_after)
+        taking.adopt_players(giving.release_players())
+        return before + run(taking, 60 - adopt_after, first=adopt_after)
+
+    assert hashes(10) == hashes(10)
+    assert hashes(10)[:10] == hashes(20)[:10]
+    assert hashes(10)[-1] != hashes(20)[-1]
+
+
+def test_adopting_no_players_changes_nothing(two_zones):
+    world, undisturbed = make_world(two_zones[0]), make_world(two_zones[0])
+    none = make_world(msgspec.structs.replace(two_zones[1], players=0)).release_players()
+    world.adopt_players(none)
+    assert run(world, 5) == run(undisturbed, 5)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("ticks", [0, 1, 25])
+def test_a_restored_world_has_the_players_of_its_snapshot(two_zones, handed_over, which, ticks):
+    undisturbed, first = handed_over[which], (30, 10)[which]
+    run(undisturbed, ticks, first)
+    restored = make_world(two_zones[which])
+    restored.restore(undisturbed.snapshot())
+    assert restored.world_hash() == undisturbed.world_hash()
+    assert (restored.entities, restored.players) == (undisturbed.entities, undisturbed.players)
+    assert run(restored, 40, first + ticks) == run(undisturbed, 40, first + ticks)
