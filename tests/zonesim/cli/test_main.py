@@ -205,10 +205,10 @@ def test_checking_lists_the_faults_in_a_line_each(capsys):
     run, *faults = capsys.readouterr().out.splitlines()
     assert run.startswith("chaos: can be run; workload field, zones 50, 300 s each, 2 workers")
     assert faults == [
-        "  kill-worker: a worker by draw, every 2 s",
-        "  kill-zone: a zone by draw, every 10 s",
-        "  stall-zone: a zone by draw, every 40 s from 20 s on, for good",
-        "  stall-worker: a worker by draw, every 40 s, for 3 s",
+        "  kill-worker: a random worker, every 2 s",
+        "  kill-zone: a random zone, every 10 s",
+        "  stall-zone: a random zone, every 40 s from 20 s on, for good",
+        "  stall-worker: a random worker, every 40 s, for 3 s",
         "  surge: 20 more players in every zone, every 60 s, for 10 s",
     ]
 
