@@ -2,5 +2,5 @@
 
 from ._pool import AttachedPool as AttachedPool
 from ._pool import WorkerPool as WorkerPool
-from ._process import WorkerStatus as WorkerStatus
 from ._registry import PoolStatistics as PoolStatistics
+from ._spawner import WorkerStatus as WorkerStatus

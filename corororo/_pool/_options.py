@@ -1,4 +1,4 @@
-"""What a pool may be asked for: each rule is told with what was found. Starts nothing."""
+"""Checks of what a pool is asked for; each error gives the rule, the value and the option."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 from corororo._platform import HAS_AFFINITY
-from corororo._transfer._config import PoolConfig
 from corororo.abc import IdleStrategy
 
 
@@ -20,22 +19,21 @@ def cpus_to_pin(pin: Literal["spread"] | Sequence[int] | None) -> tuple[int, ...
         raise ValueError("this system cannot pin processes to CPUs; leave WorkerPool(pin=...) out")
     usable = sorted(os.sched_getaffinity(0))
     cpus = usable if pin == "spread" else list(pin)
-    wrong = [cpu for cpu in cpus if cpu not in usable]
-    if wrong or not cpus:
+    if not cpus or not set(cpus) <= set(usable):
         raise ValueError(f"pin must name some of the CPUs {usable}, got {pin!r}")
     return tuple(cpus)
 
 
-def check_resize(config: PoolConfig, workers: int) -> None:
-    """A number of workers that a pool which runs is to have."""
+def check_resize(before: int, workers: int) -> None:
+    """A new number of workers for a running pool."""
     if type(workers) is not int:
         raise TypeError(f"workers must be an int, got {workers!r}; pool.resize(2)")
     if workers < 1:
         raise ValueError(
-            f"workers must be at least 1, got {workers}; a pool that runs keeps one for the calls "
+            f"workers must be at least 1, got {workers}; a running pool keeps one for the calls "
             f"that may come, close() ends it"
         )
-    if not config.workers:
+    if not before:
         raise ValueError(
             "a pool of 0 workers runs AsyncTasks inline, and its Schedulers would ask for none; "
             "begin with one: WorkerPool(workers=1)"
@@ -43,9 +41,9 @@ def check_resize(config: PoolConfig, workers: int) -> None:
 
 
 def check_figure(name: str, value: int, minimum: int, maximum: int | None = None) -> None:
-    """A whole number within its bounds."""
+    """An int within its bounds."""
     option = f"WorkerPool({name}=...)"
-    if type(value) is not int:  # a bool, too, reaches the workers as something else
+    if type(value) is not int:  # a bool, too, would reach the workers as something else
         raise TypeError(f"{name} must be an int, got {value!r}; {option}")
     if value < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {value}; {option}")
@@ -54,7 +52,7 @@ def check_figure(name: str, value: int, minimum: int, maximum: int | None = None
 
 
 def check_seconds(name: str, value: float | None) -> None:
-    """A time that passes, or None."""
+    """A positive time, or None."""
     if value is None:
         return
     option = f"WorkerPool({name}=...)"
@@ -65,7 +63,7 @@ def check_seconds(name: str, value: float | None) -> None:
 
 
 def check_modules(name: str, modules: Sequence[str]) -> None:
-    """A text is a sequence of texts, too, but not of the names of modules."""
+    """Names of modules; a lone str would pass as a sequence of letters."""
     if isinstance(modules, str):
         raise TypeError(
             f"{name} must be a list of modules, got {modules!r}; WorkerPool({name}=[{modules!r}])"

@@ -1,4 +1,4 @@
-"""WorkerPool: what a program holds of its workers: options, start, end, address. Knows no Tasks."""
+"""WorkerPool: what a program uses of its workers: options, start, resize, end, address."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from corororo._core import Inline
 from corororo._exceptions import PoolClosed, PoolFailed
 from corororo._idle import Park
 from corororo._platform import explaining_open_files, usable_cpus
-from corororo._ring import CALLS_MAX, Session, told_after_fork
+from corororo._ring import CALLS_MAX, Session, call_after_fork
 from corororo._transfer._config import PoolConfig, read_config, write_config
 from corororo._transfer._shared_ring import SharedRing
 from corororo._worker._lifeline import die_with_owner
@@ -31,8 +31,8 @@ from ._options import (
     cpus_to_pin,
 )
 from ._registry import PoolStatistics
-from ._spawning import Plan
-from ._staff import Staff
+from ._spawner import WorkerPlan
+from ._supervisor import Supervisor
 
 FORKED = (
     "this process was forked off the owner of the pool, and has no workers; start a pool of its "
@@ -45,28 +45,28 @@ class WorkerPool:
     """``workers`` processes that run AsyncTasks for every Scheduler that attaches.
 
     Args:
-        workers: processes; as many as there are CPUs to use by default. 0 runs AsyncTasks inline.
-            ``resize`` changes their number later.
+        workers: number of processes; by default the number of usable CPUs. 0 runs AsyncTasks
+            inline. ``resize`` changes it later.
         ring_bytes: shared memory for each Scheduler's calls and replies, reserved when it opens.
-        max_batch: calls that travel together at most.
-        max_reply_bytes: the size up to which one result is accepted; by default ``ring_bytes``.
-        max_pending: calls of one Scheduler that may be in flight or wait for room; from there on
-            its Tasks wait for their turn to make more.
+        max_batch: maximum of calls that travel together.
+        max_reply_bytes: maximum size of one result; by default ``ring_bytes``.
+        max_pending: maximum of calls of one Scheduler that are in flight or wait for room; further
+            Tasks wait for their turn.
         hang_timeout: seconds after which a worker that is still at one batch of calls hangs, as in
-            an endless loop. It is killed and counts as dead: its calls run again, alone in the end,
-            and the one that hangs every worker fails with WorkerDied. None, the default: calls may
-            take as long as they like. Functions with a ``timeout`` of their own go by that; calls
-            that run inline, with 0 workers, by neither.
-        rings: Schedulers that are expected; the session directory goes where their rings fit.
-        name: what the processes call themselves: ``<name> worker 3``.
-        imports: modules that each worker imports before it takes its first call.
-        preload: modules for the server from which all processes are forked.
+            an endless loop. It is killed and counts as dead: its calls run again, in the end one by
+            one, and a call that hangs every worker fails with WorkerDied. By default calls may
+            take as long as they like. It does not apply to functions with a ``timeout`` of their
+            own, nor to calls that run inline.
+        rings: number of expected Schedulers; the session directory goes where their rings fit.
+        name: first word of the process titles: ``<name> worker 3``.
+        imports: modules that each worker imports before its first call.
+        preload: modules that the forkserver imports, once for all processes.
         idle: what a worker does while there is no work; by default it sleeps.
-        pin: CPUs for the workers, one each in turn: "spread" for all that may be used.
-        directory: where to put the session directory, instead of the usual places.
+        pin: CPUs for the workers, one each in turn; "spread" means all usable ones.
+        directory: where the session directory goes, instead of the usual places.
 
     Use it as a context manager, or call ``start`` and ``close``. Raises SessionError where there
-    is no room for the rings, PoolFailed where the workers do not come up.
+    is no room for the rings, PoolFailed where the workers do not start.
     """
 
     def __init__(
@@ -99,17 +99,12 @@ class WorkerPool:
         check_modules("preload", preload)
         check_idle(idle)
         self._config = PoolConfig(
-            count,
-            (ring_bytes + 63) & ~63,
-            max_batch,
-            max_reply_bytes,
-            max_pending,
-            hang_timeout,
+            count, (ring_bytes + 63) & ~63, max_batch, max_reply_bytes, max_pending, hang_timeout
         )
         self._rings = rings
-        self._plan = Plan(name, imports, preload, idle or Park(), cpus_to_pin(pin))
+        self._plan = WorkerPlan(name, imports, preload, idle or Park(), cpus_to_pin(pin))
         self._base = None if directory is None else Path(directory)
-        self._staff: Staff | None = None
+        self._supervisor: Supervisor | None = None
         self._resizing = threading.Lock()
         self._why_closed = "the pool is not running; use it as `with WorkerPool() as pool:`"
 
@@ -126,82 +121,76 @@ class WorkerPool:
     @property
     def address(self) -> str:
         """What ``attach`` takes in another process: the path of the session directory."""
-        return str(self._open_staff().session.directory)
+        return str(self._running().session.directory)
 
     def start(self) -> None:
         """Make the session and start the workers; returns when all of them take calls."""
-        if self._staff is not None:
+        if self._supervisor is not None:
             raise RuntimeError("the pool has been started already")
-        rings_bytes = self._config.ring_bytes * self._rings if self._config.workers else 0
+        room_bytes = self._config.ring_bytes * self._rings if self._config.workers else 0
         with explaining_open_files("a pool of workers"):
-            session = Session.create(rings_bytes, self._base)
+            session = Session.create(room_bytes, self._base)
             try:
                 write_config(session, self._config)
-                self._staff = Staff(session, self._plan)
-                self._staff.start(self._config.workers)
+                self._supervisor = Supervisor(session, self._plan)
+                self._supervisor.start(self._config.workers)
             except BaseException:
                 self.close()
                 session.remove()
                 raise
         atexit.register(self.close)
-        told_after_fork(self)
+        call_after_fork(self, WorkerPool._disown)
 
     def resize(self, workers: int) -> None:
-        """Have so many workers from now on, while calls run; from any thread.
+        """Change the number of workers while calls run; from any thread.
 
-        To grow it starts workers, and returns when they take calls. To shrink it retires some: each
-        finishes the batch that it has, takes no other, and ends. No call is run twice for that, and
-        none is cut short: who is not done after a second is not waited for, and ends later.
-        Schedulers go on, those of other processes too.
+        Returns when new workers take calls. A retired worker finishes its batch, takes no other,
+        and ends; ``resize`` waits a second for it. No call is cut short or run twice. Schedulers
+        go on, those of other processes too.
 
-        Raises ValueError for fewer than 1, and for a pool whose number of workers is fixed: one
-        started with 0. Raises PoolFailed where no more can be had;
-        the pool goes on with those that it has then. Raises PoolClosed where it is not running.
+        Raises ValueError for fewer than 1, and for a pool that was started with 0; PoolFailed where
+        no more workers can be had: the pool goes on with those that it has; PoolClosed where it is
+        not running.
         """
-        staff = self._open_staff()
-        check_resize(self._config, workers)
+        supervisor = self._running()
+        check_resize(self._config.workers, workers)
         with self._resizing:
-            self._note_size(workers)
+            self._publish_size(workers)
             try:
-                staff.resize(workers)
+                supervisor.resize(workers)
             except PoolFailed:
-                self._note_size(staff.wanted)
+                self._publish_size(supervisor.size)
                 raise
 
     def open_transfer(self) -> Transfer:
         """The way to the workers for one Scheduler; raises PoolFailed where none can be had."""
-        staff = self._open_staff()
-        staff.must_be_well()
-        return open_transfer(staff.session, self._config)
+        supervisor = self._running()
+        supervisor.check()
+        return _open_transfer(supervisor.session, self._config)
 
     def remove_rings_left_behind(self) -> None:
-        """Give back the memory of attached processes that have died, where there are any.
+        """Free the memory of attached processes that have died.
 
-        The pool does so by itself every few seconds; whoever starts others in their place at once
-        may need the room sooner.
+        The pool does so every few seconds; call it before starting others in their place at once.
         """
-        if self._staff is not None:
-            self._staff.session.remove_rings_left_behind()
+        if self._supervisor is not None:
+            self._supervisor.session.remove_rings_left_behind()
 
     def statistics(self) -> PoolStatistics:
         """A frozen snapshot."""
-        return PoolStatistics((), (), 0, None) if self._staff is None else self._staff.statistics()
+        if self._supervisor is None:
+            return PoolStatistics((), (), 0, None)
+        return self._supervisor.statistics()
 
     def close(self) -> None:
         """End the workers and remove the session directory; idempotent.
 
-        AsyncTasks in flight come to nothing: Schedulers that wait for them get PoolClosed.
+        AsyncTasks in flight are lost: Schedulers that wait for them get PoolClosed.
         """
-        if self._staff is not None:
-            self._staff.stop()
-            self._staff = None
+        if self._supervisor is not None:
+            self._supervisor.stop()
+            self._supervisor = None
             atexit.unregister(self.close)
-
-    def after_fork(self) -> None:
-        """In a forked process, which has no workers: those are its parent's."""
-        self._staff = None
-        self._why_closed = FORKED
-        atexit.unregister(self.close)
 
     def __enter__(self) -> Self:
         self.start()
@@ -215,21 +204,27 @@ class WorkerPool:
     ) -> None:
         self.close()
 
-    def _open_staff(self) -> Staff:
-        if self._staff is None:
+    def _running(self) -> Supervisor:
+        if self._supervisor is None:
             raise PoolClosed(self._why_closed)
-        return self._staff
+        return self._supervisor
 
-    def _note_size(self, workers: int) -> None:
+    def _publish_size(self, workers: int) -> None:
         """For Schedulers that open from now on; the others are told."""
         config = msgspec.structs.replace(self._config, workers=workers)
         with explaining_open_files("a pool of another size"):
-            write_config(self._open_staff().session, config)
+            write_config(self._running().session, config)
         self._config = config
+
+    def _disown(self) -> None:
+        """In a forked process: the workers are its parent's."""
+        self._supervisor = None
+        self._why_closed = FORKED
+        atexit.unregister(self.close)
 
 
 class AttachedPool:
-    """A pool that another process owns; good for ``Scheduler(...)``."""
+    """A pool that another process owns; ``Scheduler(...)`` takes it as it takes a WorkerPool."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -238,12 +233,12 @@ class AttachedPool:
 
     @property
     def workers(self) -> int:
-        """How many workers it keeps."""
+        """How many workers the pool had when this process attached."""
         return self._config.workers
 
     def open_transfer(self) -> Transfer:
         """The way to the workers for one Scheduler."""
-        return open_transfer(self._session, self._config)
+        return _open_transfer(self._session, self._config)
 
     def end_with_owner(self) -> None:
         """From now on, end this process when the owner of the pool ends, whatever it does then.
@@ -253,6 +248,6 @@ class AttachedPool:
         die_with_owner(self._session)
 
 
-def open_transfer(session: Session, config: PoolConfig) -> Transfer:
-    """The way from one Scheduler to the workers, or to itself where the pool has none."""
+def _open_transfer(session: Session, config: PoolConfig) -> Transfer:
+    """The transfer of one Scheduler: to the workers, or inline where the pool has none."""
     return SharedRing(session, config) if config.workers else Inline()

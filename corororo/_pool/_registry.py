@@ -1,6 +1,6 @@
-"""Who works in a pool, who was asked to end, who is gone. Starts nobody, and knows no Schedulers.
+"""The registry of a pool's workers: those at work, those retiring, those that have ended.
 
-The thread that minds the workers changes it; whoever waits for a change holds ``changed``.
+The monitor's thread changes it; who waits for a change holds ``changed``.
 """
 
 from __future__ import annotations
@@ -11,65 +11,53 @@ from collections import deque
 
 import msgspec
 
-from corororo._worker._main import RETIRED
-from corororo.abc import Clock
+from ._spawner import WorkerProcess, WorkerStatus
 
-from ._process import WorkerProcess, WorkerStatus
-from ._retiring import Retiring
-
-GONE_KEPT = 100  # dead workers that the statistics remember, and as many that were retired
+ENDED_KEPT = 100  # workers that died, and as many that retired, for the statistics
 
 
 class PoolStatistics(msgspec.Struct, frozen=True):
     """A pool at one moment."""
 
-    workers: tuple[WorkerStatus, ...]  # those that take calls, or come up to take them
+    workers: tuple[WorkerStatus, ...]  # those that take calls, or start up
     died: tuple[WorkerStatus, ...]  # the latest that died, oldest first
-    restarts: int  # workers that died and were replaced, all of them
+    restarts: int  # all workers that died and were replaced
     failure: str | None  # why the pool gave up, if it did
-    queued: int = 0  # batches that wait for a worker to take them
-    retiring: tuple[WorkerStatus, ...] = ()  # those that end after the batch that they have
-    retired: tuple[WorkerStatus, ...] = ()  # the latest of those that have, oldest first
+    queued: int = 0  # batches that no worker has taken yet
+    retiring: tuple[WorkerStatus, ...] = ()  # those that end after the batch that they run
+    retired: tuple[WorkerStatus, ...] = ()  # the latest that have, oldest first
 
 
-class Roster:
-    """The workers of one pool. A worker's place is the lowest that was free when it came."""
+class Registry:
+    """The workers of one pool, ordered by place."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self) -> None:
         self.changed = threading.Condition()
-        self.wanted = 0  # workers that there are to be
+        self.size = 0  # workers that the pool is to have
         self.working: list[WorkerProcess] = []
-        self.retiring = Retiring(clock)
+        self.retiring: list[WorkerProcess] = []
         self.failure: str | None = None  # why the pool gave up
-        self.no_growth: str | None = None  # why there are not as many as were asked for
-        self._newcomers: set[int] = set()  # numbers of those that came to be more, and come up
-        self._died: deque[WorkerStatus] = deque(maxlen=GONE_KEPT)
-        self._retired: deque[WorkerStatus] = deque(maxlen=GONE_KEPT)
+        self.growth_failure: str | None = None  # why it has fewer workers than a resize asked for
+        self._died: deque[WorkerStatus] = deque(maxlen=ENDED_KEPT)
+        self._retired: deque[WorkerStatus] = deque(maxlen=ENDED_KEPT)
         self._restarts = 0
 
-    def everyone(self) -> list[WorkerProcess]:
-        """All whose processes are minded."""
-        return [*self.working, *self.retiring.workers]
+    def all(self) -> list[WorkerProcess]:
+        """The workers that have not been reaped."""
+        return [*self.working, *self.retiring]
 
     def find(self, number: int) -> WorkerProcess | None:
         """The worker of this number, or None."""
-        return next((worker for worker in self.everyone() if worker.number == number), None)
-
-    def is_newcomer(self, worker: WorkerProcess) -> bool:
-        """Whether it came to make the pool larger, and does not take calls yet."""
-        return worker.number in self._newcomers
-
-    def is_retiring(self, worker: WorkerProcess) -> bool:
-        """Whether it was asked to end."""
-        return worker in self.retiring.workers
+        return next((worker for worker in self.all() if worker.number == number), None)
 
     @property
     def is_complete(self) -> bool:
-        """Whether no newcomer is missing or still comes up."""
-        return len(self.working) >= self.wanted and not self._newcomers
+        """Whether the pool has its size and no newcomer still starts up."""
+        newcomers = any(worker.is_newcomer for worker in self.working)
+        return len(self.working) >= self.size and not newcomers
 
     def free_place(self) -> int:
-        """The lowest place that nobody has."""
+        """The lowest place without a worker."""
         taken = {worker.place for worker in self.working}
         return next(place for place in itertools.count() if place not in taken)
 
@@ -82,58 +70,43 @@ class Roster:
                 self._restarts,
                 self.failure,
                 queued,
-                tuple(worker.status() for worker in self.retiring.workers),
+                tuple(worker.status() for worker in self.retiring),
                 tuple(self._retired),
             )
 
     # -- changes
 
-    def add(self, worker: WorkerProcess, *, newcomer: bool) -> None:
-        """It has been started."""
+    def add(self, worker: WorkerProcess) -> None:
+        """A worker was spawned."""
         with self.changed:
             self.working.append(worker)
             self.working.sort(key=lambda one: one.place)
-            if newcomer:
-                self._newcomers.add(worker.number)
-
-    def takes_calls(self, worker: WorkerProcess) -> None:
-        """It has come up."""
-        with self.changed:
-            worker.ready = True
-            self._newcomers.discard(worker.number)
 
     def replace(self, dead: WorkerProcess, replacement: WorkerProcess) -> None:
-        """It died, and another has its place."""
+        """A worker died, and another one has its place."""
         with self.changed:
             self.working[self.working.index(dead)] = replacement
             self._died.append(dead.status())
             self._restarts += 1
 
     def remove(self, dead: WorkerProcess) -> None:
-        """It died, and nobody takes its place."""
+        """A worker has ended and is not replaced."""
         with self.changed:
-            self.working.remove(dead)
-            self._newcomers.discard(dead.number)
-            self._died.append(dead.status())
+            (self.retiring if dead in self.retiring else self.working).remove(dead)
+            (self._retired if dead.has_retired else self._died).append(dead.status())
 
-    def retire(self) -> None:
-        """Ask one to end: who has not come up for sure yet, else who has the last place."""
+    def retire_one(self, now: float) -> None:
+        """Ask a worker to end: a newcomer if there is one, else that of the last place."""
         with self.changed:
-            worker = max(self.working, key=lambda one: (self.is_newcomer(one), one.place))
+            worker = max(self.working, key=lambda one: (one.is_newcomer, one.place))
             self.working.remove(worker)
-            self._newcomers.discard(worker.number)
-            self.retiring.add(worker)
+            self.retiring.append(worker)
+            worker.ask_to_retire(now)
 
-    def see_off(self, worker: WorkerProcess) -> None:
-        """It was asked to end, and has; by itself, unless it died before it came to it."""
+    def give_up_growth(self, why: str) -> None:
+        """Shrink the wanted size to the workers without the newcomers."""
         with self.changed:
-            self.retiring.remove(worker)
-            as_asked = worker.exit_code() == RETIRED
-            (self._retired if as_asked else self._died).append(worker.status())
-
-    def want_no_more(self, why: str) -> None:
-        """Make do with those that were there before the newcomers, and those that have come up."""
-        with self.changed:
-            self.wanted = len(self.working) - len(self._newcomers)
-            self.no_growth = why
+            settled = sum(not worker.is_newcomer for worker in self.working)
+            self.size = min(self.size, settled)
+            self.growth_failure = why
             self.changed.notify_all()

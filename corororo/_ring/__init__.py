@@ -4,10 +4,10 @@ from ._fifo import LEAST_CAPACITY as LEAST_CAPACITY
 from ._fifo import FifoReader as FifoReader
 from ._fifo import FifoWriter as FifoWriter
 from ._files import PRIVATE as PRIVATE
+from ._files import call_after_fork as call_after_fork
 from ._files import make_fifo as make_fifo
 from ._files import remove_file as remove_file
 from ._files import write_file as write_file
-from ._forks import told_after_fork as told_after_fork
 from ._layout import ATTEMPTS as ATTEMPTS
 from ._layout import CALLS_MAX as CALLS_MAX
 from ._layout import NO_WORKER as NO_WORKER

@@ -1,10 +1,8 @@
-"""Descriptors through named FIFOs. Knows no rings and no processes.
+"""Descriptors through named FIFOs.
 
 A FIFO is a queue of many writers and many readers that outlives any of them: the kernel wakes
-one sleeper a write, loses no wake-up, and its lock orders the memory of both sides, so whoever
-has read a descriptor sees all that was written before it was sent.
-
-Whatever else somebody writes there is passed over: a descriptor begins with a kind.
+one reader a write, loses no wake-up, and its lock orders the memory of both sides, so who has
+read a descriptor sees all that was written before it was sent.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from pathlib import Path
 
 from corororo._exceptions import FifoFull, PoolClosed
 
-from ._forks import told_after_fork
+from ._files import call_after_fork
 from ._layout import DESCRIPTOR, DESCRIPTOR_BYTES, KINDS, Descriptor
 
 READ_BYTES = 128 * DESCRIPTOR_BYTES  # one page of the pipe
@@ -28,27 +26,24 @@ JUNK = Descriptor(0)
 
 
 class _Fifo:
-    """One end of a FIFO. A process that is forked does not share it: it would keep it open."""
+    """One end of a FIFO. A forked process closes its copy, which would keep the FIFO open."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        told_after_fork(self)
+        call_after_fork(self, _Fifo.close)
 
     def fileno(self) -> int:
         """For poll and trio."""
         return self._fd
 
     def queued(self) -> int:
-        """How many descriptors wait there now.
-
-        Asked at the writing end, some systems always say 0.
-        """
+        """How many descriptors wait in it; at a writing end some systems always say 0."""
         size = array.array("i", [0])
         fcntl.ioctl(self._fd, termios.FIONREAD, size)
         return size[0] // DESCRIPTOR_BYTES
 
     def capacity(self) -> int:
-        """How many descriptors it holds at most; at least, where the system does not tell."""
+        """How many descriptors fit; at least, where the system does not tell."""
         if hasattr(fcntl, "F_GETPIPE_SZ"):
             return fcntl.fcntl(self._fd, fcntl.F_GETPIPE_SZ) // DESCRIPTOR_BYTES
         return LEAST_CAPACITY
@@ -59,10 +54,6 @@ class _Fifo:
             os.close(self._fd)
             self._fd = -1
 
-    def after_fork(self) -> None:
-        """In a forked process, which has no part in this."""
-        self.close()
-
 
 class FifoReader(_Fifo):
     """The reading end. A zone is the only reader of its replies; all workers read the calls."""
@@ -71,13 +62,11 @@ class FifoReader(_Fifo):
         # Without a writer a blocking open would wait for one, perhaps for ever.
         super().__init__(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
         os.set_blocking(self._fd, blocking)
-        self._rest = b""  # the beginning of a descriptor that came behind something else
 
     def read_one(self) -> Descriptor | None:
         """The next descriptor; None when the last writer is gone, JUNK for anything else.
 
-        Waits for it, or raises BlockingIOError where the reader is not ``blocking``. Junk may
-        hide a descriptor or two behind it; their zones will miss them, and send them again.
+        Waits for it, or raises BlockingIOError where the reader is not ``blocking``.
         """
         data = os.read(self._fd, DESCRIPTOR_BYTES)
         if not data:
@@ -88,7 +77,7 @@ class FifoReader(_Fifo):
         return descriptor if descriptor.kind in KINDS else JUNK
 
     def stop_waiting(self) -> None:
-        """From now on nothing is waited for; for a signal handler, whose read goes on likewise."""
+        """Do not wait from now on; safe in a signal handler, for the read that it interrupts."""
         os.set_blocking(self._fd, False)
 
     def read_nowait(self) -> list[Descriptor]:
@@ -97,35 +86,13 @@ class FifoReader(_Fifo):
             data = os.read(self._fd, READ_BYTES)
         except BlockingIOError:
             return []
-        # A read that gets less than it asked for has emptied the FIFO, and what is written next
-        # begins with a descriptor: what is left over then is the beginning of nothing.
-        goes_on = len(data) == READ_BYTES
-        data = self._rest + data
-        self._rest = b""
-        if len(data) % DESCRIPTOR_BYTES == 0:
-            found = [Descriptor._make(fields) for fields in DESCRIPTOR.iter_unpack(data)]
-            if all(descriptor.kind in KINDS for descriptor in found):
-                return found
-        return self._search(data, goes_on)
-
-    def _search(self, data: bytes, goes_on: bool) -> list[Descriptor]:
-        """The descriptors among something else."""
-        found = []
-        place = 0
-        while len(data) - place >= DESCRIPTOR_BYTES:
-            descriptor = Descriptor._make(DESCRIPTOR.unpack_from(data, place))
-            if descriptor.kind in KINDS:
-                found.append(descriptor)
-                place += DESCRIPTOR_BYTES
-            else:
-                place += 1
-        if goes_on:
-            self._rest = data[place:]
-        return found
+        whole = len(data) - len(data) % DESCRIPTOR_BYTES  # all of it, unless somebody writes junk
+        found = [Descriptor._make(fields) for fields in DESCRIPTOR.iter_unpack(data[:whole])]
+        return [descriptor for descriptor in found if descriptor.kind in KINDS]
 
 
 class FifoWriter(_Fifo):
-    """A writing end. Never blocks: neither on a reader that is gone nor on a FIFO that is full."""
+    """A writing end. Never blocks: neither without a reader nor on a FIFO that is full."""
 
     def __init__(self, path: Path) -> None:
         try:

@@ -1,33 +1,54 @@
-"""Files of a session: made so that only this user can open them, and removed. Knows no contents.
+"""Files of a session: private to this user, and forgotten by processes that are forked.
 
-Their directory keeps others out as well; each of the two holds without the other.
+Their directory is private as well; either is enough.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import weakref
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 PRIVATE = 0o600  # whatever umask this process was started with
 
+_after_fork: weakref.WeakKeyDictionary[object, Callable[[Any], None]] = weakref.WeakKeyDictionary()
+
 
 def make_fifo(path: Path) -> None:
-    """A new FIFO that only this user can open; raises FileExistsError where one stands."""
+    """Make a FIFO; raises FileExistsError where one stands."""
     os.mkfifo(path, PRIVATE)
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file that only this user can open, in place of one that may stand there."""
-    with open(path, "wb", opener=_open_private) as file:
+    """Write a file, in place of one that may stand there."""
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags, PRIVATE)) as file:
         file.write(data)
 
 
 def remove_file(path: Path) -> None:
-    """Unlink a FIFO or a file that may be gone already."""
-    with contextlib.suppress(FileNotFoundError):  # its owner, or the owner's heir, was faster
+    """Remove a FIFO or a file that may be gone already."""
+    with contextlib.suppress(FileNotFoundError):
         path.unlink()
 
 
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, PRIVATE)
+def call_after_fork(owner: T, function: Callable[[T], None]) -> None:
+    """Call ``function(owner)`` in each process that is forked from this one while ``owner`` lives.
+
+    What a process holds of a pool is not its child's: a FIFO that a child kept open would keep
+    workers alive, and a child that cleaned up at its end would remove its parent's files.
+    """
+    _after_fork[owner] = function
+
+
+def _call_all() -> None:
+    for owner, function in list(_after_fork.items()):
+        function(owner)
+    _after_fork.clear()
+
+
+os.register_at_fork(after_in_child=_call_all)

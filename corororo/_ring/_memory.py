@@ -21,8 +21,7 @@ from pathlib import Path
 from corororo._exceptions import SessionError
 from corororo._platform import HAS_FALLOCATE
 
-from ._files import PRIVATE
-from ._forks import told_after_fork
+from ._files import PRIVATE, call_after_fork
 from ._layout import (
     CONTENT,
     CONTENT_OFFSET,
@@ -45,7 +44,7 @@ class RingMemory:
         self.size_bytes = size_bytes
         self._map = mmap.mmap(fd, size_bytes)
         self._view = memoryview(self._map)
-        told_after_fork(self)
+        call_after_fork(self, RingMemory._disown)
 
     @classmethod
     def create(cls, path: Path, size_bytes: int) -> RingMemory:
@@ -183,8 +182,8 @@ class RingMemory:
             os.close(self._fd)
             self._fd = -1
 
-    def after_fork(self) -> None:
-        """In a forked process, which has no part in this; its copy of the map may be in use."""
+    def _disown(self) -> None:
+        """In a forked process: close the file; its copy of the map may be in use."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

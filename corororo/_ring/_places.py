@@ -1,7 +1,4 @@
-"""Session directories from outside: where they may stand, whose they are, who still lives.
-
-Reads names and locks alone. Knows nothing of what is inside.
-"""
+"""Session directories seen from outside: where they may stand, whose they are, who still lives."""
 
 from __future__ import annotations
 
@@ -24,18 +21,19 @@ from ._files import remove_file
 PREFIX = "corororo-"
 UNFINISHED_PREFIX = ".corororo-"  # until its lock is held
 LOCK = "lock"
-UNLOCKED_S = 60.0  # what an owner gets to lock its session, or to remove what was locked
+UNLOCKED_S = 60.0  # how long a living owner may take to lock its session, or to remove it
 _NAME = re.compile(r"\.?corororo-(?P<uid>\d{1,10})-(?P<pid>\d{1,9})-[0-9a-f]{8}")
+
+State = Literal["live", "stale", "unknown"]
 
 
 class FoundSession(NamedTuple):
-    """A session directory as anybody sees it."""
+    """A session directory as any process sees it."""
 
     directory: Path
-    uid: int  # whose it is
+    uid: int  # of the user it belongs to
     pid: int  # of its owner
-    # unknown: another user's, or without a lock and perhaps just being made or removed
-    state: Literal["live", "stale", "unknown"]
+    state: State  # unknown: another user's, or just being made or removed
 
 
 def candidate_bases() -> list[Path]:
@@ -50,8 +48,22 @@ def candidate_bases() -> list[Path]:
     return [place for place in there if os.access(place, os.W_OK | os.X_OK)]
 
 
+def temporary_directory() -> Path | None:
+    """Where temporary files go; None where no usual place can be written."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return None
+
+
+def free_bytes(directory: Path) -> int:
+    """Free space for this user on the file system of a directory."""
+    status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize
+
+
 def find_sessions(base: Path) -> Iterator[FoundSession]:
-    """The sessions below ``base``, of all users; those that end meanwhile are left out."""
+    """The sessions of all users below ``base``."""
     for prefix in (PREFIX, UNFINISHED_PREFIX):
         for directory in sorted(base.glob(f"{prefix}*")):
             name = _NAME.fullmatch(directory.name)
@@ -59,54 +71,70 @@ def find_sessions(base: Path) -> Iterator[FoundSession]:
                 continue
             try:
                 uid = directory.lstat().st_uid
-            except FileNotFoundError:
+            except FileNotFoundError:  # it has just ended
                 continue
-            if uid == int(name["uid"]):  # else somebody only calls it so
+            if uid == int(name["uid"]):  # else its name is a forgery
                 pid = int(name["pid"])
                 yield FoundSession(directory, uid, pid, _state(directory, pid))
 
 
 def stale_sessions(base: Path) -> Iterator[Path]:
-    """Session directories of this user below ``base`` whose owner does not live any more."""
+    """Session directories of this user below ``base`` whose owner is dead."""
     for found in find_sessions(base):
         if found.uid == os.getuid() and found.state == "stale":
             yield found.directory
 
 
 def remove_stale_sessions(base: Path) -> list[Path]:
-    """Remove what killed owners left below ``base``; what was removed."""
+    """Remove what killed owners left below ``base``; returns what was removed."""
     removed = []
     for directory in list(stale_sessions(base)):
-        with contextlib.suppress(OSError):  # it stands in nobody's way, and `doctor` tells of it
+        with contextlib.suppress(OSError):  # it does no harm, and `zonesim doctor` reports it
             remove_session(directory)
             removed.append(directory)
     return removed
 
 
 def remove_session(directory: Path) -> None:
-    """Remove a session that has no owner any more; raises OSError where that cannot be done.
+    """Remove a session whose owner is dead; raises OSError where that fails.
 
-    The lock goes last: what is left half-way is stale still. Several may do this at once.
+    The lock goes last, so that what remains of a failure is still stale. Several processes may do
+    this at once.
     """
-    for name in _names(directory):
-        if name != LOCK:
+    with contextlib.suppress(FileNotFoundError):  # another process was faster
+        for name in _names(directory):
             _remove_entry(directory / name)
-    left = [name for name in _names(directory) if name != LOCK]
-    if left:
-        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(directory / left[0]))
-    remove_file(directory / LOCK)
-    with contextlib.suppress(FileNotFoundError):  # another start was faster
+        if left := _names(directory):
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(directory / left[0]))
+        remove_file(directory / LOCK)
         directory.rmdir()
 
 
-def free_bytes(directory: Path) -> int:
-    """Room left for this user on the file system of a directory."""
-    status = os.statvfs(directory)
-    return status.f_bavail * status.f_frsize
+def owner_lives(directory: Path) -> bool:
+    """Whether the owner of a session holds its lock; False where the session is gone."""
+    try:
+        return not _is_unlocked(directory)
+    except FileNotFoundError:
+        return False
 
 
-def is_unlocked(directory: Path) -> bool:
-    """Whether nobody holds the lock of a session; raises OSError where there is none to look at."""
+def is_left_behind(directory: Path, pid: int) -> bool:
+    """Whether a directory without a lock is a minute old and its owner is gone.
+
+    Its age counts because an owner in another container has a pid that means nothing here.
+    """
+    try:
+        changed_s = directory.stat().st_mtime
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return file_time() - changed_s > UNLOCKED_S
+    except OSError:  # the directory is gone, or the process is another user's
+        return False
+    return False
+
+
+def _is_unlocked(directory: Path) -> bool:
+    """Raises OSError where no lock file can be opened."""
     fd = os.open(directory / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -117,44 +145,18 @@ def is_unlocked(directory: Path) -> bool:
     return True
 
 
-def owner_lives(directory: Path) -> bool:
-    """Whether the owner of a session holds its lock."""
+def _state(directory: Path, pid: int) -> State:
     try:
-        return not is_unlocked(directory)
-    except FileNotFoundError:
-        return False
-
-
-def is_left_behind(directory: Path, pid: int) -> bool:
-    """Whether something without a lock has stood there for a while, and its owner is gone.
-
-    The owner alone would not do: in another container it may bear a number that nobody has here.
-    """
-    try:
-        changed_s = directory.stat().st_mtime
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return file_time() - changed_s > UNLOCKED_S
-    except OSError:  # gone in the meantime; or the process is there, and another user's
-        return False
-    return False
-
-
-def _state(directory: Path, pid: int) -> Literal["live", "stale", "unknown"]:
-    try:
-        return "stale" if is_unlocked(directory) else "live"
+        return "stale" if _is_unlocked(directory) else "live"
     except FileNotFoundError:  # gone in the meantime, or not locked yet, or not any more
         own = directory.name.lstrip(".").startswith(f"{PREFIX}{os.getuid()}-")
         return "stale" if own and is_left_behind(directory, pid) else "unknown"
-    except OSError:  # not for us to look into
+    except OSError:  # another user's
         return "unknown"
 
 
 def _names(directory: Path) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except FileNotFoundError:  # another start was faster
-        return []
+    return [name for name in os.listdir(directory) if name != LOCK]
 
 
 def _remove_entry(path: Path) -> None:
@@ -163,11 +165,3 @@ def _remove_entry(path: Path) -> None:
             shutil.rmtree(path)
     else:
         remove_file(path)
-
-
-def temporary_directory() -> Path | None:
-    """Where temporary files go; None where nothing can be written in any of the usual places."""
-    try:
-        return Path(tempfile.gettempdir())
-    except FileNotFoundError:  # nothing can be written in any of them
-        return None

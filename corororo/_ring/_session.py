@@ -1,10 +1,8 @@
-"""The session directory of a pool: made, locked, entered, removed. Knows no workers.
+"""The session directory of a pool: made, locked, attached to, removed.
 
-Its files: ``lock`` (held with flock while the owner lives), ``pool.json``, the FIFOs ``calls``
-(zones to workers), ``status`` (workers to pool) and ``lifeline`` (never written: its end of file
-says that the owner is gone), ``failure.txt`` where the pool gave up, for each zone ``<ring>.ring``
-and ``<ring>.replies``, for each worker ``<number>.stacks``, where it says where it stands when it
-is asked.
+Its files: ``lock`` (held with flock while the owner lives), those that ``Session`` names, for each
+zone ``<ring>.ring``, ``<ring>.replies`` and the replies that were too large for its ring, for each
+worker ``<number>.stacks``, where it writes its stacks before it is killed for hanging.
 """
 
 from __future__ import annotations
@@ -19,8 +17,7 @@ from pathlib import Path
 from corororo._exceptions import PoolClosed, SessionError
 
 from ._fifo import FifoReader, FifoWriter
-from ._files import PRIVATE, make_fifo, remove_file
-from ._forks import told_after_fork
+from ._files import PRIVATE, call_after_fork, make_fifo, remove_file
 from ._places import (
     LOCK,
     PREFIX,
@@ -38,9 +35,14 @@ class Session:
 
     def __init__(self, directory: Path, lock_fd: int | None) -> None:
         self.directory = directory
+        self.calls = directory / "calls"  # FIFO from all zones to the worker that reads first
+        self.status = directory / "status"  # FIFO from workers and zones to the pool
+        self.lifeline = directory / "lifeline"  # FIFO whose end of file says: the owner is gone
+        self.config = directory / "pool.json"  # what the pool tells those who attach
+        self.failure = directory / "failure.txt"  # why the pool gave up, if it did
         self._lock_fd = lock_fd
         self._owned = lock_fd is not None
-        told_after_fork(self)
+        call_after_fork(self, Session._disown)
 
     @classmethod
     def create(cls, room_bytes: int = 0, base: Path | None = None) -> Session:
@@ -91,31 +93,6 @@ class Session:
         """Raise PoolClosed unless the owner holds its lock."""
         if not owner_lives(self.directory):
             raise PoolClosed(f"{self.directory}: the owner of this pool is gone")
-
-    @property
-    def calls(self) -> Path:
-        """The FIFO from all zones to whichever worker reads first."""
-        return self.directory / "calls"
-
-    @property
-    def status(self) -> Path:
-        """The FIFO from workers to the pool."""
-        return self.directory / "status"
-
-    @property
-    def lifeline(self) -> Path:
-        """The FIFO whose end of file says that the owner is gone."""
-        return self.directory / "lifeline"
-
-    @property
-    def config(self) -> Path:
-        """What the pool tells those who attach."""
-        return self.directory / "pool.json"
-
-    @property
-    def failure(self) -> Path:
-        """Why the pool gave up, if it did."""
-        return self.directory / "failure.txt"
 
     def ring(self, ring: int) -> Path:
         """The mapped file of one zone."""
@@ -186,8 +163,8 @@ class Session:
                 remove_session(self.directory)
             self._owned = False
 
-    def after_fork(self) -> None:
-        """In a forked process, which owns nothing: the lock ends with its parent."""
+    def _disown(self) -> None:
+        """In a forked process: the session is its parent's, and so is the lock."""
         self._owned = False
         self._give_up_lock()
 

@@ -31,8 +31,8 @@ from corororo._ring import (
     RingMemory,
     RingStatistics,
     Session,
+    call_after_fork,
     remove_file,
-    told_after_fork,
 )
 from corororo.abc import Clock, Completion, WorkerUse
 
@@ -97,7 +97,7 @@ class SharedRing:
         self._why_closed = "the transfer is closed"
         self.in_flight = 0
         self.calls_retried = 0
-        told_after_fork(self)
+        call_after_fork(self, SharedRing.after_fork)
 
     def _open(self, parts: contextlib.ExitStack, config: PoolConfig) -> None:
         session = self._session

@@ -13,7 +13,7 @@ import worker_calls as calls
 from waiting import finish, wait_until
 
 import corororo as cr
-from corororo._pool import _monitor as _minding
+from corororo._pool import _monitor
 
 pytestmark = pytest.mark.timeout(60)
 Start = Callable[[str, str], subprocess.Popen[str]]
@@ -42,7 +42,7 @@ def test_another_process_uses_the_workers_of_a_pool(start_script: Start) -> None
 def test_a_killed_guest_disturbs_nobody_and_its_ring_is_removed(
     start_script: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_minding, "SWEEP_S", 0.2)
+    monkeypatch.setattr(_monitor, "SWEEP_S", 0.2)
     with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         guest = start_script(
             "guest.py",

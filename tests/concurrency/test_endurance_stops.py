@@ -27,7 +27,7 @@ from waiting import finish, is_alive, pids, wait_until
 
 import corororo as cr
 from corororo._platform import HAS_SIGIO
-from corororo._pool import _monitor as _minding
+from corororo._pool import _monitor
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -68,7 +68,7 @@ def test_workers_stopped_while_idle_hold_up_no_call_and_are_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who stands still with nothing to do is found when its pool looks around, now and then."""
-    monkeypatch.setattr(_minding, "SWEEP_S", 0.3)  # 3 s would show the same
+    monkeypatch.setattr(_monitor, "SWEEP_S", 0.3)  # 3 s would show the same
     with crews(2, 2) as both:
         stopped = [pids(crew.pool)[: 1 + i] for i, crew in enumerate(both)]
         assert list(map(len, stopped)) == [1, 2]

@@ -14,7 +14,7 @@ import worker_calls as calls
 from waiting import finish, is_alive, pids, wait_until
 
 import corororo as cr
-from corororo._pool import _staff
+from corororo._pool import _supervisor
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -85,7 +85,7 @@ def is_replaced(pool: cr.WorkerPool, before: list[int]) -> bool:
 def test_workers_that_come_up_while_their_pool_closes_end_by_themselves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_staff, "STOP_S", 60.0)
+    monkeypatch.setattr(_supervisor, "STOP_S", 60.0)
     for _ in range(5):
         with cr.WorkerPool(1) as pool:
             before = pids(pool)

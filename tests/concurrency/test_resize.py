@@ -12,7 +12,7 @@ from hardships import begin, kill, tick_until, value_of, who_runs
 from waiting import finish, is_alive, pids, wait_until
 
 import corororo as cr
-from corororo._pool import _staff
+from corororo._pool import _supervisor
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -65,7 +65,7 @@ def test_a_pool_has_as_many_workers_as_it_was_told_to_have_last() -> None:
 def test_a_retired_worker_finishes_what_it_has_however_long_that_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_staff, "RETIRE_S", 0.1)
+    monkeypatch.setattr(_supervisor, "RETIRE_S", 0.1)
     with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         outcome = begin(scheduler, calls.say_and_wait.map([str(tmp_path)] * 2, range(2)))
         assert sorted(who_runs(scheduler, tmp_path, 2)) == sorted(pids(pool))
@@ -87,7 +87,7 @@ def test_a_retired_worker_finishes_what_it_has_however_long_that_takes(
 def test_a_worker_that_dies_while_it_retires_is_not_replaced_and_its_calls_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_staff, "RETIRE_S", 0.1)
+    monkeypatch.setattr(_supervisor, "RETIRE_S", 0.1)
     with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         outcome = begin(scheduler, calls.say_and_wait.map([str(tmp_path)] * 2, range(2)))
         who_runs(scheduler, tmp_path, 2)
@@ -124,7 +124,7 @@ def test_workers_that_cannot_come_up_are_told_of_and_the_others_go_on(
         word("die")
         with pytest.raises(cr.PoolFailed, match=r"expected 3 workers.* than 1 .* exit code 7"):
             pool.resize(3)
-        monkeypatch.setattr(_staff, "START_S", 0.3)
+        monkeypatch.setattr(_supervisor, "START_S", 0.3)
         word("wait")
         with pytest.raises(cr.PoolFailed, match=r"expected 2 workers.* did not come up"):
             pool.resize(2)
@@ -133,7 +133,7 @@ def test_workers_that_cannot_come_up_are_told_of_and_the_others_go_on(
         assert (pool.statistics().failure, pool.statistics().restarts) == (None, 0)
         assert finish(scheduler, calls.double(4)) == 8
         word("come")
-        monkeypatch.setattr(_staff, "START_S", 60.0)
+        monkeypatch.setattr(_supervisor, "START_S", 60.0)
         pool.resize(2)
         assert len(pids(pool)) == 2
 

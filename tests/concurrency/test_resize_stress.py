@@ -17,7 +17,7 @@ from hardships import wait_until_whole
 from waiting import finish, wait_until
 
 import corororo as cr
-from corororo._pool import _staff
+from corororo._pool import _supervisor
 
 pytestmark = pytest.mark.timeout(60)
 Start = Callable[[str, str], subprocess.Popen[str]]
@@ -102,7 +102,7 @@ def resize_and_kill(pool: cr.WorkerPool, seconds: float, chance: random.Random) 
 def test_no_call_is_lost_or_doubled_while_workers_come_go_and_die(
     start_script: Start, monkeypatch: pytest.MonkeyPatch, seconds: float
 ) -> None:
-    monkeypatch.setattr(_staff, "RETIRE_S", 0.05)  # so that much happens at the same time
+    monkeypatch.setattr(_supervisor, "RETIRE_S", 0.05)  # so that much happens at the same time
     with cr.WorkerPool(2, rings=2) as pool, cr.Scheduler(pool) as scheduler:
         guest = start_script("guest.py", CALLER.format(address=pool.address))
         assert guest.stdout is not None

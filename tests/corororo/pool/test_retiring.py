@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import threading
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from office import Office, double, ran
 
 from corororo._idle import BusySpin, Park
-from corororo._pool._retiring import LONGEST_GAP_S, Retiring
 from corororo._ring import FifoReader, FifoWriter, make_fifo
 from corororo._worker._loop import Inbox
 from corororo._worker._main import RETIRE_SIGNAL
-from corororo.testing import MockClock
-
-
-def test_a_worker_is_asked_again_less_and_less_often_until_it_has_ended() -> None:
-    clock, asked = MockClock(), list[float]()
-    retiring = Retiring(clock)
-    worker: Any = SimpleNamespace(number=7, send_signal=lambda _: asked.append(clock.now()))
-    assert retiring.next_reminder_s() is None
-    retiring.add(worker)
-    while len(asked) < 16:
-        clock.jump(0.005)
-        retiring.remind()
-    gaps = [later - earlier for earlier, later in itertools.pairwise(asked)]
-    assert gaps[0] < 0.1
-    assert all(later <= 2.1 * earlier + 0.01 for earlier, later in itertools.pairwise(gaps))
-    assert gaps[-1] == pytest.approx(LONGEST_GAP_S, abs=0.01)
-    retiring.remove(worker)
-    assert retiring.next_reminder_s() is None
 
 
 def test_a_retired_worker_takes_nothing_and_leaves_it_to_the_others(office: Office) -> None:
