@@ -12,7 +12,6 @@ from ._core import CancelScope as CancelScope
 from ._core import Nursery as Nursery
 from ._core import Scheduler as Scheduler
 from ._core import SchedulerStatistics as SchedulerStatistics
-from ._core import SlackCollector as SlackCollector
 from ._core import TickReport as TickReport
 from ._core import checkpoint as checkpoint
 from ._core import current_scheduler as current_scheduler
@@ -36,6 +35,7 @@ from ._exceptions import SessionError as SessionError
 from ._exceptions import StaleHandle as StaleHandle
 from ._exceptions import TooSlowError as TooSlowError
 from ._exceptions import WorkerDied as WorkerDied
+from ._garbage import SlackCollector as SlackCollector
 from ._handles import Handle as Handle
 from ._handles import HandlePool as HandlePool
 from ._idle import AdaptiveSpin as AdaptiveSpin

@@ -1,28 +1,27 @@
-"""Coroutines, and who runs them. Knows no processes."""
+"""Coroutines and the Scheduler that drives them."""
 
-from ._cancel import Cancelled as Cancelled
+from ._calls import Columns as Columns
+from ._calls import Inline as Inline
+from ._calls import paired as paired
+from ._calls import run_calls as run_calls
 from ._cancel import CancelScope as CancelScope
+from ._cancel import Nursery as Nursery
 from ._cancel import fail_after as fail_after
 from ._cancel import move_on_after as move_on_after
 from ._cancel import move_on_at as move_on_at
-from ._columns import Columns as Columns
-from ._columns import paired as paired
-from ._garbage import SlackCollector as SlackCollector
-from ._inline import Inline as Inline
-from ._inline import run_calls as run_calls
-from ._inline import run_nested as run_nested
+from ._cancel import open_nursery as open_nursery
 from ._join import UnorderedMap as UnorderedMap
 from ._join import gather as gather
 from ._join import map_calls as map_calls
-from ._nursery import Nursery as Nursery
-from ._nursery import open_nursery as open_nursery
-from ._report import SchedulerStatistics as SchedulerStatistics
-from ._report import TickReport as TickReport
 from ._scheduler import Scheduler as Scheduler
+from ._scheduler import current_scheduler as current_scheduler
+from ._stepper import Cancelled as Cancelled
+from ._tick import SchedulerStatistics as SchedulerStatistics
+from ._tick import TickReport as TickReport
 from ._timers import CancellationToken as CancellationToken
 from ._traps import call_async as call_async
 from ._traps import checkpoint as checkpoint
-from ._traps import current_scheduler as current_scheduler
 from ._traps import run_in_trio as run_in_trio
+from ._traps import run_nested as run_nested
 from ._traps import sleep as sleep
 from ._traps import sleep_until as sleep_until

@@ -1,4 +1,4 @@
-"""CancelScope: a region that can be cancelled, from outside or by its deadline. Knows no timers.
+"""Structured concurrency: the CancelScope, time limits, and the Nursery.
 
 The semantics are trio's: a cancelled scope raises Cancelled in everything inside it that waits, or
 comes to wait, until the scope is left, which swallows it. Scopes form a tree; a shield hides what
@@ -7,34 +7,18 @@ is outside of it.
 
 from __future__ import annotations
 
+import functools
 import math
-import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Any, Self
 
 from corororo._exceptions import TooSlowError
 
-from ._task import Task, running_task
-
-if TYPE_CHECKING:
-    from ._timers import Timer
-
-
-class Cancelled(BaseException):
-    """Raised where a Task waits inside a CancelScope that was cancelled.
-
-    Let it pass: the scope that it belongs to catches it. Derives from BaseException, so that
-    ``except Exception`` does not stop it, as trio's.
-    """
-
-
-class Children(Protocol):
-    """Who knows the Tasks that began their life inside a scope."""
-
-    def live_tasks(self) -> list[Task]:
-        """Those that have not ended."""
-        ...
+from ._stepper import Cancelled, Stepper
+from ._task import Region, Task, running_task
+from ._timers import Timer
+from ._traps import trap
 
 
 class CancelScope:
@@ -46,16 +30,12 @@ class CancelScope:
     """
 
     def __init__(self, *, deadline: float = math.inf, shield: bool = False) -> None:
-        self.cancel_called = False
         self.cancelled_caught = False
         self._deadline = _checked(deadline)
-        self._shield = shield
-        self._task: Task | None = None
-        self._parent: CancelScope | None = None
-        self._inside: dict[CancelScope, None] = {}  # the scopes entered inside, in order
-        self.children: Children | None = None  # the Tasks whose outermost scope this is
+        self._region = Region()
+        self._region.shield = shield
+        self._stepper: Stepper | None = None  # from the first with on
         self._timer: Timer | None = None
-        self._used = False
 
     @property
     def deadline(self) -> float:
@@ -65,117 +45,79 @@ class CancelScope:
     @deadline.setter
     def deadline(self, deadline: float) -> None:
         self._deadline = _checked(deadline)
-        self._set_timer()
-        if self._task is not None:
-            self._task.stepper.wake()
+        if self._stepper is not None and self._region.task is not None:
+            self._set_timer(self._stepper)
+            self._stepper.wake()
 
     @property
     def shield(self) -> bool:
         """Whether cancellation from outside is kept out. May be changed."""
-        return self._shield
+        return self._region.shield
 
     @shield.setter
     def shield(self, shield: bool) -> None:
-        self._shield = shield
-        if not shield and self._task is not None and self.is_cancelled():
-            self._task.stepper.interrupt_all(self.tasks())
+        self._region.shield = shield
+        if not shield and self._stepper is not None and self._region.is_cancelled():
+            self._stepper.cancel_tasks(self._region.tasks())
 
     def cancel(self) -> None:
         """Cancel what is inside; idempotent, and harmless once the scope has been left."""
-        if self.cancel_called:
-            return
-        self.cancel_called = True
-        if self._task is not None:
-            self._task.stepper.scope_cancelled()
-            self._task.stepper.interrupt_all(self.tasks())
-
-    def is_cancelled(self) -> bool:
-        """Whether this scope, or one around it that no shield hides, was cancelled."""
-        scope: CancelScope | None = self
-        while scope is not None:
-            if scope.cancel_called:
-                return True
-            scope = None if scope._shield else scope._parent
-        return False
-
-    def tasks(self) -> Iterator[Task]:
-        """All Tasks that are inside, to any depth."""
-        scopes = [self]
-        while scopes:
-            scope = scopes.pop()
-            if scope._task is not None:
-                yield scope._task
-            if scope.children is not None:
-                yield from scope.children.live_tasks()
-            scopes.extend(reversed(scope._inside))
-
-    def enter(self, task: Task) -> None:
-        """Begin; ``with`` does it for the Task that runs."""
-        if self._used:
-            raise RuntimeError("a CancelScope is for one use; make another one")
-        self._used = True
-        self._task = task
-        self._parent = task.scope
-        if self._parent is not None:
-            self._parent._inside[self] = None
-        task.scope = self
-        if self.cancel_called:
-            task.stepper.scope_cancelled()
-        self._set_timer()
-
-    def leave(self, error: BaseException | None) -> BaseException | None:
-        """End; returns what is left of ``error`` without what this scope's cancellation raised."""
-        task = self._task
-        assert task is not None
-        if task.scope is not self and not task.closing:
-            raise RuntimeError(
-                "a CancelScope was left before one that was entered inside it; "
-                "leave them in the order of their with blocks"
-            )
-        task.scope = self._parent
-        if self._parent is not None:
-            del self._parent._inside[self]
-        if self._timer is not None:
-            task.stepper.remove_deadline(self._timer)
-            self._timer = None
-        self._task = None
-        if not self.cancel_called:
-            return error
-        task.stepper.cancelled_scope_left()
-        outer = None if self._shield else self._parent
-        if error is None or (outer is not None and outer.is_cancelled()):
-            return error  # the outer scope will catch all of it
-        rest = without_cancelled(error)
-        self.cancelled_caught = rest is not error
-        return rest
+        region = self._region
+        if not region.cancelled:
+            region.cancelled = True
+            if self._stepper is not None and region.task is not None:
+                self._stepper.cancelled_regions += 1
+                self._stepper.cancel_tasks(region.tasks())
 
     def __enter__(self) -> Self:
-        self.enter(running_task("a CancelScope"))
+        if self._stepper is not None:
+            raise RuntimeError("a CancelScope is for one use; make another one")
+        task = running_task("a CancelScope")
+        self._stepper = stepper = task.stepper
+        self._region.enter(task)
+        stepper.cancelled_regions += self._region.cancelled
+        self._set_timer(stepper)
         return self
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        kind: object,
         error: BaseException | None,
-        traceback: types.TracebackType | None,
+        traceback: object,
     ) -> bool:
-        rest = self.leave(error)
-        if rest is None:
-            return True
-        if rest is error:
-            return False
-        raise rest
+        rest = self._leave(error)
+        try:
+            if rest is None or rest is error:
+                return rest is None
+            raise rest
+        finally:
+            del rest, error  # an exception knows this frame: no cycle, no work for the collector
 
-    def _set_timer(self) -> None:
-        if self._task is None:
-            return
+    def _leave(self, error: BaseException | None) -> BaseException | None:
+        """What is left of ``error`` without what this scope's own cancellation raised."""
+        region, stepper = self._region, self._stepper
+        assert stepper is not None
+        region.leave()
         if self._timer is not None:
-            self._task.stepper.remove_deadline(self._timer)
+            stepper.deadlines.remove(self._timer)
+        if not region.cancelled:
+            return error
+        stepper.cancelled_regions -= 1
+        outer = None if region.shield else region.parent
+        if error is None or (outer is not None and outer.is_cancelled()):
+            return error  # the outer scope will catch all of it
+        rest = _without_cancelled(error)
+        self.cancelled_caught = rest is not error
+        return rest
+
+    def _set_timer(self, stepper: Stepper) -> None:
+        if self._timer is not None:
+            stepper.deadlines.remove(self._timer)
             self._timer = None
-        if self._deadline <= self._task.stepper.clock.now():
+        if self._deadline <= stepper.clock.now():
             self.cancel()
         elif self._deadline != math.inf:
-            self._timer = self._task.stepper.add_deadline(self._deadline, self.cancel)
+            self._timer = stepper.deadlines.add(round(self._deadline * 1e9), self.cancel)
 
 
 def _checked(deadline: float) -> float:
@@ -184,8 +126,7 @@ def _checked(deadline: float) -> float:
     return deadline
 
 
-def without_cancelled(error: BaseException) -> BaseException | None:
-    """What is left of an exception, or a group of them, when every Cancelled is taken out."""
+def _without_cancelled(error: BaseException) -> BaseException | None:
     if isinstance(error, Cancelled):
         return None
     if isinstance(error, BaseExceptionGroup):
@@ -195,8 +136,13 @@ def without_cancelled(error: BaseException) -> BaseException | None:
 
 
 def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
-    """A CancelScope that ends what is inside after some seconds, and goes on behind it."""
-    return move_on_at(_moment(seconds), shield=shield)
+    """A CancelScope that ends what is inside after some seconds, and continues behind it."""
+    if not seconds >= 0:
+        raise ValueError(f"seconds must be 0 or more, got {seconds}")
+    if seconds == math.inf:
+        return CancelScope(shield=shield)
+    now: float = running_task("move_on_after()").stepper.clock.now()
+    return CancelScope(deadline=now + seconds, shield=shield)
 
 
 def move_on_at(deadline: float, *, shield: bool = False) -> CancelScope:
@@ -213,9 +159,123 @@ def fail_after(seconds: float, *, shield: bool = False) -> Iterator[CancelScope]
         raise TooSlowError(f"what stood inside fail_after({seconds}) took longer")
 
 
-def _moment(seconds: float) -> float:
-    if not seconds >= 0:
-        raise ValueError(f"seconds must be 0 or more, got {seconds}")
-    if seconds == math.inf:
-        return math.inf
-    return running_task("move_on_after()").stepper.clock.now() + seconds
+class Nursery:
+    """Starts Tasks, and is left when the last of them has ended. From ``open_nursery()``."""
+
+    def __init__(self, children: _Children) -> None:
+        self.cancel_scope = children.scope
+        self._children = children
+
+    def start_soon(self, function: Callable[..., Any], *args: Any) -> None:
+        """Start ``function(*args)`` as a child, in this tick.
+
+        Raises RuntimeError once the nursery has been left.
+        """
+        if not callable(function):
+            raise TypeError(
+                f"start_soon takes the function and its arguments, got {type(function).__name__}: "
+                f"start_soon(f, x), not start_soon(f(x))"
+            )
+        self._children.start(functools.partial(function, *args))
+
+
+class _Children:
+    """The Tasks of one nursery; as a trap, the wait for the last of them."""
+
+    uncancellable = True  # the wait is: the children are cancelled, and then end it
+
+    def __init__(self, task: Task) -> None:
+        self.scope = CancelScope()
+        self.scope.__enter__()
+        self._stepper: Stepper = task.stepper
+        assert task.region is not None
+        self._region = task.region  # the scope's own
+        self._region.children = self
+        self._tasks: dict[int, Task] = {}
+        self._started = 0
+        self._errors: list[BaseException] = []
+        self._waiting: Task | None = None
+
+    def start(self, function: Callable[[], Any]) -> None:
+        if self._region.task is None:
+            raise RuntimeError("this nursery has been left; open another one")
+        [child] = self._stepper.start(self, self._region, [function])
+        child.index = self._started
+        self._tasks[self._started] = child
+        self._started += 1
+        self._stepper.wake()
+
+    def live_tasks(self) -> list[Task]:
+        return list(self._tasks.values())
+
+    def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
+        """Forget a child; one that fails cancels the others."""
+        del self._tasks[index]
+        if error is not None:
+            self.fail(error)
+        if self._waiting is not None and not self._tasks:
+            waiting, self._waiting = self._waiting, None
+            self._stepper.resume_now(waiting, None)
+
+    def fail(self, error: BaseException) -> None:
+        """Note an error, and cancel everything inside."""
+        self._errors.append(error)
+        self.scope.cancel()
+
+    def apply(self, stepper: Stepper, task: Task) -> None:
+        self._waiting = task
+
+    def abandon(self, stepper: Stepper, task: Task) -> bool:
+        return False
+
+    async def wait(self) -> BaseException | None:
+        """Wait for the last child; all that was raised inside, as a group."""
+        while self._tasks:
+            await trap(self)
+        if not self._errors:
+            return None
+        errors, self._errors = self._errors, []
+        return BaseExceptionGroup(f"a nursery ended with {len(errors)} exceptions", errors)
+
+    def close(self) -> None:
+        """The scheduler is being closed, so nothing can be waited for: end them all."""
+        for child in self.live_tasks():
+            child.close()
+        self._tasks.clear()
+
+
+class NurseryManager:
+    """``async with open_nursery() as nursery``."""
+
+    async def __aenter__(self) -> Nursery:
+        self._children = _Children(running_task("open_nursery()"))
+        return Nursery(self._children)
+
+    async def __aexit__(
+        self,
+        kind: object,
+        error: BaseException | None,
+        traceback: object,
+    ) -> bool:
+        children = self._children
+        if isinstance(error, GeneratorExit):
+            children.close()
+            return children.scope.__exit__(kind, error, traceback)
+        if error is not None:
+            children.fail(error)
+        failure = await children.wait()
+        try:
+            if children.scope.__exit__(type(failure), failure, None) or failure is None:
+                return True
+            raise failure
+        finally:
+            del failure, error, children, self._children  # no cycle here either
+
+
+def open_nursery() -> NurseryManager:
+    """A block whose children have ended when it is left, whatever happens in it.
+
+    The first failure, of a child or of the block itself, cancels the rest; all failures are
+    raised as one ExceptionGroup, also when there is only one, as trio does.
+    """
+    return NurseryManager()

@@ -1,26 +1,54 @@
-"""Waiting for other Tasks, and for many calls of one function. Knows no processes."""
+"""Waiting for several things at once: Tasks with gather, calls of one function with map."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from . import _traps
-from ._cancel import Cancelled, CancelScope
-from ._inline import run_nested
-from ._task import as_coroutine
+from corororo.abc import AsyncFunction
 
-if TYPE_CHECKING:
-    from corororo.abc import AsyncFunction
-
-    from ._stepper import Stepper
-    from ._task import Task
+from ._stepper import Cancelled, Stepper
+from ._task import Region, Task, as_coroutine
+from ._traps import run_nested, trap
 
 
-class GatherTrap:
-    """Start children, and resume the Task when the last of them has ended."""
+async def gather(*awaitables: Awaitable[Any]) -> list[Any]:
+    """Run coroutines and AsyncTasks as concurrent Tasks; their results in order.
+
+    Ends when all of them have ended: one that fails does not stop its neighbours, unlike in a
+    nursery. One failure is raised as it is, several as an ExceptionGroup. Cancelling the Task
+    that waits here cancels them all. Takes what ``Scheduler.schedule`` takes.
+    """
+    if not awaitables:
+        return []
+    request = _Gather(awaitables)
+    try:
+        values: list[Any] = await trap(request)
+    except GeneratorExit:
+        request.close()
+        raise
+    return values
+
+
+async def map_calls(function: AsyncFunction, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """The results of ``function`` for each tuple of arguments, in order."""
+    if not arguments:
+        return []
+    values: list[Any] = await trap(_Map(function, arguments))
+    return values
+
+
+def one_error(errors: Sequence[BaseException], what: str) -> BaseException:
+    """A single error as it is, several as a group."""
+    if len(errors) == 1:
+        return errors[0]
+    return BaseExceptionGroup(f"{len(errors)} Tasks of a {what} failed", errors)
+
+
+class _Gather:
+    """Starts children, and resumes the Task when the last of them has ended."""
 
     uncancellable = True  # the wait is: the children are cancelled, and then end it
 
@@ -29,24 +57,22 @@ class GatherTrap:
         self._values: list[Any] = [None] * len(awaitables)
         self._errors: list[tuple[int, BaseException]] = []
         self._remaining = len(awaitables)
-        self._scope = CancelScope()
+        self._region = Region()
         self._children: list[Task] = []
 
     def apply(self, stepper: Stepper, task: Task) -> None:
-        """Start them all in this pass, in order."""
         self._stepper = stepper
         self._task = task
-        self._scope.enter(task)
-        self._scope.children = self
+        self._region.enter(task)
+        self._region.children = self
         try:
-            self._children = stepper.start_children(self, self._scope, self._awaitables)
+            self._children = stepper.start(self, self._region, self._awaitables)
         except BaseException:
-            self._scope.leave(None)
+            self._region.leave()
             raise
         self._awaitables = ()
 
     def abandon(self, stepper: Stepper, task: Task) -> bool:
-        """The children are cancelled with the Task, and bring their Cancelled when they end."""
         return False
 
     def call_inline(self) -> list[Any]:
@@ -54,11 +80,9 @@ class GatherTrap:
         return [run_nested(as_coroutine(work)) for work in self._awaitables]
 
     def live_tasks(self) -> list[Task]:
-        """The children that have not ended."""
         return [child for child in self._children if child.join is self]
 
     def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
-        """Note one outcome; the last one resumes the Task."""
         if error is None:
             self._values[index] = value
         else:
@@ -67,17 +91,16 @@ class GatherTrap:
         if self._remaining == 0:
             self._finish()
 
-    def abort(self) -> None:
-        """The scheduler is being closed: nothing can be waited for, children end where they are."""
+    def close(self) -> None:
+        """The scheduler is being closed, so nothing can be waited for: end the children."""
         children = self.live_tasks()
-        if children:  # else it was never begun, or has ended and waits to say so
+        if children:  # else it was never applied, or has finished already
             for child in children:
                 child.close()
-            self._scope.leave(None)
+            self._region.leave()
 
     def _finish(self) -> None:
-        self._scope.leave(None)
-        self._scope.children = None
+        self._region.leave()
         self._children = []
         if not self._errors:
             self._stepper.resume_now(self._task, self._values)
@@ -90,7 +113,7 @@ class GatherTrap:
         self._stepper.resume_with_error(self._task, one_error(errors, "gather"))
 
 
-class MapTrap:
+class _Map:
     """Many calls of one function for one Task: it is resumed once, with all values in order."""
 
     def __init__(self, function: AsyncFunction, arguments: Sequence[tuple[Any, ...]]) -> None:
@@ -102,15 +125,14 @@ class MapTrap:
         self._task: Task | None = None
 
     def apply(self, stepper: Stepper, task: Task) -> None:
-        """Send them all at once."""
         self._task = task
-        stepper.send_calls(self._function, self, self._arguments)
+        stepper.calls.send(self._function, self, self._arguments)
         self._arguments = ()
 
     def abandon(self, stepper: Stepper, task: Task) -> bool:
-        """What has not come back by now will find nobody."""
+        """The calls that are still out have become unwanted."""
         self._task = None
-        stepper.forget_calls(self._remaining)
+        stepper.calls.unwanted += self._remaining
         return True
 
     def call_inline(self) -> list[Any]:
@@ -124,9 +146,9 @@ class MapTrap:
         values: Sequence[Any],
         failures: dict[int, BaseException] | None,
     ) -> None:
-        """Note the outcome of some calls; the last ones resume the Task."""
+        """Keep the outcome of some calls; the last ones resume the Task."""
         if self._task is None:
-            stepper.drop_replies(len(values))
+            stepper.calls.drop(len(values))
             return
         self._values[start : start + len(values)] = values
         self._remaining -= len(values)
@@ -137,7 +159,7 @@ class MapTrap:
         if self._failures:  # as the builtin map: the first in order is raised
             stepper.resume_with_error(self._task, self._failures[min(self._failures)])
         else:
-            stepper.lend(self._function, self._values)
+            stepper.calls.transfer.lend(self._function, self._values)
             stepper.resume_now(self._task, self._values)
 
 
@@ -152,7 +174,7 @@ class UnorderedMap:
     def __init__(self, function: AsyncFunction, arguments: Iterator[tuple[Any, ...]]) -> None:
         self._function = function
         self._arguments = arguments
-        self._out = 0  # calls sent and not yet back
+        self._out = 0  # calls sent and not yet back; wanted while a Task waits
         self._ended = False
         self._outcomes: deque[tuple[Any, BaseException | None]] = deque()
         self._task: Task | None = None
@@ -163,14 +185,14 @@ class UnorderedMap:
 
     async def __anext__(self) -> Any:
         if not self._outcomes and not self._ended:
-            await _traps.trap(self)
+            await trap(self)
         if not self._outcomes:
             raise StopAsyncIteration
         value, error = self._outcomes.popleft()
         if error is not None:
             raise error
         if self._stepper is not None:
-            self._stepper.lend(self._function, [value])
+            self._stepper.calls.transfer.lend(self._function, [value])
         return value
 
     def apply(self, stepper: Stepper, task: Task) -> None:
@@ -183,15 +205,14 @@ class UnorderedMap:
             self._ended = not self._out and not self._outcomes
             stepper.resume_now(task, None)
             return
-        stepper.forget_calls(-self._out)
+        stepper.calls.unwanted -= self._out
         self._task = task
 
     def abandon(self, stepper: Stepper, task: Task) -> bool:
         """The iteration ends here: what comes later is dropped."""
         self._task = None
         self._ended = True
-        self._outcomes.clear()
-        stepper.forget_calls(self._out)
+        stepper.calls.unwanted += self._out
         return True
 
     def call_inline(self) -> None:
@@ -215,58 +236,25 @@ class UnorderedMap:
         """Keep what has come, and resume the Task if it waits."""
         self._out -= len(values)
         if self._ended:
-            stepper.drop_replies(len(values))
+            stepper.calls.drop(len(values))
             return
         failures = failures or {}
         self._outcomes.extend((value, failures.get(i)) for i, value in enumerate(values))
         if self._task is None:
-            stepper.forget_calls(-len(values))
+            stepper.calls.unwanted -= len(values)
         else:
             task, self._task = self._task, None
-            stepper.forget_calls(self._out)
+            stepper.calls.unwanted += self._out
             stepper.resume_now(task, None)
 
     def _send_more(self, stepper: Stepper) -> None:
-        """Send calls that nobody waits for, so far."""
         arguments: list[tuple[Any, ...]] = []
         try:
-            arguments.extend(islice(self._arguments, stepper.max_pending - self._out))
-        except Exception as error:  # of whoever makes the arguments: it is raised in its turn
+            room = stepper.calls.transfer.max_pending - self._out
+            arguments.extend(islice(self._arguments, room))
+        except Exception as error:  # of the iterable of arguments: raised in its turn
             self._outcomes.append((None, error))
         if arguments:
-            stepper.send_calls(self._function, self, arguments)
+            stepper.calls.send(self._function, self, arguments)
             self._out += len(arguments)
-            stepper.forget_calls(len(arguments))
-
-
-async def gather(*awaitables: Awaitable[Any]) -> list[Any]:
-    """Run coroutines and AsyncTasks as concurrent Tasks; their results in order.
-
-    Ends when all of them have ended: one that fails does not stop its neighbours, unlike in a
-    nursery. One failure is raised as it is, several as an ExceptionGroup. Cancelling the Task
-    that waits here cancels them all. Takes what ``Scheduler.schedule`` takes.
-    """
-    if not awaitables:
-        return []
-    trap = GatherTrap(awaitables)
-    try:
-        values: list[Any] = await _traps.trap(trap)
-    except GeneratorExit:
-        trap.abort()
-        raise
-    return values
-
-
-async def map_calls(function: AsyncFunction, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """The results of ``function`` for each tuple of arguments, in order."""
-    if not arguments:
-        return []
-    values: list[Any] = await _traps.trap(MapTrap(function, arguments))
-    return values
-
-
-def one_error(errors: Sequence[BaseException], what: str) -> BaseException:
-    """A single error as it is, several as a group."""
-    if len(errors) == 1:
-        return errors[0]
-    return BaseExceptionGroup(f"{len(errors)} Tasks of a {what} failed", errors)
+            stepper.calls.unwanted += len(arguments)

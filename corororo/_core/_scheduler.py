@@ -1,47 +1,35 @@
-"""The Scheduler: runs Tasks in bounded passes. Knows coroutines and no processes.
-
-A pass takes what is runnable when it begins, and everything that this sets going: children, and
-Tasks whose AsyncTasks come back. What gives way with ``checkpoint()``, or is scheduled meanwhile,
-waits for the next pass, so a pass ends.
-"""
+"""The Scheduler: what programs use to start Tasks, to run them in ticks, and to look at them."""
 
 from __future__ import annotations
 
 import math
 import types
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
-from functools import cache
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from typing import Any, Self, cast
 
 from corororo._clock import SystemClock
-from corororo.abc import Clock, Instrument, Transfer, TransferSource, WorkerUse
+from corororo._exceptions import PoolClosed
+from corororo._garbage import SlackCollector
+from corororo.abc import Clock, Instrument, TransferSource
 
-from ._garbage import SlackCollector
-from ._inline import Inline
-from ._instruments import Instruments
-from ._intervals import Delayed, Interval, Missed
+from ._calls import Inline
 from ._join import one_error
-from ._pass import Bound, Late
-from ._passes import Passes
-from ._report import SchedulerStatistics, TickReport
-from ._stepper import do_nothing
-from ._task import Join, as_coroutine
-from ._task_stacks import format_stacks
-from ._timers import CancellationToken, Timer
-
-if TYPE_CHECKING:
-    from ._trio_driver import TrioDriver
+from ._stepper import Stepper
+from ._task import as_coroutine, format_stacks
+from ._tick import Bound, Late, Passes, SchedulerStatistics, TickReport
+from ._timers import CancellationToken, Interval, Missed, Timer
+from ._traps import CURRENT_SCHEDULER, trap
 
 SHORTEST_PERIOD_S = 1e-6
 
 
-class Scheduler(Passes):
+class Scheduler:
     """Runs coroutines as Tasks on this thread, and their AsyncTasks wherever ``pool`` takes them.
 
     Without a pool, AsyncTasks run inline. ``clock`` is for tests; ``garbage`` is a SlackCollector
-    whose pauses are to be told apart in the reports; ``instruments`` are told what goes on. Use
-    it as a context manager, or ``close`` it.
+    whose pauses the reports count apart; ``instruments`` are called at every step. Use it as a
+    context manager, or ``close`` it.
     """
 
     def __init__(
@@ -52,9 +40,18 @@ class Scheduler(Passes):
         garbage: SlackCollector | None = None,
         instruments: Iterable[Instrument] = (),
     ) -> None:
-        transfer = Inline() if pool is None else pool.open_transfer()
-        super().__init__(transfer, clock or SystemClock(), Instruments(instruments), garbage)
-        self._later: dict[Delayed | Interval, None] = {}  # what timers will start
+        self._clock = clock or SystemClock()
+        self._transfer = Inline() if pool is None else pool.open_transfer()
+        self._stepper = Stepper(self, self._transfer, self._clock, instruments)
+        self._idle_tasks = self._stepper.idle_tasks
+        self._passes = Passes(self._stepper, garbage)
+        self._delayed: dict[Timer, Any] = {}  # the coroutines that timers will start
+        self._closed = False
+
+    @property
+    def clock(self) -> Clock:
+        """The source of time of its timers and reports."""
+        return self._clock
 
     # -- starting Tasks
 
@@ -64,24 +61,24 @@ class Scheduler(Passes):
         Takes a coroutine, an AsyncTask, a callable that gives either, or a plain callable. What
         it raises is raised from that tick, after the other Tasks of the tick have run.
         """
+        stepper = self._stepper
         if work.__class__ is types.CoroutineType and self._idle_tasks and not self._closed:
             # The usual case, in one place: a third of what starting a Task cost otherwise.
             task = self._idle_tasks.pop()
-            task.join = self._roots
+            task.join = stepper
             task.parked = None
-            self._run_queue.append((task.send, work, task))
+            stepper.run_queue.append((task.send, work, task))
             return
-        with _discarding(work):
-            self._must_be_open()
-            self._run_queue.append(self._started(as_coroutine(work), self._roots, 0))
+        self._must_be_open()
+        stepper.schedule(stepper, work)
 
     def schedule_interval(
         self, period: float, factory: Callable[[], Any], *, missed: Missed = "burst"
     ) -> CancellationToken:
         """Start ``factory()`` at the next tick and then every ``period`` seconds.
 
-        It never runs twice at once: a run that suspends over several ticks puts the next off.
-        ``missed`` says what becomes of runs that were due meanwhile: "burst" catches up one after
+        It never runs twice at once: a run that suspends over several ticks delays the next.
+        ``missed`` says what happens to runs that were due meanwhile: "burst" catches up one after
         another, "delay" counts from the start of the last run, "skip" waits for the next multiple
         of the period (the names are tokio's). What a run raises is raised from its tick, and the
         interval goes on.
@@ -91,24 +88,42 @@ class Scheduler(Passes):
             raise ValueError(f"period must be {SHORTEST_PERIOD_S} seconds or more, got {period}")
         if missed not in ("burst", "delay", "skip"):
             raise ValueError(f'missed must be "burst", "delay" or "skip", got {missed!r}')
-        with _discarding(factory):
-            _check_factory(factory)
-        return self._keep(Interval(self, round(period * 1e9), factory, missed))
+        if not callable(factory):
+            raise TypeError(
+                f"an interval needs a callable that gives a new coroutine for each run, got "
+                f"{type(factory).__name__}: schedule_interval(0.4, zone_tick), not zone_tick()"
+            )
+        stepper = self._stepper
+        period_ns = round(period * 1e9)
+        return Interval(
+            stepper.timers, self._clock, stepper.start_root, period_ns, factory, missed
+        ).token
 
     def schedule_delayed(self, delay: float, work: Any) -> CancellationToken:
         """Start ``work`` in the first tick that begins ``delay`` seconds from now, or later."""
         if not 0 <= delay < math.inf:
-            with _discarding(work):
-                raise ValueError(f"delay must be a finite number of seconds from 0, got {delay}")
-        return self.schedule_at(self.clock.now() + delay, work)
+            raise ValueError(f"delay must be a finite number of seconds from 0, got {delay}")
+        return self.schedule_at(self._clock.now() + delay, work)
 
     def schedule_at(self, moment: float, work: Any) -> CancellationToken:
         """Start ``work`` in the first tick that begins at a moment of the clock, or later."""
-        with _discarding(work):
-            self._must_be_open()
-            if not math.isfinite(moment):
-                raise ValueError(f"moment must be a time of the scheduler's clock, got {moment}")
-        return self._keep(Delayed(self, round(moment * 1e9), work))
+        self._must_be_open()
+        if not math.isfinite(moment):
+            raise ValueError(f"moment must be a time of the scheduler's clock, got {moment}")
+
+        def start() -> None:
+            token.expire()
+            self._stepper.start_root(self._delayed.pop(timer))
+
+        def cancel() -> None:
+            self._stepper.timers.remove(timer)
+            self._delayed.pop(timer).close()  # else Python warns that it was never awaited
+
+        coroutine = as_coroutine(work)
+        timer = self._stepper.timers.add(round(moment * 1e9), start)
+        self._delayed[timer] = coroutine
+        token = CancellationToken(cancel)
+        return token
 
     # -- running them
 
@@ -118,23 +133,22 @@ class Scheduler(Passes):
         ``deadline`` is in seconds from now. AsyncTasks that are not back by then are waited for
         (``late="wait"``) or resume in a later tick (``late="carry"``).
         """
-        self._drive(Bound(deadline, late, _never))
-        return self._raise_failures()
+        self._must_be_outside()
+        self._passes.drive(Bound(deadline, late))
+        return self._report_or_raise()
 
     async def run_tick(self, deadline: float | None = None, late: Late = "wait") -> TickReport:
         """``tick`` under trio: other trio tasks go on while this one waits for workers.
 
         Here a Task may ``await corororo.run_in_trio(async_function, *args)``. It is a checkpoint.
         """
+        # Importing trio takes longer than all of ours; each program and worker would pay for it.
+        from ._trio_driver import TrioDriver
+
         self._must_be_outside()
-        self._trio_drives = True
-        try:
-            with closing(self._passes(Bound(deadline, late, _never))) as passes:
-                await _trio_driver()(self, self._transfer, self._for_trio).drive(passes)
-        finally:
-            self._trio_drives = False
-            self.wake = do_nothing
-        return self._raise_failures()
+        with closing(self._passes.run(Bound(deadline, late))) as waits:
+            await TrioDriver(self._stepper).drive(waits)
+        return self._report_or_raise()
 
     def run(self, work: Any) -> Any:
         """Run one Task to its end, and others meanwhile; returns what it returns or raises.
@@ -142,21 +156,14 @@ class Scheduler(Passes):
         Timers run as they come due. Raises RuntimeError when the Task waits for something that
         nothing here can bring about.
         """
-        with _discarding(work):
-            self._must_be_outside()
+        self._must_be_outside()
         main = _Main()
-        self._run_queue.append(self._started(as_coroutine(work), main, 0))
+        self._stepper.schedule(main, work)
         while not main.done:
-            self._wait_for_something()
-            # Who can go on does not wait for what others have in flight.
-            bound = Bound(None, "wait", lambda: main.done or self._has_more_to_do())
-            bound.heeds_timers = True
-            self._drive(bound)
-        failures = self._roots.take()
-        if main.error is not None:
-            raise one_error([main.error, *failures], "run")
-        if failures:
-            raise one_error(failures, "run")
+            self._wait_for_a_timer()
+            # A Task that can go on does not wait for what others have in flight.
+            self._passes.drive(Bound(ended=lambda: main.done or self._has_more_to_do()))
+        self._raise_failures("run", *main.errors)
         return main.value
 
     def run_expired_tasks(self) -> float:
@@ -164,32 +171,17 @@ class Scheduler(Passes):
 
         The name is Coro-Roro's, whose loop does the same. Timers that come due meanwhile run too.
         """
-        began = self.clock.now()
+        began = self._clock.now()
         self.tick()
-        while self._run_queue or self._wanted():
+        while self._stepper.run_queue or self._passes.waits_for_replies():
             self.tick()
-        return self.clock.now() - began
+        return self._clock.now() - began
 
     # -- looking at it
 
     def statistics(self) -> SchedulerStatistics:
         """A frozen snapshot of the figures so far."""
-        self._count_started()
-        count = self._count
-        return SchedulerStatistics(
-            ticks=count.ticks,
-            tasks_started=count.started,
-            tasks_finished=count.finished,
-            tasks_runnable=len(self._run_queue),
-            timers=len(self._timers),
-            async_tasks_sent=count.sent,
-            async_tasks_taken=count.taken,
-            async_tasks_failed=count.failed,
-            async_tasks_dropped=count.dropped,
-            async_tasks_in_flight=self._transfer.in_flight,
-            async_tasks_retried=self._transfer.calls_retried,
-            batches=self._transfer.batches_sent,
-        )
+        return self._passes.statistics()
 
     def format_stacks(self) -> str:
         """Where each Task stands that has begun and not ended, as text; "" where there is none.
@@ -198,21 +190,7 @@ class Scheduler(Passes):
         source for each coroutine, the innermost last. For a tick that does not come to its end:
         the last line is what is awaited. Takes some 10 us a Task.
         """
-        return format_stacks(task.awaited for task in self._all_tasks if task.awaited is not None)
-
-    def worker_use(self) -> list[WorkerUse]:
-        """What each worker has done for this scheduler so far; empty where calls run inline."""
-        return self._transfer.worker_use()
-
-    @property
-    def last_report(self) -> TickReport | None:
-        """The report of the latest pass, also where the tick raised; None before the first."""
-        return self._last_report
-
-    @property
-    def transfer(self) -> Transfer:
-        """The transfer in use, for its own statistics."""
-        return self._transfer
+        return format_stacks(self._stepper.all_tasks)
 
     # -- ending it
 
@@ -223,18 +201,17 @@ class Scheduler(Passes):
         """
         if self._closed:
             return
-        if self._in_pass:
+        if self._stepper.in_pass:
             raise RuntimeError(
                 "a Task cannot close the scheduler that runs it; let it end, and close it outside"
             )
         self._closed = True
         errors: list[BaseException] = []
-        for later in list(self._later):
-            later.close()
-        for _, work, _ in (*self._run_queue, *self._pass_queue):
+        # What never began is closed as well: else Python warns that it was never awaited.
+        for work in (*self._delayed.values(), *(work for _, work, _ in self._stepper.run_queue)):
             if isinstance(work, types.CoroutineType | types.GeneratorType):
-                work.close()  # never begun: without this Python warns that nobody awaited it
-        for task in self._all_tasks:
+                work.close()
+        for task in self._stepper.all_tasks:
             try:
                 task.close()
             except BaseException as error:
@@ -246,42 +223,49 @@ class Scheduler(Passes):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    # -- what timers call
+    def _report_or_raise(self) -> TickReport:
+        self._raise_failures("tick")
+        assert self._passes.last_report is not None
+        return self._passes.last_report
 
-    def add_timer_ns(self, due_ns: int, action: Callable[[], None]) -> Timer:
-        """``add_timer`` for those who reckon in nanoseconds."""
-        return self._timers.add(due_ns, action)
+    def _raise_failures(self, what: str, *first: BaseException) -> None:
+        errors = [*first, *self._stepper.failures]
+        self._stepper.failures.clear()
+        if errors:
+            raise one_error(errors, what)
 
-    def start_root(self, coroutine: Any, join: Join | None = None) -> None:
-        """Start a Task that nobody awaits, in this pass."""
-        self._queue().append(self._started(coroutine, join or self._roots, 0))
+    def _has_more_to_do(self) -> bool:
+        """Whether the next pass would find a runnable Task, or a timer that is due."""
+        due_ns = self._stepper.timers.next_due_ns()
+        return bool(self._stepper.run_queue) or (
+            due_ns is not None and due_ns <= self._clock.now_ns()
+        )
 
-    def root_failed(self, error: BaseException) -> None:
-        """Have an error raised from the tick that goes on."""
-        self._roots.child_done(0, None, error)
+    def _wait_for_a_timer(self) -> None:
+        """Let time pass where nothing else can resume a Task."""
+        if self._stepper.run_queue or self._passes.waits_for_replies():
+            return
+        due_ns = self._passes.next_timer_ns()
+        if due_ns is None:
+            raise RuntimeError("the Task is parked, and nothing is left that could resume it")
+        self._clock.wait(max(0, due_ns - self._clock.now_ns()) / 1e9)
 
-    def forget_later(self, later: Delayed | Interval) -> None:
-        """No timer will start it any more."""
-        self._later.pop(later, None)
+    def _must_be_outside(self) -> None:
+        self._must_be_open()
+        if self._stepper.in_pass:
+            raise RuntimeError("a Task cannot tick the scheduler that runs it; await instead")
+        if self._stepper.broken:
+            raise RuntimeError(
+                "the scheduler cannot be used after an interrupted tick; close it, and make "
+                "another one"
+            )
 
-    def _keep(self, later: Delayed | Interval) -> CancellationToken:
-        self._later[later] = None
-        return later.token
-
-    def _raise_failures(self) -> TickReport:
-        failures = self._roots.take()
-        if failures:
-            raise one_error(failures, "tick")
-        assert self._last_report is not None
-        return self._last_report
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise PoolClosed("this Scheduler is closed; make another one")
 
 
 class _Main:
@@ -290,41 +274,16 @@ class _Main:
     def __init__(self) -> None:
         self.done = False
         self.value: Any = None
-        self.error: BaseException | None = None
+        self.errors: list[BaseException] = []
 
     def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
-        self.done, self.value, self.error = True, value, error
+        self.done, self.value = True, value
+        self.errors += [] if error is None else [error]
 
 
-def _check_factory(factory: object) -> None:
-    if not callable(factory):
-        raise TypeError(
-            f"an interval needs a callable that gives a new coroutine for each run, got "
-            f"{type(factory).__name__}: schedule_interval(0.4, zone_tick), not zone_tick()"
-        )
+async def current_scheduler() -> Scheduler:
+    """The Scheduler that drives this Task, whatever the depth of the await.
 
-
-@contextmanager
-def _discarding(work: Any) -> Iterator[None]:
-    """Close a coroutine that is refused here: nobody will await it, and Python would say so."""
-    try:
-        yield
-    except BaseException:
-        if isinstance(work, types.CoroutineType | types.GeneratorType):
-            work.close()
-        raise
-
-
-def _never() -> bool:
-    return False
-
-
-@cache
-def _trio_driver() -> type[TrioDriver]:
-    """Imported only where trio runs already: that takes longer than the import of all of ours.
-
-    Each program, fork server and worker would pay for it.
+    It answers this itself: no global, thread-local or context variable is involved.
     """
-    from ._trio_driver import TrioDriver
-
-    return TrioDriver
+    return cast("Scheduler", await trap(CURRENT_SCHEDULER))

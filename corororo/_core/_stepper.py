@@ -1,67 +1,179 @@
-"""The Stepper: advances Tasks, groups their calls, resumes and interrupts them.
-
-The lower half of a Scheduler. Knows when a Task may go on, and nothing of ticks or deadlines.
-"""
+"""The Stepper drives Tasks: it starts, steps, resumes and cancels them."""
 
 from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from corororo.abc import AsyncFunction, Clock, Completion, Transfer
+from corororo.abc import Clock, Completion, Instrument, Transfer
 
-from ._cancel import Cancelled, CancelScope
-from ._instruments import Instruments
-from ._pass import Counters
-from ._task import DROPPED, IDLE, Join, Task, as_coroutine
-from ._timers import Timer, Timers
-from ._traps import explain_foreign_error, foreign_trap_error, withdraw_from_trio
-from ._waiting import Roots, Ticket
+from ._calls import Calls, Ticket
+from ._task import (
+    DROPPED,
+    IDLE,
+    Join,
+    Region,
+    Task,
+    as_coroutine,
+    explain_foreign_error,
+    foreign_trap_error,
+    withdraw_from_trio,
+)
+from ._timers import Timers
 
-if TYPE_CHECKING:
-    from ._traps import TrioRequest
+Advance = tuple[Callable[[Any], Any], Any, Task]  # send or throw, what to give it, whose it is
 
-Advance = tuple[Callable[[Any], Any], Any, Task]
-
-# A Task that goes on asking, inside a cancelled scope, is refused this often in one pass.
-REFUSALS_IN_A_PASS = 10_000
+# A Task that catches Cancelled and waits again is cancelled this often in one pass.
+CANCELS_IN_A_PASS = 10_000
 _send_of = attrgetter("send")
 
 
+class Cancelled(BaseException):
+    """Raised where a Task waits inside a CancelScope that was cancelled.
+
+    Let it pass: the scope that it belongs to catches it. Derives from BaseException, so that
+    ``except Exception`` does not stop it, as trio's.
+    """
+
+
+class Trap(Protocol):
+    """A request to the Stepper other than an AsyncTask call.
+
+    One that has a true attribute ``uncancellable`` is applied inside a cancelled region, too.
+    """
+
+    def apply(self, stepper: Stepper, task: Task) -> None:
+        """Do what is asked; the Task stays parked until something resumes it."""
+        ...
+
+    def abandon(self, stepper: Stepper, task: Task) -> bool:
+        """The Task is cancelled: forget it and answer True, or False if it has to wait on."""
+        ...
+
+
+class Instruments:
+    """Calls the hooks of all instruments; a hook that none of them overrides costs nothing."""
+
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
+        installed = list(instruments)
+        self.before_tick = _all_hooks(installed, "before_tick")
+        self.after_tick = _all_hooks(installed, "after_tick")
+        self.before_task_step = _all_hooks(installed, "before_task_step")
+        self.after_task_step = _all_hooks(installed, "after_task_step")
+        self.async_task_sent = _all_hooks(installed, "async_task_sent")
+        self.async_task_done = _all_hooks(installed, "async_task_done")
+        steps = (self.before_task_step, self.after_task_step)
+        self.watch_steps = steps != (do_nothing, do_nothing)
+
+
+def _all_hooks(installed: list[Instrument], name: str) -> Callable[..., None]:
+    hooks = [
+        getattr(instrument, name)
+        for instrument in installed
+        if getattr(type(instrument), name, None) is not getattr(Instrument, name)
+    ]
+
+    def call_all(*args: Any) -> None:
+        for hook in hooks:
+            hook(*args)
+
+    return call_all if hooks else do_nothing
+
+
+def do_nothing(*args: Any) -> None:
+    """Stand in where no instrument listens and no wait has to be ended."""
+
+
 class Stepper:
-    """Runs Tasks one step at a time."""
+    """Runs the Tasks of one Scheduler, one step at a time."""
 
-    def __init__(self, transfer: Transfer, clock: Clock, instruments: Instruments) -> None:
+    def __init__(
+        self,
+        scheduler: object,
+        transfer: Transfer,
+        clock: Clock,
+        instruments: Iterable[Instrument],
+    ) -> None:
+        self.scheduler = scheduler  # what current_scheduler() answers
         self.clock = clock
-        self._transfer = transfer
-        self._instruments = instruments
-        self._run_queue: list[Advance] = []  # for the next pass
-        self._pass_queue: list[Advance] = []  # for the pass that goes on
-        self._calls: dict[AsyncFunction, tuple[list[Task], list[Any]]] = {}  # not sent yet
-        self._tickets: set[Ticket] = set()
-        self._unwanted = 0  # calls in flight that nobody waits for any more
-        self._all_tasks: list[Task] = []
-        self._idle_tasks: list[Task] = []
-        self._timers = Timers()
-        self._deadlines = Timers()
-        self._cancelled_scopes = 0  # entered and not yet left
-        self._refusals = 0  # in this pass
-        self._for_trio: dict[TrioRequest, bool] = {}  # and whether it has begun
-        self._trio_drives = False
-        self._roots = Roots()
-        self._in_pass = False
-        self._broken = False  # interrupted where a Task was lost
-        self.wake = do_nothing  # ends the wait of whoever drives the pass
-        self._count = Counters()
-        if instruments.steps:
-            self._step = self._step_watched  # type: ignore[method-assign]
+        self.instruments = Instruments(instruments)
+        self.calls = Calls(transfer, self.instruments.async_task_sent)
+        self.timers = Timers()  # run when a pass begins
+        self.deadlines = Timers()  # run while a pass waits, too
+        self.run_queue: list[Advance] = []  # for the next pass
+        self.pass_queue: list[Advance] = []  # for the pass that goes on
+        self.in_pass = False
+        self.broken = False  # interrupted in a step, whose Task is lost
+        self.all_tasks: list[Task] = []
+        self.idle_tasks: list[Task] = []
+        self.failures: list[BaseException] = []  # of Tasks that no other Task awaits
+        self.cancelled_regions = 0  # entered and not yet left
+        self._cancels = 0  # in this pass
+        self.trio_requests: dict[Any, bool] = {}  # TrioRequest, and whether it has begun
+        self.trio_drives = False
+        self.wake: Callable[[], None] = do_nothing  # ends the wait of a pass that trio drives
+        self.steps = self.finished = 0
+        if self.instruments.watch_steps:
+            self.step = self._step_watched  # type: ignore[method-assign]
 
-    # -- what traps and scopes call
+    # -- a pass
+
+    def begin_pass(self) -> None:
+        """Queue for this pass what is runnable."""
+        self.in_pass = True
+        self._cancels = 0
+        self.pass_queue, self.run_queue = self.run_queue, []
+
+    def end_pass(self) -> None:
+        """Leave to the next pass what is still in the queue, as where a wait was broken off."""
+        self.run_queue[:0] = self.pass_queue
+        self.pass_queue = []
+        self.in_pass = False
+
+    # -- starting and resuming
+
+    def start(self, join: Join, region: Region | None, works: Sequence[Any]) -> list[Task]:
+        """Start Tasks in this pass; each reports its end to ``join`` under its place."""
+        coroutines = [
+            work if work.__class__ is types.CoroutineType else as_coroutine(work) for work in works
+        ]
+        tasks = [self.new_task(join, index, region) for index in range(len(coroutines))]
+        queue = self._queue()
+        queue += [(task.send, work, task) for task, work in zip(tasks, coroutines, strict=True)]
+        return tasks
+
+    def start_root(self, work: Any) -> None:
+        """Start a Task that no other Task awaits."""
+        self.start(self, None, [work])
+
+    def schedule(self, join: Join, work: Any) -> None:
+        """Start a Task in the next pass."""
+        coroutine = as_coroutine(work)
+        task = self.new_task(join, 0, None)
+        self.run_queue.append((task.send, coroutine, task))
+
+    def new_task(self, join: Join, index: int, region: Region | None) -> Task:
+        """A Task without a coroutine; one that has ended is used again."""
+        if self.idle_tasks:
+            task = self.idle_tasks.pop()
+            task.parked = None
+        else:
+            task = Task(self)
+            self.all_tasks.append(task)
+        task.join = join
+        task.index = index
+        task.region = region
+        return task
+
+    def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
+        """Keep the error of a Task that no other Task awaits."""
+        if error is not None:
+            self.failures.append(error)
 
     def resume_now(self, task: Task, value: Any) -> None:
-        """Go on with a parked Task in this pass, or in the next one where none goes on."""
+        """Resume a parked Task in this pass, or in the next one between two passes."""
         task.parked = None
         self._queue().append((task.send, value, task))
 
@@ -71,133 +183,30 @@ class Stepper:
         self._queue().append((task.throw, error, task))
 
     def resume_next_tick(self, task: Task) -> None:
-        """Go on with a Task in the next pass."""
-        self._run_queue.append((task.send, None, task))
+        """Resume a Task in the next pass."""
+        self.run_queue.append((task.send, None, task))
 
     def take_back(self, task: Task) -> bool:
         """Undo ``resume_next_tick``; False where the Task does not wait for the next pass."""
-        for i, (_, _, waiting) in enumerate(self._run_queue):
+        for i, (_, _, waiting) in enumerate(self.run_queue):
             if waiting is task:
-                del self._run_queue[i]
+                del self.run_queue[i]
                 return True
         return False
 
-    def start_children(self, join: Join, scope: CancelScope, works: Sequence[Any]) -> list[Task]:
-        """Start Tasks in this pass; each reports its end to ``join`` under its place."""
-        coroutines: list[Any] = []
-        try:
-            coroutines.extend(
-                work if work.__class__ is types.CoroutineType else as_coroutine(work)
-                for work in works
-            )
-        except TypeError:
-            for coroutine in coroutines:
-                coroutine.close()
-            raise
-        # As start_child() for each; a gather of hundreds is the usual tick.
-        tasks = [self._take_task() for _ in coroutines]
-        add = self._queue().append
-        for index, (task, coroutine) in enumerate(zip(tasks, coroutines, strict=True)):
-            task.join = join
-            task.index = index
-            task.scope = scope
-            add((task.send, coroutine, task))
-        return tasks
-
-    def start_child(self, join: Join, index: int, scope: CancelScope, coroutine: Any) -> Task:
-        """Start a Task inside a scope."""
-        advance = self._started(coroutine, join, index)
-        advance[2].scope = scope
-        self._queue().append(advance)
-        return advance[2]
-
-    def send_calls(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
-        """Hand calls to the transfer now."""
-        self._count.sent += len(arguments)
-        self._transfer.send_nowait(function, ticket, arguments)
-        self._instruments.async_task_sent(function.name, len(arguments))
-
-    @property
-    def max_pending(self) -> int:
-        """Calls that may be in flight at most, unless a Task asks for more at once."""
-        return self._transfer.max_pending
-
-    def lend(self, function: AsyncFunction, values: Sequence[Any]) -> None:
-        """Results come to a Task now, that arrived now or earlier."""
-        self._transfer.lend(function, values)
-
-    def forget_calls(self, calls: int) -> None:
-        """Nobody waits for these any more, though they are still in flight."""
-        self._unwanted += calls
-
-    def drop_replies(self, calls: int) -> None:
-        """Replies have come that nobody waited for."""
-        self._unwanted -= calls
-        self._count.dropped += calls
-
-    def add_timer(self, deadline: float, action: Callable[[], None]) -> Timer:
-        """Have something done at the start of the first pass after a moment."""
-        return self._timers.add(round(deadline * 1e9), action)
-
-    def remove_timer(self, timer: Timer) -> None:
-        """Give it up."""
-        self._timers.remove(timer)
-
-    def add_deadline(self, deadline: float, action: Callable[[], None]) -> Timer:
-        """The same, but noticed while a pass waits as well."""
-        return self._deadlines.add(round(deadline * 1e9), action)
-
-    def remove_deadline(self, timer: Timer) -> None:
-        """Give it up."""
-        self._deadlines.remove(timer)
-
-    def scope_cancelled(self) -> None:
-        """One more scope that is entered and cancelled."""
-        self._cancelled_scopes += 1
-
-    def cancelled_scope_left(self) -> None:
-        """One less."""
-        self._cancelled_scopes -= 1
-
-    def interrupt_all(self, tasks: Iterable[Task]) -> None:
-        """Raise Cancelled in those that are parked inside a cancelled scope.
-
-        Who is about to run goes on until it comes to wait.
-        """
-        waiting: dict[Task, None] = {}
-        for task in tasks:
-            if not _is_cancelled(task):
-                continue
-            if task.parked is not None and task.parked.abandon(self, task):
-                self._cancel(task)
-            else:
-                waiting[task] = None
-        for task in self._take_calls_back(waiting):
-            self._cancel(task)
-        self.wake()
-
-    def ask_trio(self, request: TrioRequest) -> None:
-        """Have a trio function run by whoever drives this tick."""
-        if not self._trio_drives:
-            raise RuntimeError(
-                "run_in_trio() needs a tick that trio drives: `await scheduler.run_tick()`"
-            )
-        self._for_trio[request] = False
-
-    def withdraw_from_trio(self, request: TrioRequest) -> None:
-        """It has been answered, or the Task that asked does not wait any more."""
-        self._for_trio.pop(request, None)
+    def _queue(self) -> list[Advance]:
+        return self.pass_queue if self.in_pass else self.run_queue
 
     # -- stepping
 
-    def _step(self, advances: Iterable[tuple[Callable[[Any], Any], Any, Task]]) -> None:
+    def step(self, advances: Iterable[Advance]) -> None:
+        """Advance Tasks to their next trap; their calls are grouped, and not sent yet."""
         # The hot loop. Grouping calls by the function seen last saves a dict lookup a call.
-        # Tasks that nobody awaits and that end well are put away on the spot, without a call.
+        # Tasks that nothing awaits and that end well are put away on the spot, without a call.
         current: Any = None
         add_task: Any = None
         add_arguments: Any = None
-        add_idle = self._idle_tasks.append
-        roots = self._roots
+        add_idle = self.idle_tasks.append
         finished = 0
         try:
             for advance, value, task in advances:
@@ -206,179 +215,113 @@ class Stepper:
                     function, arguments = trap
                     if function is not current:
                         current = function
-                        add_task, add_arguments = self._group(function)
+                        add_task, add_arguments = self.calls.group(function)
                     add_task(task)
                     add_arguments(arguments)
                 elif trap is IDLE:
                     finished += 1
                     join, error = task.join, task.error
-                    if join is roots and error is None:
+                    if join is self and error is None:
                         # An idle Task keeps nothing alive, and is inside of nothing.
-                        task.value = task.join = task.scope = None
+                        task.value = task.join = task.region = None
                         add_idle(task)
                         continue
                     if error is not None:
                         explain_foreign_error(error)
                     index, result = task.index, task.value
-                    task.value = task.error = task.join = task.scope = None
+                    task.value = task.error = task.join = task.region = None
                     add_idle(task)
                     join.child_done(index, result, error)  # type: ignore[union-attr]
                 else:
                     self._apply(trap, task)
         finally:
-            self._count.finished += finished
+            self.finished += finished
 
-    def _step_watched(self, advances: Iterable[tuple[Callable[[Any], Any], Any, Task]]) -> None:
-        """``_step`` with the instruments told of every step."""
+    def _step_watched(self, advances: Iterable[Advance]) -> None:
+        """``step`` with the instruments called around each step."""
 
         def watched(advance: Callable[[Any], Any], task: Task) -> Callable[[Any], Any]:
             def step(value: Any) -> Any:
-                task.name_by(value)
-                self._broken = True  # what a hook raises ends the tick, and this step is lost
-                self._instruments.before_task_step(task)
+                task.name = getattr(task.awaited or value, "__qualname__", "")
+                self.broken = True  # what a hook raises ends the tick, and this step is lost
+                self.instruments.before_task_step(task)
                 trap = advance(value)
-                self._instruments.after_task_step(task)
-                self._broken = False
+                self.instruments.after_task_step(task)
+                self.broken = False
                 return trap
 
             return step
 
-        Stepper._step(self, ((watched(a, task), value, task) for a, value, task in advances))
-
-    def _group(self, function: AsyncFunction) -> tuple[Callable[[Task], None], Callable[..., None]]:
-        group = self._calls.get(function)
-        if group is None:
-            group = self._calls[function] = ([], [])
-        return group[0].append, group[1].append
+        Stepper.step(self, ((watched(a, task), value, task) for a, value, task in advances))
 
     def _apply(self, trap: Any, task: Task) -> None:
         if trap is DROPPED:
-            self.drop_replies(1)
+            self.calls.drop(1)
             return
-        apply = getattr(trap, "apply", None)
-        if apply is None:
+        if not hasattr(trap, "apply"):
             withdraw_from_trio(trap)
             self.resume_with_error(task, foreign_trap_error(trap))
             return
         uncancellable = getattr(trap, "uncancellable", False)
-        if self._cancelled_scopes and _is_cancelled(task) and not uncancellable:
+        if self.cancelled_regions and task.is_cancelled() and not uncancellable:
             self._cancel(task)
             return
         task.parked = trap
         try:
-            apply(self, task)
-        except Exception as error:  # the Task asked for something that cannot be: tell it there
+            trap.apply(self, task)
+        except Exception as error:  # the Task asked for what cannot be done: raise it there
             self.resume_with_error(task, error)
 
-    def _send_early(self) -> None:
-        """Send what is worth it already: the workers begin while we go on."""
-        worth = self._transfer.worth_sending
-        ready = [f for f, (tasks, _) in self._calls.items() if len(tasks) >= worth(f)]
-        if ready:
-            self._send_groups(ready)
-
-    def _send_groups(self, functions: Iterable[AsyncFunction]) -> None:
-        """Send the calls of these functions."""
-        for function in functions:
-            tasks, arguments = self._calls.pop(function)
-            if self._cancelled_scopes:
-                tasks, arguments = self._refuse_cancelled(tasks, arguments)
-            if not tasks:  # nobody wants them any more
-                continue
-            ticket = Ticket(function, tasks)
-            self._tickets.add(ticket)
-            self.send_calls(function, ticket, arguments)
-
-    def _refuse_cancelled(
-        self, tasks: list[Task], arguments: list[Any]
-    ) -> tuple[list[Task], list[Any]]:
-        kept_tasks, kept_arguments = [], []
-        for task, given in zip(tasks, arguments, strict=True):
-            if _is_cancelled(task):
-                self._cancel(task)
-            else:
-                kept_tasks.append(task)
-                kept_arguments.append(given)
-        return kept_tasks, kept_arguments
-
-    def _resume_all(self, completions: Iterable[Completion]) -> None:
+    def resume_answered(self, completions: Iterable[Completion]) -> None:
+        """Step the Tasks whose replies have come."""
+        calls = self.calls
         for ticket, start, values, failures in completions:
-            count = self._count
-            count.taken += len(values)
-            count.failed += len(failures or ())
-            self._instruments.async_task_done(len(values), len(failures or ()))
+            calls.count_replies(len(values), len(failures or ()))
+            self.instruments.async_task_done(len(values), len(failures or ()))
             if ticket.__class__ is not Ticket:
                 ticket.calls_done(self, start, values, failures)
                 continue
-            count.steps += len(values)
-            ticket.remaining -= len(values)
-            if ticket.remaining:
-                ticket.answered.append(range(start, start + len(values)))
-            else:
-                self._tickets.discard(ticket)
-            self._transfer.lend(ticket.function, values)
-            tasks = ticket.tasks[start : start + len(values)]
+            self.steps += len(values)
+            calls.transfer.lend(ticket.function, values)
+            tasks = calls.tasks_answered(ticket, start, len(values))
             if failures is None:
-                self._step(zip(map(_send_of, tasks), values, tasks, strict=True))
+                self.step(zip(map(_send_of, tasks), values, tasks, strict=True))
             else:
-                self._step(_with_failures(tasks, values, failures))
+                self.step(_with_failures(tasks, values, failures))
 
     # -- cancelling
 
+    def cancel_tasks(self, tasks: Iterable[Task]) -> None:
+        """Raise Cancelled in those that are parked inside a cancelled region.
+
+        A Task that is about to run does so until it comes to wait.
+        """
+        waiting: dict[Task, None] = {}
+        for task in tasks:
+            if not task.is_cancelled():
+                continue
+            if task.parked is not None and task.parked.abandon(self, task):
+                self._cancel(task)
+            else:
+                waiting[task] = None
+        if waiting:
+            calls = self.calls
+            for task in calls.take_unsent(waiting.__contains__) + calls.take_sent(waiting):
+                self._cancel(task)
+        self.wake()
+
+    def cancel_unsent_calls(self) -> None:
+        """Raise Cancelled in the Tasks of cancelled regions whose calls are about to be sent."""
+        if self.cancelled_regions:
+            for task in self.calls.take_unsent(Task.is_cancelled):
+                self._cancel(task)
+
     def _cancel(self, task: Task) -> None:
-        """Raise Cancelled where the Task waits; in the next pass where it will not listen."""
-        self._refusals += 1
+        """Raise Cancelled where a Task waits; in the next pass if it has ignored that too often."""
+        self._cancels += 1
         task.parked = None
-        within = self._refusals <= REFUSALS_IN_A_PASS
-        queue = self._queue() if within else self._run_queue
+        queue = self._queue() if self._cancels <= CANCELS_IN_A_PASS else self.run_queue
         queue.append((task.throw, Cancelled("inside a cancelled CancelScope"), task))
-
-    def _take_calls_back(self, waiting: dict[Task, None]) -> list[Task]:
-        """Those of the Tasks that wait for a call, which they wait for no longer."""
-        if not waiting:
-            return []
-        taken: list[Task] = []
-        for tasks, arguments in self._calls.values():
-            places = [i for i, task in enumerate(tasks) if task in waiting]
-            taken += [tasks[i] for i in places]
-            for i in reversed(places):
-                del tasks[i], arguments[i]
-        for ticket in self._tickets:
-            found = ticket.take_out(waiting)
-            taken += found
-            self.forget_calls(len(found))
-        return taken
-
-    def _queue(self) -> list[Advance]:
-        return self._pass_queue if self._in_pass else self._run_queue
-
-    def _started(self, coroutine: Any, join: Join, index: int) -> Advance:
-        task = self._take_task()
-        task.join = join
-        task.index = index
-        return task.send, coroutine, task
-
-    def _count_started(self) -> None:
-        # Reckoned from what is there, which spares each start a count.
-        alive = len(self._all_tasks) - len(self._idle_tasks)
-        self._count.started = self._count.finished + alive
-
-    def _take_task(self) -> Task:
-        if self._idle_tasks:
-            task = self._idle_tasks.pop()
-            task.parked = None
-            return task
-        task = Task(self)
-        self._all_tasks.append(task)
-        return task
-
-
-def do_nothing() -> None:
-    """Where nobody waits, there is nobody to wake."""
-
-
-def _is_cancelled(task: Task) -> bool:
-    return task.scope is not None and task.scope.is_cancelled()
 
 
 def _with_failures(

@@ -1,4 +1,4 @@
-"""A Task: one coroutine being run. Knows how to advance it, and nothing of when.
+"""A Task: one coroutine being run, the region where it can be cancelled, what it can await.
 
 Each Task owns a runner, a generator that awaits one coroutine after another. A finished coroutine
 makes the runner yield IDLE instead of raising StopIteration through ``send``, which saves an
@@ -10,33 +10,95 @@ Task is used again.
 from __future__ import annotations
 
 import sys
+import traceback
 import types
-from collections.abc import Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
-
-if TYPE_CHECKING:
-    from ._cancel import CancelScope
-    from ._stepper import Stepper
-    from ._traps import Trap
+from collections import Counter
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from typing import Any, Final, Protocol, cast
 
 IDLE: Final = object()  # what a runner yields when its coroutine has ended
-DROPPED: Final = object()  # what advancing a Task answers that was not waiting any more
+DROPPED: Final = object()  # what advancing a cancelled waiter answers
 
 
 class Join(Protocol):
-    """Who waits for a Task, or minds its end."""
+    """Takes the outcome of Tasks: a nursery, a gather, or the scheduler itself."""
 
     def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
         """The Task that was started as number ``index`` has ended."""
         ...
 
 
+class Children(Protocol):
+    """Holds the Tasks that were started inside a region."""
+
+    def live_tasks(self) -> list[Task]:
+        """Those that have not ended."""
+        ...
+
+
+class Region:
+    """A node in the tree of what can be cancelled: one Task from here on, and its children.
+
+    The innermost region of a Task is ``task.region``. As trio's CancelStatus.
+    """
+
+    def __init__(self) -> None:
+        self.cancelled = False
+        self.shield = False
+        self.task: Task | None = None  # while it is entered
+        self.parent: Region | None = None
+        self.children: Children | None = None  # the Tasks whose outermost region this is
+        self._inside: dict[Region, None] = {}  # the regions entered inside, in order
+
+    def enter(self, task: Task) -> None:
+        """Make it the innermost region of a Task."""
+        self.task = task
+        self.parent = task.region
+        if self.parent is not None:
+            self.parent._inside[self] = None
+        task.region = self
+
+    def leave(self) -> None:
+        """Give the Task back to the region around this one."""
+        task = self.task
+        assert task is not None
+        if task.region is not self and not task.closing:
+            raise RuntimeError(
+                "a CancelScope was left before one that was entered inside it; "
+                "leave them in the order of their with blocks"
+            )
+        task.region = self.parent
+        if self.parent is not None:
+            del self.parent._inside[self]
+        self.task = self.children = None
+
+    def is_cancelled(self) -> bool:
+        """Whether this region, or one around it that no shield hides, was cancelled."""
+        region: Region | None = self
+        while region is not None:
+            if region.cancelled:
+                return True
+            region = None if region.shield else region.parent
+        return False
+
+    def tasks(self) -> Iterator[Task]:
+        """All Tasks inside, at any depth."""
+        regions = [self]
+        while regions:
+            region = regions.pop()
+            if region.task is not None:
+                yield region.task
+            if region.children is not None:
+                yield from region.children.live_tasks()
+            regions.extend(reversed(region._inside))
+
+
 class Task:
     """A runner with a coroutine in it, or waiting for the next one.
 
-    To start: set ``join``, ``index`` and ``scope``, then ``send(coroutine)``. To go on:
+    To start: set ``join``, ``index`` and ``region``, then ``send(coroutine)``. To resume:
     ``send(value)`` or ``throw(error)``. Each answers a trap, or IDLE when ``value`` and
-    ``error`` tell the outcome.
+    ``error`` hold the outcome.
     """
 
     __slots__ = (
@@ -45,9 +107,9 @@ class Task:
         "error",
         "index",
         "join",
-        "label",
+        "name",
         "parked",
-        "scope",
+        "region",
         "send",
         "stepper",
         "throw",
@@ -57,34 +119,29 @@ class Task:
     send: Callable[[Any], Any]
     throw: Callable[[BaseException], Any]
 
-    def __init__(self, stepper: Stepper) -> None:
-        self.stepper = stepper
+    def __init__(self, stepper: Any) -> None:
+        self.stepper = stepper  # a Stepper, whose module imports this one
         self.value: Any = None
         self.error: BaseException | None = None
         self.join: Join | None = None
         self.index = 0
-        self.scope: CancelScope | None = None  # the innermost one
-        self.parked: Trap | None = None  # on what, if not on an AsyncTask call
+        self.region: Region | None = None
+        self.parked: Any = None  # the Trap that it waits for, unless that is an AsyncTask call
         self.closing = False
-        self.label = ""  # the name of its coroutine, while instruments watch
+        self.name = ""  # the qualified name of its coroutine, where instruments watch steps
         self._runner = _runner(self)
         self._runner.send(None)
         self.send = self._runner.send
         self.throw = self._runner.throw
 
     @property
-    def name(self) -> str:
-        """The qualified name of the coroutine that it runs, or ran last."""
-        return getattr(self.awaited, "__qualname__", self.label)
-
-    @property
     def awaited(self) -> Any:
         """The coroutine that it runs, where it is suspended; None where there is none."""
         return getattr(self._runner, "gi_yieldfrom", None)
 
-    def name_by(self, value: Any) -> None:
-        """Keep the name for later; ``value`` is what the next step is given."""
-        self.label = getattr(self.awaited or value, "__qualname__", "")
+    def is_cancelled(self) -> bool:
+        """Whether it is inside a region that was cancelled."""
+        return self.region is not None and self.region.is_cancelled()
 
     def close(self) -> None:
         """End the coroutine where it is parked: its ``finally`` blocks run, nothing is awaited."""
@@ -112,8 +169,8 @@ _RUNNER_CODE = _run_coroutines.__code__
 def running_task(what: str) -> Task:
     """The Task from inside which this is called; raises RuntimeError outside of any.
 
-    The answer stands on the call stack, where the runner drives the coroutines that led here: no
-    global, thread-local or context variable says who runs, so nothing can say it wrongly.
+    It is found on the call stack, where the runner drives the coroutines that led here: there is
+    no global, thread-local or context variable that could be wrong.
     """
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -125,8 +182,8 @@ def running_task(what: str) -> Task:
     )
 
 
-class _Husk:
-    """Stands where a Task waited for a reply that it does not want any more."""
+class _CancelledWaiter:
+    """Stands in for a cancelled Task where the reply of its call is expected."""
 
     def send(self, value: Any) -> Any:
         return DROPPED
@@ -135,7 +192,7 @@ class _Husk:
         return DROPPED
 
 
-HUSK = cast("Task", _Husk())
+CANCELLED_WAITER = cast("Task", _CancelledWaiter())
 
 
 def as_coroutine(work: Any) -> Coroutine[Any, Any, Any]:
@@ -151,19 +208,18 @@ def as_coroutine(work: Any) -> Coroutine[Any, Any, Any]:
     if hasattr(work, "__await__"):
         return _await(work)
     if callable(work):
-        coroutine: Any = _call(work)
-        coroutine.__qualname__ = _name_of(work)
-        return cast("Coroutine[Any, Any, Any]", coroutine)
+        return named_after(work, _call(work))
     raise TypeError(
         f"expected a coroutine, an AsyncTask or a callable, got {type(work).__name__}: "
         f"schedule(f()), schedule(f) and schedule(lambda: f(x)) are right"
     )
 
 
-def _name_of(function: Any) -> str:
+def named_after(function: Any, coroutine: Any) -> Coroutine[Any, Any, Any]:
+    """The coroutine, under the name of the function that it calls."""
     function = getattr(function, "func", function)  # of a partial
-    name: str = getattr(function, "__qualname__", type(function).__qualname__)
-    return name
+    coroutine.__qualname__ = getattr(function, "__qualname__", type(function).__qualname__)
+    return cast("Coroutine[Any, Any, Any]", coroutine)
 
 
 async def _await(awaitable: Any) -> Any:
@@ -172,8 +228,68 @@ async def _await(awaitable: Any) -> Any:
 
 async def _call(function: Callable[[], Any]) -> Any:
     result = function()
-    if isinstance(result, types.CoroutineType | types.GeneratorType) or hasattr(
-        result, "__await__"
-    ):
+    if isinstance(result, types.GeneratorType) or hasattr(result, "__await__"):
         return await result
     return result
+
+
+# What asyncio and trio raise inside a coroutine of ours that awaits something of theirs.
+_FOREIGN_ERRORS = ("no running event loop", "must be called from async context")
+
+
+def foreign_trap_error(request: object) -> TypeError:
+    """The error of a Task that awaits something made for another event loop."""
+    made_by = request if isinstance(request, type) else type(request)
+    kind = f"{made_by.__module__}.{made_by.__qualname__}"
+    if request is None:
+        kind = "a bare yield, as asyncio.sleep(0) does it"
+    return TypeError(
+        f"a Task can await coroutines, AsyncTasks and what corororo offers, got {kind}; for "
+        f"trio, use `await corororo.run_in_trio(async_function, *args)`, which needs a tick "
+        f"driven by `await scheduler.run_tick()`"
+    )
+
+
+def explain_foreign_error(error: BaseException) -> None:
+    """Note the remedy on what trio and asyncio say where none of them runs."""
+    if isinstance(error, RuntimeError) and str(error) in _FOREIGN_ERRORS:
+        error.add_note(
+            "A Task of corororo awaited something of trio or asyncio. For trio, use `await "
+            "corororo.run_in_trio(async_function, *args)` under `await scheduler.run_tick()`; run "
+            "asyncio in a thread of its own, and hand its results to the Tasks."
+        )
+
+
+def withdraw_from_trio(request: object) -> None:
+    """Undo what a primitive of trio did before its trap came here.
+
+    It noted the trio task that drives the tick as the one that waits; its abort function removes
+    the note, as for a wait that was cancelled.
+    """
+    abort = getattr(request, "abort_func", None)
+    if callable(abort):
+        abort(lambda: None)  # in place of raising trio's Cancelled
+
+
+def format_stacks(tasks: Iterable[Task]) -> str:
+    """The stacks of suspended Tasks, those that most share first; innermost frame last."""
+    suspended = [task.awaited for task in tasks if task.awaited is not None]
+    counts = Counter(tuple(_lines(coroutine)) for coroutine in suspended)
+    return "\n\n".join(
+        "\n".join([f"{count} {'Task' if count == 1 else 'Tasks'} at", *lines])
+        for lines, count in counts.most_common()
+    )
+
+
+def _lines(coroutine: Any) -> Iterator[str]:
+    while coroutine is not None:
+        frame = _first_of(coroutine, "cr_frame", "gi_frame", "ag_frame")
+        if frame is not None:
+            code = frame.f_code
+            place = (code.co_filename, frame.f_lineno, code.co_qualname, None)
+            yield traceback.format_list([place])[0].rstrip()
+        coroutine = _first_of(coroutine, "cr_await", "gi_yieldfrom", "ag_await")
+
+
+def _first_of(coroutine: Any, *names: str) -> Any:
+    return next((getattr(coroutine, name) for name in names if hasattr(coroutine, name)), None)

@@ -1,15 +1,20 @@
-"""Timers: what is due when, in order of time and then of creation. Knows no clock and no Tasks."""
+"""Timers, ordered by due time and then by creation, and the intervals that they start."""
 
 from __future__ import annotations
 
 import heapq
-import types
 from collections.abc import Callable
-from typing import Self
+from typing import Any, Literal, Self
+
+from corororo.abc import Clock
+
+from ._task import as_coroutine, named_after
+
+Missed = Literal["burst", "delay", "skip"]
 
 
 class Timer:
-    """Something to be done at a moment; ``action`` is None once it was done or given up."""
+    """An action at a moment; ``action`` is None once it has run or was removed."""
 
     __slots__ = ("action", "due_ns")
 
@@ -19,12 +24,12 @@ class Timer:
 
 
 class Timers:
-    """A heap of timers: adding and taking one costs O(log n), giving one up O(1) in the mean."""
+    """A heap of timers: adding and running one costs O(log n), removing one O(1) in the mean."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Timer]] = []
         self._made = 0
-        self._given_up = 0
+        self._removed = 0  # timers in the heap that were removed
 
     def add(self, due_ns: int, action: Callable[[], None]) -> Timer:
         """Have ``action`` called when the time has come."""
@@ -34,18 +39,20 @@ class Timers:
         return timer
 
     def remove(self, timer: Timer) -> None:
-        """Give a timer up; nothing happens where it has been called already."""
+        """Cancel a timer; harmless where it has run already."""
         if timer.action is not None:
             timer.action = None
-            self._given_up += 1
-            if self._given_up > 64 and self._given_up > len(self._heap) // 2:
+            self._removed += 1
+            if self._removed > 64 and self._removed > len(self._heap) // 2:
                 self._heap = [entry for entry in self._heap if entry[2].action is not None]
                 heapq.heapify(self._heap)
-                self._given_up = 0
+                self._removed = 0
 
     def next_due_ns(self) -> int | None:
         """When the first timer is due; None where there is none."""
-        self._drop_given_up()
+        while self._heap and self._heap[0][2].action is None:
+            heapq.heappop(self._heap)
+            self._removed -= 1
         return self._heap[0][0] if self._heap else None
 
     def run_due(self, now_ns: int) -> None:
@@ -58,7 +65,7 @@ class Timers:
             if entry[1] > made:
                 later.append(entry)
             elif action is None:
-                self._given_up -= 1
+                self._removed -= 1
             else:
                 entry[2].action = None
                 action()
@@ -66,16 +73,11 @@ class Timers:
             heapq.heappush(self._heap, entry)
 
     def __len__(self) -> int:
-        return len(self._heap) - self._given_up
-
-    def _drop_given_up(self) -> None:
-        while self._heap and self._heap[0][2].action is None:
-            heapq.heappop(self._heap)
-            self._given_up -= 1
+        return len(self._heap) - self._removed
 
 
 class CancellationToken:
-    """Holds something that was scheduled for later; as a context manager it cancels on exit.
+    """Cancels something that was scheduled for later; as a context manager it does so on exit.
 
     Unlike Coro-Roro's, a token that is dropped cancels nothing.
     """
@@ -89,22 +91,66 @@ class CancellationToken:
         return self._cancel is not None
 
     def cancel(self) -> None:
-        """Have it not run again; a run that goes on goes on to its end. Idempotent."""
-        cancel, self._cancel = self._cancel, None
+        """Start no further run; one that has begun runs to its end. Idempotent."""
+        cancel = self._cancel
+        self.expire()
         if cancel is not None:
             cancel()
 
     def expire(self) -> None:
-        """What it held has run: nothing is left to cancel."""
+        """Note that nothing is left to cancel."""
         self._cancel = None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         self.cancel()
+
+
+class Interval:
+    """Starts a Task each period, and never while its last run goes on.
+
+    ``missed`` says what follows a run that took too long: ``burst`` starts every run that was
+    due, one after another, until it has caught up; ``delay`` starts the next one a period after
+    this one began; ``skip`` waits for the next multiple of the period. The names are tokio's.
+    """
+
+    def __init__(
+        self,
+        timers: Timers,
+        clock: Clock,
+        start: Callable[[Any], None],
+        period_ns: int,
+        factory: Callable[[], Any],
+        missed: Missed,
+    ) -> None:
+        self._timers = timers
+        self._now_ns = clock.now_ns
+        self._start = start
+        self._period_ns = period_ns
+        self._factory = factory
+        self._missed = missed
+        self._due_ns = self._began_ns = self._now_ns()
+        self._timer = timers.add(self._due_ns, self._start_run)
+        self.token = CancellationToken(lambda: timers.remove(self._timer))
+
+    def _start_run(self) -> None:
+        self._began_ns = self._now_ns()
+        self._start(named_after(self._factory, self._run()))
+
+    async def _run(self) -> None:
+        try:
+            await as_coroutine(self._factory)
+        finally:
+            if self.token.valid:
+                self._due_ns = self._next_due_ns(self._now_ns())
+                self._timer = self._timers.add(self._due_ns, self._start_run)
+
+    def _next_due_ns(self, now_ns: int) -> int:
+        if self._missed == "delay":
+            return self._began_ns + self._period_ns
+        next_ns = self._due_ns + self._period_ns
+        if self._missed == "skip" and next_ns < now_ns:
+            next_ns += -((next_ns - now_ns) // self._period_ns) * self._period_ns
+        return next_ns

@@ -1,7 +1,7 @@
-"""The only place that yields: what a coroutine may ask of the scheduler that drives it.
+"""Traps: what a coroutine yields to the Stepper that drives it, and the functions that do so.
 
-A trap is what travels up the chain of awaits to ``Stepper._step``. The hot one, an AsyncTask
-call, is a plain tuple ``(function, arguments)``; every other is an object with ``apply``.
+A trap travels up the chain of awaits to ``Stepper.step``. The hot one, an AsyncTask call, is a
+plain tuple ``(function, arguments)``; every other is an object with ``apply``. Nothing else yields.
 """
 
 from __future__ import annotations
@@ -9,33 +9,18 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
-if TYPE_CHECKING:
-    from corororo.abc import AsyncFunction
+from corororo.abc import AsyncFunction
 
-    from ._scheduler import Scheduler
-    from ._stepper import Stepper
-    from ._task import Task
-    from ._timers import Timer
+from ._stepper import Stepper, Trap
+from ._task import Task
+from ._timers import Timer
 
 T = TypeVar("T")
 
-# What asyncio and trio raise inside a coroutine of ours that they try to drive.
-_FOREIGN_ERRORS = ("no running event loop", "must be called from async context")
+# What asyncio and trio throw into a coroutine of theirs that awaits something of ours.
 _REFUSALS = ("Task got bad yield", "trio.run received unrecognized yield message")
-
-
-class Trap(Protocol):
-    """A request to the scheduler other than an AsyncTask call."""
-
-    def apply(self, stepper: Stepper, task: Task) -> None:
-        """Do what is asked; the Task stays parked until something resumes it."""
-        ...
-
-    def abandon(self, stepper: Stepper, task: Task) -> bool:
-        """The Task was cancelled: forget it and answer True, or False if it has to wait on."""
-        ...
 
 
 @types.coroutine
@@ -58,8 +43,16 @@ def _trap(request: Trap) -> Generator[Any, Any, Any]:
 
 
 def trap(request: Trap) -> Coroutine[Any, Any, Any]:
-    """An awaitable that hands ``request`` to the scheduler."""
+    """An awaitable that hands ``request`` to the Stepper."""
     return cast("Coroutine[Any, Any, Any]", _trap(request))
+
+
+def _explain_refusal(error: BaseException) -> None:
+    if str(error).startswith(_REFUSALS):
+        raise RuntimeError(
+            "this coroutine awaits something of corororo and is driven by asyncio or trio; run "
+            "it with Scheduler.run(...), or schedule it and await scheduler.run_tick() there"
+        ) from error
 
 
 class _Checkpoint:
@@ -67,18 +60,8 @@ class _Checkpoint:
         stepper.resume_next_tick(task)
 
     def abandon(self, stepper: Stepper, task: Task) -> bool:
-        # False where it has gone on since, to wait for a call: that is not noted on the Task.
+        # False where it has resumed since, and waits for a call: that is not noted on the Task.
         return stepper.take_back(task)
-
-
-class _CurrentScheduler:
-    uncancellable = True  # as it does not wait
-
-    def apply(self, stepper: Stepper, task: Task) -> None:
-        stepper.resume_now(task, stepper)
-
-    def abandon(self, stepper: Stepper, task: Task) -> bool:
-        return False  # it is answered at once
 
 
 class _Sleep:
@@ -94,11 +77,12 @@ class _Sleep:
         if deadline <= now:
             stepper.resume_next_tick(task)
         elif deadline != math.inf:  # then only a cancellation ends it
-            self._timer = stepper.add_timer(deadline, lambda: stepper.resume_now(task, None))
+            due_ns = round(deadline * 1e9)
+            self._timer = stepper.timers.add(due_ns, lambda: stepper.resume_now(task, None))
 
     def abandon(self, stepper: Stepper, task: Task) -> bool:
         if self._timer is not None:
-            stepper.remove_timer(self._timer)
+            stepper.timers.remove(self._timer)
             return True
         return stepper.take_back(task) or self._for_ever
 
@@ -112,17 +96,23 @@ class TrioRequest:
         self.task: Task | None = None
 
     def apply(self, stepper: Stepper, task: Task) -> None:
+        """Have it started by the trio task that drives this tick."""
+        if not stepper.trio_drives:
+            raise RuntimeError(
+                "run_in_trio() needs a tick that trio drives: `await scheduler.run_tick()`"
+            )
         self.task = task
-        stepper.ask_trio(self)
+        stepper.trio_requests[self] = False
 
     def abandon(self, stepper: Stepper, task: Task) -> bool:
+        """The function is cancelled as well."""
         self.task = None
-        stepper.withdraw_from_trio(self)
+        stepper.trio_requests.pop(self, None)
         return True
 
     def answer(self, stepper: Stepper, value: Any, error: BaseException | None) -> None:
-        """It has ended: resume the Task, unless it does not wait any more."""
-        stepper.withdraw_from_trio(self)
+        """It has ended: resume the Task, unless that was cancelled."""
+        stepper.trio_requests.pop(self, None)
         if self.task is not None:
             if error is None:
                 stepper.resume_now(self.task, value)
@@ -130,21 +120,23 @@ class TrioRequest:
                 stepper.resume_with_error(self.task, error)
 
 
+class _CurrentScheduler:
+    uncancellable = True  # as it does not wait
+
+    def apply(self, stepper: Stepper, task: Task) -> None:
+        stepper.resume_now(task, stepper.scheduler)
+
+    def abandon(self, stepper: Stepper, task: Task) -> bool:
+        return False
+
+
 _CHECKPOINT = _Checkpoint()
-_CURRENT_SCHEDULER = _CurrentScheduler()
+CURRENT_SCHEDULER = _CurrentScheduler()
 
 
 async def checkpoint() -> None:
     """Let the tick go on without this Task, which continues in the next one."""
     await _trap(_CHECKPOINT)
-
-
-async def current_scheduler() -> Scheduler:
-    """The Scheduler that drives this Task, whatever the depth of the await.
-
-    It is whoever answers: no global, thread-local or context variable is involved.
-    """
-    return cast("Scheduler", await _trap(_CURRENT_SCHEDULER))
 
 
 async def sleep(seconds: float) -> None:
@@ -168,7 +160,7 @@ async def sleep_until(deadline: float) -> None:
 
 
 async def run_in_trio(function: Callable[..., Awaitable[T]], *args: Any) -> T:
-    """The result of a trio function, run beside the tick by whoever drives it.
+    """The result of a trio function, run beside the tick by the trio task that drives it.
 
     For a tick that trio drives: ``await scheduler.run_tick()``. The tick waits for it as for an
     AsyncTask; cancelling the Task cancels it. Raises RuntimeError under a tick that blocks.
@@ -176,47 +168,34 @@ async def run_in_trio(function: Callable[..., Awaitable[T]], *args: Any) -> T:
     return cast("T", await _trap(TrioRequest(function, args)))
 
 
-def foreign_trap_error(request: object) -> TypeError:
-    """What a Task is told that awaits something made for another event loop."""
-    made_by = request if isinstance(request, type) else type(request)
-    kind = f"{made_by.__module__}.{made_by.__qualname__}"
-    if request is None:
-        kind = "a bare yield, as asyncio.sleep(0) does it"
-    return TypeError(
-        f"a Task can await coroutines, AsyncTasks and what corororo offers, got {kind}; for "
-        f"trio, use `await corororo.run_in_trio(async_function, *args)`, which needs a tick "
-        f"driven by `await scheduler.run_tick()`"
-    )
+def run_nested(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run the coroutine of an ``async def`` AsyncTask to its end, here and now.
 
-
-def explain_foreign_error(error: BaseException) -> None:
-    """Note the remedy on what trio and asyncio say where none of them runs."""
-    if isinstance(error, RuntimeError) and str(error) in _FOREIGN_ERRORS:
-        error.add_note(
-            "A Task of corororo awaited something of trio or asyncio. For trio, use `await "
-            "corororo.run_in_trio(async_function, *args)` under `await scheduler.run_tick()`; run "
-            "asyncio in a thread of its own, and hand its results to the Tasks."
-        )
-
-
-def withdraw_from_trio(request: object) -> None:
-    """Undo what a primitive of trio did before it came here.
-
-    It took the trio task that drives the tick for the one that waits, and noted that; its own
-    abort function takes the note back, as for a wait that was cancelled.
+    The AsyncTasks that it awaits are called in this process as well, without another hop.
+    Raises TypeError where it awaits what only a Scheduler can give.
     """
-    abort = getattr(request, "abort_func", None)
-    if callable(abort):
-        abort(_raise_nothing)
+    advance: Any = coroutine.send
+    value: Any = None
+    while True:
+        try:
+            request = advance(value)
+        except StopIteration as stop:
+            return stop.value
+        advance, value = coroutine.send, None
+        try:
+            value = _answer(request)
+        except BaseException as error:
+            advance, value = coroutine.throw, error
 
 
-def _raise_nothing() -> None:
-    """What trio would raise where it aborted: our Task gets an error of ours instead."""
-
-
-def _explain_refusal(error: BaseException) -> None:
-    if str(error).startswith(_REFUSALS):
-        raise RuntimeError(
-            "this coroutine awaits something of corororo and is driven by asyncio or trio; run "
-            "it with Scheduler.run(...), or schedule it and await scheduler.run_tick() there"
-        ) from error
+def _answer(request: Any) -> Any:
+    if isinstance(request, tuple):
+        function, arguments = request
+        return function.run(*arguments)
+    call_inline = getattr(request, "call_inline", None)
+    if call_inline is None:
+        raise TypeError(
+            f"an AsyncTask runs in a worker, without a scheduler: it may await other AsyncTasks, "
+            f"got {type(request).__name__}; do this in the Task that awaits it"
+        )
+    return call_inline()

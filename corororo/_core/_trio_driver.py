@@ -1,71 +1,70 @@
-"""Drives a pass under trio: waits for replies, and runs what Tasks want trio to run for them."""
+"""Drives a pass under trio: waits for replies, and runs the trio functions that Tasks await."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from typing import TYPE_CHECKING
 
 import trio
 
-from corororo.abc import Transfer
-
-if TYPE_CHECKING:
-    from ._stepper import Stepper
-    from ._traps import TrioRequest
-
+from ._stepper import Stepper, do_nothing
+from ._traps import TrioRequest
 
 BRIEF_S = 0.001  # the shortest time that poll() counts; replies come sooner
 
 _ENDED = (
     "the tick ended before the trio function that it ran for this Task; give the tick more time, "
-    "or start the function in a nursery of your own and tell the Task of its result"
+    "or start the function in a nursery of your own and pass its result to the Task"
 )
 
 
 class TrioDriver:
-    """For one pass. ``requests`` is where the stepper keeps what Tasks have asked for."""
+    """For one pass of a Stepper."""
 
-    def __init__(
-        self, stepper: Stepper, transfer: Transfer, requests: dict[TrioRequest, bool]
-    ) -> None:
+    def __init__(self, stepper: Stepper) -> None:
         self._stepper = stepper
-        self._transfer = transfer
-        self._requests = requests
+        self._transfer = stepper.calls.transfer
+        self._requests: dict[TrioRequest, bool] = stepper.trio_requests
         self._scopes: dict[TrioRequest, trio.CancelScope] = {}
-        self._wake = trio.CancelScope()
-        stepper.wake = self._wake_up
+        self._wait_scope = trio.CancelScope()
 
-    async def drive(self, passes: Generator[float | None, None, None]) -> None:
-        """Go through the pass; a checkpoint in any case."""
+    async def drive(self, waits: Generator[float | None, None, None]) -> None:
+        """Run the pass; a checkpoint in any case."""
+        self._stepper.trio_drives, self._stepper.wake = True, self._wake
+        try:
+            await self._drive(waits)
+        finally:
+            self._stepper.trio_drives, self._stepper.wake = False, do_nothing
+
+    async def _drive(self, waits: Generator[float | None, None, None]) -> None:
         waited = briefly = False
-        for timeout_s in passes:
+        for timeout_s in waits:
             briefly = not briefly and self._waits_briefly(timeout_s)
             if briefly:
                 continue
             waited = True
             if self._requests:
-                await self._drive_with_requests(passes, timeout_s)
+                await self._drive_with_requests(waits, timeout_s)
                 break
             await self._wait(timeout_s)
         if not waited:
             await trio.lowlevel.checkpoint()
 
     async def _drive_with_requests(
-        self, passes: Generator[float | None, None, None], timeout_s: float | None
+        self, waits: Generator[float | None, None, None], timeout_s: float | None
     ) -> None:
-        """The rest of a pass in which some Task has asked for something of trio."""
+        """The rest of a pass in which a Task has awaited a trio function."""
         failure: Exception | None = None
         async with trio.open_nursery() as nursery:
             self._start_requests(nursery)
             await self._wait(timeout_s)
             try:
-                for later_s in passes:
+                for later_s in waits:
                     self._start_requests(nursery)
                     await self._wait(later_s)
             except Exception as error:  # of the pass: the nursery would make a group of it
                 failure = error
-            nursery.cancel_scope.cancel()  # what nobody waits for any more
+            nursery.cancel_scope.cancel()  # functions for which no Task waits any more
         if failure is not None:
             raise failure
 
@@ -89,15 +88,15 @@ class TrioDriver:
             finally:
                 del self._scopes[request]
                 request.answer(self._stepper, value, error)
-                self._wake_up()
+                self._wake()
 
-    def _wake_up(self) -> None:
-        self._wake.cancel()
+    def _wake(self) -> None:
+        self._wait_scope.cancel()
 
     def _waits_briefly(self, timeout_s: float | None) -> bool:
         """Wait for a reply here and now, where that takes less than letting others go first.
 
-        Each zone that begins a tick meanwhile has its Tasks in the caches, and puts ours out: a
+        Each zone that begins a tick meanwhile brings its Tasks into the caches, and evicts ours: a
         round of 100 zones took twice as long when all of them began before any went on.
         """
         likely_s = self._transfer.likely_wait_s()
@@ -107,7 +106,7 @@ class TrioDriver:
         return True
 
     async def _wait(self, timeout_s: float | None) -> None:
-        with trio.move_on_after(math.inf if timeout_s is None else timeout_s) as self._wake:
+        with trio.move_on_after(math.inf if timeout_s is None else timeout_s) as self._wait_scope:
             if self._transfer.fileno() < 0:
                 await trio.sleep(math.inf if self._requests else 0)
             else:

@@ -82,8 +82,8 @@ def test_a_zone_with_very_many_calls_leaves_the_workers_to_others_in_between() -
         one.tick(deadline=0.0, late="carry")
         for i in range(5):
             assert finish(other, calls.double.map(range(i))) == [2 * x for x in range(i)]
-        assert one.transfer.in_flight == 2000  # its first batches may be back; it has not looked
-        assert one.transfer.statistics().batches_waiting > 0
+        assert one._transfer.in_flight == 2000  # its first batches may be back; it has not looked
+        assert one._transfer.statistics().batches_waiting > 0
         pool.close()
 
 

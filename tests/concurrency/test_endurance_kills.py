@@ -69,7 +69,7 @@ def test_an_answer_that_was_sent_outlives_its_worker(tmp_path: Path) -> None:
     with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
         outcome = begin(scheduler, calls.note_and_nap(str(notes), 0.0))
         scheduler.tick(deadline=0.0, late="carry")
-        assert select.select([scheduler.transfer.fileno()], [], [], 20)[0]
+        assert select.select([scheduler._transfer.fileno()], [], [], 20)[0]
         killed = pids(pool)
         kill(*killed)
         wait_until_whole(pool, killed)

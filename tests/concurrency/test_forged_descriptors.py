@@ -48,7 +48,7 @@ def test_garbage_in_the_fifos_kills_no_worker_and_changes_no_result() -> None:
             writer.close()
         assert [worker.pid for worker in pool.statistics().workers] == before
         assert pool.statistics().restarts == 0
-        assert scheduler.transfer.statistics().stale_replies > 0
+        assert scheduler._transfer.statistics().stale_replies > 0
 
 
 def test_bytes_of_any_number_in_the_fifos_kill_no_worker_and_change_no_result() -> None:

@@ -173,7 +173,7 @@ def test_schedulers_know_how_many_workers_there_are_whenever_they_came() -> None
             for scheduler in (own, guest, later, latest):
                 tick_until(
                     scheduler,
-                    lambda: scheduler.transfer.statistics().workers == 2,  # noqa: B023 - at once
+                    lambda: scheduler._transfer.statistics().workers == 2,  # noqa: B023 - at once
                     "it has heard of the other worker",
                 )
 

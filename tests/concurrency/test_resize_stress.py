@@ -53,7 +53,7 @@ CALLER = """
         figures = scheduler.statistics()
         assert figures.async_tasks_sent == figures.async_tasks_taken == begin // 200 * 240
         assert figures.async_tasks_in_flight == 0
-        ring = scheduler.transfer.statistics().ring
+        ring = scheduler._transfer.statistics().ring
         assert (ring.used_bytes, ring.records) == (0, 0)
         print(begin, flush=True)
 """

@@ -16,7 +16,7 @@ def test_five_hundred_results_of_forty_kilobytes_arrive_whole() -> None:
         values = finish(scheduler, calls.swell.map([40_000 + i for i in range(500)]))
         assert [len(value) for value in values] == [40_000 + i for i in range(500)]
         assert set(b"".join(values)) == {ord("x")}
-        assert scheduler.transfer.statistics().spilled_replies > 0
+        assert scheduler._transfer.statistics().spilled_replies > 0
 
 
 def test_a_result_larger_than_the_ring_is_refused_unless_that_was_asked_for() -> None:

@@ -99,7 +99,7 @@ def test_results_are_exact_while_workers_are_killed_at_random(seed: int) -> None
         assert scheduler.statistics().async_tasks_in_flight == 0
         assert scheduler.statistics().tasks_finished == 200
         assert pool.statistics().restarts > 2
-        ring = scheduler.transfer.statistics().ring
+        ring = scheduler._transfer.statistics().ring
         assert (ring.used_bytes, ring.records) == (0, 0)
 
 

@@ -91,14 +91,14 @@ def block(
     """The mean of some ticks back to back: microseconds, and messages handed to workers."""
     tick()
     after()
-    before = scheduler.transfer.batches_sent
+    before = scheduler.statistics().batches
     found = []
     for _ in range(TICKS):
         found.append(timed_us(tick))
         after()
     return {
         TICK_US: fmean(found),
-        SWITCHES: (scheduler.transfer.batches_sent - before) / TICKS,
+        SWITCHES: (scheduler.statistics().batches - before) / TICKS,
     }
 
 

@@ -101,4 +101,4 @@ def _tick(
 def _worker_ns(scheduler: cr.Scheduler, pid: int) -> int:
     """The CPU time of a worker, or where that is not known the time that its calls took."""
     used = cpu_ns(pid)
-    return sum(use.busy_ns for use in scheduler.worker_use()) if used is None else used
+    return sum(use.busy_ns for use in scheduler.statistics().worker_use) if used is None else used

@@ -194,7 +194,7 @@ class Zone:
         self._scheduler.close()
 
     def _totals(self) -> dict[int, WorkerTotals]:
-        return {use.worker: WorkerTotals(*use) for use in self._scheduler.worker_use()}
+        return {use.worker: WorkerTotals(*use) for use in self._scheduler.statistics().worker_use}
 
     def _must_be_between_ticks(self, what: str) -> None:
         if self.ticking:

@@ -326,7 +326,7 @@ async def test_a_tick_under_trio_lets_others_go_on(scheduler: cr.Scheduler, tmp_
         await answered.wait()
         gate.touch()
 
-    if scheduler.transfer.fileno() < 0:
+    if scheduler._transfer.fileno() < 0:
         gate.touch()  # calls run here, and nobody else does meanwhile
     scheduler.schedule(main())
     with trio.fail_after(20):

@@ -31,7 +31,7 @@ def test_each_call_is_a_message_of_its_own_unless_they_are_batched(kind: type[Ru
     with kind(2) as rung, cr.Scheduler(rung) as scheduler:
         finish(scheduler, calls.double.map(range(396)))
         messages = 7 if kind is Batched else 396
-        assert scheduler.transfer.batches_sent == messages
+        assert scheduler._transfer.batches_sent == messages
 
 
 def test_a_slot_that_is_too_small_for_a_call_is_a_clear_error() -> None:

@@ -105,7 +105,7 @@ def test_a_pool_of_no_workers_is_inline_for_all_its_schedulers() -> None:
         with cr.Scheduler(pool) as scheduler, cr.Scheduler(guest) as other:
             assert scheduler.run(half(4)) == other.run(half(4)) == 0.25
             assert pool.statistics().workers == ()
-            assert type(scheduler.transfer) is type(other.transfer) is Inline
+            assert type(scheduler._transfer) is type(other._transfer) is Inline
 
 
 class Struck:

@@ -1,34 +1,32 @@
-"""Garbage collection in the slack between ticks, never inside one. Knows no scheduler."""
+"""The SlackCollector: garbage collection in the slack between ticks, never inside one."""
 
 from __future__ import annotations
 
 import gc
-import types
 from typing import Any, Self
 
-from corororo._clock import SystemClock
-from corororo.abc import Clock
+from ._clock import SystemClock
+from .abc import Clock
 
 FULL_EVERY = 64  # young collections between two full ones
-PATIENCE = 32  # times without slack after which it is collected all the same
+PATIENCE = 32  # calls without enough slack after which one is made all the same
 
 
 class SlackCollector:
     """Takes the garbage collector over while it is entered.
 
-    On entry what lives is frozen (it will hardly die, and need not be looked at again) and the
+    On entry what lives is frozen (it is long-lived, and need not be looked at again) and the
     automatic collector is switched off; ``collect`` runs it in the time that a tick left over.
-    On exit all is as it was. ``paused_ns`` counts the time spent in collections, whoever asked
-    for them.
+    On exit all is as it was. ``paused_ns`` counts the time spent in all collections meanwhile.
     """
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._now_ns = (clock or SystemClock()).now_ns
         self._was_enabled = False
         self._began_ns = 0
-        self._young = 0
+        self._young = 0  # collections since the last full one
         self._put_off = 0
-        self._young_ns = 0
+        self._young_ns = 0  # what the last one took
         self._full_ns = 0
         self.paused_ns = 0
 
@@ -40,12 +38,7 @@ class SlackCollector:
         gc.disable()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         gc.callbacks.remove(self._collecting)
         gc.unfreeze()
         if self._was_enabled:

@@ -1,0 +1,309 @@
+"""One pass over what is runnable, its bound, and its report.
+
+A pass is bounded: what gives way, or is scheduled meanwhile, waits for the next one; so do Tasks
+while too many calls are in flight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator
+from contextlib import closing
+from itertools import islice
+from operator import sub
+from typing import Literal
+
+import msgspec
+
+from corororo._garbage import SlackCollector
+from corororo.abc import WorkerUse
+
+from ._stepper import Stepper
+
+Late = Literal["wait", "carry"]
+
+SLICE = 100  # Tasks stepped before calls are sent: workers begin while more Tasks are stepped
+STEP, ENCODE, WAIT, RESUME = range(4)  # what the time of a pass is spent on
+
+
+class TickReport(msgspec.Struct, frozen=True, gc=False):
+    """One pass of a Scheduler. Times are nanoseconds on its clock.
+
+    ``step_ns + encode_ns + wait_ns + resume_ns + gc_ns`` is the whole tick but for bookkeeping
+    of some microseconds.
+    """
+
+    started_ns: int
+    finished_ns: int
+    step_ns: int  # running coroutines from where they were to their next trap
+    encode_ns: int  # turning calls into batches and sending them
+    wait_ns: int  # nothing to do but wait for replies
+    resume_ns: int  # taking replies, and running the Tasks that waited for them
+    gc_ns: int  # garbage collection, where a SlackCollector counts it
+    steps: int  # times a Task was advanced
+    tasks_started: int
+    tasks_finished: int
+    async_tasks_sent: int
+    async_tasks_taken: int  # answered, the failed ones included
+    async_tasks_failed: int
+    async_tasks_retried: int  # run again because their worker died
+    async_tasks_carried: int  # still out when the tick ended, whether a Task waits or not
+    batches: int
+    late: bool  # the tick ended after its deadline
+
+
+class SchedulerStatistics(msgspec.Struct, frozen=True):
+    """A scheduler since it was made."""
+
+    ticks: int
+    tasks_started: int
+    tasks_finished: int
+    tasks_runnable: int  # waiting for the next tick
+    timers: int  # sleeping Tasks, delayed ones and intervals
+    async_tasks_sent: int
+    async_tasks_taken: int
+    async_tasks_failed: int
+    async_tasks_dropped: int  # answered when their Task had been cancelled
+    async_tasks_in_flight: int
+    async_tasks_retried: int
+    batches: int
+    worker_use: list[WorkerUse]  # what each worker did; empty where calls run inline
+
+
+class Bound:
+    """How long a pass may wait: a deadline, and a condition that ends it earlier."""
+
+    def __init__(
+        self,
+        deadline_s: float | None = None,
+        late: Late = "wait",
+        ended: Callable[[], bool] | None = None,
+    ) -> None:
+        if late not in ("wait", "carry"):
+            raise ValueError(f'late must be "wait" or "carry", got {late!r}')
+        if deadline_s is not None and not deadline_s >= 0:
+            raise ValueError(f"deadline must be seconds from now, 0 or more, got {deadline_s}")
+        if late == "carry" and deadline_s is None:
+            raise ValueError('late="carry" needs a deadline: tick(deadline=0.4, late="carry")')
+        self._deadline_s = math.inf if deadline_s is None else deadline_s
+        self._carry = late == "carry"
+        self._deadline_ns = math.inf
+        self.ended = ended  # where there is one, a wait ends when a timer is due, too
+
+    def begin(self, now_ns: int) -> None:
+        """Count the deadline from here."""
+        self._deadline_ns = now_ns + self._deadline_s * 1e9
+
+    def passed(self, now_ns: int) -> bool:
+        """Whether the deadline is over."""
+        return now_ns > self._deadline_ns
+
+    def carries(self, now_ns: int) -> bool:
+        """Whether calls that are still out stay out until a later tick."""
+        return self._carry and now_ns >= self._deadline_ns
+
+    def is_over(self) -> bool:
+        """Whether the pass ends although Tasks wait for replies."""
+        return self.ended is not None and self.ended()
+
+    def timeout_s(self, now_ns: int, *longest_s: float) -> float | None:
+        """How long to wait for a reply at most; None for as long as it takes."""
+        left = (self._deadline_ns - now_ns) / 1e9 if self._carry else math.inf
+        timeout = max(0.0, min(left, *longest_s))
+        return None if timeout == math.inf else timeout
+
+
+class Stopwatch:
+    """Adds the time since the last look at it to what was done in it.
+
+    It runs on the clock less the pauses of the garbage collector, which are counted apart.
+    """
+
+    __slots__ = ("_garbage", "_last_ns", "_now_ns", "_paused_before_ns", "laps_ns", "started_ns")
+
+    def __init__(self, now_ns: Callable[[], int], garbage: SlackCollector | None) -> None:
+        self._now_ns = now_ns
+        self._garbage = garbage
+        self._paused_before_ns = 0 if garbage is None else garbage.paused_ns
+        self.started_ns = now_ns()
+        self._last_ns = self.started_ns - self._paused_before_ns
+        self.laps_ns = [0, 0, 0, 0]
+
+    def note(self, what: int) -> None:
+        """It was spent on STEP, ENCODE, WAIT or RESUME."""
+        now_ns = self._now_ns()
+        if self._garbage is not None:
+            now_ns -= self._garbage.paused_ns
+        self.laps_ns[what] += now_ns - self._last_ns
+        self._last_ns = now_ns
+
+    def paused_ns(self) -> int:
+        """Pauses of the garbage collector since it was started."""
+        return 0 if self._garbage is None else self._garbage.paused_ns - self._paused_before_ns
+
+
+class Passes:
+    """Runs the passes of a Stepper, and counts what they did."""
+
+    def __init__(self, stepper: Stepper, garbage: SlackCollector | None) -> None:
+        self._stepper = stepper
+        self._calls = stepper.calls
+        self._transfer = stepper.calls.transfer
+        self._garbage = garbage
+        self._ticks = 0
+        self._reported = self._totals()  # so that what begins between two ticks is in the later
+        self.last_report: TickReport | None = None
+
+    def drive(self, bound: Bound) -> None:
+        """Run one pass, and block where it has to wait."""
+        with closing(self.run(bound)) as waits:
+            for timeout_s in waits:
+                self._transfer.wait(timeout_s)
+
+    def run(self, bound: Bound) -> Generator[float | None, None, None]:
+        """One pass; yields where it has to wait for replies, with the longest time to do so."""
+        stepper, transfer, now_ns = self._stepper, self._transfer, self._stepper.clock.now_ns
+        stepper.instruments.before_tick()
+        watch = Stopwatch(now_ns, self._garbage)
+        bound.begin(watch.started_ns)
+        try:
+            stepper.begin_pass()
+            transfer.begin_tick()
+            stepper.deadlines.run_due(watch.started_ns)
+            stepper.timers.run_due(watch.started_ns)
+            stepper.resume_answered(transfer.take_nowait())
+            watch.note(RESUME)
+            self._step_queue(watch, STEP)
+            while (stepper.pass_queue or self.waits_for_replies()) and not bound.is_over():
+                stepper.deadlines.run_due(now_ns())
+                completions = transfer.take_nowait()
+                if completions or stepper.pass_queue:
+                    stepper.resume_answered(completions)
+                    watch.note(RESUME)
+                    self._step_queue(watch, RESUME)
+                moment_ns = now_ns()
+                if bound.carries(moment_ns):
+                    break
+                if not completions and (self.waits_for_replies() or self._calls.reach_the_limit()):
+                    watch.note(RESUME)
+                    yield self._timeout_s(bound, moment_ns)
+                    watch.note(WAIT)
+        except (KeyboardInterrupt, SystemExit):
+            stepper.broken = True  # it may have come between two Tasks, and one of them is lost
+            raise
+        finally:
+            stepper.end_pass()
+            self.last_report = self._report(watch, bound)
+            stepper.instruments.after_tick(self.last_report)
+
+    def _step_queue(self, watch: Stopwatch, what: int) -> None:
+        """Step the Tasks in the queue and send their calls, until they come to make too many."""
+        stepper, calls = self._stepper, self._calls
+        while True:
+            while stepper.pass_queue and not calls.reach_the_limit():
+                self._step_slices(watch, what)
+            if calls.unsent:
+                stepper.cancel_unsent_calls()
+                calls.send_all()
+                watch.note(ENCODE)
+            if not stepper.pass_queue or calls.reach_the_limit():
+                return
+
+    def _step_slices(self, watch: Stopwatch, what: int) -> None:
+        stepper, calls = self._stepper, self._calls
+        queue, stepper.pass_queue = stepper.pass_queue, []
+        remaining = iter(queue)
+        try:
+            for begin in range(0, len(queue), SLICE):
+                stepper.step(islice(remaining, SLICE))
+                stepper.steps += min(SLICE, len(queue) - begin)
+                watch.note(what)
+                if calls.unsent:
+                    stepper.cancel_unsent_calls()
+                    calls.send_early()
+                    watch.note(ENCODE)
+                if calls.reach_the_limit():
+                    break
+        finally:
+            stepper.pass_queue[:0] = remaining  # none, unless the pass was broken off
+
+    def waits_for_replies(self) -> bool:
+        """Whether a Task waits for a call in flight, or for a function that trio runs."""
+        stepper = self._stepper
+        return self._calls.waited_for() > 0 or bool(stepper.trio_drives and stepper.trio_requests)
+
+    def next_timer_ns(self) -> int | None:
+        """When the first timer or deadline is due."""
+        due_ns = [t.next_due_ns() for t in (self._stepper.timers, self._stepper.deadlines)]
+        return min((due for due in due_ns if due is not None), default=None)
+
+    def _timeout_s(self, bound: Bound, now_ns: int) -> float | None:
+        longest_s = self._transfer.longest_wait_s()
+        due_ns = (
+            self._stepper.deadlines.next_due_ns() if bound.ended is None else self.next_timer_ns()
+        )
+        return bound.timeout_s(
+            now_ns,
+            math.inf if longest_s is None else longest_s,
+            math.inf if due_ns is None else max(0, due_ns - now_ns) / 1e9,
+        )
+
+    def _totals(self) -> tuple[int, ...]:
+        stepper, calls = self._stepper, self._calls
+        return (
+            stepper.steps,
+            # Derived, which spares each start of a Task a count.
+            stepper.finished + len(stepper.all_tasks) - len(stepper.idle_tasks),
+            stepper.finished,
+            calls.sent,
+            calls.taken,
+            calls.failed,
+            self._transfer.calls_retried,
+            self._transfer.batches_sent,
+        )
+
+    def _report(self, watch: Stopwatch, bound: Bound) -> TickReport:
+        self._ticks += 1
+        finished_ns = self._stepper.clock.now_ns()
+        before, self._reported = self._reported, self._totals()
+        steps, started, finished, sent, taken, failed, retried, batches = map(
+            sub, self._reported, before
+        )
+        return TickReport(
+            started_ns=watch.started_ns,
+            finished_ns=finished_ns,
+            step_ns=watch.laps_ns[STEP],
+            encode_ns=watch.laps_ns[ENCODE],
+            wait_ns=watch.laps_ns[WAIT],
+            resume_ns=watch.laps_ns[RESUME],
+            gc_ns=watch.paused_ns(),
+            steps=steps,
+            tasks_started=started,
+            tasks_finished=finished,
+            async_tasks_sent=sent,
+            async_tasks_taken=taken,
+            async_tasks_failed=failed,
+            async_tasks_retried=retried,
+            async_tasks_carried=self._transfer.in_flight,
+            batches=batches,
+            late=bound.passed(finished_ns),
+        )
+
+    def statistics(self) -> SchedulerStatistics:
+        """All figures since the start."""
+        _, started, finished, sent, taken, failed, retried, batches = self._totals()
+        return SchedulerStatistics(
+            ticks=self._ticks,
+            tasks_started=started,
+            tasks_finished=finished,
+            tasks_runnable=len(self._stepper.run_queue),
+            timers=len(self._stepper.timers),
+            async_tasks_sent=sent,
+            async_tasks_taken=taken,
+            async_tasks_failed=failed,
+            async_tasks_dropped=self._calls.dropped,
+            async_tasks_in_flight=self._transfer.in_flight,
+            async_tasks_retried=retried,
+            batches=batches,
+            worker_use=self._transfer.worker_use(),
+        )
