@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any, overload
 
-from corororo.abc import AsyncFunction, Completion, Transfer, WorkerUse
+from corororo.abc import AsyncFunction, Completion, Instrument, Transfer, WorkerUse
 
 from ._task import CANCELLED_WAITER, Task
 
@@ -166,6 +166,25 @@ class Inline:
         self.in_flight = 0
 
 
+def all_hooks(instruments: Sequence[Instrument], name: str) -> Callable[..., None]:
+    """Calls a hook of all instruments; ``do_nothing`` where none of them overrides it."""
+    hooks = [
+        getattr(instrument, name)
+        for instrument in instruments
+        if getattr(type(instrument), name, None) is not getattr(Instrument, name)
+    ]
+
+    def call_all(*args: Any) -> None:
+        for hook in hooks:
+            hook(*args)
+
+    return call_all if hooks else do_nothing
+
+
+def do_nothing(*args: Any) -> None:
+    """Stand in where no instrument listens and no wait has to be ended."""
+
+
 class Ticket:
     """The Tasks that wait for calls which were sent together."""
 
@@ -190,9 +209,10 @@ class Ticket:
 class Calls:
     """The calls of one Scheduler: grouped by function until they are sent, then by ticket."""
 
-    def __init__(self, transfer: Transfer, on_sent: Callable[[str, int], None]) -> None:
+    def __init__(self, transfer: Transfer, instruments: Sequence[Instrument]) -> None:
         self.transfer = transfer
-        self._on_sent = on_sent
+        self._on_sent = all_hooks(instruments, "async_task_sent")
+        self._on_done = all_hooks(instruments, "async_task_done")
         self.unsent: dict[AsyncFunction, tuple[list[Task], list[Any]]] = {}
         self._tickets: set[Ticket] = set()
         self.unwanted = 0  # calls in flight for which no Task waits
@@ -240,6 +260,7 @@ class Calls:
         """Count what has come back."""
         self.taken += replies
         self.failed += failures
+        self._on_done(replies, failures)
 
     def tasks_answered(self, ticket: Ticket, start: int, replies: int) -> list[Task]:
         """The Tasks whose replies have come."""

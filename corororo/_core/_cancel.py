@@ -180,9 +180,10 @@ class Nursery:
 
 
 class _Children:
-    """The Tasks of one nursery; as a trap, the wait for the last of them."""
+    """The Tasks of one nursery; as a trap, the wait for the last of them.
 
-    uncancellable = True  # the wait is: the children are cancelled, and then end it
+    The wait cannot be cancelled: the children are, and end it.
+    """
 
     def __init__(self, task: Task) -> None:
         self.scope = CancelScope()
@@ -224,9 +225,6 @@ class _Children:
 
     def apply(self, stepper: Stepper, task: Task) -> None:
         self._waiting = task
-
-    def abandon(self, stepper: Stepper, task: Task) -> bool:
-        return False
 
     async def wait(self) -> BaseException | None:
         """Wait for the last child; all that was raised inside, as a group."""

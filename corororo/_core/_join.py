@@ -23,12 +23,7 @@ async def gather(*awaitables: Awaitable[Any]) -> list[Any]:
     """
     if not awaitables:
         return []
-    request = _Gather(awaitables)
-    try:
-        values: list[Any] = await trap(request)
-    except GeneratorExit:
-        request.close()
-        raise
+    values: list[Any] = await trap(_Gather(awaitables))
     return values
 
 
@@ -48,9 +43,10 @@ def one_error(errors: Sequence[BaseException], what: str) -> BaseException:
 
 
 class _Gather:
-    """Starts children, and resumes the Task when the last of them has ended."""
+    """Starts children, and resumes the Task when the last of them has ended.
 
-    uncancellable = True  # the wait is: the children are cancelled, and then end it
+    The wait cannot be cancelled: the children are, and end it.
+    """
 
     def __init__(self, awaitables: Sequence[Any]) -> None:
         self._awaitables = awaitables
@@ -72,9 +68,6 @@ class _Gather:
             raise
         self._awaitables = ()
 
-    def abandon(self, stepper: Stepper, task: Task) -> bool:
-        return False
-
     def call_inline(self) -> list[Any]:
         """Inside a worker: one after another."""
         return [run_nested(as_coroutine(work)) for work in self._awaitables]
@@ -90,14 +83,6 @@ class _Gather:
         self._remaining -= 1
         if self._remaining == 0:
             self._finish()
-
-    def close(self) -> None:
-        """The scheduler is being closed, so nothing can be waited for: end the children."""
-        children = self.live_tasks()
-        if children:  # else it was never applied, or has finished already
-            for child in children:
-                child.close()
-            self._region.leave()
 
     def _finish(self) -> None:
         self._region.leave()
@@ -217,14 +202,11 @@ class UnorderedMap:
 
     def call_inline(self) -> None:
         """Inside a worker: the next one."""
-        try:
-            arguments = next(self._arguments, None)
-            if arguments is None:
-                self._ended = True
-            else:
-                self._outcomes.append((self._function.run(*arguments), None))
-        except BaseException as error:
-            self._outcomes.append((None, error))
+        arguments = next(self._arguments, None)
+        if arguments is None:
+            self._ended = True
+        else:
+            self._outcomes.append((self._function.run(*arguments), None))
 
     def calls_done(
         self,

@@ -42,9 +42,10 @@ class Scheduler:
     ) -> None:
         self._clock = clock or SystemClock()
         self._transfer = Inline() if pool is None else pool.open_transfer()
+        instruments = tuple(instruments)
         self._stepper = Stepper(self, self._transfer, self._clock, instruments)
         self._idle_tasks = self._stepper.idle_tasks
-        self._passes = Passes(self._stepper, garbage)
+        self._passes = Passes(self._stepper, garbage, instruments)
         self._delayed: dict[Timer, Any] = {}  # the coroutines that timers will start
         self._closed = False
 

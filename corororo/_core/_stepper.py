@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from corororo.abc import Clock, Completion, Instrument, Transfer
 
-from ._calls import Calls, Ticket
+from ._calls import Calls, Ticket, all_hooks, do_nothing
 from ._task import (
     DROPPED,
     IDLE,
@@ -41,49 +41,13 @@ class Cancelled(BaseException):
 class Trap(Protocol):
     """A request to the Stepper other than an AsyncTask call.
 
-    One that has a true attribute ``uncancellable`` is applied inside a cancelled region, too.
+    One that can be cancelled also has ``abandon(stepper, task) -> bool``, which forgets the Task,
+    and answers False where that does not wait for it any more.
     """
 
     def apply(self, stepper: Stepper, task: Task) -> None:
         """Do what is asked; the Task stays parked until something resumes it."""
         ...
-
-    def abandon(self, stepper: Stepper, task: Task) -> bool:
-        """The Task is cancelled: forget it and answer True, or False if it has to wait on."""
-        ...
-
-
-class Instruments:
-    """Calls the hooks of all instruments; a hook that none of them overrides costs nothing."""
-
-    def __init__(self, instruments: Iterable[Instrument]) -> None:
-        installed = list(instruments)
-        self.before_tick = _all_hooks(installed, "before_tick")
-        self.after_tick = _all_hooks(installed, "after_tick")
-        self.before_task_step = _all_hooks(installed, "before_task_step")
-        self.after_task_step = _all_hooks(installed, "after_task_step")
-        self.async_task_sent = _all_hooks(installed, "async_task_sent")
-        self.async_task_done = _all_hooks(installed, "async_task_done")
-        steps = (self.before_task_step, self.after_task_step)
-        self.watch_steps = steps != (do_nothing, do_nothing)
-
-
-def _all_hooks(installed: list[Instrument], name: str) -> Callable[..., None]:
-    hooks = [
-        getattr(instrument, name)
-        for instrument in installed
-        if getattr(type(instrument), name, None) is not getattr(Instrument, name)
-    ]
-
-    def call_all(*args: Any) -> None:
-        for hook in hooks:
-            hook(*args)
-
-    return call_all if hooks else do_nothing
-
-
-def do_nothing(*args: Any) -> None:
-    """Stand in where no instrument listens and no wait has to be ended."""
 
 
 class Stepper:
@@ -94,12 +58,11 @@ class Stepper:
         scheduler: object,
         transfer: Transfer,
         clock: Clock,
-        instruments: Iterable[Instrument],
+        instruments: Sequence[Instrument],
     ) -> None:
         self.scheduler = scheduler  # what current_scheduler() answers
         self.clock = clock
-        self.instruments = Instruments(instruments)
-        self.calls = Calls(transfer, self.instruments.async_task_sent)
+        self.calls = Calls(transfer, instruments)
         self.timers = Timers()  # run when a pass begins
         self.deadlines = Timers()  # run while a pass waits, too
         self.run_queue: list[Advance] = []  # for the next pass
@@ -115,7 +78,9 @@ class Stepper:
         self.trio_drives = False
         self.wake: Callable[[], None] = do_nothing  # ends the wait of a pass that trio drives
         self.steps = self.finished = 0
-        if self.instruments.watch_steps:
+        self._before_step = all_hooks(instruments, "before_task_step")
+        self._after_step = all_hooks(instruments, "after_task_step")
+        if (self._before_step, self._after_step) != (do_nothing, do_nothing):
             self.step = self._step_watched  # type: ignore[method-assign]
 
     # -- a pass
@@ -244,9 +209,9 @@ class Stepper:
             def step(value: Any) -> Any:
                 task.name = getattr(task.awaited or value, "__qualname__", "")
                 self.broken = True  # what a hook raises ends the tick, and this step is lost
-                self.instruments.before_task_step(task)
+                self._before_step(task)
                 trap = advance(value)
-                self.instruments.after_task_step(task)
+                self._after_step(task)
                 self.broken = False
                 return trap
 
@@ -262,8 +227,7 @@ class Stepper:
             withdraw_from_trio(trap)
             self.resume_with_error(task, foreign_trap_error(trap))
             return
-        uncancellable = getattr(trap, "uncancellable", False)
-        if self.cancelled_regions and task.is_cancelled() and not uncancellable:
+        if self.cancelled_regions and hasattr(trap, "abandon") and task.is_cancelled():
             self._cancel(task)
             return
         task.parked = trap
@@ -277,7 +241,6 @@ class Stepper:
         calls = self.calls
         for ticket, start, values, failures in completions:
             calls.count_replies(len(values), len(failures or ()))
-            self.instruments.async_task_done(len(values), len(failures or ()))
             if ticket.__class__ is not Ticket:
                 ticket.calls_done(self, start, values, failures)
                 continue
@@ -300,7 +263,7 @@ class Stepper:
         for task in tasks:
             if not task.is_cancelled():
                 continue
-            if task.parked is not None and task.parked.abandon(self, task):
+            if hasattr(task.parked, "abandon") and task.parked.abandon(self, task):
                 self._cancel(task)
             else:
                 waiting[task] = None

@@ -235,6 +235,10 @@ async def _call(function: Callable[[], Any]) -> Any:
 
 # What asyncio and trio raise inside a coroutine of ours that awaits something of theirs.
 _FOREIGN_ERRORS = ("no running event loop", "must be called from async context")
+_REMEDY = (
+    "for trio, use `await corororo.run_in_trio(async_function, *args)`, which needs a tick driven "
+    "by `await scheduler.run_tick()`"
+)
 
 
 def foreign_trap_error(request: object) -> TypeError:
@@ -244,20 +248,14 @@ def foreign_trap_error(request: object) -> TypeError:
     if request is None:
         kind = "a bare yield, as asyncio.sleep(0) does it"
     return TypeError(
-        f"a Task can await coroutines, AsyncTasks and what corororo offers, got {kind}; for "
-        f"trio, use `await corororo.run_in_trio(async_function, *args)`, which needs a tick "
-        f"driven by `await scheduler.run_tick()`"
+        f"a Task can await coroutines, AsyncTasks and what corororo offers, got {kind}; {_REMEDY}"
     )
 
 
 def explain_foreign_error(error: BaseException) -> None:
     """Note the remedy on what trio and asyncio say where none of them runs."""
     if isinstance(error, RuntimeError) and str(error) in _FOREIGN_ERRORS:
-        error.add_note(
-            "A Task of corororo awaited something of trio or asyncio. For trio, use `await "
-            "corororo.run_in_trio(async_function, *args)` under `await scheduler.run_tick()`; run "
-            "asyncio in a thread of its own, and hand its results to the Tasks."
-        )
+        error.add_note(f"A Task of corororo awaited something of trio or asyncio; {_REMEDY}.")
 
 
 def withdraw_from_trio(request: object) -> None:

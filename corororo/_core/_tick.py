@@ -7,7 +7,7 @@ while too many calls are in flight.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from itertools import islice
 from operator import sub
@@ -16,8 +16,9 @@ from typing import Literal
 import msgspec
 
 from corororo._garbage import SlackCollector
-from corororo.abc import WorkerUse
+from corororo.abc import Instrument, WorkerUse
 
+from ._calls import all_hooks
 from ._stepper import Stepper
 
 Late = Literal["wait", "carry"]
@@ -85,32 +86,21 @@ class Bound:
             raise ValueError(f"deadline must be seconds from now, 0 or more, got {deadline_s}")
         if late == "carry" and deadline_s is None:
             raise ValueError('late="carry" needs a deadline: tick(deadline=0.4, late="carry")')
-        self._deadline_s = math.inf if deadline_s is None else deadline_s
-        self._carry = late == "carry"
-        self._deadline_ns = math.inf
+        self.deadline_ns = math.inf if deadline_s is None else deadline_s * 1e9
+        self.carry = late == "carry"
         self.ended = ended  # where there is one, a wait ends when a timer is due, too
 
     def begin(self, now_ns: int) -> None:
         """Count the deadline from here."""
-        self._deadline_ns = now_ns + self._deadline_s * 1e9
+        self.deadline_ns += now_ns
 
-    def passed(self, now_ns: int) -> bool:
-        """Whether the deadline is over."""
-        return now_ns > self._deadline_ns
-
-    def carries(self, now_ns: int) -> bool:
+    def ends_at(self, now_ns: int) -> bool:
         """Whether calls that are still out stay out until a later tick."""
-        return self._carry and now_ns >= self._deadline_ns
+        return self.carry and now_ns >= self.deadline_ns
 
     def is_over(self) -> bool:
         """Whether the pass ends although Tasks wait for replies."""
         return self.ended is not None and self.ended()
-
-    def timeout_s(self, now_ns: int, *longest_s: float) -> float | None:
-        """How long to wait for a reply at most; None for as long as it takes."""
-        left = (self._deadline_ns - now_ns) / 1e9 if self._carry else math.inf
-        timeout = max(0.0, min(left, *longest_s))
-        return None if timeout == math.inf else timeout
 
 
 class Stopwatch:
@@ -145,7 +135,14 @@ class Stopwatch:
 class Passes:
     """Runs the passes of a Stepper, and counts what they did."""
 
-    def __init__(self, stepper: Stepper, garbage: SlackCollector | None) -> None:
+    def __init__(
+        self,
+        stepper: Stepper,
+        garbage: SlackCollector | None,
+        instruments: Sequence[Instrument],
+    ) -> None:
+        self._before_tick = all_hooks(instruments, "before_tick")
+        self._after_tick = all_hooks(instruments, "after_tick")
         self._stepper = stepper
         self._calls = stepper.calls
         self._transfer = stepper.calls.transfer
@@ -163,7 +160,7 @@ class Passes:
     def run(self, bound: Bound) -> Generator[float | None, None, None]:
         """One pass; yields where it has to wait for replies, with the longest time to do so."""
         stepper, transfer, now_ns = self._stepper, self._transfer, self._stepper.clock.now_ns
-        stepper.instruments.before_tick()
+        self._before_tick()
         watch = Stopwatch(now_ns, self._garbage)
         bound.begin(watch.started_ns)
         try:
@@ -182,7 +179,7 @@ class Passes:
                     watch.note(RESUME)
                     self._step_queue(watch, RESUME)
                 moment_ns = now_ns()
-                if bound.carries(moment_ns):
+                if bound.ends_at(moment_ns):
                     break
                 if not completions and (self.waits_for_replies() or self._calls.reach_the_limit()):
                     watch.note(RESUME)
@@ -194,7 +191,7 @@ class Passes:
         finally:
             stepper.end_pass()
             self.last_report = self._report(watch, bound)
-            stepper.instruments.after_tick(self.last_report)
+            self._after_tick(self.last_report)
 
     def _step_queue(self, watch: Stopwatch, what: int) -> None:
         """Step the Tasks in the queue and send their calls, until they come to make too many."""
@@ -238,15 +235,16 @@ class Passes:
         return min((due for due in due_ns if due is not None), default=None)
 
     def _timeout_s(self, bound: Bound, now_ns: int) -> float | None:
+        """How long to wait for a reply at most; None for as long as it takes."""
+        deadlines = self._stepper.deadlines
+        due_ns = deadlines.next_due_ns() if bound.ended is None else self.next_timer_ns()
         longest_s = self._transfer.longest_wait_s()
-        due_ns = (
-            self._stepper.deadlines.next_due_ns() if bound.ended is None else self.next_timer_ns()
-        )
-        return bound.timeout_s(
-            now_ns,
+        timeout_s = min(
             math.inf if longest_s is None else longest_s,
             math.inf if due_ns is None else max(0, due_ns - now_ns) / 1e9,
+            (bound.deadline_ns - now_ns) / 1e9 if bound.carry else math.inf,
         )
+        return None if timeout_s == math.inf else timeout_s
 
     def _totals(self) -> tuple[int, ...]:
         stepper, calls = self._stepper, self._calls
@@ -286,7 +284,7 @@ class Passes:
             async_tasks_retried=retried,
             async_tasks_carried=self._transfer.in_flight,
             batches=batches,
-            late=bound.passed(finished_ns),
+            late=finished_ns > bound.deadline_ns,
         )
 
     def statistics(self) -> SchedulerStatistics:

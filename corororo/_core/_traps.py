@@ -121,13 +121,8 @@ class TrioRequest:
 
 
 class _CurrentScheduler:
-    uncancellable = True  # as it does not wait
-
     def apply(self, stepper: Stepper, task: Task) -> None:
         stepper.resume_now(task, stepper.scheduler)
-
-    def abandon(self, stepper: Stepper, task: Task) -> bool:
-        return False
 
 
 _CHECKPOINT = _Checkpoint()

@@ -7,7 +7,8 @@ from collections.abc import Generator
 
 import trio
 
-from ._stepper import Stepper, do_nothing
+from ._calls import do_nothing
+from ._stepper import Stepper
 from ._traps import TrioRequest
 
 BRIEF_S = 0.001  # the shortest time that poll() counts; replies come sooner
