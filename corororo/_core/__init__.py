@@ -1,9 +1,5 @@
 """Coroutines and the Scheduler that drives them."""
 
-from ._calls import Columns as Columns
-from ._calls import Inline as Inline
-from ._calls import paired as paired
-from ._calls import run_calls as run_calls
 from ._cancel import CancelScope as CancelScope
 from ._cancel import Nursery as Nursery
 from ._cancel import fail_after as fail_after
@@ -19,9 +15,9 @@ from ._stepper import Cancelled as Cancelled
 from ._tick import SchedulerStatistics as SchedulerStatistics
 from ._tick import TickReport as TickReport
 from ._timers import CancellationToken as CancellationToken
-from ._traps import call_async as call_async
 from ._traps import checkpoint as checkpoint
 from ._traps import run_in_trio as run_in_trio
 from ._traps import run_nested as run_nested
 from ._traps import sleep as sleep
 from ._traps import sleep_until as sleep_until
+from ._traps import trap as trap

@@ -162,9 +162,8 @@ def fail_after(seconds: float, *, shield: bool = False) -> Iterator[CancelScope]
 class Nursery:
     """Starts Tasks, and is left when the last of them has ended. From ``open_nursery()``."""
 
-    def __init__(self, children: _Children) -> None:
-        self.cancel_scope = children.scope
-        self._children = children
+    def __init__(self) -> None:
+        self.cancel_scope = CancelScope()
 
     def start_soon(self, function: Callable[..., Any], *args: Any) -> None:
         """Start ``function(*args)`` as a child, in this tick.
@@ -178,6 +177,41 @@ class Nursery:
             )
         self._children.start(functools.partial(function, *args))
 
+    async def __aenter__(self) -> Self:
+        task = running_task("open_nursery()")
+        self.cancel_scope.__enter__()
+        self._children = _Children(self.cancel_scope, task)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: object,
+        error: BaseException | None,
+        traceback: object,
+    ) -> bool:
+        children, scope = self._children, self.cancel_scope
+        if isinstance(error, GeneratorExit):
+            children.close()
+            return scope.__exit__(kind, error, traceback)
+        if error is not None:
+            children.fail(error)
+        failure = await children.wait()
+        try:
+            if scope.__exit__(type(failure), failure, None) or failure is None:
+                return True
+            raise failure
+        finally:
+            del failure, error  # no cycle here either
+
+
+def open_nursery() -> Nursery:
+    """A block whose children have ended when it is left, whatever happens in it.
+
+    The first failure, of a child or of the block itself, cancels the rest; all failures are
+    raised as one ExceptionGroup, also when there is only one, as trio does.
+    """
+    return Nursery()
+
 
 class _Children:
     """The Tasks of one nursery; as a trap, the wait for the last of them.
@@ -185,12 +219,11 @@ class _Children:
     The wait cannot be cancelled: the children are, and end it.
     """
 
-    def __init__(self, task: Task) -> None:
-        self.scope = CancelScope()
-        self.scope.__enter__()
+    def __init__(self, scope: CancelScope, task: Task) -> None:
+        self._scope = scope
         self._stepper: Stepper = task.stepper
         assert task.region is not None
-        self._region = task.region  # the scope's own
+        self._region = task.region  # that of the scope, which the Task has just entered
         self._region.children = self
         self._tasks: dict[int, Task] = {}
         self._started = 0
@@ -221,7 +254,7 @@ class _Children:
     def fail(self, error: BaseException) -> None:
         """Note an error, and cancel everything inside."""
         self._errors.append(error)
-        self.scope.cancel()
+        self._scope.cancel()
 
     def apply(self, stepper: Stepper, task: Task) -> None:
         self._waiting = task
@@ -240,40 +273,3 @@ class _Children:
         for child in self.live_tasks():
             child.close()
         self._tasks.clear()
-
-
-class NurseryManager:
-    """``async with open_nursery() as nursery``."""
-
-    async def __aenter__(self) -> Nursery:
-        self._children = _Children(running_task("open_nursery()"))
-        return Nursery(self._children)
-
-    async def __aexit__(
-        self,
-        kind: object,
-        error: BaseException | None,
-        traceback: object,
-    ) -> bool:
-        children = self._children
-        if isinstance(error, GeneratorExit):
-            children.close()
-            return children.scope.__exit__(kind, error, traceback)
-        if error is not None:
-            children.fail(error)
-        failure = await children.wait()
-        try:
-            if children.scope.__exit__(type(failure), failure, None) or failure is None:
-                return True
-            raise failure
-        finally:
-            del failure, error, children, self._children  # no cycle here either
-
-
-def open_nursery() -> NurseryManager:
-    """A block whose children have ended when it is left, whatever happens in it.
-
-    The first failure, of a child or of the block itself, cancels the rest; all failures are
-    raised as one ExceptionGroup, also when there is only one, as trio does.
-    """
-    return NurseryManager()

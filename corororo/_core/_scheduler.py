@@ -11,9 +11,9 @@ from typing import Any, Self, cast
 from corororo._clock import SystemClock
 from corororo._exceptions import PoolClosed
 from corororo._garbage import SlackCollector
+from corororo._inline import Inline
 from corororo.abc import Clock, Instrument, TransferSource
 
-from ._calls import Inline
 from ._join import one_error
 from ._stepper import Stepper
 from ._task import as_coroutine, format_stacks
@@ -40,19 +40,14 @@ class Scheduler:
         garbage: SlackCollector | None = None,
         instruments: Iterable[Instrument] = (),
     ) -> None:
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         self._transfer = Inline() if pool is None else pool.open_transfer()
         instruments = tuple(instruments)
-        self._stepper = Stepper(self, self._transfer, self._clock, instruments)
+        self._stepper = Stepper(self, self._transfer, self.clock, instruments)
         self._idle_tasks = self._stepper.idle_tasks
         self._passes = Passes(self._stepper, garbage, instruments)
         self._delayed: dict[Timer, Any] = {}  # the coroutines that timers will start
         self._closed = False
-
-    @property
-    def clock(self) -> Clock:
-        """The source of time of its timers and reports."""
-        return self._clock
 
     # -- starting Tasks
 
@@ -97,14 +92,14 @@ class Scheduler:
         stepper = self._stepper
         period_ns = round(period * 1e9)
         return Interval(
-            stepper.timers, self._clock, stepper.start_root, period_ns, factory, missed
+            stepper.timers, self.clock, stepper.start_root, period_ns, factory, missed
         ).token
 
     def schedule_delayed(self, delay: float, work: Any) -> CancellationToken:
         """Start ``work`` in the first tick that begins ``delay`` seconds from now, or later."""
         if not 0 <= delay < math.inf:
             raise ValueError(f"delay must be a finite number of seconds from 0, got {delay}")
-        return self.schedule_at(self._clock.now() + delay, work)
+        return self.schedule_at(self.clock.now() + delay, work)
 
     def schedule_at(self, moment: float, work: Any) -> CancellationToken:
         """Start ``work`` in the first tick that begins at a moment of the clock, or later."""
@@ -172,11 +167,11 @@ class Scheduler:
 
         The name is Coro-Roro's, whose loop does the same. Timers that come due meanwhile run too.
         """
-        began = self._clock.now()
+        began = self.clock.now()
         self.tick()
         while self._stepper.run_queue or self._passes.waits_for_replies():
             self.tick()
-        return self._clock.now() - began
+        return self.clock.now() - began
 
     # -- looking at it
 
@@ -242,7 +237,7 @@ class Scheduler:
         """Whether the next pass would find a runnable Task, or a timer that is due."""
         due_ns = self._stepper.timers.next_due_ns()
         return bool(self._stepper.run_queue) or (
-            due_ns is not None and due_ns <= self._clock.now_ns()
+            due_ns is not None and due_ns <= self.clock.now_ns()
         )
 
     def _wait_for_a_timer(self) -> None:
@@ -252,7 +247,7 @@ class Scheduler:
         due_ns = self._passes.next_timer_ns()
         if due_ns is None:
             raise RuntimeError("the Task is parked, and nothing is left that could resume it")
-        self._clock.wait(max(0, due_ns - self._clock.now_ns()) / 1e9)
+        self.clock.wait(max(0, due_ns - self.clock.now_ns()) / 1e9)
 
     def _must_be_outside(self) -> None:
         self._must_be_open()

@@ -103,35 +103,6 @@ class Bound:
         return self.ended is not None and self.ended()
 
 
-class Stopwatch:
-    """Adds the time since the last look at it to what was done in it.
-
-    It runs on the clock less the pauses of the garbage collector, which are counted apart.
-    """
-
-    __slots__ = ("_garbage", "_last_ns", "_now_ns", "_paused_before_ns", "laps_ns", "started_ns")
-
-    def __init__(self, now_ns: Callable[[], int], garbage: SlackCollector | None) -> None:
-        self._now_ns = now_ns
-        self._garbage = garbage
-        self._paused_before_ns = 0 if garbage is None else garbage.paused_ns
-        self.started_ns = now_ns()
-        self._last_ns = self.started_ns - self._paused_before_ns
-        self.laps_ns = [0, 0, 0, 0]
-
-    def note(self, what: int) -> None:
-        """It was spent on STEP, ENCODE, WAIT or RESUME."""
-        now_ns = self._now_ns()
-        if self._garbage is not None:
-            now_ns -= self._garbage.paused_ns
-        self.laps_ns[what] += now_ns - self._last_ns
-        self._last_ns = now_ns
-
-    def paused_ns(self) -> int:
-        """Pauses of the garbage collector since it was started."""
-        return 0 if self._garbage is None else self._garbage.paused_ns - self._paused_before_ns
-
-
 class Passes:
     """Runs the passes of a Stepper, and counts what they did."""
 
@@ -161,52 +132,52 @@ class Passes:
         """One pass; yields where it has to wait for replies, with the longest time to do so."""
         stepper, transfer, now_ns = self._stepper, self._transfer, self._stepper.clock.now_ns
         self._before_tick()
-        watch = Stopwatch(now_ns, self._garbage)
-        bound.begin(watch.started_ns)
+        started_ns = self._start_watch()
+        bound.begin(started_ns)
         try:
             stepper.begin_pass()
             transfer.begin_tick()
-            stepper.deadlines.run_due(watch.started_ns)
-            stepper.timers.run_due(watch.started_ns)
+            stepper.deadlines.run_due(started_ns)
+            stepper.timers.run_due(started_ns)
             stepper.resume_answered(transfer.take_nowait())
-            watch.note(RESUME)
-            self._step_queue(watch, STEP)
+            self._note(RESUME)
+            self._step_queue(STEP)
             while (stepper.pass_queue or self.waits_for_replies()) and not bound.is_over():
                 stepper.deadlines.run_due(now_ns())
                 completions = transfer.take_nowait()
                 if completions or stepper.pass_queue:
                     stepper.resume_answered(completions)
-                    watch.note(RESUME)
-                    self._step_queue(watch, RESUME)
+                    self._note(RESUME)
+                    self._step_queue(RESUME)
                 moment_ns = now_ns()
                 if bound.ends_at(moment_ns):
                     break
                 if not completions and (self.waits_for_replies() or self._calls.reach_the_limit()):
-                    watch.note(RESUME)
+                    self._note(RESUME)
                     yield self._timeout_s(bound, moment_ns)
-                    watch.note(WAIT)
+                    self._note(WAIT)
         except (KeyboardInterrupt, SystemExit):
             stepper.broken = True  # it may have come between two Tasks, and one of them is lost
             raise
         finally:
             stepper.end_pass()
-            self.last_report = self._report(watch, bound)
+            self.last_report = self._report(started_ns, bound)
             self._after_tick(self.last_report)
 
-    def _step_queue(self, watch: Stopwatch, what: int) -> None:
+    def _step_queue(self, what: int) -> None:
         """Step the Tasks in the queue and send their calls, until they come to make too many."""
         stepper, calls = self._stepper, self._calls
         while True:
             while stepper.pass_queue and not calls.reach_the_limit():
-                self._step_slices(watch, what)
+                self._step_slices(what)
             if calls.unsent:
                 stepper.cancel_unsent_calls()
                 calls.send_all()
-                watch.note(ENCODE)
+                self._note(ENCODE)
             if not stepper.pass_queue or calls.reach_the_limit():
                 return
 
-    def _step_slices(self, watch: Stopwatch, what: int) -> None:
+    def _step_slices(self, what: int) -> None:
         stepper, calls = self._stepper, self._calls
         queue, stepper.pass_queue = stepper.pass_queue, []
         remaining = iter(queue)
@@ -214,15 +185,33 @@ class Passes:
             for begin in range(0, len(queue), SLICE):
                 stepper.step(islice(remaining, SLICE))
                 stepper.steps += min(SLICE, len(queue) - begin)
-                watch.note(what)
+                self._note(what)
                 if calls.unsent:
                     stepper.cancel_unsent_calls()
                     calls.send_early()
-                    watch.note(ENCODE)
+                    self._note(ENCODE)
                 if calls.reach_the_limit():
                     break
         finally:
             stepper.pass_queue[:0] = remaining  # none, unless the pass was broken off
+
+    # Time is measured on the clock less the pauses of the garbage collector, which count apart.
+
+    def _start_watch(self) -> int:
+        started_ns = self._stepper.clock.now_ns()
+        self._paused_before_ns = self._paused_ns()
+        self._last_ns = started_ns - self._paused_before_ns
+        self._laps_ns = [0, 0, 0, 0]
+        return started_ns
+
+    def _note(self, what: int) -> None:
+        """The time since the last note was spent on STEP, ENCODE, WAIT or RESUME."""
+        now_ns = self._stepper.clock.now_ns() - self._paused_ns()
+        self._laps_ns[what] += now_ns - self._last_ns
+        self._last_ns = now_ns
+
+    def _paused_ns(self) -> int:
+        return 0 if self._garbage is None else self._garbage.paused_ns
 
     def waits_for_replies(self) -> bool:
         """Whether a Task waits for a call in flight, or for a function that trio runs."""
@@ -260,7 +249,7 @@ class Passes:
             self._transfer.batches_sent,
         )
 
-    def _report(self, watch: Stopwatch, bound: Bound) -> TickReport:
+    def _report(self, started_ns: int, bound: Bound) -> TickReport:
         self._ticks += 1
         finished_ns = self._stepper.clock.now_ns()
         before, self._reported = self._reported, self._totals()
@@ -268,13 +257,13 @@ class Passes:
             sub, self._reported, before
         )
         return TickReport(
-            started_ns=watch.started_ns,
+            started_ns=started_ns,
             finished_ns=finished_ns,
-            step_ns=watch.laps_ns[STEP],
-            encode_ns=watch.laps_ns[ENCODE],
-            wait_ns=watch.laps_ns[WAIT],
-            resume_ns=watch.laps_ns[RESUME],
-            gc_ns=watch.paused_ns(),
+            step_ns=self._laps_ns[STEP],
+            encode_ns=self._laps_ns[ENCODE],
+            wait_ns=self._laps_ns[WAIT],
+            resume_ns=self._laps_ns[RESUME],
+            gc_ns=self._paused_ns() - self._paused_before_ns,
             steps=steps,
             tasks_started=started,
             tasks_finished=finished,

@@ -24,27 +24,13 @@ _REFUSALS = ("Task got bad yield", "trio.run received unrecognized yield message
 
 
 @types.coroutine
-def call_async(call: tuple[AsyncFunction, tuple[Any, ...]]) -> Generator[Any, Any, Any]:
-    """Park the Task until a worker has answered this call."""
-    try:
-        return (yield call)
-    except (RuntimeError, TypeError) as error:
-        _explain_refusal(error)
-        raise
-
-
-@types.coroutine
-def _trap(request: Trap) -> Generator[Any, Any, Any]:
+def trap(request: Trap | tuple[AsyncFunction, tuple[Any, ...]]) -> Generator[Any, Any, Any]:
+    """Park the Task until the Stepper has the answer to a request."""
     try:
         return (yield request)
     except (RuntimeError, TypeError) as error:
         _explain_refusal(error)
         raise
-
-
-def trap(request: Trap) -> Coroutine[Any, Any, Any]:
-    """An awaitable that hands ``request`` to the Stepper."""
-    return cast("Coroutine[Any, Any, Any]", _trap(request))
 
 
 def _explain_refusal(error: BaseException) -> None:
@@ -131,7 +117,7 @@ CURRENT_SCHEDULER = _CurrentScheduler()
 
 async def checkpoint() -> None:
     """Let the tick go on without this Task, which continues in the next one."""
-    await _trap(_CHECKPOINT)
+    await trap(_CHECKPOINT)
 
 
 async def sleep(seconds: float) -> None:
@@ -141,7 +127,7 @@ async def sleep(seconds: float) -> None:
     """
     if not seconds >= 0:
         raise ValueError(f"seconds must be 0 or more, got {seconds}")
-    await _trap(_Sleep(None, seconds))
+    await trap(_Sleep(None, seconds))
 
 
 async def sleep_until(deadline: float) -> None:
@@ -151,7 +137,7 @@ async def sleep_until(deadline: float) -> None:
     """
     if math.isnan(deadline):
         raise ValueError("deadline must be a time of the scheduler's clock, got nan")
-    await _trap(_Sleep(deadline, 0.0))
+    await trap(_Sleep(deadline, 0.0))
 
 
 async def run_in_trio(function: Callable[..., Awaitable[T]], *args: Any) -> T:
@@ -160,7 +146,7 @@ async def run_in_trio(function: Callable[..., Awaitable[T]], *args: Any) -> T:
     For a tick that trio drives: ``await scheduler.run_tick()``. The tick waits for it as for an
     AsyncTask; cancelling the Task cancels it. Raises RuntimeError under a tick that blocks.
     """
-    return cast("T", await _trap(TrioRequest(function, args)))
+    return cast("T", await trap(TrioRequest(function, args)))
 
 
 def run_nested(coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -12,9 +12,9 @@ from typing import Literal, Self
 
 import msgspec
 
-from corororo._core import Inline
 from corororo._exceptions import PoolClosed, PoolFailed
 from corororo._idle import Park
+from corororo._inline import Inline
 from corororo._platform import explaining_open_files, usable_cpus
 from corororo._ring import CALLS_MAX, Session, call_after_fork
 from corororo._transfer._config import PoolConfig, read_config, write_config

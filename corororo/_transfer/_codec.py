@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, get_args
 
 import msgspec
 
-from corororo._core import Columns, run_calls
+from corororo._inline import Columns, run_calls
 
 from ._failures import Failure, describe_failure, rebuild_failure
 from ._functions import ENCODER, AsyncTaskFunction

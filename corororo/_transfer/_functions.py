@@ -17,7 +17,8 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 import msgspec
 
-from corororo._core import UnorderedMap, call_async, map_calls, paired, run_nested
+from corororo._core import UnorderedMap, map_calls, run_nested, trap
+from corororo._inline import paired
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,8 +56,8 @@ class AsyncTaskFunction(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """The call as something to await; it is sent when it is awaited."""
         if kwargs or len(args) != self._complete_at:
-            return call_async((self, self._bind(args, kwargs)))
-        return call_async((self, args))
+            return trap((self, self._bind(args, kwargs)))
+        return trap((self, args))
 
     def map(self, *iterables: Iterable[Any]) -> Awaitable[list[R]]:
         """All results of calls with the items of ``iterables``, as the builtin ``map`` pairs them.

@@ -23,7 +23,7 @@ import worker_calls as calls
 from waiting import finish, is_alive, wait_until
 
 import corororo as cr
-from corororo._core import Inline
+from corororo._inline import Inline
 from corororo.abc import Transfer, TransferSource
 from corororo.processes import HAS_PROC, forkserver
 from zonesim.bench.transfers.batched import Batched

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corororo._core import Columns, paired
+from corororo._inline import Columns, paired
 
 
 class Boastful(list[int]):

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 import corororo as cr
-from corororo._core import Columns, Inline, run_calls, run_nested
+from corororo._core import run_nested
+from corororo._inline import Columns, Inline, run_calls
 
 
 @cr.async_task

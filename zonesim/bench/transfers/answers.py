@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import corororo as cr
-from corororo._core import run_calls as run_calls
+from corororo._inline import run_calls as run_calls
 from corororo._transfer._arguments import argument_error
 from corororo._transfer._codec import Codec as Codec
 from corororo._transfer._codec import as_request as as_request

@@ -1,0 +1,164 @@
+"""Calls that run where they are made: their arguments, and a transfer without workers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
+from typing import Any, overload
+
+from .abc import AsyncFunction, Completion, WorkerUse
+
+MAX_PENDING = 100_000  # calls in flight, where they run inline
+
+
+class Columns(Sequence[tuple[Any, ...]]):
+    """The arguments of many calls, one column for each parameter; reads as a list of tuples.
+
+    To make, encode and decode tuples was half of the time of 100,000 calls of one argument: each is
+    an object more, that the garbage collector looks at as well.
+    """
+
+    __slots__ = ("_calls", "columns")
+
+    def __init__(self, columns: Sequence[Sequence[Any]], calls: int) -> None:
+        self.columns = columns
+        self._calls = calls
+
+    @classmethod
+    def of(cls, calls: Sequence[tuple[Any, ...]]) -> Columns:
+        """The arguments of calls that have as many each."""
+        if isinstance(calls, cls):
+            return calls
+        parameters = len(calls[0]) if calls else 0
+        # Not by zip(), which makes an iterator for each call.
+        return cls([[call[i] for call in calls] for i in range(parameters)], len(calls))
+
+    def __len__(self) -> int:
+        return self._calls
+
+    @overload
+    def __getitem__(self, which: int) -> tuple[Any, ...]: ...
+    @overload
+    def __getitem__(self, which: slice) -> Columns: ...
+    def __getitem__(self, which: int | slice) -> tuple[Any, ...] | Columns:
+        places = range(self._calls)[which]
+        if isinstance(places, range):
+            return Columns([column[which] for column in self.columns], len(places))
+        return tuple(column[places] for column in self.columns)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        return zip(*self.columns, strict=True) if self.columns else repeat((), self._calls)
+
+
+def paired(iterables: Sequence[Iterable[Any]]) -> Sequence[tuple[Any, ...]]:
+    """The arguments of calls, as the builtin ``map`` takes them from its iterables."""
+    if len(iterables) == 1:
+        column = list(iterables[0])
+        return Columns([column], len(column))
+    lists = [i for i in iterables if isinstance(i, list | tuple) and type(i) in (list, tuple)]
+    if len(lists) == len(iterables):  # the length of others is unknown, and may be infinite
+        calls = min(map(len, lists), default=0)
+        return Columns([list(column[:calls]) for column in lists], calls)
+    return list(zip(*iterables, strict=False))
+
+
+def run_calls(
+    function: Any,
+    arguments: Sequence[tuple[Any, ...]],
+    before_call: Callable[[int], None] | None = None,
+) -> tuple[list[Any], dict[int, BaseException] | None]:
+    """The values of all calls, ``None`` where one failed, and the failures by their place.
+
+    ``before_call`` is given the place of each call before it runs.
+    """
+    calls = len(arguments)
+    values: list[Any] = []
+    failures: dict[int, BaseException] | None = None
+    while len(values) < calls:
+        try:
+            if before_call is None and not values:
+                _run_all(function, arguments, values.append)
+            else:
+                # By their places: a signal may bring an error between two calls as well.
+                for place in range(len(values), calls):
+                    if before_call is not None:
+                        before_call(place)
+                    values.append(function(*arguments[place]))
+        except BaseException as error:
+            place = min(len(values), calls - 1)
+            failures = failures or {}
+            failures[place] = error
+            values[place:] = [None]
+    return values, failures
+
+
+def _run_all(
+    function: Any, arguments: Sequence[tuple[Any, ...]], add: Callable[[Any], None]
+) -> None:
+    if isinstance(arguments, Columns) and len(arguments.columns) == 1:
+        for argument in arguments.columns[0]:
+            add(function(argument))
+    else:
+        for given in arguments:
+            add(function(*given))
+
+
+class Inline:
+    """A transfer without workers: runs the calls, in the order sent, when replies are taken."""
+
+    def __init__(self) -> None:
+        self._sent: list[tuple[AsyncFunction, Any, Sequence[Any]]] = []
+        self.in_flight = 0
+        self.batches_sent = 0
+        self.calls_retried = 0
+        self.max_pending = MAX_PENDING
+
+    def begin_tick(self) -> None:
+        """Do nothing: no reply is lent."""
+
+    def lend(self, function: AsyncFunction, values: Sequence[Any]) -> None:
+        """Do nothing: values are given for good."""
+
+    def worth_sending(self, function: AsyncFunction) -> int:
+        """More than there can be: no worker would begin any earlier."""
+        return sys.maxsize
+
+    def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
+        """Keep the calls until they are taken."""
+        self._sent.append((function, ticket, arguments))
+        self.in_flight += len(arguments)
+        self.batches_sent += 1
+
+    def take_nowait(self) -> list[Completion]:
+        """Run all that was sent."""
+        sent, self._sent = self._sent, []
+        self.in_flight = 0
+        return [
+            Completion(ticket, 0, *run_calls(function.run, arguments))
+            for function, ticket, arguments in sent
+        ]
+
+    def wait(self, timeout_s: float | None) -> None:
+        """Return at once."""
+
+    def fileno(self) -> int:
+        """-1: there is nothing to wait on."""
+        return -1
+
+    def longest_wait_s(self) -> float | None:
+        """No time where calls were sent: they run when they are taken."""
+        return 0.0 if self._sent else None
+
+    def likely_wait_s(self) -> float:
+        """No time."""
+        return 0.0
+
+    def worker_use(self) -> list[WorkerUse]:
+        """Empty: there are no workers."""
+        return []
+
+    def close(self) -> None:
+        """Forget what was sent."""
+        self._sent.clear()
+        self.in_flight = 0
