@@ -1,26 +1,26 @@
-"""Every error that corororo raises. Knows no other room."""
+"""Every error that corororo raises."""
 
 from __future__ import annotations
 
 
 class CorororoError(Exception):
-    """The base of every error that the library raises on its own account."""
+    """Base class of the errors of the library itself."""
 
 
 class PoolClosed(CorororoError):
-    """The pool was closed, or its owner died, while something was asked of it."""
+    """The pool is closed, or its owner has died."""
 
 
 class PoolFailed(PoolClosed):
-    """A pool gave up, or never came up: its workers do not start; the message says why."""
+    """The workers of a pool do not start; the message says why."""
 
 
 class SessionError(CorororoError):
-    """A session directory cannot be made or is not what it should be: no room, no rights."""
+    """A session directory cannot be made or used: no room, no rights."""
 
 
 class WorkerDied(CorororoError):
-    """An AsyncTask killed each worker that it ran on, as often as its retries allow."""
+    """An AsyncTask killed every worker that it ran on, and its retries are used up."""
 
 
 class AsyncTaskTimeout(CorororoError, TimeoutError):
@@ -28,11 +28,11 @@ class AsyncTaskTimeout(CorororoError, TimeoutError):
 
 
 class TooSlowError(CorororoError, TimeoutError):
-    """What stood inside ``fail_after`` took longer than it was given."""
+    """A ``fail_after`` block took longer than its time limit."""
 
 
 class StaleHandle(CorororoError, LookupError):
-    """A handle whose slot has been given back, or to somebody else, since."""
+    """The slot of this handle was released, and may hold another value now."""
 
 
 class RequestTooLarge(CorororoError):
@@ -48,15 +48,15 @@ class AsyncTaskFailed(CorororoError):
 
 
 class RemoteTraceback(CorororoError):
-    """The traceback of a worker, as text; stands as ``__cause__`` of the error it belongs to."""
+    """The traceback of a worker, as text; the ``__cause__`` of the error that it belongs to."""
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}" if self.args else ""
 
 
 class RingFull(CorororoError):
-    """The ring has no room for a record at the moment; ask again after one was freed."""
+    """The ring has no room for a record now; retry after one was freed."""
 
 
 class FifoFull(CorororoError):
-    """The FIFO takes no descriptor at the moment; ask again after one was read."""
+    """The FIFO has no room for a descriptor now; retry after one was read."""

@@ -1,7 +1,7 @@
-"""Handles: names for things in flight that are refused once the thing is gone. Knows no things.
+"""Handles: numbers for things in flight that turn stale once the thing is released.
 
-A slot map: the index says which slot, the version which of the slot's tenants. The version
-changes when a tenant leaves, so what arrives late or twice cannot touch the next one.
+A slot map: the index says which slot, the version which of the values it has held. The version
+changes with each release, so a late or duplicate reply cannot reach the next value.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ _FREE = object()
 
 
 class Handle(msgspec.Struct, frozen=True, order=True):
-    """A slot of a HandlePool, and which of its tenants is meant."""
+    """A slot of a HandlePool, and which of its values is meant."""
 
     index: int
     version: int
 
     def pack(self) -> int:
-        """Both in 64 bits, for where there is room for a number only."""
+        """Index and version in one number of 64 bits."""
         return self.version << 32 | self.index
 
     @staticmethod
     def unpack(packed: int) -> Handle:
-        """The handle again."""
+        """The handle of a packed number."""
         return Handle(packed & 0xFFFF_FFFF, packed >> 32)
 
 
 class HandlePool(Generic[T]):
-    """Slots that are used again and again; only the current handle of a slot opens it."""
+    """Reusable slots; only the current handle of a slot gives access to it."""
 
     def __init__(self) -> None:
         self._values: list[object] = []
@@ -44,7 +44,7 @@ class HandlePool(Generic[T]):
         self._free: list[int] = []
 
     def acquire(self, value: T) -> Handle:
-        """Take a slot for a value."""
+        """Put a value into a free slot."""
         if self._free:
             index = self._free.pop()
             self._values[index] = value
@@ -55,12 +55,12 @@ class HandlePool(Generic[T]):
         return Handle(index, self._versions[index])
 
     def get(self, handle: Handle) -> T:
-        """The value; raises StaleHandle where the slot has changed hands, or never existed."""
+        """The value; raises StaleHandle where the slot was released, or never existed."""
         self._check(handle)
         return self._values[handle.index]  # type: ignore[return-value]
 
     def find(self, packed: int) -> T | None:
-        """The value by its packed handle; None where that is stale: for what comes from outside."""
+        """The value by its packed handle, as replies carry it; None where that is stale."""
         index = packed & 0xFFFF_FFFF
         if index >= len(self._versions) or self._versions[index] != packed >> 32:
             return None
@@ -68,7 +68,7 @@ class HandlePool(Generic[T]):
         return None if value is _FREE else value  # type: ignore[return-value]
 
     def release(self, handle: Handle) -> T:
-        """Give the slot back and return its value; the handle is stale from then on."""
+        """Free the slot and return its value; the handle is stale from then on."""
         self._check(handle)
         value = self._values[handle.index]
         self._values[handle.index] = _FREE
@@ -91,6 +91,5 @@ class HandlePool(Generic[T]):
         ):
             found = f"its slot is at version {self._versions[handle.index]}" if known else "no slot"
             raise StaleHandle(
-                f"{handle} was given back, or never given out: {found}; what it named is gone, "
-                f"so whatever came with it is to be dropped"
+                f"{handle} was released, or never acquired: {found}; drop what came with it"
             )

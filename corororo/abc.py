@@ -1,4 +1,4 @@
-"""What a user may replace: the clock, and the way AsyncTasks travel. Knows no implementation."""
+"""Protocols of what a user may replace: clock, transfer, idle strategy; and the Instrument."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Clock(Protocol):
         ...
 
     def wait(self, seconds: float, /) -> None:
-        """Let so much time pass, with nothing else to do."""
+        """Sleep for so many seconds."""
         ...
 
 
 class AsyncFunction(Protocol):
-    """What a transfer needs to know of a function under ``@async_task``."""
+    """A function under ``@async_task``, as a transfer uses it."""
 
     @property
     def name(self) -> str:
-        """``module:qualified name``, by which a worker finds it."""
+        """``module:qualified name``; a worker resolves it."""
         ...
 
     @property
@@ -52,7 +52,7 @@ class Completion(NamedTuple):
 
 
 class WorkerUse(NamedTuple):
-    """What one worker has done for one Scheduler so far."""
+    """The work of one worker for one Scheduler so far."""
 
     worker: int  # its number in the pool
     batches: int
@@ -84,15 +84,15 @@ class Transfer(Protocol):
         ...
 
     def begin_tick(self) -> None:
-        """A pass begins: what replies lent to Tasks during the last one may be taken back."""
+        """A pass begins: memory lent to Tasks during the last one may be reused."""
         ...
 
     def lend(self, function: AsyncFunction, values: Sequence[Any]) -> None:
-        """Results of a function are given to Tasks now: until the next tick, if they are lent."""
+        """Results are passed to Tasks now; views into a reply are valid until the next tick."""
         ...
 
     def worth_sending(self, function: AsyncFunction) -> int:
-        """How many calls of a function are worth sending before all of the pass are there."""
+        """How many calls of a function make it worth sending them before the pass has ended."""
         ...
 
     def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
@@ -103,36 +103,36 @@ class Transfer(Protocol):
         ...
 
     def take_nowait(self) -> list[Completion]:
-        """Whatever has come back since the last time; may be empty."""
+        """The replies since the last time; may be empty."""
         ...
 
     def wait(self, timeout_s: float | None) -> None:
-        """Block until ``take_nowait`` is likely to have something, or the time is over."""
+        """Block until ``take_nowait`` is likely to have a reply, or the timeout is over."""
         ...
 
     def fileno(self) -> int:
-        """A descriptor that turns readable when something comes back; -1 if there is none."""
+        """A descriptor that turns readable when a reply comes; -1 if there is none."""
         ...
 
     def longest_wait_s(self) -> float | None:
-        """How long a wait may last before ``take_nowait`` wants to be called all the same."""
+        """After how long ``take_nowait`` has to be called even without a reply; None: never."""
         ...
 
     def likely_wait_s(self) -> float:
-        """How long all that is in flight is likely to take; infinite where nobody knows."""
+        """How long the calls in flight are likely to take; infinite where that is unknown."""
         ...
 
     def worker_use(self) -> list[WorkerUse]:
-        """What each worker has done for this transfer so far."""
+        """The work of each worker for this transfer so far."""
         ...
 
     def close(self) -> None:
-        """Give everything back; idempotent."""
+        """Free all resources; idempotent."""
         ...
 
 
 class TransferSource(Protocol):
-    """A pool, as far as a Scheduler knows: it opens transfers."""
+    """A pool, as a Scheduler uses it."""
 
     def open_transfer(self) -> Transfer:
         """A transfer for one Scheduler."""
@@ -156,13 +156,13 @@ class Instrument:
         """A Task is about to be advanced; ``task.name`` is its coroutine's qualified name."""
 
     def after_task_step(self, task: Any) -> None:
-        """The Task has come to wait, or has ended."""
+        """The Task waits, or has ended."""
 
     def async_task_sent(self, name: str, calls: int) -> None:
-        """So many calls of the function ``module:name`` were handed to the transfer."""
+        """Calls of the function ``module:name`` were handed to the transfer."""
 
     def async_task_done(self, calls: int, failures: int) -> None:
-        """So many calls were answered, ``failures`` of them with an exception."""
+        """Calls were answered, ``failures`` of them with an exception."""
 
 
 class IdleStrategy(Protocol):

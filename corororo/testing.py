@@ -1,4 +1,4 @@
-"""For tests of code that uses corororo: a clock that jumps, a pool without processes, a runner."""
+"""Helpers for tests of code that uses corororo: MockClock, an inline pool, and a runner."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 def inline_pool() -> WorkerPool:
     """A pool without workers: AsyncTasks run inline, one after another, in a fixed order.
 
-    Use it where code under test wants a pool: ``with inline_pool() as pool:``.
+    For code that takes a pool: ``with inline_pool() as pool:``.
     """
     return WorkerPool(workers=0)
 
@@ -27,7 +27,7 @@ def run(
 ) -> T:
     """Run a coroutine to its end as a Task, inline and on a MockClock; its result.
 
-    Sleeps take no time: the clock jumps wherever nothing but a timer could go on.
+    Sleeps take no time: where only a timer could resume a Task, the clock jumps there.
     """
     with Scheduler(clock=clock or MockClock()) as scheduler:
         result: T = scheduler.run(work)

@@ -16,7 +16,7 @@ def test_a_handle_opens_its_slot_until_it_is_given_back() -> None:
     assert pool.release(handle) == "mob"
     assert (len(pool), list(pool)) == (0, [])
     for use in (pool.get, pool.release):
-        with pytest.raises(cr.StaleHandle, match=r"given back.*version 2"):
+        with pytest.raises(cr.StaleHandle, match=r"released.*version 2"):
             use(handle)
 
 

@@ -155,6 +155,18 @@ def test_bytes_and_coroutines_are_apart_from_processes() -> None:
     assert breaches(core, "multiprocessing", "subprocess", "signal") == []
 
 
+def test_no_module_takes_part_in_an_import_cycle() -> None:
+    """Imports for type checkers and inside of functions count as well."""
+    known = {module_name(path) for path in (*LIBRARY, *SIMULATOR)}
+    left = {
+        module_name(path): (imported(path) & known) - {module_name(path)}
+        for path in (*LIBRARY, *SIMULATOR)
+    }
+    while free := {module for module, imports in left.items() if not imports & left.keys()}:
+        left = {module: imports for module, imports in left.items() if module not in free}
+    assert left == {}
+
+
 def test_the_library_does_not_know_the_simulator_nor_its_tools() -> None:
     forbidden = ("zonesim", "numpy", "scipy", "matplotlib", "click", "rich", "sqlite3", "pickle")
     assert breaches(LIBRARY, *forbidden) == []

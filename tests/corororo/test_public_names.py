@@ -55,10 +55,37 @@ def test_the_public_methods_of_a_public_class_have_docstrings(name: str) -> None
     assert silent == []
 
 
-RELIED_ON = ["async_task", "checkpoint", "current_scheduler", "gather", "Scheduler", "WorkerPool"]
-ERRORS = ["AsyncTaskFailed", "PoolClosed", "ReplyTooLarge", "RequestTooLarge", "WorkerDied"]
+# What the tutorial names, and the end of the with block. Nothing else of these classes is public.
+SCHEDULER = {
+    "clock",
+    "close",
+    "format_stacks",
+    "run",
+    "run_expired_tasks",
+    "run_tick",
+    "schedule",
+    "schedule_at",
+    "schedule_delayed",
+    "schedule_interval",
+    "statistics",
+    "tick",
+}
+CANCEL_SCOPE = {"cancel", "cancelled_caught", "deadline", "shield"}
+WORKER_POOL = {"address", "attach", "close", "open_transfer", "resize", "statistics"}
 
 
-@pytest.mark.parametrize("name", [*RELIED_ON, *ERRORS])
-def test_the_names_that_programs_rely_on_are_there(name: str) -> None:
-    assert name in EXPORTS
+def public_attributes(thing: object) -> set[str]:
+    return {name for name in dir(thing) if not name.startswith("_")}
+
+
+def test_a_scheduler_and_what_tasks_get_show_the_documented_names_alone() -> None:
+    with cr.Scheduler() as scheduler:
+        assert public_attributes(scheduler) == SCHEDULER
+    assert public_attributes(cr.CancelScope()) == CANCEL_SCOPE
+    assert public_attributes(cr.open_nursery()) == {"cancel_scope", "start_soon"}
+
+
+@pytest.mark.xfail(reason="the pool shows internals", strict=False)
+def test_a_worker_pool_shows_the_documented_names_alone() -> None:
+    with cr.WorkerPool(workers=0) as pool:
+        assert public_attributes(pool) == WORKER_POOL

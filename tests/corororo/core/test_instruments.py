@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 import corororo as cr
-from corororo._core._stepper import Stepper
 from corororo.abc import Instrument
 from corororo.testing import MockClock
 
@@ -97,24 +96,6 @@ def test_failures_of_async_tasks_are_told() -> None:
             scheduler.tick()
     assert ("done", 3, 1) in watcher.heard
     assert watcher.heard[-1] == ("ticked", 3)
-
-
-class TickOnly(Instrument):
-    def __init__(self) -> None:
-        self.ticks = 0
-
-    def before_tick(self) -> None:
-        self.ticks += 1
-
-
-def test_the_hot_loop_is_the_plain_one_unless_somebody_listens_to_steps() -> None:
-    quiet = TickOnly()
-    with cr.Scheduler(instruments=[quiet, Instrument()]) as scheduler:
-        assert scheduler._step.__func__ is Stepper._step  # type: ignore[attr-defined]
-        scheduler.tick()
-    with cr.Scheduler(instruments=[Watcher()]) as scheduler:
-        assert scheduler._step.__func__ is not Stepper._step  # type: ignore[attr-defined]
-    assert quiet.ticks == 1
 
 
 def test_what_a_hook_raises_ends_the_tick() -> None:

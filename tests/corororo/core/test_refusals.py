@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 
 import pytest
 
@@ -12,28 +11,6 @@ import corororo as cr
 
 async def nothing() -> None:
     """Ends at once."""
-
-
-@pytest.mark.parametrize(
-    "refused",
-    [
-        lambda s: s.schedule_delayed(-1, nothing()),
-        lambda s: s.schedule_delayed(math.inf, nothing()),
-        lambda s: s.schedule_at(math.nan, nothing()),
-        lambda s: s.schedule_interval(1, nothing()),
-    ],
-)
-def test_a_coroutine_that_is_refused_leaves_no_warning(refused) -> None:
-    with cr.Scheduler() as scheduler, pytest.raises((ValueError, TypeError)):
-        refused(scheduler)
-
-
-@pytest.mark.parametrize("name", ["schedule", "run"])
-def test_a_closed_scheduler_refuses_without_a_warning(name: str) -> None:
-    scheduler = cr.Scheduler()
-    scheduler.close()
-    with pytest.raises(cr.PoolClosed):
-        getattr(scheduler, name)(nothing())
 
 
 def test_a_task_cannot_close_the_scheduler_that_runs_it() -> None:
