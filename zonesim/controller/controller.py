@@ -1,7 +1,4 @@
-"""The controller: runs the steps of a scenario with real processes, and has them written down.
-
-Knows processes, messages and results; draws and prints nothing.
-"""
+"""The steps of a run, with its zone processes, workers, faults and records."""
 
 from __future__ import annotations
 
@@ -11,11 +8,11 @@ from pathlib import Path
 import trio
 
 import corororo as cr
-from zonesim.controller.event_log import Logbook, OnNotice
-from zonesim.controller.fault_injector import Wrecker
-from zonesim.controller.fleet import Fleet, FleetPlan
+from zonesim.controller.dispatcher import FleetPlan
+from zonesim.controller.event_log import EventLog, OnNotice
+from zonesim.controller.fault_injector import FaultInjector, FaultTargets
+from zonesim.controller.fleet import Fleet
 from zonesim.controller.stepping import Stepping
-from zonesim.controller.targets import RunTargets
 from zonesim.controller.worker_scaler import WorkerScaler
 from zonesim.live.latest import LatestThread
 from zonesim.live.progress import OnProgress
@@ -27,7 +24,7 @@ from zonesim.system.errors import RunFailed, leaves_of
 from zonesim.system.interrupts import Interrupts
 from zonesim.system.machine import pss_mb
 from zonesim.system.sessions import CONTROL
-from zonesim.wire.messages import Leg, WorkerTotals
+from zonesim.wire.messages import Leg
 from zonesim.wire.ticks import TickRow
 from zonesim.workloads.base import ZoneSpec
 from zonesim.world.map_store import MapStore
@@ -37,7 +34,7 @@ PROGRESS_S = 0.25
 
 
 class Controller:
-    """One run: its processes, and the order of its steps."""
+    """Runs the steps of a scenario, in order, and ends every process it has started."""
 
     def __init__(
         self,
@@ -52,46 +49,39 @@ class Controller:
         self._interrupts = interrupts
         self._scenario = scenario
         self._pool = pool
+        self._writer = writer
         self._stepping = Stepping(scenario)
         session = Path(pool.address)
-        self._view = LatestThread("run view", ViewFile(session, writer.directory).publish)
-        self._log = Logbook(
-            scenario, self._stepping, writer, on_progress, on_notice, self._view.give
-        )
         self._maps = MapStore(scenario, session)
-        self._fleet = Fleet(
-            FleetPlan(
-                session / CONTROL,
-                pool.address,
-                scenario.period_ms / 1000,
-                scenario.supervision,
-                inline=pool.workers == 0,
-            ),
-            self._take_ticks,
-            self._note_refusal,
-            self._log.note,
-            lambda: pool.statistics().failure,
-            pool.remove_rings_left_behind,
+        self._view = LatestThread("run view", ViewFile(session, writer.directory).publish)
+        shows = (self._view.give, on_progress)
+        self._log = EventLog(scenario, self._stepping, writer, shows, on_notice)
+        plan = FleetPlan(
+            session / CONTROL,
+            pool.address,
+            scenario.period_ms / 1000,
+            scenario.supervision,
+            inline=pool.workers == 0,
         )
+        self._fleet = Fleet(plan, self._take_ticks, self._log.note, pool)
         self._scaler = WorkerScaler(
-            pool, scenario.worker_bounds, self._worker_busy_ns, self._note_scaling
+            pool,
+            scenario.worker_bounds,
+            lambda: sum(total.busy_ns for total in self._fleet.work()),
+            lambda change: self._log.note("workers-scaled", change),
         )
-        self._wrecker = Wrecker(
-            scenario.faults,
-            scenario.seed,
-            RunTargets(pool, self._fleet, writer),
-            self._log.note,
-        )
+        targets = FaultTargets(self._ready_workers, self._fleet.zone_pids, self._slow_disk)
+        self._injector = FaultInjector(scenario.faults, scenario.seed, targets, self._log.note)
         self._leg: Leg | None = None  # of the step that runs
         self._pss_mb: float | None = None  # of a zone, when last measured
-        self._ended_early_ns = 0  # when the step that ran was cut short
-        self._patience = trio.CancelScope()  # what the first signal cuts short
+        self._ended_early_ns = 0  # when the step was cut short
+        self._patience = trio.CancelScope()  # cancelled by the first signal
 
     async def run(self) -> None:
         """Run every step, and end every process whatever happens.
 
-        Raises RunFailed where not even the first step can begin. A run that cannot go on later
-        ends as if that had been asked for, and an event says why.
+        Raises RunFailed where the first step cannot begin. A run that fails later ends like one
+        that was interrupted, and an event says why.
         """
         with self._view:
             try:
@@ -111,28 +101,28 @@ class Controller:
     async def _run(self) -> None:
         async with trio.open_nursery() as nursery:
             with trio.CancelScope() as steps:
-                nursery.start_soon(self._heed_signals, steps)
+                nursery.start_soon(self._handle_signals, steps)
                 await nursery.start(self._fleet.serve)
                 nursery.start_soon(self._show_progress)
                 nursery.start_soon(self._scaler.run)
                 try:
                     async with trio.open_nursery() as faults:
-                        faults.start_soon(self._wrecker.run)
+                        faults.start_soon(self._injector.run)
                         await self._run_steps()
                         faults.cancel_scope.cancel()
                 finally:
-                    if self._leg is not None:  # nothing more is due, whoever takes long to end
+                    if self._leg is not None:  # nothing more is due, however long the end takes
                         self._ended_early_ns = self._ended_early_ns or time.monotonic_ns()
                     with trio.CancelScope(shield=True):
                         await self._fleet.stop()
             nursery.cancel_scope.cancel()
 
     def _failure_in(self, group: BaseExceptionGroup[BaseException]) -> RunFailed | None:
-        """Why the run cannot go on, where nothing else is wrong."""
+        """Why the run cannot continue; None where anything else went wrong."""
         if group.split((RunFailed, cr.CorororoError))[1] is not None:
             return None
         why = self._pool.statistics().failure
-        if why is not None:  # it took the zones along, whatever they say
+        if why is not None:  # the zones failed because of it
             return RunFailed(why)
         return next((error for error in leaves_of(group) if isinstance(error, RunFailed)), None)
 
@@ -142,20 +132,22 @@ class Controller:
                 self._end_step(None)
         finally:  # the disk may fail as well
             self._log.note(RUN_FAILED, str(failure))
-        self._tell_progress()
+        self._show()
+
+    # -- steps
 
     async def _run_steps(self) -> None:
         for number, step in enumerate(self._scenario.plan, start=1):
-            goes_on = self._stepping.continuous and number < len(self._scenario.plan)
+            continues = self._stepping.continuous and number < len(self._scenario.plan)
             with trio.CancelScope() as self._patience:
                 leg = await self._begin_step(number, step.zones)
-                if goes_on:
+                if continues:
                     await sleep_until_ns(leg.start_ns + int((step.duration_s or 0) * 1e9))
-            if goes_on and not self.interrupted:
+            if continues and not self.interrupted:
                 await self._measure_memory()
-            if self._leg is not None and (self.interrupted or not goes_on):
+            if self._leg is not None and (self.interrupted or not continues):
                 await self._fleet.until_done()
-                with trio.CancelScope(shield=True):  # what has run to its end is told as it was
+                with trio.CancelScope(shield=True):  # a step that has run is saved as it was
                     self._log.gauge.write()
                     await self._measure_memory()
                     self._end_step(None)
@@ -163,55 +155,54 @@ class Controller:
                 return
 
     async def _begin_step(self, number: int, zones: int) -> Leg:
-        """Have its zones made and ticking; the step that runs until then ends where it begins."""
+        """Create the zones of a step and have them tick; a step that runs ends where it begins."""
         if self._leg is None:
             self._log.gauge.begin("starting", number, zones)
         specs = [self._spec(zone) for zone in range(zones)]
         await self._fleet.grow(specs, self._scenario.zones_per_process)
         surplus = [zone for zone in self._fleet.zone_states() if zone >= zones]
-        if self._leg is None:  # nobody ticks: whoever stays has all players before it goes on
+        if self._leg is None:  # no zone ticks: those that stay get all players before they go on
             await self._fleet.drain(surplus, range(zones))
-        with trio.CancelScope(shield=True):  # once ordered, it is on record
+        with trio.CancelScope(shield=True):  # what has been ordered is recorded
             leg = self._stepping.begin(time.monotonic_ns())
             if number == 1:
-                self._wrecker.begin(leg.start_ns)
+                self._injector.begin(leg.start_ns)
             if number == len(self._scenario.plan) and leg.end_ns is not None:
-                self._wrecker.end_at(leg.end_ns)
+                self._injector.end_at(leg.end_ns)
             await self._fleet.order(leg)
-            goes_on = self._leg is not None
-            if goes_on:
+            continues = self._leg is not None
+            if continues:
                 await sleep_until_ns(leg.start_ns)
                 self._end_step(leg)
             self._leg, self._pss_mb = leg, None
-            self._log.begin_step(leg, len(self._fleet.hosts_of(leg)), self._pool.workers)
+            self._log.begin_step(leg, self._fleet.processes_of(leg), self._pool.workers)
             self._scaler.begin_step()
-        if goes_on:
+        if continues:
             await self._fleet.drain(surplus, range(zones))
         return leg
 
     def _end_step(self, following: Leg | None) -> None:
-        """Close the step that runs, where the following begins or at its own end."""
+        """End the step that runs, where the following begins or at its own end."""
         leg, now_ns = self._leg, time.monotonic_ns()
         assert leg is not None
         self._leg = None
         if following is not None:
             end_ns = ended_ns = following.start_ns
         elif self._ended_early_ns:
-            # Nothing was due behind the end of the step, however long zones took to come to it.
+            # Nothing was due after the end of the step, however long zones took to reach it.
             # It may have been cut short before its first tick was due.
             early_ns = max(self._ended_early_ns, leg.start_ns)
             end_ns = min(early_ns, leg.end_ns or early_ns)
             ended_ns = max(now_ns, early_ns) if self.interrupted else early_ns
         else:
-            # Zones are done when nothing more is due; the step lasts as long as it was to last.
+            # Zones are done when nothing more is due; the step lasts for all of its duration.
             end_ns = leg.end_ns or 0
             ended_ns = max(now_ns, end_ns)
-        self._log.gauge.end_at(end_ns)
-        self._note_deaths()
-        self._tell_progress()
+        self._log.note_workers(self._pool.statistics())
+        self._show()
         duration_s = (ended_ns - leg.start_ns) / 1e9
         workers = self._scaler.mean_workers()
-        self._log.end_step(end_ns, duration_s, self._work(), self._pss_mb, workers)
+        self._log.end_step(end_ns, duration_s, self._fleet.work(), self._pss_mb, workers)
 
     def _spec(self, zone: int) -> ZoneSpec:
         scenario = self._scenario
@@ -231,54 +222,51 @@ class Controller:
         )
 
     async def _measure_memory(self) -> None:
-        """Of the zone processes of the step, per zone."""
+        """Measure the zone processes of the step, per zone."""
         assert self._leg is not None
         found_mb = []
         for pid in sorted(set(self._fleet.zone_pids().values())):
             found_mb.append(pss_mb(pid))
-            await trio.lowlevel.checkpoint()  # it takes the system a while for very many
+            await trio.lowlevel.checkpoint()  # the system takes long for many processes
         known_mb = [mb for mb in found_mb if mb is not None]
         self._pss_mb = sum(known_mb) / len(self._leg.until) if known_mb else None
 
-    def _work(self) -> list[WorkerTotals]:
-        return list(self._fleet.work.values())
+    # -- faults, ticks, progress, signals
 
-    def _note_deaths(self) -> None:
-        self._log.note_workers(self._pool.statistics())
+    def _ready_workers(self) -> dict[int, int]:
+        """The workers that take calls: a pool gives up when workers die before that."""
+        workers = self._pool.statistics().workers
+        return {worker.place: worker.pid for worker in workers if worker.ready}
 
-    def _worker_busy_ns(self) -> int:
-        return sum(total.busy_ns for total in self._work())
-
-    def _note_scaling(self, what: str) -> None:
-        self._log.note("workers-scaled", what)
+    async def _slow_disk(self, delay_s: float, for_s: float) -> None:
+        """Have each write of results and checkpoints take longer, for a while."""
+        until_ns = time.monotonic_ns() + round(for_s * 1e9)
+        self._writer.slow_down(delay_s, until_ns)
+        await self._fleet.slow_disk(delay_s, until_ns)
 
     def _take_ticks(self, rows: list[TickRow]) -> None:
         self._log.take_ticks(rows)
-        for row in rows:
-            self._wrecker.note_tick(row.zone, row.tick)
-
-    def _note_refusal(self, subject: str, reason: str) -> None:
-        self._log.note("connection-refused", f"{subject}: {reason}")
+        self._injector.note_ticks(rows)
 
     async def _show_progress(self) -> None:
         while True:
-            self._note_deaths()
-            self._tell_progress()
+            self._log.note_workers(self._pool.statistics())
+            self._show()
             await trio.sleep(PROGRESS_S)
 
-    def _tell_progress(self) -> None:
-        self._log.show(self._fleet.zone_states(), self._work(), self._pool.statistics())
+    def _show(self) -> None:
+        self._log.show(self._fleet.zone_states(), self._fleet.work(), self._pool.statistics())
 
-    async def _heed_signals(self, steps: trio.CancelScope) -> None:
-        """End the step at the first signal, and without waiting for it at the second."""
+    async def _handle_signals(self, steps: trio.CancelScope) -> None:
+        """End the step at the first signal, and do not wait for zones after the second."""
         await self._interrupts.wait_for(1)
-        if not self._log.gauge.running:
+        if self._log.gauge.phase != "running":
             steps.cancel()
         self.interrupted = True
         self._ended_early_ns = time.monotonic_ns()
         self._patience.cancel()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._fleet.halt)  # a process that hangs may not take the order
+            nursery.start_soon(self._fleet.halt)  # a process that hangs does not read it
             await self._interrupts.wait_for(2)
             steps.cancel()
             self._fleet.kill()

@@ -1,4 +1,4 @@
-"""What a run writes down and shows of itself: ticks, steps, workers, events. Orders nothing."""
+"""The record of a run: ticks, steps, workers and events, as they are saved and shown."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import msgspec
 
 import corororo as cr
 from zonesim.controller.gauge import Gauge
+from zonesim.controller.slots import ZoneState
 from zonesim.controller.stepping import Stepping
-from zonesim.controller.worker_ledger import WorkerLedger
-from zonesim.controller.zone_states import ZoneState
 from zonesim.live.progress import OnProgress
 from zonesim.results.saved_run import Event, WorkerRow
 from zonesim.results.step_info import StepInfo
@@ -25,33 +24,34 @@ from zonesim.world.determinism import combine
 OnNotice = Callable[[str], None]
 
 
-class Logbook:
-    """Takes what happens in a run to its files and its viewer."""
+class EventLog:
+    """Takes what happens in a run, saves it and shows it.
+
+    ``on_progress`` functions get snapshots, ``on_notice`` gets each event as one line.
+    """
 
     def __init__(
         self,
         scenario: Scenario,
         stepping: Stepping,
         writer: RunWriter,
-        on_progress: OnProgress,
+        on_progress: Iterable[OnProgress],
         on_notice: OnNotice,
-        publish: OnProgress,
     ) -> None:
         self.gauge = Gauge(scenario)
-        self._publish = publish
         self._scenario = scenario
         self._stepping = stepping
         self._writer = writer
-        self._on_progress = on_progress
+        self._on_progress = tuple(on_progress)
         self._on_notice = on_notice
-        self._ledger = WorkerLedger()
+        self._workers = WorkerLedger()
         self._hashes: dict[int, int] = {}  # by zone, after its latest tick
         self._step = 0
-        self._told_failure = False  # of the writer
+        self._reported: Event | None = None  # the failure of the disk
 
     @property
     def has_begun(self) -> bool:
-        """Whether there is a step that things are written down for."""
+        """Whether a step has begun."""
         return self._step > 0
 
     def world_hash(self) -> str:
@@ -59,7 +59,7 @@ class Logbook:
         return f"{combine(self._hashes.items()):016x}"
 
     def begin_step(self, leg: Leg, zone_processes: int, workers: int) -> None:
-        """A step begins; its ticks, workers and events follow."""
+        """Begin a step; its ticks, workers and events follow."""
         self._step = leg.step
         info = StepInfo(
             step=leg.step,
@@ -73,7 +73,7 @@ class Logbook:
             ticks=self._scenario.ticks or 0,
         )
         self._writer.begin_step(info)
-        self.gauge.run(msgspec.structs.replace(info, end_ns=leg.end_ns or 0), leg.until)
+        self.gauge.begin("running", leg.step, len(leg.until))
 
     def end_step(
         self,
@@ -83,26 +83,16 @@ class Logbook:
         pss_mb: float | None,
         workers: float | None,
     ) -> None:
-        """The step is over; ticks of it may still arrive. ``pss_mb`` is of a zone.
+        """End the step; late ticks of it may still follow.
 
-        ``workers`` is how many there were in the mean, where that changed.
+        ``pss_mb`` is the memory of a zone, ``workers`` their mean number where it changed.
         """
-        for record in self._ledger.end_step(work):
-            self._writer.add_worker(
-                WorkerRow(
-                    step=self._step,
-                    worker=record.worker,
-                    pid=record.pid,
-                    calls=record.calls,
-                    batches=record.batches,
-                    busy_ns=record.busy_ns,
-                    restarts=record.restarts,
-                )
-            )
+        for row in self._workers.end_step(self._step, work):
+            self._writer.add_worker(row)
         self._writer.end_step(self._step, duration_s, pss_mb, end_ns, workers)
 
     def take_ticks(self, rows: list[TickRow]) -> None:
-        """Sort ticks into their steps."""
+        """Save ticks in the steps in which they were due."""
         by_step: dict[int, list[TickRow]] = {}
         for row in rows:
             by_step.setdefault(self._stepping.step_of(row.scheduled_ns), []).append(row)
@@ -128,8 +118,8 @@ class Logbook:
         self._show_event(at_ns, event_text(kind, process_text(zones, worker, pid), detail))
 
     def note_workers(self, pool: cr.PoolStatistics) -> None:
-        """Learn which workers are there, and tell of those that have died."""
-        for worker in self._ledger.note(pool):
+        """Take the workers that there are, and report those that have died."""
+        for worker in self._workers.note(pool):
             place, pid = worker.place, worker.pid
             if worker.hung:
                 detail = f"{worker.ended}\n{worker.stacks}".strip()
@@ -142,16 +132,58 @@ class Logbook:
         work: Iterable[WorkerTotals],
         pool: cr.PoolStatistics,
     ) -> None:
-        """Tell the viewer how the run stands; of the zones, those that its step asks for."""
+        """Show how the run stands, and report once where its figures cannot be saved."""
         failure = self._writer.failure
-        if failure is not None and not self._told_failure:
-            self._told_failure = True
+        if failure is not None and self._reported is None:
+            self._reported = failure
             self._show_event(failure.at_ns, event_text(failure.kind, "", failure.detail))
         here = {zone: state for zone, state in states.items() if zone < self.gauge.zones}
         progress = self.gauge.progress(here, work, pool)
-        self._publish(progress)
-        self._on_progress(progress)
+        for show in self._on_progress:
+            show(progress)
 
     def _show_event(self, at_ns: int, text: str) -> None:
         self.gauge.note(at_ns, text)
         self._on_notice(text)
+
+
+class WorkerLedger:
+    """Adds up what workers did in a step; a dead one counts with its successor."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, cr.WorkerStatus] = {}  # by number
+        self._present: set[int] = set()  # places that are taken
+        self._dead: set[int] = set()
+        self._died_in_step: list[int] = []
+        self._before: dict[int, WorkerTotals] = {}
+
+    def note(self, pool: cr.PoolStatistics) -> list[cr.WorkerStatus]:
+        """Take a snapshot of the pool; returns the workers that have died since the last one."""
+        gone = (*pool.died, *pool.retired, *pool.retiring)
+        self._seen.update((worker.number, worker) for worker in (*gone, *pool.workers))
+        self._present = {worker.place for worker in (*pool.workers, *pool.retiring)}
+        died = [worker for worker in pool.died if worker.number not in self._dead]
+        self._dead.update(worker.number for worker in died)
+        self._died_in_step += [worker.number for worker in died]
+        return died
+
+    def end_step(self, step: int, totals: Iterable[WorkerTotals]) -> list[WorkerRow]:
+        """What was done since the last step ended, at the places in use."""
+        now = {total.worker: total for total in totals}
+        rows: dict[int, WorkerRow] = {}
+        for number, status in sorted(self._seen.items()):
+            none = WorkerTotals(number, 0, 0, 0)
+            after, before = now.get(number, none), self._before.get(number, none)
+            row = rows.get(status.place) or WorkerRow(step, status.place, 0, 0, 0, 0, 0)
+            rows[status.place] = WorkerRow(
+                step,
+                status.place,
+                status.pid,
+                row.calls + after.calls - before.calls,
+                row.batches + after.batches - before.batches,
+                row.busy_ns + after.busy_ns - before.busy_ns,
+                row.restarts + self._died_in_step.count(number),
+            )
+        self._before = now
+        self._died_in_step.clear()
+        return [r for r in rows.values() if r.worker in self._present or r.batches or r.restarts]

@@ -1,4 +1,4 @@
-"""Does to a run what its faults say, when they are due. Chooses nobody, and repairs nothing."""
+"""Injects the faults of a scenario into a run: kills and stops processes, slows the disk down."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import trio
 
-from zonesim.controller.due_faults import FaultClock
-from zonesim.controller.victims import Processes, ProcessFault, Victim, find_victim, is_there, named
 from zonesim.processes.supervisor import OnEvent
 from zonesim.scenario.faults import (
     Fault,
@@ -24,38 +22,43 @@ from zonesim.scenario.faults import (
     SurgeFault,
     more_players,
 )
+from zonesim.wire.ticks import TickRow
 from zonesim.world.determinism import Random, derive
 
 EVENT: Final = "fault"
-_DRAWS: Final = 0xFA17  # name of the derived random streams, one for each fault
+_STREAM: Final = 0xFA17  # name of the derived random streams, one for each fault
 
-_Stall = tuple[StallWorker | StallZone, Victim]
-
-
-class Targets(Processes, Protocol):
-    """What a run lets its faults strike."""
-
-    async def slow_disk(self, delay_s: float, for_s: float) -> None:
-        """Have each write of the run's figures take longer, for a while.
-
-        It may come back at once, or when that is over: nothing else waits for it.
-        """
-        ...
+ProcessFault = KillWorker | KillZone | StallWorker | StallZone
 
 
-class Wrecker:
-    """Kills, stops and slows down ``targets`` as ``faults`` say; zones have surges by themselves.
+class FaultTargets(NamedTuple):
+    """What faults act on: the processes that are alive now, by number, and the disk."""
 
-    ``on_event`` gets an event of each fault that has struck, or has found nobody: its kind, who,
-    and what became of it. ``now_ns`` is the clock that ``begin`` gets its moment from. Victims
-    that nobody names are drawn by ``seed``, for each fault from a stream of its own.
+    workers: Callable[[], Mapping[int, int]]
+    zones: Callable[[], Mapping[int, int]]  # several zones may share a process
+    slow_disk: Callable[[float, float], Awaitable[None]]  # delay and duration, in seconds
+
+
+class _Target(NamedTuple):
+    """The process that a fault has chosen."""
+
+    fault: ProcessFault
+    number: int  # of the zone or worker
+    pid: int
+
+
+class FaultInjector:
+    """Applies each fault when it is due; surges are only announced, the zones make them.
+
+    A fault that names no process draws one, by ``seed``, from a random stream of its own.
+    Times count from the moment given to ``begin``, on the clock ``now_ns``.
     """
 
     def __init__(
         self,
         faults: Sequence[Fault],
         seed: int,
-        targets: Targets,
+        targets: FaultTargets,
         on_event: OnEvent,
         now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -63,43 +66,44 @@ class Wrecker:
         self._targets = targets
         self._on_event = on_event
         self._now_ns = now_ns
-        self._clock = FaultClock(faults)
-        self._draws = [Random(derive(seed, _DRAWS, n)) for n in range(len(faults))]
-        self._stopped: dict[int, _Stall] = {}  # by process id
+        self._schedule = FaultSchedule(faults)
+        self._draws = [Random(derive(seed, _STREAM, n)) for n in range(len(faults))]
+        self._stopped: dict[int, _Target] = {}  # by process id
         self._start_ns = 0
         self._end_ns: int | None = None
         self._begun, self._woken = trio.Event(), trio.Event()
 
     def begin(self, start_ns: int) -> None:
-        """Say when the first tick of the run is due: nothing strikes before."""
+        """Set the moment of the first tick: no fault is due before."""
         self._start_ns = start_ns
         self._begun.set()
 
     def end_at(self, end_ns: int) -> None:
-        """Strike nobody from a moment on: nothing is due then that could show a recovery."""
+        """Inject nothing from this moment on: no tick is due then that could show a recovery."""
         self._end_ns = end_ns
 
-    def note_tick(self, zone: int, tick: int) -> None:
-        """A zone has run a tick."""
-        if self._clock.note_tick(zone, tick):
-            self._woken.set()
+    def note_ticks(self, rows: Iterable[TickRow]) -> None:
+        """Take the ticks that zones have run, for the faults that wait for a tick."""
+        for row in rows:
+            if self._schedule.note_tick(row.zone, row.tick):
+                self._woken.set()
 
     async def run(self) -> None:
-        """Strike whenever a fault is due, until cancelled; whoever is stopped then goes on."""
+        """Inject each fault when it is due, until cancelled; stopped processes then continue."""
         await self._begun.wait()
         try:
             async with trio.open_nursery() as nursery:
                 while True:
-                    for n in self._clock.take_due(self._since_start_ns()):
+                    for n in self._schedule.take_due(self._since_start_ns()):
                         if self._end_ns is None or self._now_ns() < self._end_ns:
-                            self._strike(n, nursery)
+                            self._inject(n, nursery)
                     await self._until_next()
         finally:
-            for stall in list(self._stopped.values()):
-                self._go_on(stall)
+            for target in list(self._stopped.values()):
+                self._resume(target)
 
     async def _until_next(self) -> None:
-        next_ns = self._clock.next_ns()
+        next_ns = self._schedule.next_ns()
         left_s = math.inf if next_ns is None else (next_ns - self._since_start_ns()) / 1e9
         with trio.move_on_after(max(0.0, left_s)):
             await self._woken.wait()
@@ -108,82 +112,157 @@ class Wrecker:
     def _since_start_ns(self) -> int:
         return self._now_ns() - self._start_ns
 
-    def _strike(self, n: int, nursery: trio.Nursery) -> None:
+    def _inject(self, n: int, nursery: trio.Nursery) -> None:
         match self._faults[n]:
             case SurgeFault(players=players, zone=zone, for_s=for_s):
                 everywhere = " in all zones" if zone is None else ""
-                self._tell(f"{more_players(players)} for {for_s:g} s{everywhere}", zone)
+                zones = [] if zone is None else [zone]
+                detail = f"{more_players(players)} for {for_s:g} s{everywhere}"
+                self._on_event(EVENT, detail, zones=zones)
             case SlowDisk(delay_ms=delay_ms, for_s=for_s):
                 nursery.start_soon(self._targets.slow_disk, delay_ms / 1000, for_s)
-                self._tell(f"disk: each write {delay_ms:g} ms longer for {for_s:g} s")
+                self._on_event(EVENT, f"disk: each write {delay_ms:g} ms longer for {for_s:g} s")
             case KillWorker() | KillZone() as fault:
-                self._kill(n, fault)
+                self._kill(fault, self._draws[n])
             case StallWorker() | StallZone() as fault:
-                self._stop(n, fault, nursery)
+                self._stall(fault, self._draws[n], nursery)
 
-    def _kill(self, n: int, fault: KillWorker | KillZone) -> None:
-        victim = find_victim(fault, self._targets, self._draws[n])
-        if victim is None or not _send(victim, signal.SIGKILL):
-            self._tell_nobody(fault, "alive")
+    def _kill(self, fault: KillWorker | KillZone, draws: Random) -> None:
+        target = self._choose(fault, draws)
+        if target is None or not _send(target.pid, signal.SIGKILL):
+            self._note_no_target(fault, "alive")
             return
-        self._stopped.pop(victim.pid, None)
-        self._tell(f"killed{_with_others(victim)}", victim.zone, victim.worker, victim.pid)
+        self._stopped.pop(target.pid, None)
+        self._note(target, "killed")
 
-    def _stop(self, n: int, fault: StallWorker | StallZone, nursery: trio.Nursery) -> None:
-        self._forget_gone()
-        victim = find_victim(fault, self._targets, self._draws[n], self._stopped)
-        if victim is None or not _send(victim, signal.SIGSTOP):
-            self._tell_nobody(fault, "running")
+    def _stall(self, fault: StallWorker | StallZone, draws: Random, nursery: trio.Nursery) -> None:
+        self._stopped = {pid: t for pid, t in self._stopped.items() if self._is_alive(t)}
+        target = self._choose(fault, draws, self._stopped)
+        if target is None or not _send(target.pid, signal.SIGSTOP):
+            self._note_no_target(fault, "running")
             return
-        stall = self._stopped[victim.pid] = (fault, victim)
-        lasts = ""
-        if fault.for_s is not None:
-            lasts = f" for {fault.for_s:g} s"
-            nursery.start_soon(self._go_on_later, stall, fault.for_s)
-        detail = f"stopped{lasts}{_with_others(victim)}"
-        self._tell(detail, victim.zone, victim.worker, victim.pid)
+        self._stopped[target.pid] = target
+        if fault.for_s is None:
+            self._note(target, "stopped")
+        else:
+            self._note(target, f"stopped for {fault.for_s:g} s")
+            nursery.start_soon(self._resume_later, target, fault.for_s)
 
-    async def _go_on_later(self, stall: _Stall, after_s: float) -> None:
+    async def _resume_later(self, target: _Target, after_s: float) -> None:
         await trio.sleep(after_s)
-        self._go_on(stall)
+        self._resume(target)
 
-    def _go_on(self, stall: _Stall) -> None:
-        fault, victim = stall
-        if self._stopped.get(victim.pid) is stall:
-            del self._stopped[victim.pid]
-            if is_there(fault, self._targets, victim):
-                _send(victim, signal.SIGCONT)
+    def _resume(self, target: _Target) -> None:
+        if self._stopped.get(target.pid) is target:
+            del self._stopped[target.pid]
+            if self._is_alive(target):  # else another process may have its id
+                _send(target.pid, signal.SIGCONT)
 
-    def _forget_gone(self) -> None:
-        for pid, (fault, victim) in list(self._stopped.items()):
-            if not is_there(fault, self._targets, victim):
-                del self._stopped[pid]
+    def _choose(
+        self, fault: ProcessFault, draws: Random, spared: Collection[int] = ()
+    ) -> _Target | None:
+        """Find the process that a fault names, or draw one: the same draw, the same process."""
+        alive = {n: pid for n, pid in sorted(self._alive(fault).items()) if pid not in spared}
+        number = _number_of(fault)
+        if number is None and alive:
+            number = list(alive)[draws.below(len(alive))]
+        if number is None or number not in alive:
+            return None
+        return _Target(fault, number, alive[number])
 
-    def _tell_nobody(self, fault: ProcessFault, how: str) -> None:
-        kind = fault.__struct_config__.tag
-        is_worker = isinstance(fault, KillWorker | StallWorker)
-        zone, worker = (None, named(fault)) if is_worker else (named(fault), None)
-        self._tell(f"{kind} found no {'worker' if is_worker else 'zone'} {how}", zone, worker)
+    def _alive(self, fault: ProcessFault) -> Mapping[int, int]:
+        return self._targets.workers() if _hits_worker(fault) else self._targets.zones()
 
-    def _tell(
-        self,
-        detail: str,
-        zone: int | None = None,
-        worker: int | None = None,
-        pid: int | None = None,
-    ) -> None:
-        zones = [] if zone is None else [zone]
-        self._on_event(EVENT, detail, zones=zones, worker=worker, pid=pid)
+    def _is_alive(self, target: _Target) -> bool:
+        return self._alive(target.fault).get(target.number) == target.pid
+
+    def _note(self, target: _Target, detail: str) -> None:
+        if _hits_worker(target.fault):
+            self._on_event(EVENT, detail, worker=target.number, pid=target.pid)
+            return
+        others = list(self._targets.zones().values()).count(target.pid) - 1
+        if others > 0:
+            detail += f", and {others} more zones of its process"
+        self._on_event(EVENT, detail, zones=[target.number], pid=target.pid)
+
+    def _note_no_target(self, fault: ProcessFault, how: str) -> None:
+        kind, number = fault.__struct_config__.tag, _number_of(fault)
+        if _hits_worker(fault):
+            self._on_event(EVENT, f"{kind} found no worker {how}", worker=number)
+        else:
+            zones = [] if number is None else [number]
+            self._on_event(EVENT, f"{kind} found no zone {how}", zones=zones)
 
 
-def _send(victim: Victim, signal_number: signal.Signals) -> bool:
-    """Send a signal; False where the victim has just ended, and another may have its id."""
+class FaultSchedule:
+    """Which faults are due, by time since the first tick and by tick number.
+
+    A fault that was due several times since the last call is returned once.
+    """
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self._faults = faults
+        self._next_ns = {
+            n: round(fault.begin_s * 1e9) for n, fault in enumerate(faults) if fault.at_tick is None
+        }
+        self._ticks = {
+            n: (_zone_of(fault), fault.at_tick)
+            for n, fault in enumerate(faults)
+            if fault.at_tick is not None
+        }
+        self._highest: dict[int | None, int] = {}  # tick by zone; under None, of all zones
+
+    def note_tick(self, zone: int, tick: int) -> bool:
+        """Take a tick that a zone has run; tell whether a fault is due by tick."""
+        for which in (zone, None):
+            self._highest[which] = max(tick, self._highest.get(which, -1))
+        return any(map(self._is_reached, self._ticks))
+
+    def take_due(self, now_ns: int) -> list[int]:
+        """Return the indices of the faults that have become due, in order."""
+        due = [n for n in self._ticks if self._is_reached(n)]
+        for n in due:
+            del self._ticks[n]
+        for n in [n for n, next_ns in self._next_ns.items() if next_ns <= now_ns]:
+            due.append(n)
+            self._advance(n, now_ns)
+        return sorted(due)
+
+    def next_ns(self) -> int | None:
+        """Return when the next fault is due by time; None where none is."""
+        return min(self._next_ns.values(), default=None)
+
+    def _is_reached(self, n: int) -> bool:
+        zone, tick = self._ticks[n]
+        return self._highest.get(zone, -1) >= tick
+
+    def _advance(self, n: int, now_ns: int) -> None:
+        fault, next_ns = self._faults[n], self._next_ns.pop(n)
+        if fault.every_s is not None:
+            every_ns = round(fault.every_s * 1e9)
+            next_ns += ((now_ns - next_ns) // every_ns + 1) * every_ns
+            if fault.until_s is None or next_ns < round(fault.until_s * 1e9):
+                self._next_ns[n] = next_ns
+
+
+def _send(pid: int, signal_number: signal.Signals) -> bool:
+    """Send a signal; False where the process has just ended."""
     try:
-        os.kill(victim.pid, signal_number)
+        os.kill(pid, signal_number)
     except (ProcessLookupError, PermissionError):
         return False
     return True
 
 
-def _with_others(victim: Victim) -> str:
-    return f", and {victim.others} more zones of its process" if victim.others else ""
+def _hits_worker(fault: ProcessFault) -> bool:
+    return isinstance(fault, KillWorker | StallWorker)
+
+
+def _number_of(fault: ProcessFault) -> int | None:
+    """The zone or worker that a fault names; None where it is to be drawn."""
+    return fault.worker if isinstance(fault, KillWorker | StallWorker) else fault.zone
+
+
+def _zone_of(fault: Fault) -> int | None:
+    """The zone whose ticks count for a fault; None where those of any zone do."""
+    return fault.zone if isinstance(fault, KillZone | StallZone | SurgeFault) else None

@@ -1,49 +1,54 @@
-"""The zone processes of a run and what it has them do: zones made, ticking, drained, ended.
-
-Knows nothing of steps or results.
-"""
+"""The zone processes of a run: started, made to tick, drained and ended."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import trio
 
+import corororo as cr
 from corororo.processes import kill_forkserver, usable_cpus
-from zonesim.controller.fleet_answers import FleetAnswers
-from zonesim.controller.fleet_orders import FleetPlan as FleetPlan
-from zonesim.controller.zone_states import ZoneState
+from zonesim.controller.dispatcher import Dispatcher, FleetPlan, OnTicks
+from zonesim.controller.handovers import Handovers
+from zonesim.controller.slots import SlotTable, ZoneState
 from zonesim.processes.handle import ZoneProcessHandle
 from zonesim.processes.server_watch import ServerWatch
 from zonesim.processes.slot import Host
 from zonesim.processes.supervisor import LOOK_S, OnEvent, Supervisor
 from zonesim.system.errors import RunFailed
-from zonesim.wire.listener import OnRefused
-from zonesim.wire.messages import Adopt, Halt, Leg, SlowDisk, Stop
-from zonesim.wire.ticks import TickRow
+from zonesim.wire.listener import Door
+from zonesim.wire.messages import Adopt, Halt, Leg, Stop, WorkerTotals
 from zonesim.workloads.base import ZoneSpec
 
-START_S = 10.0  # what the fork server gets to start a process
-READY_S = 90.0  # what zone processes get to come up, one that hangs and its successor among them
+START_S = 10.0  # for the fork server to start a process
+READY_S = 90.0  # for zone processes to come up, one that hangs and its replacement included
 
 
-class Fleet(FleetAnswers):
-    """All zone processes. ``serve`` runs beside everything else, and is cancelled in the end."""
+class Fleet:
+    """All zone processes. ``serve`` runs beside everything else and is cancelled in the end.
+
+    ``on_ticks`` gets the rows of ticks that have run. Raises RunFailed where no zone can continue,
+    and where ``pool``, the workers, has failed.
+    """
+
+    _nursery: trio.Nursery  # of all that runs while the fleet is served
 
     def __init__(
         self,
         plan: FleetPlan,
-        on_ticks: Callable[[list[TickRow]], None],
-        on_refused: OnRefused,
+        on_ticks: OnTicks,
         on_event: OnEvent,
-        pool_failure: Callable[[], str | None] = lambda: None,
-        free_rings: Callable[[], None] = lambda: None,
+        pool: cr.WorkerPool | None = None,
     ) -> None:
-        super().__init__(plan, on_ticks, on_refused, on_event, pool_failure, free_rings)
-        self._starting = trio.CapacityLimiter(1)
-        self._untold: list[ZoneProcessHandle] = []  # whose end nobody has told of
-        self._gently = max(1, usable_cpus() // 2)  # coming up at a time while others tick
+        self._plan = plan
+        self._on_event = on_event
+        self._pool = pool
+        self._slots = SlotTable(plan.supervision)
+        self._handovers = Handovers(on_event)
+        self._dispatcher = Dispatcher(
+            plan, self._slots, self._handovers, on_ticks, on_event, self._check_pool
+        )
         self._supervisor = Supervisor(
             self._start,
             plan.supervision,
@@ -53,195 +58,170 @@ class Fleet(FleetAnswers):
             self._note_given_up,
             on_event,
         )
+        self._listener = Door(
+            plan.socket_path,
+            lambda pid: self._slots.awaited(pid) is not None,
+            self._dispatcher.serve,
+            lambda peer, reason: on_event("connection-refused", f"{peer}: {reason}"),
+            lambda: any(slot.is_starting for slot in self._slots.all()),
+        )
+        self._starting = trio.CapacityLimiter(1)
+        self._started: list[ZoneProcessHandle] = []  # whose end the fork server has not reported
+        self._starts_at_once = max(1, usable_cpus() // 2)  # while others tick
+        self._last_given_up = "no process was given up"
 
-    # -- looking at it
+    # -- state
 
     def zone_states(self) -> dict[int, ZoneState]:
-        """The state of each zone that there is, by zone."""
-        return self._states.all()
-
-    def hosts_of(self, leg: Leg) -> list[Host]:
-        """The places that hold zones of a leg."""
-        return [
-            host for host in self._hosts.values() if not leg.until.keys().isdisjoint(host.specs)
-        ]
+        """The state of each zone that there is."""
+        return self._slots.states()
 
     def zone_pids(self) -> dict[int, int]:
-        """The process of each zone that can tick, by zone."""
-        return {
-            zone: host.handle.pid
-            for host in self._hosts.values()
-            if host.is_up and host.handle is not None
-            for zone in host.specs
-            if self._can_tick(zone)
-        }
+        """The process of each zone that can tick."""
+        return self._slots.zone_pids()
 
-    # -- what a run does with it
+    def processes_of(self, leg: Leg) -> int:
+        """How many processes hold the zones of a leg."""
+        return len(self._slots.slots_with(leg.until))
+
+    def work(self) -> list[WorkerTotals]:
+        """What each worker has done for all zones so far."""
+        return list(self._dispatcher.work.values())
+
+    # -- operations
 
     async def serve(self, task_status: trio.TaskStatus[None]) -> None:
-        """Let the processes in and hear them, and have every place filled."""
+        """Accept the processes, take their messages, and keep each slot filled."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            await nursery.start(self._door.serve)
-            nursery.start_soon(self._supervisor.watch, self._hosts.values)
+            await nursery.start(self._listener.serve)
+            nursery.start_soon(self._supervisor.watch, self._slots.all)
             nursery.start_soon(self._watch_fork_server)
             task_status.started()
 
     async def grow(self, specs: Sequence[ZoneSpec], zones_per_process: int) -> None:
-        """Make those of these zones that are not there; wait until they can tick.
+        """Create those of these zones that there are not; wait until they can tick.
 
-        New ones go to new processes where the last is full. While others tick, they come up a few
-        at a time, so that nobody is late for them. One whose place has been given up does not come.
+        While others tick, new processes start a few at a time, so that no zone is late for them.
+        A zone whose slot has been given up is not created.
         """
-        new = [spec for spec in specs if spec.zone not in self._states.all()]
-        wanted: dict[Host, None] = {}
-        for spec in new:
-            self._states.create(spec.zone)
-            self._lives[spec.zone] += 1
-            self._handovers.forget(spec.zone)
-            host = self._host_at(spec.zone // zones_per_process)
-            host.specs[spec.zone] = spec
-            wanted[host] = None
-            if host.given_up:
-                self._states.move(spec.zone, ZoneState.UNHEALTHY)
-                why = "the process that it belongs to has been given up"
-                self._on_event("zone-quarantined", why, zones=[spec.zone])
+        new = [spec for spec in specs if spec.zone not in self._slots.states()]
+        slots = list(dict.fromkeys(self._place(spec, zones_per_process) for spec in new))
         async with trio.open_nursery() as nursery:
-            for host in [host for host in wanted if host.is_kept]:
-                nursery.start_soon(self._assign, host)
-        for host in [host for host in wanted if not host.is_kept]:
-            host.is_kept = True
-            self._nursery.start_soon(self._supervisor.keep, host)
+            for slot in slots:
+                if slot.is_kept:
+                    nursery.start_soon(self._dispatcher.assign, slot)
+        for slot in [slot for slot in slots if not slot.is_kept]:
+            slot.is_kept = True
+            self._nursery.start_soon(self._supervisor.keep, slot)
             await trio.lowlevel.checkpoint()
-            if self._leg is not None:
-                await self._until(lambda: self._coming_up(wanted) < self._gently)
+            if self._dispatcher.leg is not None:
+                await self._slots.until(lambda: self._coming_up(slots) < self._starts_at_once)
         with trio.move_on_after(READY_S) as scope:
-            await self._until(lambda: all(self._is_settled(spec.zone) for spec in new))
+            await self._slots.until(lambda: all(self._slots.is_settled(spec.zone) for spec in new))
         if scope.cancelled_caught:
-            missing = sum(not host.is_up for host in wanted)
+            missing = sum(not slot.is_up for slot in slots)
             raise RunFailed(f"{missing} zone processes did not come up within {READY_S:.0f} s")
 
     async def order(self, leg: Leg) -> None:
-        """Have zones tick as a leg says, and those that it does not name end."""
-        self._leg = leg
-        async with trio.open_nursery() as nursery:
-            # All at once: those who have theirs begin to tick, and may take all of the time that
-            # it takes to tell the others one after another.
-            for host in self._hosts.values():
-                nursery.start_soon(self._order_one, host, leg)
-        if self._halting:  # it came while the orders went out, and some got theirs the wrong way
-            await self._tell_all(Halt())
-
-    async def _order_one(self, host: Host, leg: Leg) -> None:
-        if host.is_up:  # else it hears of it as soon as it is
-            await self._send_leg(host, leg)
+        """Have zones tick as a leg says; those that it does not name end."""
+        await self._dispatcher.order_leg(leg)
 
     async def drain(self, zones: Sequence[int], heirs: Sequence[int]) -> None:
-        """Have zones end, once they tick no more, and their players go to the heirs in turn.
+        """End zones when they have ticked, and hand their players to the heirs in turn.
 
-        Returns when the heirs have them, on the disk or, where that takes long, in memory alone,
-        and the processes that hold nothing more have been told to end. A zone that is given up
-        takes its players with it.
+        Returns when the heirs have the players, saved or, where the disk is slow, in memory, and
+        the processes that hold no zones any more have been told to end.
         """
-        self._draining.update(zones)
+        slots, draining = self._slots, self._dispatcher.draining
+        draining.update(zones)
         async with trio.open_nursery() as nursery:
-            for host in self._hosts_with(zones):
-                nursery.start_soon(self._tell_to_drain, host)
-        await self._until(lambda: all(self._has_drained(zone) for zone in zones))
-        # Nothing is waited for until they are gone from their places: whoever dies from here on
+            for slot in slots.slots_with(zones):
+                nursery.start_soon(self._dispatcher.order_drain, slot)
+        await slots.until(lambda: all(self._has_drained(zone) for zone in zones))
+        # No checkpoint until the zones are out of their slots: a process that dies from here on
         # is not started again for them.
-        self._draining.difference_update(zones)
-        able = [zone for zone in heirs if not self._is_given_up(zone)]
-        given_up = {zone for zone in zones if self._is_given_up(zone)}
-        # Where ticks are counted, players come after all that there are, whoever runs some again.
-        until = self._leg.until if self._leg is not None else {}
-        sent = self._handovers.send_on(zones, able, until)
-        left = self._take_off(zones)
+        draining.difference_update(zones)
+        able = [zone for zone in heirs if not slots.is_given_up(zone)]
+        given_up = {zone for zone in zones if slots.is_given_up(zone)}
+        sent = self._handovers.send_on(zones, able, self._arrival_ticks())
+        emptied = slots.remove_zones(zones)
         adopts = list(sent.values())
         for zone in sorted(zones):
-            self._tell_of_drained(zone, sent.get(zone), zone in given_up, bool(able))
-            adopts += self._send_elsewhere(zone, able, until)
-        for host in left:
-            await self._dismiss(host)
-        await self._tell_adopts(adopts)
-        await self._until(lambda: not self._handovers.any_awaited)
+            self._note_drained(zone, sent.get(zone), zone in given_up, bool(able))
+            adopts += self._handovers.redirect(zone, able, self._arrival_ticks())
+        for slot in emptied:
+            await self._dismiss(slot)
+        await self._dispatcher.send_adopts(adopts)
+        await slots.until(lambda: not self._handovers.any_awaited)
 
     async def until_done(self) -> None:
-        """Wait until all zones have come to the end of the leg that was ordered last.
-
-        Raises RunFailed where they have because none is left that could.
-        """
-        leg = self._leg
+        """Wait until all zones have run the leg that was ordered last."""
+        leg = self._dispatcher.leg
         if leg is not None:
-            hosts = self.hosts_of(leg)
-            await self._until(lambda: all(self._is_done(host, leg.step) for host in hosts))
+            slots = self._slots.slots_with(leg.until)
+            await self._slots.until(lambda: all(self._is_done(slot, leg.step) for slot in slots))
             self._check_any_left()
 
     async def slow_disk(self, delay_s: float, until_ns: int) -> None:
-        """Have every write of a checkpoint take so much longer, until a moment."""
-        self._slow_disk = SlowDisk(delay_s, until_ns)
-        await self._tell_all(self._slow_disk)
+        """Have each write of a checkpoint take so much longer, until a moment."""
+        await self._dispatcher.slow_disk(delay_s, until_ns)
 
     async def halt(self) -> None:
-        """End the leg that runs, and all that are ordered later; nobody is started any more."""
-        self._halting = self._supervisor.ending = True
-        self._notify()
-        await self._tell_all(Halt())
+        """End the leg that runs and all that are ordered later; start no process any more."""
+        self._dispatcher.halting = self._supervisor.ending = True
+        self._slots.notify()
+        await self._dispatcher.send_all(Halt())
 
     def kill(self) -> None:
-        """End all processes now, whatever they do."""
+        """Kill all processes."""
         self._end()
-        for host in self._hosts.values():
-            host.kill("the run ends")
+        for slot in self._slots.all():
+            slot.kill("the run ends")
 
     async def stop(self) -> None:
-        """End all processes, those that do not listen by force."""
+        """End all processes, and kill those that do not end."""
         self._end()
-        await self._tell_all(Stop())
+        await self._dispatcher.send_all(Stop())
         async with trio.open_nursery() as nursery:
-            for host in self._hosts.values():
-                if host.handle is not None:
-                    nursery.start_soon(host.handle.stop)
-        if any(not handle.has_ended() for handle in self._untold):
-            kill_forkserver()  # it hangs: this process would wait for its word for ever
+            for slot in self._slots.all():
+                if slot.handle is not None:
+                    nursery.start_soon(slot.handle.stop)
+        if any(not handle.has_ended() for handle in self._started):
+            kill_forkserver()  # it hangs, and this process would wait for its report at exit
 
     def _end(self) -> None:
-        """From now on the end of a process is what was wanted."""
-        self._stopping = self._supervisor.ending = True
-        for host in self._hosts.values():
-            host.is_leaving = True
+        """From now on a process that ends is expected."""
+        self._dispatcher.stopping = self._supervisor.ending = True
+        for slot in self._slots.all():
+            slot.is_leaving = True
+
+    # -- parts of grow and drain
+
+    def _place(self, spec: ZoneSpec, zones_per_process: int) -> Host:
+        slot = self._slots.add_zone(spec, spec.zone // zones_per_process)
+        self._dispatcher.lives[spec.zone] += 1
+        self._handovers.forget(spec.zone)
+        if slot.given_up:
+            self._slots.move(spec.zone, ZoneState.UNHEALTHY)
+            self._on_event("zone-quarantined", "its process was given up", zones=[spec.zone])
+        return slot
+
+    def _coming_up(self, slots: Iterable[Host]) -> int:
+        """Count the slots whose process has been started and whose zones cannot tick yet."""
+        is_settled = self._slots.is_settled
+        return sum(slot.is_kept and not all(map(is_settled, slot.specs)) for slot in slots)
 
     def _has_drained(self, zone: int) -> bool:
-        """Whether a zone has ended in the process that stands there now, or never will."""
-        hosts = self._hosts_with([zone])
-        return all(zone in host.drained or host.given_up for host in hosts)
+        """Whether a zone has ended in the process that holds it now, or never will."""
+        return all(zone in s.drained or s.given_up for s in self._slots.slots_with([zone]))
 
-    def _take_off(self, zones: Iterable[int]) -> list[Host]:
-        """Forget zones that have ended; the places at which no others are."""
-        left = []
-        for host in self._hosts_with(zones):
-            for zone in host.specs.keys() & set(zones):
-                self._states.move(zone, ZoneState.SHUTDOWN)
-                del host.specs[zone]
-                for known in (host.assigned, host.made, host.missed):
-                    known.discard(zone)
-            if not host.specs:
-                host.is_leaving = True
-                del self._hosts[host.number]
-                left.append(host)
-        self._notify()
-        return left
+    def _arrival_ticks(self) -> dict[int, int | None]:
+        """Where ticks are counted, players arrive after the last tick of the leg."""
+        leg = self._dispatcher.leg
+        return {} if leg is None else leg.until
 
-    async def _dismiss(self, host: Host) -> None:
-        """End a process that has nothing left to do."""
-        handle = host.handle
-        await host.tell(Stop())
-        if handle is not None and not self._stopping:
-            self._nursery.start_soon(handle.stop)
-
-    def _tell_of_drained(
-        self, zone: int, adopt: Adopt | None, given_up: bool, any_heir: bool
-    ) -> None:
+    def _note_drained(self, zone: int, adopt: Adopt | None, given_up: bool, any_heir: bool) -> None:
         if adopt is not None:
             how = f"its players go to zone {adopt.zone}"
         elif given_up:
@@ -252,44 +232,74 @@ class Fleet(FleetAnswers):
             how = "it had no players"
         self._on_event("zone-drained", how, zones=[zone])
 
+    async def _dismiss(self, slot: Host) -> None:
+        """End a process that holds no zones any more."""
+        handle = slot.handle
+        await slot.tell(Stop())
+        if handle is not None and not self._dispatcher.stopping:
+            self._nursery.start_soon(handle.stop)
+
+    def _is_done(self, slot: Host, step: int) -> bool:
+        """Whether nothing more of a step will come from a slot."""
+        halted = self._dispatcher.halting and not slot.is_up
+        return slot.step_done == step or slot.given_up or halted
+
+    # -- starts, deaths and failures
+
+    async def _start(self, slot: Host) -> ZoneProcessHandle:
+        """Start a process; raises OSError or EOFError where none can be started now."""
+        plan = self._plan
+        start = partial(
+            ZoneProcessHandle, slot.number, slot.title, plan.socket_path, plan.pool_address
+        )
+        async with self._starting:  # one after another: the wait for it is not part of START_S
+            with trio.move_on_after(START_S):
+                # In a thread: a fork server that hangs must not hold up the supervisor.
+                handle = await trio.to_thread.run_sync(start, abandon_on_cancel=True)
+                self._started = [*(one for one in self._started if not one.has_ended()), handle]
+                return handle
+            kill_forkserver()  # the next start brings up a new one
+        raise TimeoutError(f"the fork server started nothing within {START_S:.0f} s")
+
     async def _watch_fork_server(self) -> None:
-        """For ever; whoever needs the next one starts it."""
+        """Report the death of a fork server; the next start brings up a new one."""
         watch = ServerWatch()
         while True:
             await trio.sleep(LOOK_S)
-            died = watch.look()
-            if died is not None and not self._stopping:
-                told = "the next process that is started comes from another one"
-                self._on_event("fork-server-died", told, pid=died)
+            pid = watch.look()
+            if pid is not None and not self._dispatcher.stopping:
+                self._on_event("fork-server-died", "the next start brings up another one", pid=pid)
 
-    async def _start(self, host: Host) -> ZoneProcessHandle:
-        """Raises OSError or EOFError where no process can be started now."""
-        plan = self._plan
-        start = partial(
-            ZoneProcessHandle, host.number, host.title, plan.socket_path, plan.pool_address
-        )
-        async with self._starting:  # one after another: who waits for a turn is not held up
-            with trio.move_on_after(START_S):
-                # In a thread: a fork server that hangs must not hold up all that is minded here.
-                handle = await trio.to_thread.run_sync(start, abandon_on_cancel=True)
-                self._untold = [*(one for one in self._untold if not one.has_ended()), handle]
-                return handle
-            kill_forkserver()  # the next start finds none, and has a new one
-        raise TimeoutError(f"the fork server started nothing within {START_S:.0f} s")
+    def _note_death(self, slot: Host) -> None:
+        for zone in slot.specs:
+            self._slots.move(zone, ZoneState.UNHEALTHY)
+        if self._pool is not None:
+            self._pool.remove_rings_left_behind()  # to make room for those of the replacement
+        self._check_pool()
+        self._slots.notify()
 
-    def _host_at(self, number: int) -> Host:
-        if number not in self._hosts:
-            self._hosts[number] = Host(number, self._plan.supervision)
-        return self._hosts[number]
+    def _note_given_up(self, slot: Host, why: str) -> None:
+        heirs = [
+            zone
+            for other in self._slots.all()
+            if not other.given_up
+            for zone in other.specs
+            if zone not in self._dispatcher.draining
+        ]
+        for zone in slot.specs:
+            adopts = self._handovers.redirect(zone, heirs, self._arrival_ticks())
+            self._nursery.start_soon(self._dispatcher.send_adopts, adopts)
+        self._last_given_up = f"{slot.title} {why}"
+        self._check_any_left()
+        self._slots.notify()
 
-    def _coming_up(self, hosts: Iterable[Host]) -> int:
-        """Places that somebody has been started for, who cannot tick yet."""
-        return sum(host.is_kept and not all(map(self._is_settled, host.specs)) for host in hosts)
+    def _check_any_left(self) -> None:
+        slots = self._slots.all()
+        if slots and all(slot.given_up for slot in slots):
+            raise RunFailed(f"no zone is left: {self._last_given_up}")
 
-    def _is_settled(self, zone: int) -> bool:
-        """Whether a zone can tick, or never will."""
-        return self._can_tick(zone) or self._is_given_up(zone)
-
-    def _is_done(self, host: Host, step: int) -> bool:
-        """Whether nothing more of a step is to be expected from there."""
-        return host.step_done == step or host.given_up or (self._halting and not host.is_up)
+    def _check_pool(self) -> None:
+        """Raise where the workers have failed: no restart of a zone process helps then."""
+        failure = None if self._pool is None else self._pool.statistics().failure
+        if failure is not None:
+            raise RunFailed(failure)

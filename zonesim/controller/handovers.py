@@ -1,7 +1,8 @@
-"""Players on their way from zones that end to zones that stay. Knows no wire and no process.
+"""Players on their way from zones that end to zones that stay.
 
-From the moment a zone has released them until another one has them for good, on the disk, they are
-held here, so that no death on the way loses them, and a number makes sure that none arrives twice.
+From the moment a zone has released its players until another zone has saved them, they are held
+here, so that no death on the way loses them. Each handover has a number, so that the zone that
+takes the players in can tell a repeated message from a new one.
 """
 
 from __future__ import annotations
@@ -9,40 +10,42 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from zonesim.processes.supervisor import OnEvent
 from zonesim.wire.messages import Adopt
+
+NextTicks = Mapping[int, int | None]
+NO_TICKS: NextTicks = MappingProxyType({})
 
 
 class Handovers:
-    """All those of a run."""
+    """All handovers of a run.
 
-    def __init__(self) -> None:
+    ``next_ticks`` names, for heirs, the tick before which no players may arrive, if it matters.
+    """
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self._on_event = on_event
         self._number = 0
-        self._released: dict[int, bytes] = {}  # by zone, not sent on yet
-        self._under_way: dict[int, Adopt] = {}  # by number, not confirmed yet
+        self._released: dict[int, bytes] = {}  # by zone: players not sent on yet
+        self._under_way: dict[int, Adopt] = {}  # by number: not confirmed yet
         self._unsaved: set[int] = set()  # of these: in their zone, and not in its checkpoint
 
     def released(self, zone: int, players: bytes, adopted: Iterable[int] = ()) -> None:
-        """A zone has ended and given its players away; those of some arrivals are among them."""
+        """Take the players of a zone that has ended, those of the arrivals ``adopted`` included."""
         if zone in self._released:
-            return  # it is said again, after a death
+            return  # repeated after a death
         self._released[zone] = players
         for number in {adopt.number for adopt in self.for_zone(zone)}.intersection(adopted):
             self._forget(number)
 
     def forget(self, zone: int) -> None:
-        """A zone is made anew: what was held of its last life counts no more."""
+        """Drop what a zone released before: it is made anew."""
         self._released.pop(zone, None)
 
     def send_on(
-        self,
-        zones: Sequence[int],
-        heirs: Sequence[int],
-        next_ticks: Mapping[int, int | None] = MappingProxyType({}),
+        self, zones: Sequence[int], heirs: Sequence[int], next_ticks: NextTicks = NO_TICKS
     ) -> dict[int, Adopt]:
-        """Share out the players of zones that have ended among heirs, in turn; by ended zone.
-
-        ``next_ticks`` says of heirs before which tick players are to come to them, if it matters.
-        """
+        """Share out the players of ended zones among the heirs, in turn; by ended zone."""
         sent: dict[int, Adopt] = {}
         for zone in sorted(zones):
             players = self._released.pop(zone, b"")
@@ -50,54 +53,51 @@ class Handovers:
                 sent[zone] = self._send(players, heirs[len(sent) % len(heirs)], next_ticks)
         return sent
 
-    def send_elsewhere(
-        self,
-        zone: int,
-        heirs: Sequence[int],
-        next_ticks: Mapping[int, int | None] = MappingProxyType({}),
+    def redirect(
+        self, zone: int, heirs: Sequence[int], next_ticks: NextTicks = NO_TICKS
     ) -> list[Adopt]:
-        """Have who is on the way to a zone that takes in nobody any more go to heirs, in turn.
+        """Send the players on their way to a zone that has ended to the heirs, in turn.
 
-        Under new numbers: whatever is still said of the old ones is about a world that is no more.
+        They get new numbers: what still arrives about the old ones concerns a zone that is gone.
+        Without heirs they are lost.
         """
-        moved: list[Adopt] = []
-        for adopt in self.for_zone(zone) if heirs else ():
+        before, moved = self.for_zone(zone), list[Adopt]()
+        for adopt in before:
             self._forget(adopt.number)
-            moved.append(
-                self._send(adopt.players, heirs[(zone + len(moved)) % len(heirs)], next_ticks)
-            )
+            if heirs:
+                heir = heirs[(zone + len(moved)) % len(heirs)]
+                moved.append(self._send(adopt.players, heir, next_ticks))
+                detail = f"players on their way to it go to zone {heir}"
+                self._on_event("players-redirected", detail, zones=[zone])
+        if before and not heirs:
+            detail = f"{len(before)} groups of players on their way to it: no zone is left for them"
+            self._on_event("players-lost", detail, zones=[zone])
         return moved
 
     def for_zone(self, zone: int) -> list[Adopt]:
-        """What is under way to a zone, and may have to be said again."""
+        """What is under way to a zone, and has to be sent again after its death."""
         return [adopt for adopt in self._under_way.values() if adopt.zone == zone]
 
-    def adopted(self, number: int, saved: bool = True) -> Adopt | None:
-        """They have arrived; idempotent. What is not saved stays under way, in case of a death.
-
-        Returns what becomes unsaved by that, or has been.
-        """
+    def adopted(self, number: int, saved: bool = True) -> None:
+        """Take a confirmation; players that are not saved yet stay under way."""
         adopt = self._under_way.get(number)
         was_unsaved = number in self._unsaved
         if saved:
             self._forget(number)
-        elif adopt is not None:
+            if adopt is not None and was_unsaved:
+                detail = "its checkpoint holds the players that it took in"
+                self._on_event("players-saved", detail, zones=[adopt.zone])
+        elif adopt is not None and not was_unsaved:
             self._unsaved.add(number)
-        return adopt if was_unsaved is saved else None
-
-    def lose(self, zone: int) -> int:
-        """A zone will never take anybody in any more; how many arrivals that concerns."""
-        numbers = [adopt.number for adopt in self.for_zone(zone)]
-        for number in numbers:
-            self._forget(number)
-        return len(numbers)
+            detail = "no checkpoint holds the players that it took in; kept in case it dies"
+            self._on_event("players-unsaved", detail, zones=[adopt.zone])
 
     @property
     def any_awaited(self) -> bool:
-        """Whether anybody has not arrived yet, saved or not."""
+        """Whether any players have not arrived yet, saved or not."""
         return not self._under_way.keys() <= self._unsaved
 
-    def _send(self, players: bytes, heir: int, next_ticks: Mapping[int, int | None]) -> Adopt:
+    def _send(self, players: bytes, heir: int, next_ticks: NextTicks) -> Adopt:
         self._number += 1
         adopt = Adopt(self._number, heir, players, next_ticks.get(heir) or 0)
         self._under_way[self._number] = adopt

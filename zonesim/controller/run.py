@@ -1,4 +1,4 @@
-"""A run from its beginning to its end: its workers, its files, and the error that tells most."""
+"""A run from beginning to end: starts its workers, opens its files and reports one error."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from zonesim.zone.reporter import SMALLER_RINGS
 
 
 class Outcome(NamedTuple):
-    """What came of a run."""
+    """The result of a run."""
 
     summary: Summary
     saved: bool  # whether all of it is on the disk
@@ -40,12 +40,12 @@ def run_scenario(
     on_notice: OnNotice,
     interrupts: Interrupts,
 ) -> Outcome:
-    """Run all steps of a scenario and save them below ``directory``; blocks until it is done.
+    """Run all steps of a scenario and save them in ``directory``; blocks until it is done.
 
-    The first interrupt ends the step that runs; a second one cuts it. What cannot go on once its
-    first step has begun ends there, and the summary says why. Raises KeyboardInterrupt where an
-    interrupt came before that, RunFailed where the machine does not hold the run or its zones
-    cannot be made, and OutputError where the run's file cannot be created.
+    The first interrupt ends the step that runs, a second one does not wait for its zones. A run
+    that fails after its first step has begun ends there, and the summary says why. Raises
+    KeyboardInterrupt where an interrupt came before, RunFailed where the machine is too small or
+    the zones cannot be made, and OutputError where the run's file cannot be created.
     """
     start_fork_server(max(scenario.steps))
     try:
@@ -60,20 +60,17 @@ def run_scenario(
     except (cr.PoolFailed, MapError) as error:
         raise RunFailed(str(error)) from None
     except RunFailed as failure:
-        _tell_notes(failure, on_notice)
+        _show_notes(failure, on_notice)
         raise
     except BaseExceptionGroup as group:
-        plainest = _plainest(group)
-        _tell_notes(plainest, on_notice)
-        raise plainest from None
+        main = _main_error(group)
+        _show_notes(main, on_notice)
+        raise main from None
     return Outcome(summary, saved=writer.unsaved is None)
 
 
 def run_for_figures(scenario: Scenario, directory: Path) -> Summary:
-    """Run a scenario that nobody watches, to its end.
-
-    KeyboardInterrupt where a signal ended it, RunFailed where it broke off.
-    """
+    """Run a scenario without showing it; KeyboardInterrupt or RunFailed where it ended early."""
     with Interrupts() as interrupts:
         outcome = run_scenario(scenario, directory, lambda _: None, lambda _: None, interrupts)
     interrupts.check()
@@ -117,14 +114,14 @@ def _writer(scenario: Scenario, directory: Path) -> RunWriter:
     return RunWriter(directory, info)
 
 
-def _tell_notes(error: BaseException, on_notice: OnNotice) -> None:
-    """The traceback of a zone, say: too long for the one line of an error."""
+def _show_notes(error: BaseException, on_notice: OnNotice) -> None:
+    """Show what is too long for the one line of an error, like the traceback of a zone."""
     for note in getattr(error, "__notes__", ()):
         on_notice(note)
 
 
-def _plainest(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error of a group that tells the user most."""
+def _main_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error of a group that says most to the user."""
     errors = list(leaves_of(group))
     known = [error for error in errors if isinstance(error, RunFailed | OutputError)]
     return (known or errors)[0]

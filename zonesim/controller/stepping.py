@@ -1,7 +1,7 @@
-"""The steps of a run as orders to its zones and as windows of time. Starts nothing, waits for none.
+"""The steps of a run as orders to its zones, and as windows of time.
 
-With ``duration_s`` at pace "realtime" zones tick on from step to step: a step lasts until the next
-one begins, and has the ticks that were due in that window. Else zones stop between two steps.
+With ``duration_s`` at pace "realtime", zones tick on from step to step: a step lasts until the
+next one begins, and has the ticks that were due in that window. Else zones stop between steps.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections import Counter
 from zonesim.scenario.loading import Scenario
 from zonesim.wire.messages import Leg
 
-LEAD_S = 0.1  # from the order to the first tick: time for the order to reach everybody
+LEAD_S = 0.1  # from the order to the first tick: time for the order to reach all zones
 LEAD_FOR_EACH_ZONE_S = 0.002
 
 
 class Stepping:
-    """Makes the leg of each step in turn, and knows which step a tick belongs to."""
+    """Makes the leg of each step in turn, and finds the step of a tick."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._plan = scenario.plan
@@ -29,7 +29,7 @@ class Stepping:
         self.continuous = self._realtime and self._ticks is None
 
     def begin(self, now_ns: int) -> Leg:
-        """The leg of the next step."""
+        """Make the leg of the next step."""
         zones, duration_s = self._plan[len(self._starts_ns)]
         start_ns = now_ns + int((LEAD_S + LEAD_FOR_EACH_ZONE_S * zones) * 1e9)
         self._starts_ns.append(start_ns)
@@ -46,10 +46,9 @@ class Stepping:
         )
 
     def step_of(self, scheduled_ns: int) -> int:
-        """The step in whose window a tick was due; 1 is the first.
+        """The step in whose window a tick was due, from 1.
 
-        A zone that a step leaves out runs nothing that is due in its window: the last ticks of
-        such a zone count in the step before, however late they run.
+        The last ticks of a zone that a step leaves out count in the step before, however late.
         """
         return max(1, bisect_right(self._starts_ns, scheduled_ns))
 

@@ -1,22 +1,62 @@
-"""Has the number of a run's workers follow their load. Knows no zones and saves nothing."""
+"""Resizes the pool of workers with their load, after the autoscaler of Agones.
+
+At each sync the workers in use and a buffer are wanted, within bounds. In use are as many as keep
+each of them at the target utilisation. More are started at once, fewer are kept only when fewer
+would have done for several syncs in a row.
+"""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import trio
 
 import corororo as cr
-from zonesim.scenario.tables import WorkerBounds
-from zonesim.scenario.worker_bounds import Load, desired_workers
+from zonesim.scenario.loading import WorkerBounds
+
+_ROUNDING = 1e-9  # 1.4 busy workers at a target of 0.7 are two, whatever binary fractions say
+
+
+class Load(NamedTuple):
+    """What the workers of a pool did between two syncs."""
+
+    workers: int
+    busy_s: float  # of all of them together
+    period_s: float
+
+    @property
+    def busy_workers(self) -> float:
+        """How many were busy on average; a long tick may report time of earlier syncs."""
+        return min(self.busy_s / self.period_s, float(self.workers)) if self.period_s > 0 else 0.0
+
+    @property
+    def utilisation(self) -> float:
+        """The share of its time that each was busy, on average."""
+        return self.busy_workers / self.workers if self.workers else 0.0
+
+
+def desired_workers(loads: Sequence[Load], bounds: WorkerBounds) -> int:
+    """How many workers there should be after these loads, the latest last; needs one or more."""
+    wanted = [_wanted(load, bounds) for load in loads[-bounds.hold :]]
+    now = min(max(loads[-1].workers, bounds.min), bounds.max)
+    if wanted[-1] >= now:
+        return wanted[-1]
+    return now if len(wanted) < bounds.hold else min(now, max(wanted))
+
+
+def _wanted(load: Load, bounds: WorkerBounds) -> int:
+    needed = math.ceil(load.busy_workers / bounds.target_utilisation - _ROUNDING)
+    return min(max(needed + bounds.buffer, bounds.min), bounds.max)
 
 
 class WorkerScaler:
-    """Resizes a pool again and again, and tells how many workers there were in the mean.
+    """Resizes a pool at each sync, and measures the mean number of workers in a step.
 
-    ``busy_ns`` says how long all workers together have been busy so far; ``on_scaled`` hears in a
-    line what was done and why. Without ``bounds`` the number stays.
+    ``busy_ns`` gives how long all workers together have been busy; ``on_scaled`` gets a line about
+    each change. Without ``bounds`` the number stays.
     """
 
     def __init__(
@@ -30,18 +70,18 @@ class WorkerScaler:
         self._bounds = bounds
         self._busy_ns = busy_ns
         self._on_scaled = on_scaled
-        self._step_count = HeadCount(pool.workers, time.monotonic_ns())
+        self.begin_step()
 
     def begin_step(self) -> None:
-        """From now on counts what ``mean_workers`` tells."""
-        self._step_count = HeadCount(self._pool.workers, time.monotonic_ns())
+        """Begin a new mean."""
+        self._mean = TimeWeightedMean(self._pool.workers, time.monotonic_ns())
 
     def mean_workers(self) -> float | None:
-        """How many there have been in this step, weighted by time; None where the number stays."""
-        return None if self._bounds is None else self._step_count.mean(time.monotonic_ns())
+        """The mean number of workers in this step; None where the number stays."""
+        return None if self._bounds is None else self._mean.at(time.monotonic_ns())
 
     async def run(self) -> None:
-        """Look each ``sync_s``, until it is cancelled."""
+        """Sync until cancelled."""
         if self._bounds is None:
             return
         loads: list[Load] = []
@@ -59,30 +99,30 @@ class WorkerScaler:
             return
         why = f"utilisation {loads[-1].utilisation:.2f} of target {bounds.target_utilisation:.2f}"
         try:
-            # Who is cancelled does not wait for it: the pool closes, and that ends it.
+            # Abandoned when cancelled: the pool closes then, and that ends the resize.
             await trio.to_thread.run_sync(self._pool.resize, desired, abandon_on_cancel=True)
         except (cr.PoolFailed, cr.SessionError, OSError) as error:
             why = f"{why}; {error}"
         finally:
-            self._step_count.note(self._pool.workers, time.monotonic_ns())
+            self._mean.change(self._pool.workers, time.monotonic_ns())
         self._on_scaled(f"{before} -> {self._pool.workers}: {why}")
 
 
-class HeadCount:
-    """How many there were over a while, each number weighted by how long it held."""
+class TimeWeightedMean:
+    """The mean of a number, each value weighted by how long it held."""
 
-    def __init__(self, number: int, now_ns: int) -> None:
-        self._began_ns = self._noted_ns = now_ns
-        self._number = number
-        self._number_ns = 0  # the sum so far
+    def __init__(self, value: int, now_ns: int) -> None:
+        self._began_ns = self._changed_ns = now_ns
+        self._value = value
+        self._sum_ns = 0
 
-    def note(self, number: int, now_ns: int) -> None:
-        """So many there are from now on."""
-        self._number_ns += self._number * (now_ns - self._noted_ns)
-        self._number, self._noted_ns = number, now_ns
+    def change(self, value: int, now_ns: int) -> None:
+        """Set the value from now on."""
+        self._sum_ns += self._value * (now_ns - self._changed_ns)
+        self._value, self._changed_ns = value, now_ns
 
-    def mean(self, now_ns: int) -> float:
-        """Since it began."""
+    def at(self, now_ns: int) -> float:
+        """The mean since the beginning."""
         whole_ns = now_ns - self._began_ns
-        sum_ns = self._number_ns + self._number * (now_ns - self._noted_ns)
-        return sum_ns / whole_ns if whole_ns > 0 else float(self._number)
+        sum_ns = self._sum_ns + self._value * (now_ns - self._changed_ns)
+        return sum_ns / whole_ns if whole_ns > 0 else float(self._value)

@@ -222,8 +222,9 @@ def test_the_death_of_the_fork_server_is_told_and_zones_are_restarted(start, tmp
     assert command.finish().code == 130
     kinds = [kind for kind, zone, _ in events(tmp_path / "run") if zone == 1]
     assert kinds == ["zone-died", "zone-restarted"]
-    told = [detail for kind, _, detail in events(tmp_path / "run") if kind == "fork-server-died"]
-    assert [detail.partition(";")[0] for detail in told] == [f"pid {server}"]
+    query = "SELECT pid FROM events WHERE kind = 'fork-server-died'"
+    told = [pid for (pid,) in saved(tmp_path / "run", query)]
+    assert told == [server]
 
 
 def fork_server(command: Command) -> int:

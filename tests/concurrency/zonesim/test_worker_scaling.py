@@ -9,7 +9,7 @@ from zonesim_runs import saved
 
 import corororo as cr
 from zonesim.controller.worker_scaler import WorkerScaler
-from zonesim.scenario.tables import WorkerBounds
+from zonesim.scenario.loading import WorkerBounds
 
 # Ten zones ask for 2 workers' time and one for a fifth of one's.
 LOAD = ("--set", "chains.chains=4", "--set", "chains.work=sleep:5ms", "--set", "period_ms=100")
@@ -41,7 +41,7 @@ def test_workers_come_with_the_load_and_go_with_it(start, tmp_path):
     assert busy["worker_utilisation"] == pytest.approx(busy_ns / 1e9 / there_s)
     kinds = {event["kind"] for event in document["events"]}
     assert kinds == {"workers-scaled", "zone-drained"}  # nobody who was retired counts as dead
-    assert "workers 1 -> " in ended.error
+    assert "workers-scaled: 1 -> " in ended.error
 
 
 def test_a_run_goes_on_with_the_workers_that_it_has_and_says_why_there_are_no_more(

@@ -1,4 +1,4 @@
-"""Real processes, each a `sleep` of its own, killed and stopped; time goes by at once."""
+"""Faults against real processes, each a `sleep`; the clock of the injector jumps."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import signal
 import subprocess
 import time
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 from stand_ins import Events
 
-from zonesim.controller.fault_injector import Wrecker
+from zonesim.controller.fault_injector import FaultInjector, FaultSchedule, FaultTargets
 from zonesim.scenario.faults import (
+    Fault,
     KillWorker,
     KillZone,
     SlowDisk,
@@ -21,37 +25,31 @@ from zonesim.scenario.faults import (
     SurgeFault,
 )
 
-PATIENCE_S = 10.0  # with the system, which does not do at once what signals say
+PATIENCE_S = 10.0  # for the system to deliver a signal
+S = 1_000_000_000
+TENTHS = st.integers(0, 100)
 
 
 class Sleepers:
-    """Targets that sleep."""
+    """Processes that sleep, as the targets of faults."""
 
     def __init__(self) -> None:
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.worker_processes: dict[int, subprocess.Popen[bytes]] = {}
-        self.zone_processes: dict[int, subprocess.Popen[bytes]] = {}
+        self.started: list[subprocess.Popen[bytes]] = []
+        self.workers: dict[int, subprocess.Popen[bytes]] = {}
+        self.zones: dict[int, subprocess.Popen[bytes]] = {}
         self.slowed: list[tuple[float, float]] = []
+        self.targets = FaultTargets(
+            lambda: {number: process.pid for number, process in self.workers.items()},
+            lambda: {zone: process.pid for zone, process in self.zones.items()},
+            self._slow_disk,
+        )
 
-    def start(self) -> subprocess.Popen[bytes]:
-        self.processes.append(subprocess.Popen(["sleep", "60"]))
-        return self.processes[-1]
+    def start(self, processes: dict[int, subprocess.Popen[bytes]], number: int):
+        self.started.append(subprocess.Popen(["sleep", "60"]))
+        processes[number] = self.started[-1]
+        return self.started[-1]
 
-    def start_worker(self, number: int) -> subprocess.Popen[bytes]:
-        process = self.worker_processes[number] = self.start()
-        return process
-
-    def start_zone(self, zone: int) -> subprocess.Popen[bytes]:
-        process = self.zone_processes[zone] = self.start()
-        return process
-
-    def workers(self) -> dict[int, int]:
-        return {number: process.pid for number, process in self.worker_processes.items()}
-
-    def zones(self) -> dict[int, int]:
-        return {zone: process.pid for zone, process in self.zone_processes.items()}
-
-    async def slow_disk(self, delay_s: float, for_s: float) -> None:
+    async def _slow_disk(self, delay_s: float, for_s: float) -> None:
         self.slowed.append((delay_s, for_s))
         await trio.sleep(for_s)
 
@@ -60,7 +58,7 @@ class Sleepers:
 def sleepers():
     sleepers = Sleepers()
     yield sleepers
-    for process in sleepers.processes:
+    for process in sleepers.started:
         process.kill()
         process.wait()
 
@@ -71,36 +69,36 @@ def events():
 
 
 @pytest.fixture
-def wrecking(sleepers, events):
-    """A wrecker at work, from the moment that the first tick is due.
-
-    Tests ask for ``autojump_clock`` beside it: only what a test itself asks for becomes its clock.
-    """
+def injecting(sleepers, events):
+    """Run an injector whose first tick is due at once, or a little later."""
 
     @asynccontextmanager
-    async def wrecking(*faults, seed=1, begin_in_s=0.0):
+    async def injecting(*faults, seed=1, begin_in_s=0.0):
         def now_ns() -> int:
-            return round(trio.current_time() * 1e9)
+            return round(trio.current_time() * S)
 
-        wrecker = Wrecker(faults, seed, sleepers, events.note, now_ns)
+        injector = FaultInjector(faults, seed, sleepers.targets, events.note, now_ns)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(wrecker.run)
-            wrecker.begin(now_ns() + round(begin_in_s * 1e9))
-            yield wrecker
+            nursery.start_soon(injector.run)
+            injector.begin(now_ns() + round(begin_in_s * S))
+            yield injector
             nursery.cancel_scope.cancel()
 
-    return wrecking
+    return injecting
+
+
+def ticks(zone: int, tick: int) -> list[SimpleNamespace]:
+    return [SimpleNamespace(zone=zone, tick=tick)]
 
 
 def is_stopped(process) -> bool:
-    shown = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(process.pid)], capture_output=True, text=True, check=False
-    )
+    command = ["ps", "-o", "stat=", "-p", str(process.pid)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
     return shown.stdout.startswith("T")
 
 
 def becomes(process, *, stopped: bool) -> bool:
-    """Whether it soon stands still, or goes on."""
+    """Whether a process soon is stopped, or runs."""
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end:
         if is_stopped(process) == stopped:
@@ -110,12 +108,13 @@ def becomes(process, *, stopped: bool) -> bool:
 
 
 @pytest.mark.trio
-async def test_a_worker_is_killed_when_its_time_has_come(
-    sleepers, events, wrecking, autojump_clock
+async def test_a_worker_is_killed_at_its_time_since_the_first_tick(
+    sleepers, events, injecting, autojump_clock
 ):
-    others, victim = [sleepers.start_worker(1), sleepers.start_worker(3)], sleepers.start_worker(2)
-    async with wrecking(KillWorker(at_s=5, worker=2)):
-        await trio.sleep(4.9)
+    others = [sleepers.start(sleepers.workers, number) for number in (1, 3)]
+    victim = sleepers.start(sleepers.workers, 2)
+    async with injecting(KillWorker(at_s=5, worker=2), begin_in_s=2):
+        await trio.sleep(6.9)
         assert events == []
         await trio.sleep(0.2)
         assert victim.wait(PATIENCE_S) == -signal.SIGKILL
@@ -124,139 +123,95 @@ async def test_a_worker_is_killed_when_its_time_has_come(
 
 
 @pytest.mark.trio
-async def test_time_counts_from_the_moment_that_the_first_tick_is_due(
-    sleepers, events, wrecking, autojump_clock
+async def test_a_zone_is_killed_at_its_tick_and_the_event_counts_the_zones_beside_it(
+    sleepers, events, injecting, autojump_clock
 ):
-    sleepers.start_worker(1)
-    async with wrecking(KillWorker(at_s=1), begin_in_s=2):
-        await trio.sleep(2.9)
-        assert events == []
-        await trio.sleep(0.2)
-        assert len(events) == 1
-
-
-@pytest.mark.trio
-async def test_a_rate_kills_one_after_another(sleepers, events, wrecking, autojump_clock):
-    for number in range(1, 5):
-        sleepers.start_worker(number)
-    async with wrecking(KillWorker(every_s=2)):
-        for _ in range(3):
-            await trio.sleep(2.1)
-            struck = sleepers.worker_processes.pop(int(events[-1][1].removeprefix("worker ")))
-            assert struck.wait(PATIENCE_S) == -signal.SIGKILL
-    (left,) = sleepers.worker_processes.values()
-    assert (len(events), left.poll()) == (3, None)
-
-
-@pytest.mark.trio
-async def test_a_zone_is_killed_when_it_has_come_to_a_tick(
-    sleepers, events, wrecking, autojump_clock
-):
-    bystander, victim = sleepers.start_zone(0), sleepers.start_zone(1)
-    async with wrecking(KillZone(at_tick=3, zone=1)) as wrecker:
+    bystander, victim = (sleepers.start(sleepers.zones, zone) for zone in (0, 1))
+    sleepers.zones |= {2: victim, 3: victim}
+    async with injecting(KillZone(at_tick=3, zone=1)) as injector:
         for zone, tick in ((0, 3), (1, 2)):
-            wrecker.note_tick(zone, tick)
+            injector.note_ticks(ticks(zone, tick))
             await trio.sleep(1)
             assert events == []
-        wrecker.note_tick(1, 3)
+        injector.note_ticks(ticks(1, 3))
         await trio.sleep(1)
         assert victim.wait(PATIENCE_S) == -signal.SIGKILL
-    assert events == [("fault", "zone 1", "killed")]
+    assert events == [("fault", "zone 1", "killed, and 2 more zones of its process")]
     assert bystander.poll() is None
 
 
 @pytest.mark.trio
-async def test_zones_that_share_a_process_die_together_and_the_event_says_so(
-    sleepers, events, wrecking, autojump_clock
-):
-    process = sleepers.start_zone(0)
-    sleepers.zone_processes |= {1: process, 2: process}
-    async with wrecking(KillZone(at_s=0, zone=1)):
-        await trio.sleep(1)
-    assert events == [("fault", "zone 1", "killed, and 2 more zones of its process")]
+async def test_nothing_is_injected_after_the_end(sleepers, events, injecting, autojump_clock):
+    sleepers.start(sleepers.workers, 1)
+    async with injecting(KillWorker(every_s=2)) as injector:
+        injector.end_at(round((trio.current_time() + 1) * S))
+        await trio.sleep(5)
+    assert events == []
 
 
 @pytest.mark.trio
-async def test_a_worker_stands_still_for_its_time_and_goes_on(
-    sleepers, events, wrecking, autojump_clock
+async def test_a_stall_lasts_for_its_time_or_until_the_injector_ends(
+    sleepers, events, injecting, autojump_clock
 ):
-    victim = sleepers.start_worker(1)
-    async with wrecking(StallWorker(at_s=1, for_s=3)):
+    worker = sleepers.start(sleepers.workers, 1)
+    zone = sleepers.start(sleepers.zones, 0)
+    async with injecting(StallWorker(at_s=1, for_s=3), StallZone(at_s=1)):
         await trio.sleep(1.1)
-        assert becomes(victim, stopped=True)
-        await trio.sleep(2.8)
-        assert is_stopped(victim)
-        await trio.sleep(0.2)
-        assert becomes(victim, stopped=False)
-    assert events == [("fault", "worker 1", "stopped for 3 s")]
-    assert victim.poll() is None
+        assert becomes(worker, stopped=True)
+        assert becomes(zone, stopped=True)
+        await trio.sleep(3)
+        assert becomes(worker, stopped=False)
+        assert is_stopped(zone)
+    assert becomes(zone, stopped=False)
+    assert events == [("fault", "worker 1", "stopped for 3 s"), ("fault", "zone 0", "stopped")]
 
 
 @pytest.mark.trio
-async def test_a_stall_without_an_end_lasts_until_the_wrecker_ends(
-    sleepers, events, wrecking, autojump_clock
+async def test_a_stopped_process_that_was_replaced_gets_no_more_signals(
+    sleepers, injecting, autojump_clock
 ):
-    zone, worker = sleepers.start_zone(0), sleepers.start_worker(1)
-    async with wrecking(StallZone(at_s=0), StallWorker(at_s=0, for_s=5000)):
-        await trio.sleep(1000)
+    zone, worker = sleepers.start(sleepers.zones, 0), sleepers.start(sleepers.workers, 1)
+    async with injecting(StallZone(at_s=0), StallWorker(at_s=0, for_s=3)):
+        await trio.sleep(1)
         assert becomes(zone, stopped=True)
         assert becomes(worker, stopped=True)
-    assert becomes(zone, stopped=False)
-    assert becomes(worker, stopped=False)
-    assert events[0] == ("fault", "zone 0", "stopped")
-
-
-@pytest.mark.trio
-async def test_who_was_replaced_while_it_stood_still_is_sent_no_signal_any_more(
-    sleepers, wrecking, autojump_clock
-):
-    given_up, worker = sleepers.start_zone(0), sleepers.start_worker(1)
-    async with wrecking(StallZone(at_s=0), StallWorker(at_s=0, for_s=3)):
-        await trio.sleep(1)
-        assert becomes(given_up, stopped=True)
-        assert becomes(worker, stopped=True)
-        sleepers.start_zone(0)
-        sleepers.worker_processes.clear()
+        sleepers.start(sleepers.zones, 0)
+        sleepers.workers.clear()
         await trio.sleep(9)
-    assert is_stopped(given_up)
+    assert is_stopped(zone)
     assert is_stopped(worker)
 
 
 @pytest.mark.trio
-async def test_who_stands_still_is_not_stopped_again_but_can_be_killed(
-    sleepers, events, wrecking, autojump_clock
+async def test_a_stopped_process_is_not_stopped_again_but_can_be_killed_and_its_successor_stopped(
+    sleepers, events, injecting, autojump_clock
 ):
-    victim = sleepers.start_worker(1)
-    faults = (StallWorker(at_s=1), StallWorker(at_s=2, worker=1), KillWorker(at_s=3))
-    async with wrecking(*faults):
+    victim = sleepers.start(sleepers.workers, 1)
+    stall = StallWorker(at_s=2, worker=1)
+    async with injecting(StallWorker(at_s=1), stall, KillWorker(at_s=3), StallWorker(at_s=4)):
         await trio.sleep(3.1)
         assert victim.wait(PATIENCE_S) == -signal.SIGKILL
-        replacement = sleepers.start_worker(1)
+        successor = sleepers.start(sleepers.workers, 1)
+        await trio.sleep(1)
+        assert becomes(successor, stopped=True)
     assert events == [
         ("fault", "worker 1", "stopped"),
         ("fault", "worker 1", "stall-worker found no worker running"),
         ("fault", "worker 1", "killed"),
+        ("fault", "worker 1", "stopped"),
     ]
-    assert not is_stopped(replacement)
 
 
 @pytest.mark.trio
-async def test_a_replacement_can_be_stopped_as_the_one_before_it(
-    sleepers, events, wrecking, autojump_clock
+async def test_a_fault_that_finds_no_process_is_an_event_too(
+    sleepers, events, injecting, monkeypatch, autojump_clock
 ):
-    sleepers.start_worker(1)
-    async with wrecking(StallWorker(every_s=1)):
-        await trio.sleep(1.1)
-        replacement = sleepers.start_worker(1)
-        await trio.sleep(1)
-        assert becomes(replacement, stopped=True)
-    assert [detail for _, _, detail in events] == ["stopped"] * 2
+    def kill(pid, signal_number):
+        raise ProcessLookupError  # it has ended just now
 
-
-@pytest.mark.trio
-async def test_a_fault_that_finds_nobody_is_an_event_too(events, wrecking, autojump_clock):
-    faults = (KillWorker(at_s=1), KillWorker(at_s=2, worker=7), StallZone(at_s=3))
-    async with wrecking(*faults):
+    sleepers.start(sleepers.workers, 1)
+    monkeypatch.setattr("zonesim.controller.fault_injector.os.kill", kill)
+    async with injecting(KillWorker(at_s=1), KillWorker(at_s=2, worker=7), StallZone(at_s=3)):
         await trio.sleep(4)
     assert events == [
         ("fault", "", "kill-worker found no worker alive"),
@@ -266,62 +221,100 @@ async def test_a_fault_that_finds_nobody_is_an_event_too(events, wrecking, autoj
 
 
 @pytest.mark.trio
-async def test_who_has_ended_in_this_very_moment_is_nobody(
-    sleepers, events, wrecking, monkeypatch, autojump_clock
+async def test_a_slow_disk_delays_no_other_fault_and_surges_are_announced(
+    sleepers, events, injecting, autojump_clock
 ):
-    def kill(pid, signal_number):
-        raise ProcessLookupError
-
-    sleepers.start_worker(1)
-    async with wrecking(KillWorker(at_s=1), StallWorker(at_s=2)):
-        with monkeypatch.context() as patched:
-            patched.setattr("zonesim.controller.fault_injector.os.kill", kill)
-            await trio.sleep(3)
-    assert [detail for _, _, detail in events] == [
-        "kill-worker found no worker alive",
-        "stall-worker found no worker running",
-    ]
-
-
-@pytest.mark.trio
-async def test_the_disk_is_slow_for_a_while_and_other_faults_do_not_wait(
-    sleepers, events, wrecking, autojump_clock
-):
-    async with wrecking(SlowDisk(at_s=1, delay_ms=250, for_s=60), KillWorker(at_s=2)):
-        await trio.sleep(2.1)
-    assert sleepers.slowed == [(0.25, 60)]
-    assert events[0] == ("fault", "", "disk: each write 250 ms longer for 60 s")
-    assert len(events) == 2
-
-
-@pytest.mark.trio
-async def test_surges_are_told_of_when_they_begin(events, wrecking, autojump_clock):
     faults = (
-        SurgeFault(every_s=60, players=20, for_s=10),
+        SlowDisk(at_s=1, delay_ms=250, for_s=60),
+        SurgeFault(at_s=2, players=20, for_s=10),
         SurgeFault(at_tick=5, zone=3, players=1, for_s=1),
     )
-    async with wrecking(*faults) as wrecker:
-        await trio.sleep(121)
-        wrecker.note_tick(3, 5)
+    async with injecting(*faults) as injector:
+        await trio.sleep(3)
+        injector.note_ticks(ticks(3, 5))
         await trio.sleep(1)
+    assert sleepers.slowed == [(0.25, 60)]
     assert events == [
-        ("fault", "", "20 more players for 10 s in all zones"),
+        ("fault", "", "disk: each write 250 ms longer for 60 s"),
         ("fault", "", "20 more players for 10 s in all zones"),
         ("fault", "zone 3", "1 more player for 1 s"),
     ]
 
 
 @pytest.mark.trio
-async def test_the_same_seed_strikes_the_same_ones(sleepers, events, wrecking, autojump_clock):
+async def test_the_same_seed_hits_the_same_processes_whatever_their_order(
+    sleepers, events, injecting, autojump_clock
+):
     for number in range(1, 9):
-        sleepers.start_worker(number)
+        sleepers.start(sleepers.workers, number)
 
-    async def struck(seed: int) -> list[str]:
+    async def hit(seed: int) -> list[str]:
         events.clear()
-        async with wrecking(StallWorker(every_s=1), StallWorker(every_s=1), seed=seed):
+        async with injecting(StallWorker(every_s=1), StallWorker(every_s=1), seed=seed):
             await trio.sleep(3.1)
-        return [subject for _, subject, _ in events]
+        return [process for _, process, _ in events]
 
-    assert await struck(1) == await struck(1)
-    assert await struck(1) != await struck(2)
-    assert len(set(await struck(1))) == 6
+    first = await hit(1)
+    sleepers.workers = dict(reversed(sleepers.workers.items()))
+    assert await hit(1) == first
+    assert await hit(2) != first
+    assert len(set(first)) == 6
+
+
+def due(schedule: FaultSchedule, *moments_s: float) -> list[list[int]]:
+    return [schedule.take_due(round(moment_s * S)) for moment_s in moments_s]
+
+
+def test_faults_are_due_once_and_together_in_the_order_of_the_scenario():
+    schedule = FaultSchedule([KillWorker(at_s=2), KillZone(at_tick=1), KillZone(at_s=1)])
+    assert schedule.next_ns() == S
+    assert due(schedule, -0.1, 0.9) == [[], []]
+    schedule.note_tick(0, 5)
+    assert due(schedule, 3, 9) == [[0, 1, 2], []]
+    assert schedule.next_ns() is None
+
+
+def test_a_fault_at_a_tick_waits_for_its_zone_or_for_the_first_of_all():
+    schedule = FaultSchedule([StallZone(at_tick=3, zone=1), KillWorker(at_tick=3)])
+    assert not schedule.note_tick(0, 2)
+    assert schedule.note_tick(0, 3)
+    assert schedule.take_due(0) == [1]
+    assert not schedule.note_tick(0, 4)
+    assert schedule.note_tick(1, 7)
+    assert due(schedule, 0, 99) == [[0], []]
+    assert not schedule.note_tick(1, 3)  # run again after a death
+
+
+@given(
+    faults=st.lists(
+        st.one_of(
+            TENTHS.map(lambda at: KillWorker(at_s=at / 10)),
+            st.tuples(st.integers(1, 40), TENTHS, TENTHS).map(
+                lambda t: KillZone(
+                    every_s=t[0] / 10, first_s=t[1] / 10, until_s=(t[1] + t[2] + 1) / 10
+                )
+            ),
+        ),
+        max_size=4,
+    ),
+    steps=st.lists(st.integers(0, 30), max_size=20),
+)
+def test_a_fault_is_due_once_where_any_of_its_times_has_come(faults, steps):
+    schedule, before = FaultSchedule(faults), -1
+    for now in (sum(steps[: n + 1]) for n in range(len(steps))):
+        expected = [n for n, fault in enumerate(faults) if is_due(fault, before, now)]
+        assert schedule.take_due(now * S // 10) == expected
+        before = now
+
+
+def is_due(fault: Fault, after: int, up_to: int) -> bool:
+    """Whether one of its times lies after a moment and up to another, all in tenths."""
+    tenths = {
+        name: round(value * 10)
+        for name in ("at_s", "every_s", "first_s", "until_s")
+        if (value := getattr(fault, name)) is not None
+    }
+    if "at_s" in tenths:
+        return after < tenths["at_s"] <= up_to
+    times = range(tenths["first_s"], tenths["until_s"], tenths["every_s"])
+    return any(after < moment <= up_to for moment in times)

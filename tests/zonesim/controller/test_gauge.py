@@ -1,35 +1,32 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 
 import msgspec
 import pytest
 
 import corororo as cr
-from zonesim.controller.gauge import Gauge, headroom
-from zonesim.controller.zone_states import ZoneState
+from zonesim.controller.gauge import Gauge, headroom, ticks_per_second
+from zonesim.controller.slots import ZoneState
 from zonesim.live.progress import Progress
-from zonesim.results.step_info import StepInfo
 from zonesim.scenario.loading import Scenario
 from zonesim.wire.messages import WorkerTotals
 from zonesim.wire.ticks import TickRow
 
-NOBODY = cr.PoolStatistics((), (), 0, None)
-WORKER = cr.PoolStatistics(
-    (cr.WorkerStatus(1, 10, "zonesim worker 1", True, place=1),), (), 3, None
-)
-
-PERIOD_NS = 400_000_000
+MS = 1_000_000
+PERIOD_NS = 400 * MS
+NO_WORKERS = cr.PoolStatistics((), (), 0, None)
 BOTH = {0: ZoneState.READY, 1: ZoneState.ALLOCATED}
 
 
-def row(zone: int = 0, **changes: object) -> TickRow:
-    """A tick of 2 ms that began 1 ms after it was due, just now."""
-    now_ns = time.monotonic_ns()
+def row(zone: int = 0, ago_ms: int = 0, **changes: object) -> TickRow:
+    """A tick of 2 ms that began 1 ms after it was due, and has just ended."""
+    now_ns = time.monotonic_ns() - ago_ms * MS
     plain = dict.fromkeys(TickRow.__struct_fields__, 0)
     times = {
-        "scheduled_ns": now_ns - 3_000_000,
-        "started_ns": now_ns - 2_000_000,
+        "scheduled_ns": now_ns - 3 * MS,
+        "started_ns": now_ns - 2 * MS,
         "finished_ns": now_ns,
     }
     return TickRow(**{**plain, "zone": zone, "late": False, **times, **changes})
@@ -38,144 +35,112 @@ def row(zone: int = 0, **changes: object) -> TickRow:
 @pytest.fixture
 def gauge():
     gauge = Gauge(Scenario(zones=[1, 2, 5], ticks=30))
-    gauge.run(step_that_began(0), {0: 30, 1: 30})
+    gauge.begin("running", 2, 2)
     return gauge
 
 
-def step_that_began(ago_ns: int, **changes: object) -> StepInfo:
-    """The second step, of two zones."""
-    begin_ns = time.monotonic_ns() - ago_ns
-    plain = StepInfo(2, 2, 2, 2, 400.0, "realtime", origin_ns=begin_ns, begin_ns=begin_ns, ticks=30)
-    return msgspec.structs.replace(plain, **changes)
+def progress_of(gauge: Gauge, states=BOTH, work=(), pool=NO_WORKERS) -> Progress:
+    return gauge.progress(states, work, pool)
 
 
 def test_ticks_are_counted_with_the_late_and_the_missed(gauge):
-    step = step_that_began(10 * PERIOD_NS)
-    gauge.run(step, {0: 30, 1: 30})
-    due_ns = [step.begin_ns + tick * PERIOD_NS for tick in range(9)]
-    gauge.take([row(scheduled_ns=due_ns[0]), row(1, late=True, scheduled_ns=due_ns[1])])
-    gauge.take([row(late=True, scheduled_ns=due_ns[3])])
-
-    progress = gauge.progress(BOTH, [], NOBODY)
-
+    gauge.take([row(scheduled_ns=PERIOD_NS), row(1, late=True, scheduled_ns=2 * PERIOD_NS)])
+    gauge.take([row(late=True, scheduled_ns=4 * PERIOD_NS)])
+    progress = progress_of(gauge)
     assert (progress.ticks, progress.late, progress.missed) == (3, 2, 2)
     assert (progress.step, progress.steps, progress.zones, progress.zones_ready) == (2, 3, 2, 2)
     assert (progress.ticks_wanted, progress.duration_s) == (60, None)
 
 
-def test_the_response_counts_from_the_moment_a_tick_was_due(gauge):
-    gauge.take([row(), row(1)])
-
-    progress = gauge.progress(BOTH, [], NOBODY)
-
-    figures = (progress.response_p50_ms, progress.response_p95_ms, progress.response_p99_ms)
-    assert figures == (3.0, 3.0, 3.0)
-
-
-def test_at_full_speed_nothing_is_due_and_the_response_is_the_tick():
-    gauge = Gauge(Scenario(pace="max"))
+@pytest.mark.parametrize(("pace", "response_ms"), [("realtime", 3.0), ("max", 2.0)])
+def test_the_response_counts_from_when_a_tick_was_due_or_began_at_full_speed(pace, response_ms):
+    gauge = Gauge(Scenario(pace=pace))
     gauge.begin("running", 1, 1)
-    gauge.take([row()])
+    gauge.take([row(), row(1)])
+    progress = progress_of(gauge)
+    assert {progress.response_p50_ms, progress.response_p95_ms, progress.response_p99_ms} == {
+        response_ms
+    }
+    assert progress.missed == 0
 
-    assert gauge.progress(BOTH, [], NOBODY).response_p50_ms == 2.0
 
-
-def test_percentiles_forget_what_is_long_past(gauge):
-    past_ns = time.monotonic_ns() - 60_000_000_000
-    gauge.take([row(scheduled_ns=past_ns - 10**9, started_ns=past_ns, finished_ns=past_ns)])
-
-    progress = gauge.progress(BOTH, [], NOBODY)
-
-    assert (progress.ticks, progress.response_p99_ms) == (1, 0.0)
+def test_old_ticks_leave_the_recent_figures_and_not_the_counts(gauge):
+    gauge.take([row(ago_ms=60_000, late=True, busy_ns=PERIOD_NS)])
+    progress = progress_of(gauge)
+    assert (progress.ticks, progress.late, progress.response_p99_ms) == (1, 1, 0.0)
+    assert (progress.utilisation_highest, progress.tps_lowest) == (0.0, 0.0)
 
 
 def test_calls_in_flight_are_those_of_the_latest_tick_of_each_zone(gauge):
     gauge.take([row(0, carried=5), row(1, carried=7), row(0, carried=1)])
+    assert progress_of(gauge).async_in_flight == 8
 
-    assert gauge.progress(BOTH, [], NOBODY).async_in_flight == 8
 
-
-def test_a_new_step_begins_with_counts_of_zero(gauge):
-    gauge.run(step_that_began(10 * PERIOD_NS), {0: 30, 1: 30})
-    gauge.take([row(late=True)])
+def test_a_step_that_has_ended_is_kept_and_the_next_one_begins_at_zero(gauge):
+    gauge.take([row(late=True), row(1)])
+    gauge.write()
+    first, second = progress_of(gauge), progress_of(gauge)
+    assert (first.phase, first.elapsed_s) == ("writing", second.elapsed_s)
     gauge.begin("starting", 3, 5)
-
-    progress = gauge.progress(BOTH, [], NOBODY)
-
+    progress = progress_of(gauge)
     assert (progress.phase, progress.step, progress.zones) == ("starting", 3, 5)
     assert (progress.ticks, progress.late, progress.missed) == (0, 0, 0)
-    assert not gauge.running
-
-
-def test_workers_are_told_by_name_with_their_restarts(gauge):
-    progress = gauge.progress(BOTH, [WorkerTotals(1, 1, 1, 1)], WORKER)
-
-    assert [line.worker for line in progress.workers] == [1]
-    assert progress.worker_restarts == 3
-
-
-def test_batches_that_wait_are_those_that_the_pool_tells_of(gauge):
-    pool = cr.PoolStatistics((), (), 0, None, 17)
-
-    assert gauge.progress(BOTH, [], pool).batches_queued == 17
+    [step] = progress.ended
+    assert (step.step, step.zones, step.ticks, step.late, step.missed) == (2, 2, 2, 1, 0)
+    assert step.response_p50_ms == step.response_p99_ms == 3.0
 
 
 def test_zones_are_counted_by_state_with_those_that_are_still_to_be_made(gauge):
     gauge.begin("starting", 2, 5)
-    states = {**BOTH, 2: ZoneState.STARTING}
-
-    progress = gauge.progress(states, [], NOBODY)
-
+    progress = progress_of(gauge, {**BOTH, 2: ZoneState.STARTING})
     assert progress.zones_by_state == {"Creating": 2, "Starting": 1, "Ready": 1, "Allocated": 1}
     assert progress.zones_ready == 2
 
 
-def test_the_speed_of_the_slowest_and_of_the_fastest_zone_is_told(gauge):
-    half_s = 500_000_000
-    gauge.take([row(0, started_ns=row().started_ns - half_s), row(0)])
-    gauge.take([row(1)])
-
-    progress = gauge.progress(BOTH, [], NOBODY)
-
+def test_the_rates_of_the_slowest_and_the_fastest_zone_are_given(gauge):
+    gauge.take([row(0, ago_ms=500), row(0), row(1)])
+    progress = progress_of(gauge)
     assert progress.tps_lowest == pytest.approx(2.0, rel=0.01)
     assert progress.tps_median == progress.tps_highest == 2.5
 
 
-def test_a_zone_that_has_not_had_its_turn_yet_is_not_slow(gauge):
+@pytest.mark.parametrize(
+    ("state", "lowest"),
+    [
+        (ZoneState.READY, 0.0),
+        (ZoneState.UNHEALTHY, 0.0),
+        (ZoneState.DRAINING, 2.5),
+        (ZoneState.STARTING, 2.5),
+    ],
+)
+def test_a_zone_without_recent_ticks_has_no_rate_where_it_should_tick(gauge, state, lowest):
+    gauge.take([row(0), row(1, ago_ms=60_000)])
+    assert progress_of(gauge, {0: ZoneState.READY, 1: state}).tps_lowest == lowest
+
+
+def test_a_zone_that_has_just_begun_is_not_slow(gauge):
     gauge.take([row(0)])
-
-    assert gauge.progress(BOTH, [], NOBODY).tps_lowest == 2.5
-
-
-@pytest.mark.parametrize("state", [ZoneState.READY, ZoneState.UNHEALTHY])
-def test_a_zone_that_has_not_ticked_for_long_has_no_speed_at_all(gauge, state):
-    past_ns = time.monotonic_ns() - 60_000_000_000
-    gauge.take([row(0), row(1, started_ns=past_ns, finished_ns=past_ns + 1)])
-
-    progress = gauge.progress({0: ZoneState.READY, 1: state}, [], NOBODY)
-
-    assert (progress.tps_lowest, progress.tps_highest) == (0.0, 2.5)
+    assert progress_of(gauge).tps_lowest == 2.5
 
 
-def test_a_zone_that_drains_or_starts_is_not_expected_to_tick(gauge):
-    past_ns = time.monotonic_ns() - 60_000_000_000
-    gauge.take([row(0), row(1, started_ns=past_ns, finished_ns=past_ns + 1)])
-
-    for state in (ZoneState.DRAINING, ZoneState.STARTING):
-        progress = gauge.progress({0: ZoneState.READY, 1: state}, [], NOBODY)
-        assert (progress.tps_lowest, len(progress.busiest)) == (2.5, 1)
-
-
-def test_the_busiest_zones_come_first_and_those_that_are_as_busy_in_order(gauge):
+def test_the_busiest_zones_come_first_and_equally_busy_ones_in_order(gauge):
     for zone, busy_ms in enumerate((40, 200, 41, 360)):
-        gauge.take([row(zone, busy_ns=busy_ms * 1_000_000)])
-
-    progress = gauge.progress(dict.fromkeys(range(4), ZoneState.READY), [], NOBODY)
-
+        gauge.take([row(zone, busy_ns=busy_ms * MS, players=zone, entities=10 * zone)])
+    progress = progress_of(gauge, dict.fromkeys(range(4), ZoneState.READY))
     assert [line.zone for line in progress.busiest] == [3, 1, 0, 2]
     assert progress.utilisation_highest == 0.9
     assert progress.utilisation_mean == pytest.approx(641 / 1600)
     assert progress.headroom == pytest.approx(0.1)
+    busiest = progress.busiest[0]
+    assert (busiest.state, busiest.mspt_p50_ms, busiest.mspt_p95_ms) == ("Ready", 2.0, 2.0)
+    assert (busiest.players, busiest.entities, busiest.late) == (3, 30, 0)
+
+
+def test_zones_that_have_ended_are_forgotten(gauge):
+    gauge.take([row(0, carried=5), row(1, carried=7, busy_ns=10**9)])
+    progress = progress_of(gauge, {0: ZoneState.READY})
+    assert (progress.async_in_flight, len(progress.busiest)) == (5, 1)
+    assert progress.utilisation_highest == 0.0
 
 
 @pytest.mark.parametrize(
@@ -185,60 +150,63 @@ def test_headroom_is_what_the_slowest_ticks_or_the_busiest_zone_leave(p99_share,
     assert headroom(p99_share, utilisation) == left
 
 
-def test_zones_that_are_gone_are_forgotten(gauge):
-    gauge.take([row(0, carried=5), row(1, carried=7, busy_ns=10**9)])
-
-    progress = gauge.progress({0: ZoneState.READY}, [], NOBODY)
-
-    assert (progress.async_in_flight, len(progress.busiest), progress.utilisation_highest) == (
-        5,
-        1,
-        0.0,
+def ticks_at(*started_ms: int, took_ms: int = 20) -> deque[TickRow]:
+    return deque(
+        row(started_ns=each * MS, finished_ns=(each + took_ms) * MS) for each in started_ms
     )
 
 
-def test_a_step_that_has_ended_is_remembered_with_its_figures(gauge):
-    gauge.run(step_that_began(PERIOD_NS), {0: 30, 1: 30})
-    gauge.take([row(late=True, scheduled_ns=time.monotonic_ns()), row(1)])
-    gauge.write()
-    gauge.begin("starting", 3, 5)
-    gauge.begin("running", 3, 5)
-
-    [step] = gauge.progress(BOTH, [], NOBODY).ended
-
-    assert (step.step, step.zones, step.ticks, step.late, step.missed) == (2, 2, 2, 1, 1)
-    assert step.response_p50_ms == step.response_p99_ms == 3.0
-
-
-def test_figures_stand_while_a_step_is_written(gauge):
-    gauge.take([row()])
-    gauge.write()
-
-    first, second = (gauge.progress(BOTH, [], NOBODY) for _ in range(2))
-
-    assert (first.phase, first.tps_lowest) == ("writing", 2.5)
-    assert first.elapsed_s == second.elapsed_s
+@pytest.mark.parametrize(
+    ("ticks", "now_ms", "period_ms", "tps"),
+    [
+        (ticks_at(*range(0, 4000, 400)), 4300, 400, 2.5),
+        (ticks_at(0), 21, 400, 2.5),
+        (ticks_at(0, took_ms=10_000), 10_001, 400, 0.1),
+        (ticks_at(*range(0, 4000, 800), took_ms=790), 4000, 400, 1.25),
+        (ticks_at(0, 400, 800), 1600, 400, 2.5),
+        (ticks_at(0, 400, 800), 3000, 400, 1.0),
+        (ticks_at(0, 400, 800), 6000, 400, 0.5),
+        (ticks_at(0, took_ms=2), 3, 0, 500.0),
+        (ticks_at(), 3, 400, 0.0),
+    ],
+)
+def test_the_rate_is_that_of_starts_and_falls_while_a_zone_stands_still(
+    ticks, now_ms, period_ms, tps
+):
+    assert ticks_per_second(ticks, now_ms * MS, period_ms * MS) == pytest.approx(tps)
 
 
-def test_the_latest_events_are_told_with_their_time_since_the_run_began(gauge):
+def test_the_latest_events_are_shown_with_their_time_since_the_run_began(gauge):
     now_ns = time.monotonic_ns()
     for number in range(20):
         gauge.note(now_ns + 10**9, f"worker-died: worker {number}")
-
-    events = gauge.progress(BOTH, [], NOBODY).events
-
+    events = progress_of(gauge).events
     assert [event.text for event in events] == [f"worker-died: worker {n}" for n in range(12, 20)]
     assert 0 < events[0].at_s < 60
 
 
+def test_the_use_of_workers_is_their_share_of_the_time_since_an_earlier_look(gauge, monkeypatch):
+    now_s = [1000.0]
+    monkeypatch.setattr(time, "monotonic_ns", lambda: round(now_s[0] * 1e9))
+    gauge = Gauge(Scenario())
+    statuses = tuple(cr.WorkerStatus(n, 100 + n, "", True, place=n) for n in (1, 2))
+    pool = cr.PoolStatistics(statuses, (), 3, None, 17)
+
+    def shares(at_s: float, *busy_s: float) -> list[float]:
+        now_s[0] = at_s
+        work = [WorkerTotals(n, 0, 0, round(s * 1e9)) for n, s in enumerate(busy_s, start=1)]
+        return [line.utilisation for line in progress_of(gauge, {}, work, pool).workers]
+
+    assert shares(1000, 3600, 0) == [0.0, 0.0]
+    assert shares(1001, 3600.5, 3.0) == [0.5, 1.0]
+    assert shares(1005, 3602, 3.0) == [0.4, 0.6]
+    assert shares(1011, 3602, 3.0) == [0.0, 0.0]  # what is longer ago is forgotten
+    progress = progress_of(gauge, {}, [], pool)
+    assert [line.worker for line in progress.workers] == [1, 2]
+    assert (progress.worker_restarts, progress.batches_queued) == (3, 17)
+
+
 def test_a_snapshot_survives_being_encoded(gauge):
     gauge.take([row(0, players=3), row(1)])
-    progress = gauge.progress(BOTH, [WorkerTotals(1, 1, 1, 1)], WORKER)
-
+    progress = progress_of(gauge)
     assert msgspec.json.decode(msgspec.json.encode(progress), type=Progress) == progress
-
-
-def test_a_snapshot_is_frozen(gauge):
-    with pytest.raises(AttributeError):
-        gauge.progress({}, [], NOBODY).ticks = 1
-    assert msgspec.structs.asdict(gauge.progress({}, [], NOBODY))["ticks"] == 0

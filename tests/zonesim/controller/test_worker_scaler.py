@@ -6,9 +6,69 @@ import os
 
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 
-from zonesim.controller.worker_scaler import HeadCount, WorkerScaler
-from zonesim.scenario.tables import WorkerBounds
+from zonesim.controller.worker_scaler import Load, TimeWeightedMean, WorkerScaler, desired_workers
+from zonesim.scenario.loading import WorkerBounds
+
+BOUNDS = WorkerBounds(min=1, max=4)
+
+loads = st.builds(Load, st.integers(1, 300), st.floats(0, 1e4), st.floats(0.01, 60))
+bounds = st.builds(
+    lambda low, more, target, buffer, hold: WorkerBounds(
+        min=low, max=low + more, target_utilisation=target, buffer=buffer, hold=hold
+    ),
+    st.integers(1, 100),
+    st.integers(0, 100),
+    st.floats(0.01, 1),
+    st.integers(0, 9),
+    st.integers(1, 5),
+)
+
+
+def load(workers: int, utilisation: float) -> Load:
+    return Load(workers, workers * utilisation * 2.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("workers", "utilisation", "desired"),
+    [(1, 0.0, 1), (1, 0.7, 1), (1, 0.71, 2), (2, 0.7, 2), (2, 1.0, 3), (3, 1.0, 4)],
+)
+def test_as_many_workers_are_wanted_as_keep_each_at_the_target(workers, utilisation, desired):
+    assert desired_workers([load(workers, utilisation)], BOUNDS) == desired
+
+
+@given(st.lists(loads, max_size=8), loads, bounds)
+def test_the_number_is_within_the_bounds_and_more_are_wanted_at_once(before, latest, within):
+    desired, alone = (desired_workers([*some, latest], within) for some in (before, ()))
+    assert within.min <= desired <= within.max
+    if alone > latest.workers:
+        assert desired == alone
+
+
+def test_fewer_are_wanted_when_fewer_would_have_done_for_several_syncs_in_a_row():
+    idle, busy = load(4, 0.0), load(4, 0.6)
+    assert desired_workers([busy, idle, idle], BOUNDS) == 4
+    assert desired_workers([busy, idle, idle, idle], BOUNDS) == 1
+    assert desired_workers([load(4, 0.1), load(4, 0.3), load(4, 0.0)], BOUNDS) == 2
+
+
+def test_a_load_that_swings_does_not_make_the_number_swing():
+    workers, some = 1, []
+    for turn in range(40):
+        some.append(Load(workers, min(2.0 if turn % 3 == 0 else 0.2, workers * 2.0), 2.0))
+        workers = desired_workers(some, BOUNDS)
+        assert workers == 2
+
+
+def test_the_buffer_is_kept_beside_the_workers_that_are_needed():
+    within = WorkerBounds(min=1, max=4, buffer=2)
+    assert [desired_workers([each], within) for each in (load(2, 0.1), load(4, 1))] == [3, 4]
+
+
+def test_busy_time_that_is_reported_late_does_not_count_for_more_workers_than_there_were():
+    assert desired_workers([Load(2, 40.0, 2.0)], WorkerBounds(max=100)) == 3
 
 
 class CrowdedPool:
@@ -26,39 +86,30 @@ class CrowdedPool:
 
 
 @pytest.mark.trio
-async def test_a_pool_that_finds_no_room_is_told_of_and_resized_at_the_next_sync():
-    pool, told = CrowdedPool(), []
-    busy_ns = itertools.count(0, 10**12).__next__  # whoever asks hears of more than anybody can do
-    enough = trio.Event()
+async def test_a_resize_that_fails_is_reported_and_tried_again_at_the_next_sync():
+    pool, changes, enough = CrowdedPool(), [], trio.Event()
+    busy_ns = itertools.count(0, 10**12).__next__
 
-    def tell(what: str) -> None:
-        told.append(what)
-        if len(told) == 2:
+    def note(change: str) -> None:
+        changes.append(change)
+        if len(changes) == 2:
             enough.set()
 
-    bounds = WorkerBounds(max=2, sync_s=0.05)
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(WorkerScaler(pool, bounds, busy_ns, tell).run)
+            scaler = WorkerScaler(pool, WorkerBounds(max=2, sync_s=0.05), busy_ns, note)
+            nursery.start_soon(scaler.run)
             await enough.wait()
             nursery.cancel_scope.cancel()
 
-    assert told[0].startswith("1 -> 1: ")
-    assert told[0].endswith(os.strerror(errno.ENOSPC))
-    assert told[1].startswith("1 -> 2: ")
+    assert changes[0].startswith("1 -> 1: ")
+    assert changes[0].endswith(os.strerror(errno.ENOSPC))
+    assert changes[1].startswith("1 -> 2: ")
 
 
-def test_a_number_that_stays_is_its_own_mean():
-    count = HeadCount(3, now_ns=100)
-
-    assert count.mean(100) == 3.0
-    assert count.mean(1100) == 3.0
-
-
-def test_each_number_counts_for_as_long_as_it_held():
-    count = HeadCount(1, now_ns=0)
-    count.note(2, now_ns=500)
-    count.note(4, now_ns=750)
-
-    assert count.mean(1000) == pytest.approx(1 * 0.5 + 2 * 0.25 + 4 * 0.25)
-    assert count.mean(750) == pytest.approx((1 * 500 + 2 * 250) / 750)
+def test_each_number_of_workers_counts_for_as_long_as_it_held():
+    mean = TimeWeightedMean(1, now_ns=0)
+    assert mean.at(0) == 1.0
+    mean.change(2, now_ns=500)
+    mean.change(4, now_ns=750)
+    assert mean.at(1000) == pytest.approx(1 * 0.5 + 2 * 0.25 + 4 * 0.25)

@@ -1,0 +1,148 @@
+"""The process slots of a run, and the state of each zone in the terms of Agones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+
+import trio
+
+from zonesim.processes.slot import Host
+from zonesim.scenario.supervision import Supervision
+from zonesim.workloads.base import ZoneSpec
+
+
+class ZoneState(StrEnum):
+    """The life cycle of a zone."""
+
+    CREATING = "Creating"  # its process is being started
+    STARTING = "Starting"  # its process makes it
+    READY = "Ready"  # it can tick
+    ALLOCATED = "Allocated"  # it ticks, and has players
+    DRAINING = "Draining"  # it hands its players over
+    SHUTDOWN = "Shutdown"  # it has ended, until a step needs it again
+    UNHEALTHY = "Unhealthy"  # its process hangs or is dead
+
+
+_S = ZoneState
+TRANSITIONS: dict[ZoneState, frozenset[ZoneState]] = {
+    _S.CREATING: frozenset({_S.STARTING, _S.UNHEALTHY}),
+    _S.STARTING: frozenset({_S.READY, _S.UNHEALTHY}),
+    _S.READY: frozenset({_S.ALLOCATED, _S.DRAINING, _S.UNHEALTHY}),
+    _S.ALLOCATED: frozenset({_S.READY, _S.DRAINING, _S.UNHEALTHY}),
+    _S.DRAINING: frozenset({_S.SHUTDOWN, _S.UNHEALTHY}),
+    _S.UNHEALTHY: frozenset({_S.STARTING, _S.SHUTDOWN}),
+    _S.SHUTDOWN: frozenset({_S.CREATING}),
+}
+TICKING = frozenset({_S.READY, _S.ALLOCATED})
+TO_TICK = TICKING | {_S.UNHEALTHY}  # an unhealthy zone is expected to tick as well
+
+
+class SlotTable:
+    """All slots, by number, and all zones, by zone; tasks can wait for a change."""
+
+    def __init__(self, policy: Supervision) -> None:
+        self._policy = policy
+        self._slots: dict[int, Host] = {}
+        self._states: dict[int, ZoneState] = {}
+        self._changed = trio.Event()
+
+    def all(self) -> list[Host]:
+        """Every slot."""
+        return list(self._slots.values())
+
+    def slot(self, number: int) -> Host:
+        """The slot of this number; a new one where there is none."""
+        if number not in self._slots:
+            self._slots[number] = Host(number, self._policy)
+        return self._slots[number]
+
+    def slots_with(self, zones: Iterable[int]) -> list[Host]:
+        """The slots that hold any of these zones."""
+        wanted = set(zones)
+        return [slot for slot in self._slots.values() if not wanted.isdisjoint(slot.specs)]
+
+    def awaited(self, pid: int) -> Host | None:
+        """The slot of a process that was started and has not connected yet."""
+        slots = (s for s in self._slots.values() if s.channel is None and s.handle is not None)
+        return next((slot for slot in slots if slot.handle and slot.handle.pid == pid), None)
+
+    def add_zone(self, spec: ZoneSpec, number: int) -> Host:
+        """Put a zone into a slot, for the first time or again."""
+        if spec.zone in self._states:
+            self.move(spec.zone, ZoneState.CREATING)
+        else:
+            self._states[spec.zone] = ZoneState.CREATING
+        slot = self.slot(number)
+        slot.specs[spec.zone] = spec
+        return slot
+
+    def remove_zones(self, zones: Iterable[int]) -> list[Host]:
+        """Take zones that have ended out of their slots; returns the slots that are empty now."""
+        emptied = []
+        for slot in self.slots_with(zones):
+            for zone in slot.specs.keys() & set(zones):
+                self.move(zone, ZoneState.SHUTDOWN)
+                del slot.specs[zone]
+                for known in (slot.assigned, slot.made, slot.missed):
+                    known.discard(zone)
+            if not slot.specs:
+                slot.is_leaving = True
+                del self._slots[slot.number]
+                emptied.append(slot)
+        self.notify()
+        return emptied
+
+    # -- states of zones
+
+    def move(self, zone: int, state: ZoneState) -> None:
+        """Change the state of a zone; ValueError where TRANSITIONS does not allow it."""
+        before = self._states[zone]
+        if state is before:
+            return
+        if state not in TRANSITIONS[before]:
+            allowed = ", ".join(sorted(TRANSITIONS[before]))
+            raise ValueError(f"zone {zone} is {before} and can become {allowed}; got {state}")
+        self._states[zone] = state
+
+    def state_of(self, zone: int) -> ZoneState:
+        """The state of one zone."""
+        return self._states[zone]
+
+    def states(self) -> dict[int, ZoneState]:
+        """The state of each zone, without those that have ended."""
+        return {z: state for z, state in self._states.items() if state is not ZoneState.SHUTDOWN}
+
+    def can_tick(self, zone: int) -> bool:
+        """Whether a zone can tick now."""
+        return self._states[zone] in TICKING
+
+    def is_given_up(self, zone: int) -> bool:
+        """Whether no process will be started for a zone any more."""
+        return all(slot.given_up for slot in self.slots_with([zone]))
+
+    def is_settled(self, zone: int) -> bool:
+        """Whether a zone can tick, or never will."""
+        return self.can_tick(zone) or self.is_given_up(zone)
+
+    def zone_pids(self) -> dict[int, int]:
+        """The process of each zone that can tick."""
+        return {
+            zone: slot.handle.pid
+            for slot in self._slots.values()
+            if slot.is_up and slot.handle is not None
+            for zone in slot.specs
+            if self.can_tick(zone)
+        }
+
+    # -- waiting
+
+    def notify(self) -> None:
+        """Wake the tasks that wait for a change."""
+        changed, self._changed = self._changed, trio.Event()
+        changed.set()
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until a condition holds; it is checked after each change."""
+        while not holds():
+            await self._changed.wait()
