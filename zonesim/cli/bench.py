@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from zonesim.cli.options import A_PATH, Command, json_option, out_option, with_options
-from zonesim.cli.output import CliGroup, as_json_text, say, tell
-from zonesim.cli.run import BadInput, bad_input, run_folder
+from zonesim.cli.output import BadInput, CliGroup, as_json_text, bad_input, say, tell
+from zonesim.cli.run import run_folder
 
 if TYPE_CHECKING:
     from zonesim.bench.suite import Report, Suite

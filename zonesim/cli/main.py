@@ -1,38 +1,16 @@
-"""The command line: options in, tables and exit codes out."""
+"""The command line: all commands, usage errors and exit codes."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING
 
 import click
 
-from zonesim.cli.bench import bench
-from zonesim.cli.doctor import doctor
-from zonesim.cli.options import (
-    A_PATH,
-    RunOptions,
-    json_option,
-    overrides,
-    run_options,
-    worker_flag,
-    workers_option,
-)
-from zonesim.cli.output import CliGroup, as_json_text, say, tell
-from zonesim.cli.run import (
-    BadInput,
-    bad_input,
-    check_map,
-    draw,
-    draw_outcome,
-    measure,
-    not_drawn,
-    run_folder,
-)
-from zonesim.cli.texts import paths_text, scenario_text, summary_text, usage_problem
-from zonesim.cli.top import top
+from zonesim.scenario.faults import fault_text
 from zonesim.scenario.loading import (
     Scenario,
     ScenarioError,
@@ -40,14 +18,20 @@ from zonesim.scenario.loading import (
     load_scenario,
     scenario_schema,
 )
-from zonesim.system.interrupts import INTERRUPTED, Interrupts, raising_keyboard_interrupt
+from zonesim.system.interrupts import INTERRUPTED, raising_keyboard_interrupt
 
-# What runs processes, draws or searches paths is imported by the command that needs it, so that
-# `zonesim --help` answers at once.
+from .bench import bench
+from .doctor import doctor
+from .options import A_PATH, json_option, workers_option
+from .output import BadInput, CliGroup, as_json_text, bad_input, say, tell
+from .run import BROKE_LIMITS, DONE, check_map, draw, run, scale
+from .top import top
 
-DONE = 0
-BROKE_LIMITS = 1
+if TYPE_CHECKING:
+    from zonesim.world.path_check import PathReport
+
 BAD_INPUT = 2
+_EXTRA = re.compile(r"Got unexpected extra argument\S* \((?P<found>.*)\)")
 
 
 def _print_version(context: click.Context, option: click.Parameter, wanted: bool) -> None:
@@ -76,43 +60,8 @@ def app() -> None:
     """
 
 
-@app.command()
-@click.argument("scenario")
-@run_options
-def run(scenario: str, **given: Unpack[RunOptions]) -> None:
-    """Run a scenario and write its report.
-
-    SCENARIO is a file, or the name of a built-in one: zonesim scenarios lists them.
-
-    \b
-    Examples:
-      zonesim run chains --zones 10 --duration 20
-      zonesim run field --ticks 50 --set field.mobs=600 --set late=carry
-      zonesim run my-scenario.toml --workers 0 --json
-    """
-    _run(load_scenario(scenario, overrides(given)), given)
-
-
-@app.command()
-@click.argument("scenario", default="scale")
-@run_options
-def scale(scenario: str, **given: Unpack[RunOptions]) -> None:
-    """Run a scenario with more and more zones.
-
-    SCENARIO is a file, or the name of a built-in one; without it, 1 to 100 zones of a field. A
-    scenario of a single step takes the steps of that one.
-
-    \b
-    Examples:
-      zonesim scale
-      zonesim scale chains --zones 1,10,100 --workers 2
-    """
-    keys = overrides(given)
-    loaded = load_scenario(scenario, keys)
-    if len(loaded.steps) == 1 and "zones" not in keys:
-        # Read again, not only replaced: its faults may name a zone that these steps do not have.
-        loaded = load_scenario(scenario, keys | {"zones": load_scenario("scale").zones})
-    _run(loaded, given)
+app.add_command(run)
+app.add_command(scale)
 
 
 @app.command()
@@ -120,16 +69,17 @@ def scale(scenario: str, **given: Unpack[RunOptions]) -> None:
 @click.argument("scen_file", type=A_PATH, metavar="SCEN")
 @workers_option
 @json_option
-def paths(map_file: Path, scen_file: Path, workers: str | None, as_json: bool) -> None:
-    """Hold found paths against the optima of a .scen file.
+def paths(map_file: Path, scen_file: Path, workers: object, as_json: bool) -> None:
+    """Find paths and compare their lengths with the optima of a .scen file.
 
-    MAP is a Moving AI .map file, SCEN its .scen file.
+    MAP is a Moving AI .map file, SCEN its .scen file. Any difference is exit code 1.
 
     \b
     Example:
       zonesim paths den312d.map den312d.map.scen --workers 2
     """
-    count = load_scenario("field", worker_flag(workers)).worker_count  # with a scenario's rules
+    # A scenario checks the number of workers and resolves "auto".
+    count = load_scenario("field", {} if workers is None else {"workers": workers}).worker_count
     from zonesim.live.view import CountView
     from zonesim.system.errors import RunFailed
     from zonesim.world.map import MapError
@@ -140,7 +90,7 @@ def paths(map_file: Path, scen_file: Path, workers: str | None, as_json: bool) -
         CountView(f"zonesim paths {map_file.name}") as view,
     ):
         checked = check_queries(map_file, scen_file, count, view.update)
-    say(as_json_text(checked) if as_json else paths_text(checked))
+    say(as_json_text(checked) if as_json else _paths_text(checked))
     raise click.exceptions.Exit(BROKE_LIMITS if checked.mismatches else DONE)
 
 
@@ -184,7 +134,7 @@ def scenarios(as_json: bool) -> None:
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of scenarios instead.")
 @json_option
 def check(scenario: str | None, schema: bool, as_json: bool) -> None:
-    """Say whether a scenario can be run, without running it.
+    """Check a scenario without running it.
 
     SCENARIO is a file, or the name of a built-in one.
 
@@ -200,7 +150,7 @@ def check(scenario: str | None, schema: bool, as_json: bool) -> None:
         raise BadInput("expected SCENARIO or --schema, found neither")
     loaded = load_scenario(scenario)
     check_map(loaded)
-    say(as_json_text(loaded) if as_json else scenario_text(loaded))
+    say(as_json_text(loaded) if as_json else _scenario_text(loaded))
 
 
 app.add_command(doctor)
@@ -208,43 +158,58 @@ app.add_command(bench)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; `arguments` are those of the process."""
+    """Run the command line and return its exit code; the default arguments are sys.argv's."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        # Not by click's own main: where Ctrl-C ends a command that writes to standard error.
+        # click's own main() prints to standard error on Ctrl-C; this one does not.
         with raising_keyboard_interrupt(), app.make_context("zonesim", words) as context:
             app.invoke(context)
             return DONE
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.UsageError as error:
-        return _complain(usage_problem(error))
+        problem = usage_problem(error)
     except (ScenarioError, BadInput) as error:
-        return _complain(str(error))
+        problem = str(error)
     except KeyboardInterrupt:
         return INTERRUPTED
-
-
-def _run(scenario: Scenario, given: RunOptions) -> None:
-    """Run, draw, tell, and exit with what came of it."""
-    check_map(scenario)
-    as_json = given["as_json"]
-    with Interrupts() as interrupts, run_folder(given["out"], scenario.name) as folder:
-        outcome = measure(scenario, folder, interrupts)
-        drawn = given["with_report"]
-        report = draw_outcome(outcome, folder, interrupts) if drawn else not_drawn(folder)
-    summary = outcome.summary
-    with interrupts.last_words():
-        say(as_json_text(summary) if as_json else summary_text(summary))
-        if report.line:
-            (tell if as_json or report.failed else say)(report.line)
-    if interrupts.count:
-        raise click.exceptions.Exit(INTERRUPTED)
-    kept = outcome.saved and summary.failure is None and summary.limits.ok and not report.failed
-    raise click.exceptions.Exit(DONE if kept else BROKE_LIMITS)
-
-
-def _complain(text: str) -> int:
-    line = " ".join(text.split("\n"))
-    tell(f"zonesim: error: {line}")
+    tell(f"zonesim: error: {problem}".replace("\n", " "))
     return BAD_INPUT
+
+
+def usage_problem(error: click.UsageError) -> str:
+    """A usage error of click in one line that names the command to ask for help."""
+    message = error.format_message().rstrip(".")
+    message = _EXTRA.sub(r"expected no further argument, found \g<found>", message)
+    see = " See" if message.endswith("?") else "; see"
+    return f"{message}{see} {error.ctx.command_path if error.ctx else 'zonesim'} --help"
+
+
+def _scenario_text(scenario: Scenario) -> str:
+    """A valid scenario in one line, and one more for each of its faults."""
+    steps = ", ".join(map(str, scenario.steps))
+    durations_s = [step.duration_s for step in scenario.plan if step.duration_s is not None]
+    if durations_s:
+        lengths = [f"{least:g} s" for least in sorted({min(durations_s), max(durations_s)})]
+    else:
+        lengths = [f"{scenario.ticks} ticks"]
+    workers, bounds = str(scenario.worker_count), scenario.worker_bounds
+    if bounds is not None:
+        wanted = f"{bounds.target_utilisation:.0%}"
+        workers = f"{bounds.min} to {bounds.max} (for a utilisation of {wanted})"
+    valid = (
+        f"{scenario.name}: valid; workload {scenario.workload}, zones {steps}, "
+        f"{' to '.join(lengths)} each, {workers} workers, seed {scenario.seed}"
+    )
+    return "\n  ".join([valid, *map(fault_text, scenario.faults)])
+
+
+def _paths_text(report: PathReport) -> str:
+    lines = [
+        f"{report.map}: {report.answered} of {report.queries} queries answered, "
+        f"{report.skipped} skipped, {report.unreachable} unreachable",
+        f"{report.mismatches} differ from the optimum",
+        *report.first_mismatches,
+        f"{report.seconds:.2f} s, {report.queries_per_s:.0f} queries/s",
+    ]
+    return "\n".join(lines)

@@ -1,11 +1,11 @@
-"""The options that commands share, and what they say as keys of a scenario. Runs nothing."""
+"""Options that commands share, and how they become keys of a scenario."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -15,25 +15,53 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
 A_PATH = click.Path(path_type=Path)
 
+
+def _number_or_text(text: str) -> int | str:
+    """`5` is a number; everything else is text, which the rules of scenarios check."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def parse_zones(_: click.Context, __: click.Parameter, text: str | None) -> object:
+    """`--zones` as a value of the scenario."""
+    return None if text is None else _number_or_text(text)
+
+
+def parse_workers(_: click.Context, __: click.Parameter, text: str | None) -> object:
+    """`--workers` as a value of the scenario; `1..4` is the short form of its table."""
+    if text is None:
+        return None
+    low, dots, high = text.partition("..")
+    if not dots:
+        return _number_or_text(text)
+    return {"min": _number_or_text(low), "max": _number_or_text(high)}
+
+
 workers_option = click.option(
     "--workers",
+    callback=parse_workers,
     metavar="W|auto|MIN..MAX",
-    help="Worker processes; 0 runs all work inline, 1..4 follow the load.",
+    help="Worker processes: 0 runs all work inline, 1..4 follows the load.",
 )
 out_option = click.option(
     "--out",
     type=A_PATH,
     metavar="DIR",
-    help="This run's folder; new or empty. Without it, one below reports/.",
+    help="Folder for the results; new or empty. Default: a new one below reports/.",
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
 )
-_RUN_OPTIONS = (
+
+# The name of each option is that of the scenario's key; `overrides` relies on it.
+_SCENARIO_OPTIONS = (
     click.option(
         "--zones",
+        callback=parse_zones,
         metavar="N,N,...",
-        help='Zones of each step; also "1..100:+10 every 15s", or -10 down.',
+        help='Zones of each step, or a ramp: "1..100:+10 every 15s", :-10 goes down.',
     ),
     workers_option,
     click.option(
@@ -44,21 +72,26 @@ _RUN_OPTIONS = (
     ),
     click.option("--ticks", type=int, metavar="N", help="Ticks of each zone in each step."),
     click.option(
-        "--duration", type=float, metavar="S", help="Seconds for each step, instead of --ticks."
+        "--duration",
+        "duration_s",
+        type=float,
+        metavar="S",
+        help="Seconds for each step, instead of --ticks.",
     ),
     click.option("--pace", metavar="realtime|max", help="Keep the period, or run back to back."),
+    click.option("--seed", type=int, metavar="N", help="Seed of the random generator."),
     click.option(
-        "--seed", type=int, metavar="N", help="What all that happens in the world follows from."
+        "--transfer", metavar="ring|inline", help="How AsyncTasks reach the workers, if at all."
     ),
-    click.option(
-        "--transfer", metavar="NAME", help="How work reaches the workers: ring or inline."
-    ),
+)
+_RUN_OPTIONS = (
+    *_SCENARIO_OPTIONS,
     click.option(
         "--set",
         "settings",
         multiple=True,
         metavar="KEY=VALUE",
-        help="Any key of the scenario; may be repeated.",
+        help="Any key of the scenario, as in field.mobs=600; may be repeated.",
     ),
     out_option,
     click.option(
@@ -72,23 +105,6 @@ _RUN_OPTIONS = (
 )
 
 
-class RunOptions(TypedDict):
-    """What `run_options` gives a command."""
-
-    zones: str | None
-    workers: str | None
-    zones_per_process: int | None
-    ticks: int | None
-    duration: float | None
-    pace: str | None
-    seed: int | None
-    transfer: str | None
-    settings: Sequence[str]
-    out: Path | None
-    with_report: bool
-    as_json: bool
-
-
 def run_options(command: Command) -> Command:
     """Give a command the options of a run."""
     return with_options(_RUN_OPTIONS, command)
@@ -100,39 +116,7 @@ def with_options(options: Sequence[Decorator[Any]], command: Command) -> Command
     return decorated
 
 
-def overrides(given: RunOptions) -> dict[str, object]:
-    """The options that were given, as keys of a scenario; `--set` first, so that others count."""
-    plain: dict[str, object] = {
-        "zones_per_process": given["zones_per_process"],
-        "ticks": given["ticks"],
-        "duration_s": given["duration"],
-        "pace": given["pace"],
-        "seed": given["seed"],
-        "transfer": given["transfer"],
-    }
-    said = {key: value for key, value in plain.items() if value is not None}
-    # Of two settings for one key the last counts.
-    settings = dict(map(parse_override, given["settings"]))
-    return settings | said | _zones_flag(given["zones"]) | worker_flag(given["workers"])
-
-
-def _zones_flag(text: str | None) -> dict[str, object]:
-    """`5` is a number of zones, all else is text: the scenario's own rules judge it."""
-    return {} if text is None else {"zones": _number_or_text(text)}
-
-
-def worker_flag(text: str | None) -> dict[str, object]:
-    """`--workers` as a key of a scenario; `1..4` is the short form of its table."""
-    if text is None:
-        return {}
-    low, dots, high = text.partition("..")
-    if not dots:
-        return {"workers": _number_or_text(text)}
-    return {"workers": {"min": _number_or_text(low), "max": _number_or_text(high)}}
-
-
-def _number_or_text(text: str) -> int | str:
-    try:
-        return int(text)
-    except ValueError:
-        return text
+def overrides(settings: Sequence[str], keys: dict[str, object]) -> dict[str, object]:
+    """Scenario keys from the command line: `--set` first, then options of their own."""
+    given = {key: value for key, value in keys.items() if value is not None}
+    return dict(map(parse_override, settings)) | given

@@ -1,30 +1,37 @@
-"""What commands print, and where: results on standard output, all else on standard error."""
+"""What commands print: results on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 import click
 import msgspec
 
-from zonesim.cli.run import BadInput
-
 OUTPUT_CLOSED = 141  # as shells report a SIGPIPE
 
 
-def as_json_text(document: Any) -> str:  # noqa: ANN401 - whatever msgspec encodes
-    """A document as JSON, for people to read."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+class BadInput(Exception):
+    """Something that the user can fix; the message is one line."""
+
+
+@contextmanager
+def bad_input(*errors: type[Exception]) -> Iterator[None]:
+    """Turn errors that the user can fix into BadInput."""
+    try:
+        yield
+    except errors as error:
+        raise BadInput(str(error)) from error
 
 
 class CliCommand(click.Command):
-    """A command whose help is said as all else: into a closed pipe, or onto a full disk."""
+    """A command whose help is printed by `say`, which handles closed pipes and full disks."""
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """The usual one."""
+        """The option of click, with another callback."""
         option = super().get_help_option(ctx)
         if option is not None:
             option.callback = _say_help
@@ -47,8 +54,13 @@ def _say_help(context: click.Context, option: click.Parameter, wanted: bool) -> 
         raise click.exceptions.Exit(0)
 
 
+def as_json_text(document: Any) -> str:  # noqa: ANN401 - whatever msgspec encodes
+    """A document as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+
+
 def say(text: str) -> None:
-    """Write to standard output; whoever closed it has read enough."""
+    """Write to standard output; a closed pipe ends the command, but is no error."""
     try:
         _print(text, sys.stdout)
     except BrokenPipeError:
@@ -58,17 +70,16 @@ def say(text: str) -> None:
 
 
 def tell(text: str) -> None:
-    """Write to standard error; where nobody reads it, the exit code says enough."""
+    """Write to standard error; where that fails, the exit code has to do."""
     with suppress(OSError):
         _print(text, sys.stderr)
 
 
 def _print(text: str, stream: TextIO) -> None:
-    """Returns when it is read, or has room to be; raises OSError, or KeyboardInterrupt."""
     try:
         print(text, file=stream, flush=True)
     except (OSError, KeyboardInterrupt):
-        # Else Python tries once more, at exit, to write what is still in its buffer: that fails,
-        # or waits for a reader where nothing breaks it off any more.
+        # Otherwise Python tries again at exit to write what is still in its buffer: that fails,
+        # or blocks on a full pipe where nothing can interrupt it any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise

@@ -1,4 +1,4 @@
-"""`zonesim top`: its options, and what it prints of a run that goes on. Follows nothing itself."""
+"""`zonesim top`: watch a run from another terminal."""
 
 from __future__ import annotations
 
@@ -10,29 +10,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zonesim.cli.options import json_option
-from zonesim.cli.output import CliCommand, as_json_text, say, tell
-from zonesim.cli.run import BadInput, bad_input
+from .options import json_option
+from .output import BadInput, CliCommand, as_json_text, bad_input, say, tell
 
 if TYPE_CHECKING:
     from zonesim.live.progress import Progress
     from zonesim.live.top import WatchedRun
 
-# What follows and draws is imported by the function that needs it, so that `zonesim --help`
-# answers at once.
-
 
 @click.command(cls=CliCommand)
 @click.argument("run", required=False)
-@click.option("--once", is_flag=True, help="Print it as it is now, and exit.")
+@click.option("--once", is_flag=True, help="Print the current state and exit.")
 @json_option
 def top(run: str | None, once: bool, as_json: bool) -> None:
-    """Watch a run that goes on in another terminal.
+    """Watch a run that another terminal has started.
 
-    Where several go on, RUN is the folder or the session of one.
+    RUN is the folder or the session of a run; it may be left out where there is only one.
 
-    Ctrl-C leaves; the run does not notice. Without a terminal it prints a line every 10 seconds
-    until the run ends. --json prints the run's latest progress, or null.
+    Ctrl-C stops watching; the run continues. Without a terminal it prints a line every 10 seconds
+    until the run ends. --json prints the latest progress of the run, or null.
 
     \b
     Examples:
@@ -46,7 +42,7 @@ def top(run: str | None, once: bool, as_json: bool) -> None:
     with bad_input(ViewError, cr.SessionError):
         runs = watched_runs()
         if not runs and run is None:
-            _say_that_there_is_none(as_json)
+            _say_no_run(as_json)
             return
         chosen = _chosen(runs, run)
         if as_json:
@@ -57,7 +53,7 @@ def top(run: str | None, once: bool, as_json: bool) -> None:
             _watch(chosen)
 
 
-def _say_that_there_is_none(as_json: bool) -> None:
+def _say_no_run(as_json: bool) -> None:
     (tell if as_json else say)("no run is going on")
     if as_json:
         say(as_json_text(None))
@@ -83,15 +79,15 @@ def _watch(run: WatchedRun) -> None:
         try:
             for view in follow(run.session):
                 silence_s = silent_s(view)
-                shown.update(view.progress, f"no news for {silence_s:.0f} s" if silence_s else "")
-        except KeyboardInterrupt:  # that is how one leaves
+                shown.update(view.progress, f"no progress for {silence_s:.0f} s" if silence_s else "")
+        except KeyboardInterrupt:  # the way to stop watching
             shown.leave()
             return
     say(f"{Path(run.view.folder).name}: the run has ended")
 
 
 def _frame(progress: Progress) -> str:
-    """The table as text, in colours where somebody sees them."""
+    """The table as text, with colours on a terminal."""
     from rich.console import Console
 
     from zonesim.live.table import LiveTable

@@ -1,1 +1,1 @@
-"""What this machine can hold, and what is wrong with it. Prints nothing."""
+"""`zonesim doctor`: what this machine can hold, and what is wrong with it."""

@@ -1,27 +1,28 @@
-"""How many zones and workers fit, by each bound. Asks nobody: the figures come in."""
+"""How many zones and workers fit on a machine, by each bound."""
 
 from __future__ import annotations
 
 import msgspec
 
-from zonesim.doctor.facts import Facts
-from zonesim.doctor.trial import Trial
 from zonesim.scenario.faults import WORKERS_MAX
 from zonesim.scenario.load_shape import ZONES_MAX
 from zonesim.scenario.loading import Scenario
 from zonesim.system.open_files import zones_for
 
-# Of all CPUs. The rest goes to the controller, to switching and to crowds: on 2 cores where a tick
-# cost 3.6 ms by this trial, 150 zones held and 165 did not.
+from .facts import Facts
+from .trial import Trial
+
+# Share of all CPUs for ticks. The rest goes to the controller, context switches and peaks: on 2
+# cores where a tick cost 3.6 ms by this trial, 150 zones held and 165 did not.
 UTILISATION = 0.6
 ZONE_MB = 8.0  # of memory, beside the ring
-WORKER_MB = 60.0  # where nobody could measure it
-CONTROLLER_MB = 120.0  # with the server that all processes are forked from
+WORKER_MB = 60.0  # where it could not be measured
+CONTROLLER_MB = 120.0  # including the fork server
 OTHER_PROCESSES = 4  # of a run beside zones and workers, and threads of them
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """What one thing leaves room for; None where it does not bound them."""
+    """What one resource leaves room for; None where it is no bound."""
 
     what: str
     zones: int | None
@@ -30,7 +31,7 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 class Capacity(msgspec.Struct, frozen=True):
-    """What fits."""
+    """How many zones and workers fit."""
 
     zones: int
     zones_bound: str  # the bound that leaves room for the fewest
@@ -40,7 +41,7 @@ class Capacity(msgspec.Struct, frozen=True):
 
 
 def work_out(facts: Facts, trial: Trial | None, scenario: Scenario) -> Capacity:
-    """All bounds, for zones and workers like those of a scenario; without a trial not by CPU."""
+    """All bounds, for zones and workers like those of a scenario; without a trial none by CPU."""
     bounds = [
         _by_cpus(facts, trial, scenario),
         _by_memory(facts, trial, scenario),
@@ -54,27 +55,22 @@ def work_out(facts: Facts, trial: Trial | None, scenario: Scenario) -> Capacity:
     return Capacity(zones, zones_bound, workers, workers_bound, bounds)
 
 
-def whole_cpus(facts: Facts) -> int:
-    """Workers that have a CPU of their own."""
-    return max(1, int(facts.cpus))
-
-
 def needed_mb(zones: int, facts: Facts, scenario: Scenario) -> float:
     """Memory that a run takes, with a worker for each CPU."""
     rings_mb = scenario.ring_mb * 2**20 / 1e6
-    return CONTROLLER_MB + whole_cpus(facts) * WORKER_MB + zones * (ZONE_MB + rings_mb)
+    return CONTROLLER_MB + facts.whole_cpus * WORKER_MB + zones * (ZONE_MB + rings_mb)
 
 
 def _by_cpus(facts: Facts, trial: Trial | None, scenario: Scenario) -> Bound:
     if trial is None:
-        return Bound("CPU", None, whole_cpus(facts), "a worker for each CPU; no tick was measured")
+        return Bound("CPU", None, facts.whole_cpus, "a worker for each CPU; no tick was measured")
     tick_ms = trial.tick_ns / 1e6
     zones = int(facts.cpus * UTILISATION * scenario.period_ms / tick_ms)
     assumes = (
         f"{tick_ms:.1f} ms of CPU a tick, one each {scenario.period_ms:.0f} ms, "
         f"{UTILISATION:.0%} of the CPUs for that; a worker for each CPU"
     )
-    return Bound("CPU", zones, whole_cpus(facts), assumes)
+    return Bound("CPU", zones, facts.whole_cpus, assumes)
 
 
 def _by_memory(facts: Facts, trial: Trial | None, scenario: Scenario) -> Bound:
@@ -82,7 +78,7 @@ def _by_memory(facts: Facts, trial: Trial | None, scenario: Scenario) -> Bound:
     worker_mb = measured_mb or WORKER_MB
     ring_mb = scenario.ring_mb * 2**20 / 1e6
     free_mb = facts.memory_bytes / 1e6 - CONTROLLER_MB
-    zones = int((free_mb - whole_cpus(facts) * worker_mb) / (ZONE_MB + ring_mb))
+    zones = int((free_mb - facts.whole_cpus * worker_mb) / (ZONE_MB + ring_mb))
     assumes = (
         f"{ZONE_MB:.0f} MB and a ring of {ring_mb:.1f} MB a zone, {worker_mb:.0f} MB a worker"
         f"{' as measured' if measured_mb else ''}"
@@ -112,5 +108,5 @@ def _by_processes(facts: Facts) -> Bound:
     if left is None:
         return Bound("processes", None, None, "nothing limits them")
     free = left - OTHER_PROCESSES
-    zones, workers = max(0, free - whole_cpus(facts)), max(0, free - 1)
+    zones, workers = max(0, free - facts.whole_cpus), max(0, free - 1)
     return Bound("processes", zones, workers, "each zone is a process of its own")

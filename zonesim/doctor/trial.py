@@ -1,8 +1,7 @@
-"""A short measurement: what one tick of a zone costs this machine. Judges nothing.
+"""A short measurement: what one tick of a zone costs on this machine.
 
-A zone like those of `zonesim scale` ticks in this process, with one worker, in a session of its
-own that no other start meets. What happens between ticks is paced, as in a run: caches cool down
-and the worker has to wake up.
+A zone like those of `zonesim scale` ticks in this process, with one worker and a session of its
+own. There is a pause between ticks, as in a run: caches cool down and the worker has to wake up.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from zonesim.workloads.base import World, ZoneSpec
 from zonesim.world.map_store import MapStore
 
 PACE_S = 0.05
-KINDS = 3  # of made maps; a zone on each in turn
+KINDS = 3  # of generated maps; a zone on each in turn
 WORLD_IMPORTS = ("zonesim.world.search",)
 
 
@@ -38,12 +37,12 @@ class Trial(msgspec.Struct, frozen=True):
 
     @property
     def tick_ns(self) -> int:
-        """CPU time of one tick, wherever it is spent."""
+        """CPU time of one tick in both processes."""
         return self.zone_ns + self.worker_ns
 
 
 def measure_tick(seconds: float) -> Trial:
-    """Tick for so long; raises RunFailed where not even that can be done here."""
+    """Tick for some seconds; raises RunFailed where the machine cannot do even that."""
     scenario = load_scenario("scale")
     try:
         with (
@@ -81,7 +80,7 @@ def _tick(
     pool: cr.WorkerPool, scheduler: cr.Scheduler, worlds: list[World], seconds: float
 ) -> Trial:
     [worker] = pool.statistics().workers
-    for world in worlds:  # all mobs look for their first path at once
+    for world in worlds:  # the first paths of all mobs
         scheduler.run(world.tick(0))
     zone_ns, worker_ns = time.process_time_ns(), _worker_ns(scheduler, worker.pid)
     end = time.monotonic() + seconds
@@ -99,6 +98,6 @@ def _tick(
 
 
 def _worker_ns(scheduler: cr.Scheduler, pid: int) -> int:
-    """The CPU time of a worker, or where that is not known the time that its calls took."""
+    """The CPU time of a worker; where it is unknown, the time that its calls took."""
     used = cpu_ns(pid)
     return sum(use.busy_ns for use in scheduler.statistics().worker_use) if used is None else used

@@ -130,7 +130,7 @@ def test_scenarios_and_check_run_from_any_folder(start, tmp_path, monkeypatch, c
     assert main(["check", str(CHECKOUT / "scenarios" / "field.toml")]) == 0
     checked = capsys.readouterr()
     assert checked.err == ""
-    assert checked.out.startswith("field: can be run; ")
+    assert checked.out.startswith("field: valid; ")
 
 
 def test_a_standard_error_that_nobody_reads_changes_no_exit_code(start):
