@@ -1,6 +1,6 @@
 """Entry point of the `zonesim` command. Imports are local: every child process loads this too."""
 
-NEEDED = ("click", "rich", "scipy", "matplotlib", "setproctitle")  # the extra of the distribution
+NEEDED = ("click", "rich", "scipy", "matplotlib")  # of the extra; setproctitle is optional
 
 
 def main() -> int:

@@ -70,7 +70,7 @@ app.add_command(scale)
 @workers_option
 @json_option
 def paths(map_file: Path, scen_file: Path, workers: object, as_json: bool) -> None:
-    """Find paths and compare their lengths with the optima of a .scen file.
+    """Compare found paths with the optima of a .scen file.
 
     MAP is a Moving AI .map file, SCEN its .scen file. Any difference is exit code 1.
 

@@ -79,7 +79,7 @@ def _watch(run: WatchedRun) -> None:
         try:
             for view in follow(run.session):
                 silence_s = silent_s(view)
-                shown.update(view.progress, f"no progress for {silence_s:.0f} s" if silence_s else "")
+                shown.update(view.progress, f"silent for {silence_s:.0f} s" if silence_s else "")
         except KeyboardInterrupt:  # the way to stop watching
             shown.leave()
             return

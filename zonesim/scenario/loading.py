@@ -169,9 +169,11 @@ def _with_map_file(path: Path, scenario: Scenario, overrides: Mapping[str, objec
     given_by_override = "map.path" in overrides or "map" in overrides
     base = Path.cwd() if given_by_override else path.parent.absolute()
     file = base / scenario.map.path
-    if not file.is_file():
-        where = _where(path, "$.map.path", overrides)
-        raise scenario_error(where, f"expected a Moving AI .map file, found no file {file}")
+    problem = "" if file.is_file() else f"expected a Moving AI .map file, found no file {file}"
+    if not str(file).isprintable():  # bytes that are not UTF-8 cannot be saved with the run
+        problem = f"expected a path in UTF-8, found {shown(str(file))}"
+    if problem:
+        raise scenario_error(_where(path, "$.map.path", overrides), problem)
     return msgspec.structs.replace(
         scenario, map=msgspec.structs.replace(scenario.map, path=str(file))
     )

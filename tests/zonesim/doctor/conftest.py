@@ -1,12 +1,19 @@
-"""A machine on paper: enough of everything, until a test takes something away."""
+"""A made-up machine with enough of everything; tests change single facts."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
 
-from zonesim.doctor.cgroup import GroupLimits
-from zonesim.doctor.facts import Facts, Memory, OpenFiles, Place, Processes, SystemClock
+from zonesim.doctor.facts import (
+    Facts,
+    GroupLimits,
+    Memory,
+    OpenFiles,
+    Place,
+    Processes,
+    SystemClock,
+)
 from zonesim.scenario.loading import load_scenario
 
 GIGABYTE = 10**9
@@ -38,7 +45,7 @@ GOOD = Facts(
 
 @pytest.fixture
 def facts():
-    """The facts of a good machine, with what a test changes about them."""
+    """The facts of a good machine, with changes."""
     return lambda **changes: msgspec.structs.replace(GOOD, **changes)
 
 

@@ -4,8 +4,7 @@ import msgspec
 import pytest
 
 from zonesim.doctor.capacity import ZONE_MB, work_out
-from zonesim.doctor.cgroup import GroupLimits
-from zonesim.doctor.facts import Memory, OpenFiles, Place, Processes
+from zonesim.doctor.facts import GroupLimits, Memory, OpenFiles, Place, Processes
 from zonesim.doctor.trial import Trial
 from zonesim.system.open_files import files_for
 
@@ -25,7 +24,7 @@ def test_a_good_machine_is_bound_by_its_cpus(facts, scenario):
     assert "4.0 ms of CPU a tick" in found.bounds[0].assumes
 
 
-def test_a_quota_counts_as_so_many_cpus(facts, scenario):
+def test_a_quota_limits_the_cpus(facts, scenario):
     found = work_out(facts(group=GroupLimits(cpus=2.5)), TRIAL, scenario)
     assert (found.zones, found.workers) == (150, 2)
     found = work_out(facts(group=GroupLimits(cpus=0.5)), TRIAL, scenario)
