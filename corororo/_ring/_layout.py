@@ -15,7 +15,7 @@ worker that holds the record's lock. The progress tells which call runs since wh
 that are ``timed``; in others it stays with the first one, and so tells since when they are run.
 ``sequence`` is never used twice, so a descriptor that points to a record long
 freed finds another number there. Everything from ``sequence`` to the end of the request stays as
-it was written, and its CRC-32 travels in the descriptor.
+it was written.
 
 What one process may read while another one writes it, holder and progress, is a word each, in the
 order of the machine: such a word is stored and loaded at once, on every CPU. A zone never uses an
@@ -25,7 +25,7 @@ written before somebody else had it, never takes a holder of the past for one of
 A descriptor travels through a FIFO and is 32 bytes long: under PIPE_BUF, so that the kernel
 writes it whole, and a divisor of the page, so that a reader of 32 bytes never gets two halves::
 
-    | kind u16 | attempt u16 | ring u32 | offset u32 | length u32 | sequence u64 | checksum u32 | worker u32 |
+    | kind u16 | attempt u16 | ring u32 | offset u32 | length u32 | sequence u64 | worker u32 | 4 unused |
 """  # noqa: E501  the picture is as wide as a descriptor
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CONTENT_OFFSET: Final = 16
 CALL_BITS: Final = 20
 CALLS_MAX: Final = 1 << CALL_BITS  # of one batch
 _CLOCK_MASK: Final = (1 << 64 - CALL_BITS) - 1
-DESCRIPTOR: Final = struct.Struct("<HHIIIQII")
+DESCRIPTOR: Final = struct.Struct("<HHIIIQI4x")
 DESCRIPTOR_BYTES: Final = DESCRIPTOR.size
 NO_WORKER: Final = 0
 ATTEMPTS: Final = 1 << 16  # an attempt has 16 bits in a descriptor
@@ -57,7 +57,6 @@ class Kind(enum.IntEnum):
     CALLS = 0xC501  # zone to workers: this record waits for you
     REPLY = 0xC502  # worker to zone: the reply stands in the record's extent
     SPILLED = 0xC503  # worker to zone: the reply stands in a file of its own
-    REFUSED = 0xC504  # worker to zone: the record is not what its descriptor says
     WORKER_DIED = 0xC505  # pool to zones: the worker of this number is no more
     WORKER_KILLED = 0xC506  # the same, and a zone asked for it because of a timeout
     READY = 0xC507  # worker to pool: I read descriptors from now on
@@ -79,7 +78,6 @@ class Descriptor(NamedTuple):
     offset: int = 0
     length: int = 0
     sequence: int = 0
-    checksum: int = 0
     worker: int = NO_WORKER
 
 
@@ -118,11 +116,6 @@ class RecordHeader(NamedTuple):
     def request_offset(self) -> int:
         """Where the request begins, from the start of the record."""
         return RECORD_HEADER_BYTES + self.name_length
-
-    @property
-    def request_end(self) -> int:
-        """Where the request ends, from the start of the record."""
-        return RECORD_HEADER_BYTES + self.name_length + self.request_length
 
     @property
     def reply_offset(self) -> int:

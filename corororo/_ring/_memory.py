@@ -14,7 +14,6 @@ import errno
 import fcntl
 import mmap
 import os
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,17 +89,13 @@ class RingMemory:
         reply_room: int,
         calls: int,
         timed: bool,
-    ) -> int:
-        """Write all of a record but its reply, and return its checksum.
-
-        The descriptor goes later: it makes the record visible.
-        """
+    ) -> None:
+        """Write all of a record but its reply; the descriptor makes it visible later."""
         content = CONTENT.pack(sequence, len(name), len(request), reply_room, calls, timed)
         content += name + request
         self.renew(offset, attempt)
         start = offset + CONTENT_OFFSET
         self._map[start : start + len(content)] = content
-        return zlib.crc32(content)
 
     def header(self, offset: int) -> RecordHeader:
         """The header that stands there; raises IndexError when it would leave the ring."""
@@ -115,14 +110,6 @@ class RingMemory:
         header = RecordHeader._make(RECORD_HEADER.unpack_from(self._map, descriptor.offset))
         awaited = header.holder == holder(descriptor.attempt)
         return header if awaited and header.sequence == descriptor.sequence else None
-
-    def is_whole(self, header: RecordHeader, descriptor: Descriptor) -> bool:
-        """Whether the record lies inside the ring and is what its zone wrote."""
-        offset = descriptor.offset
-        if offset + header.reply_offset + header.reply_room > self.size_bytes:
-            return False
-        with self.view(offset + CONTENT_OFFSET, offset + header.request_end) as content:
-            return zlib.crc32(content) == descriptor.checksum
 
     @contextlib.contextmanager
     def view(self, start: int, end: int) -> Iterator[memoryview]:

@@ -1,7 +1,4 @@
-"""Calls that travel together: a pile of one function's calls, and the batches cut from it.
-
-Knows no bytes.
-"""
+"""Calls that travel together: a pile of one function's calls, and the batches cut from it."""
 
 from __future__ import annotations
 
@@ -15,80 +12,46 @@ from ._functions import AsyncTaskFunction
 NO_HANDLE = Handle(0, 0)
 
 Calls = Sequence[tuple[Any, ...]]  # the arguments of each
+Snapshot = Callable[[Calls], Calls]  # copies calls, so that Tasks may change what they passed
 
 
 class Pile:
-    """Calls that were sent under one ticket and wait for a batch; cut from the front."""
-
-    __slots__ = ("_arguments", "_first", "_next", "function", "kept", "number", "ticket")
+    """Calls sent under one ticket that wait to be cut into batches, from the front."""
 
     def __init__(
         self, function: AsyncTaskFunction[..., Any], ticket: Any, arguments: Calls
     ) -> None:
-        self.number = 0  # which pile of its zone it is
+        self.number = 0  # counts the piles of a zone
         self.function = function
         self.ticket = ticket
+        self.total = len(arguments)
+        self.frozen = False
         self._arguments = arguments
-        self._first = 0  # the place of the first one that is still here
-        self._next = 0
-        self.kept = False
+        self._cut = 0  # calls taken out so far
 
     def __len__(self) -> int:
-        return self.total - self._next
-
-    @property
-    def total(self) -> int:
-        """How many there were."""
-        return self._first + len(self._arguments)
+        return self.total - self._cut
 
     def cut(self, size: int) -> Batch:
-        """The next so many calls, as a batch."""
-        start = self._next
-        self._next = end = start + size
+        """Take the next ``size`` calls out."""
         arguments = self._arguments
         if size < len(arguments):
-            arguments = arguments[start - self._first : end - self._first]
-        batch = Batch(self.function, self.ticket, start, arguments)
+            begin = len(arguments) - len(self)
+            arguments = arguments[begin : begin + size]
+        batch = Batch(self.function, self.ticket, self._cut, arguments)
         batch.pile = self.number
-        batch.kept = self.kept
+        batch.frozen = self.frozen
+        self._cut += size
         return batch
 
-    def keep(self, as_they_are: Callable[[Calls], Calls]) -> None:
-        """From now on it does not matter what Tasks do with what they have passed."""
-        self.kept = True
-        self._arguments = as_they_are(self._arguments[self._next - self._first :])
-        self._first = self._next
+    def freeze(self, snapshot: Snapshot) -> None:
+        """Keep the arguments as they are now, whatever Tasks do with what they passed."""
+        self.frozen = True
+        self._arguments = snapshot(self._arguments[len(self._arguments) - len(self) :])
 
 
 class Batch:
     """Some calls of one function that travel in one record."""
-
-    __slots__ = (
-        "ahead",
-        "arguments",
-        "attempt",
-        "checksum",
-        "deaths",
-        "expected_ns",
-        "expired",
-        "function",
-        "handle",
-        "hung",
-        "kept",
-        "offset",
-        "pile",
-        "reminders",
-        "reply_offset",
-        "reply_room",
-        "request",
-        "seen",
-        "sendings",
-        "sent",
-        "sent_ns",
-        "sequence",
-        "start",
-        "ticket",
-    )
 
     def __init__(
         self,
@@ -100,61 +63,48 @@ class Batch:
     ) -> None:
         self.function = function
         self.ticket = ticket
-        self.start = start  # the place of the first call among those sent under the ticket
-        self.arguments = arguments  # tuples; once they have been sent, as they were encoded
-        self.deaths = deaths  # workers that failed while they had this call alone
-        self.pile = 0  # the number of the one that it was cut from
-        self.expected_ns = 0.0  # how long a worker is likely to take for it; while it is sent
-        self.kept = False  # the arguments, from what Tasks may do with them
-        self.request: bytes | None = None  # encoded, once, until it stands in the ring
-        self.offset = 0  # of its record in the ring
-        self.reply_offset = 0  # of the reply extent in the ring
+        self.start = start  # index of the first call among those sent under the ticket
+        self.arguments = arguments
+        self.deaths = deaths  # workers that died while they had this call alone
+        self.pile = 0  # number of the pile that it was cut from
+        self.frozen = False  # whether Tasks can no longer change the arguments
+        self.request: bytes | None = None  # the arguments encoded; kept until the reply is taken
+        # In the ring:
+        self.offset = 0
+        self.reply_offset = 0
         self.reply_room = 0
-        self.checksum = 0  # of the record
         self.handle = NO_HANDLE
-        self.sequence = 0  # its handle, as a record and its descriptors carry it; 0: no record
+        self.sequence = 0  # the handle, packed: identifies the record in descriptors
         self.attempt = 0
+        # While it is out:
         self.sent = False
-        self.sent_ns = 0  # when the last time
-        self.ahead = 0  # batches of the same zone that were out then
-        self.reminders = 0  # copies of its descriptor that went after it
-        self.sendings = 0  # because the one before seems to be lost
-        self.seen: Any = None  # what the last look at its record found
-        self.expired: int | None = None  # the call that has run longer than its timeout
-        self.hung = 0  # the holder that it hangs, as its record has it
+        self.sent_ns = 0
+        self.expected_ns = 0.0  # likely service time
+        self.ahead = 0  # batches of this zone that were out when it was sent
+        self.copies = 0  # of its descriptor, sent because the first one may be lost
+        self.seen = 0  # the holder that was found without a lock at the last look
+        self.overdue: tuple[int, int] | None = None  # holder and progress that exceeded a limit
 
     @property
     def turn(self) -> tuple[int, int]:
-        """Smaller than that of a batch whose calls were made later; no two have the same."""
+        """Sorts batches in the order in which their calls were made."""
         return self.pile, self.start
 
-    @property
-    def is_placed(self) -> bool:
-        """Whether it has a record."""
-        return self.sequence != 0
-
-    def leave_ring(self) -> None:
-        """Its record has been given back; it is to be encoded and placed anew."""
-        self.sequence = 0
-
-    def parts(self, size: int) -> list[Batch]:
-        """The same calls in batches of at most ``size``."""
-        return [self.part(i, i + size) for i in range(0, len(self.arguments), size)]
-
     def part(self, begin: int, end: int) -> Batch:
-        """Some of the calls, as a batch of their own."""
+        """Some of the calls as a batch of their own."""
         arguments = self.arguments[begin:end]
         part = Batch(self.function, self.ticket, self.start + begin, arguments, self.deaths)
         part.pile = self.pile
-        part.kept = self.kept
+        part.frozen = self.frozen
         return part
 
-    def keep(self, as_they_are: Callable[[Calls], Calls]) -> None:
-        """From now on it does not matter what Tasks do with what they have passed."""
-        self.kept = True
-        if self.request is None and not self.is_placed:
-            self.arguments = as_they_are(self.arguments)
-
     def halves(self) -> list[Batch]:
-        """The same calls in two batches: what kills its worker is found by halving."""
-        return self.parts((len(self.arguments) + 1) // 2)
+        """The same calls in two batches."""
+        middle = (len(self.arguments) + 1) // 2
+        return [self.part(0, middle), self.part(middle, len(self.arguments))]
+
+    def freeze(self, snapshot: Snapshot) -> None:
+        """Keep the arguments as they are now, whatever Tasks do with what they passed."""
+        self.frozen = True
+        if self.request is None:
+            self.arguments = snapshot(self.arguments)

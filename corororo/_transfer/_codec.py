@@ -1,8 +1,8 @@
-"""A batch to bytes and back. Knows types, and neither rings nor processes.
+"""Encodes and decodes batches.
 
-A request is a msgpack array: how many calls there are, and for each parameter an array with the
-arguments of all. A reply is an array of three: nanoseconds of work, the values of the calls that
-went well, and the failures by the place of their call.
+A request is a msgpack array: the number of calls, then for each parameter an array with the
+arguments of all calls. A reply is an array of three: nanoseconds of work, the values of all calls,
+nil for one that failed, and nil or the failures by the index of their call.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import msgspec
 
 from corororo._inline import Columns, run_calls
 
-from ._failures import Failure, describe_failure, rebuild_failure
+from ._errors import Failure, describe_failure, rebuild_failure
 from ._functions import ENCODER, AsyncTaskFunction
 from ._views import holds_views, refers_to_request
 
 _ARRAY = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _COUNT = msgspec.msgpack.Decoder(int)
-# Objects of these cannot change between the call and its encoding.
-_UNCHANGEABLE = {bool, float, int, str, type(None)}  # a bytearray passes as bytes
+_OUTCOMES = msgspec.msgpack.Decoder(tuple[int, list[msgspec.Raw], dict[int, Failure] | None])
+NIL = msgspec.Raw(ENCODER.encode(None))
+_IMMUTABLE = {bool, float, int, str, type(None)}  # not bytes: a bytearray passes as bytes
 
 
 class Reply(NamedTuple):
@@ -31,27 +32,6 @@ class Reply(NamedTuple):
     busy_ns: int
     values: Sequence[Any]  # one for each call, None where it failed
     failures: dict[int, BaseException] | None
-
-
-class Request(NamedTuple):
-    """A decoded request: its calls, without those whose arguments are not as annotated."""
-
-    calls: Sequence[tuple[Any, ...]]
-    wrong: dict[int, BaseException] | None  # why, by the place among all
-
-    def run(
-        self, function: Callable[..., Any], before_call: Callable[[int], None] | None = None
-    ) -> tuple[list[Any], dict[int, BaseException] | None]:
-        """As ``run_calls``, the wrong ones failing in their places."""
-        if self.wrong is None:
-            return run_calls(function, self.calls, before_call)
-        places = [i for i in range(len(self.calls) + len(self.wrong)) if i not in self.wrong]
-        before = None if before_call is None else lambda i: before_call(places[i])
-        values, failures = run_calls(function, self.calls, before)
-        spread: list[Any] = [None] * (len(self.calls) + len(self.wrong))
-        for place, value in zip(places, values, strict=True):
-            spread[place] = value
-        return spread, self.wrong | {places[i]: error for i, error in (failures or {}).items()}
 
 
 class Codec:
@@ -63,129 +43,113 @@ class Codec:
         self._copies_requests = refers_to_request(argument_types)
         self.results_hold_views = holds_views(result_type)
         kinds = get_args(argument_types)
-        self._unchangeable = all(isinstance(k, type) and k in _UNCHANGEABLE for k in kinds)
+        self._is_immutable = all(isinstance(k, type) and k in _IMMUTABLE for k in kinds)
         self._call = msgspec.msgpack.Decoder(argument_types)
         columns = [GenericAlias(list, (kind,)) for kind in kinds]
         self._request = msgspec.msgpack.Decoder(GenericAlias(tuple, (int, *columns)))
         self._value = msgspec.msgpack.Decoder(result_type)
-        self._reply = msgspec.msgpack.Decoder(
-            tuple[int, list[result_type], dict[int, Failure] | None]  # type: ignore[valid-type]
-        )
-        self._loose_reply = msgspec.msgpack.Decoder(
-            tuple[int, msgspec.Raw, dict[int, Failure] | None]
+        self._values = msgspec.msgpack.Decoder(
+            tuple[int, list[result_type], None]  # type: ignore[valid-type]
         )
 
     def encode_request(self, arguments: Sequence[tuple[Any, ...]]) -> bytes:
-        """Raises TypeError or another error of msgspec where an argument has no encoding."""
+        """Raises TypeError or another error of msgspec if an argument has no encoding."""
         return ENCODER.encode(as_request(arguments))
 
-    def as_they_are(self, arguments: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
-        """The calls as they are now, whatever becomes of their objects.
+    def snapshot(self, arguments: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+        """A copy of the calls that no longer depends on the objects of the caller.
 
-        One without an encoding stays what it is: why is told when it is its turn.
+        A call without an encoding stays as it is: it is refused when its turn comes.
         """
-        if self._unchangeable:  # where it is not as annotated, it is refused in any case
+        if self._is_immutable:  # an argument of another type is refused in any case
             return arguments
         try:
             return calls_as_encoded(self.encode_request(arguments))
-        except Exception:  # of whichever call
+        except Exception:  # some call has no encoding
             if len(arguments) == 1:
                 return arguments
             half = len(arguments) // 2
-            return [*self.as_they_are(arguments[:half]), *self.as_they_are(arguments[half:])]
+            return [*self.snapshot(arguments[:half]), *self.snapshot(arguments[half:])]
 
-    def decode_request(self, data: bytes | memoryview) -> Request:
-        """``data`` is decoded in place; arguments that would refer to it get a copy to refer to."""
-        if self._copies_requests:
+    def run_request(
+        self, data: bytes | memoryview, before_call: Callable[[int], None] | None = None
+    ) -> tuple[list[Any], dict[int, BaseException] | None]:
+        """Decode a request in place and run its calls, as ``run_calls`` does."""
+        if self._copies_requests:  # arguments refer to the bytes they were decoded from
             data = bytes(data)
         try:
             calls, *columns = self._request.decode(data)
-        except Exception:  # a type's __post_init__ may raise anything
-            return self._decode_each(calls_as_encoded(data))
-        return Request(Columns(columns, calls), None)
+        except Exception:  # some argument is not as annotated; a __post_init__ may raise anything
+            return run_calls(self._decode_and_run, calls_as_encoded(bytes(data)), before_call)
+        return run_calls(self.function.run, Columns(columns, calls), before_call)
 
-    def _decode_each(self, encoded: Columns) -> Request:
-        good: list[tuple[Any, ...]] = []
-        wrong: dict[int, BaseException] = {}
-        for place, call in enumerate(encoded):
-            try:
-                good.append(self._call.decode(ENCODER.encode(call)))
-            except Exception as error:
-                what = f"arguments of {self.function.name}"
-                wrong[place] = TypeError(f"{what}: {str(error) or repr(error)}")
-        return Request(good, wrong)
+    def _decode_and_run(self, *encoded: msgspec.Raw) -> Any:
+        """Run a call by itself, so that one with wrong arguments fails alone."""
+        try:
+            arguments = self._call.decode(ENCODER.encode(encoded))
+        except Exception as error:
+            message = f"arguments of {self.function.name}: {str(error) or repr(error)}"
+            raise TypeError(message) from None
+        return self.function.run(*arguments)
 
     def encode_reply(
         self, busy_ns: int, values: list[Any], failures: dict[int, BaseException] | None
     ) -> bytes:
-        """``values`` has None where a call failed; a value without an encoding fails its call."""
+        """Encode outcomes; a value without an encoding fails its call."""
         if failures is None:
             try:
                 return ENCODER.encode((busy_ns, values, None))
-            except Exception:  # of whichever value: it is found below
+            except Exception:  # some value has no encoding
                 failures = {}
         told = {place: describe_failure(error) for place, error in failures.items()}
-        good = []
+        encoded = [NIL] * len(values)
         for place, value in enumerate(values):
             if place not in told:
                 try:
-                    good.append(msgspec.Raw(ENCODER.encode(value)))
+                    encoded[place] = msgspec.Raw(ENCODER.encode(value))
                 except Exception as error:
-                    told[place] = describe_failure(
-                        TypeError(f"the result of {self.function.name} has no encoding: {error}")
-                    )
-        return ENCODER.encode((busy_ns, good, told))
+                    message = f"the result of {self.function.name} has no encoding: {error}"
+                    told[place] = describe_failure(TypeError(message))
+        return ENCODER.encode((busy_ns, encoded, told))
+
+    def read_reply(self, data: bytes, calls: int) -> Reply | None:
+        """Decode what a worker sent; None if it is not a reply to so many calls."""
+        try:
+            reply = self.decode_reply(data)
+        except msgspec.DecodeError:
+            return None
+        except Exception as error:  # a valid reply that this process cannot take: no memory
+            return failed_reply(calls, error)
+        fits = len(reply.values) == calls and max(reply.failures or (0,)) < calls
+        return reply if fits else None
 
     def decode_reply(self, data: bytes | memoryview) -> Reply:
-        """Raises msgspec.DecodeError where the bytes are not a reply at all."""
+        """Raises msgspec.DecodeError if the bytes are not a reply."""
         try:
-            busy_ns, good, told = self._reply.decode(data)
-            wrong: dict[int, BaseException] | None = None
-        except Exception:  # a value that its type refuses, by whatever its __post_init__ raises
-            busy_ns, raw, told = self._loose_reply.decode(data)
-            good, wrong = self._decode_values(raw)
-        if not told and not wrong:
-            return Reply(busy_ns, good, None)
-        return self._spread(busy_ns, good, wrong or {}, told or {})
+            busy_ns, values, _ = self._values.decode(data)
+        except Exception:  # some call failed, or its result is not as annotated
+            return self._decode_each(data)
+        return Reply(busy_ns, values, None)
 
-    def _decode_values(self, data: msgspec.Raw) -> tuple[list[Any], dict[int, BaseException]]:
-        """Each by itself: a wrong one does not spoil its neighbours."""
-        values: list[Any] = []
-        wrong: dict[int, BaseException] = {}
-        for place, raw in enumerate(_ARRAY.decode(data)):
-            try:
-                values.append(self._value.decode(raw))
-            except Exception as error:
-                values.append(None)
-                wrong[place] = TypeError(
-                    f"result of {self.function.name}: {str(error) or repr(error)}"
-                )
-        return values, wrong
-
-    def _spread(
-        self,
-        busy_ns: int,
-        good: list[Any],
-        wrong: dict[int, BaseException],
-        told: dict[int, Failure],
-    ) -> Reply:
-        values: list[Any] = []
-        failures: dict[int, BaseException] = {}
-        remaining = iter(enumerate(good))
-        for place in range(len(good) + len(told)):
-            if place in told:
-                failures[place] = rebuild_failure(told[place], self.function.name)
-                values.append(None)
-            else:
-                i, value = next(remaining)
-                if i in wrong:
-                    failures[place] = wrong[i]
-                values.append(value)
-        return Reply(busy_ns, values, failures)
+    def _decode_each(self, data: bytes | memoryview) -> Reply:
+        """Decode each value by itself, so that a wrong one fails alone."""
+        busy_ns, encoded, told = _OUTCOMES.decode(data)
+        name = self.function.name
+        failures = {
+            place: rebuild_failure(failure, name) for place, failure in (told or {}).items()
+        }
+        values: list[Any] = [None] * len(encoded)
+        for place, raw in enumerate(encoded):
+            if place not in failures:
+                try:
+                    values[place] = self._value.decode(raw)
+                except Exception as error:  # a __post_init__ may raise anything
+                    failures[place] = TypeError(f"result of {name}: {str(error) or repr(error)}")
+        return Reply(busy_ns, values, failures or None)
 
 
 def as_request(calls: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
-    """What is encoded to send calls."""
+    """Calls in the shape in which they are encoded."""
     return len(calls), *Columns.of(calls).columns
 
 
@@ -196,5 +160,10 @@ def calls_as_encoded(request: bytes | memoryview) -> Columns:
 
 
 def encode_failure_of_all(calls: int, error: BaseException) -> bytes:
-    """The reply of a batch none of whose calls could be run or answered."""
-    return ENCODER.encode((0, [], dict.fromkeys(range(calls), describe_failure(error))))
+    """The reply of a batch whose calls could not be run or answered."""
+    return ENCODER.encode((0, [None] * calls, dict.fromkeys(range(calls), describe_failure(error))))
+
+
+def failed_reply(calls: int, error: BaseException) -> Reply:
+    """A reply that fails all calls with one error."""
+    return Reply(0, [None] * calls, dict.fromkeys(range(calls), error))

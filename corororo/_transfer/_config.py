@@ -1,4 +1,4 @@
-"""What a pool tells those who attach to it. Knows no behaviour."""
+"""The configuration file of a pool, which tells those who attach how to use it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Literal
 
 import msgspec
 
-from corororo._exceptions import PoolClosed, SessionError
+from corororo._exceptions import PoolClosed, PoolFailed, SessionError
 from corororo._ring import Session, write_file
+
+OWNER_GONE = "the pool is closed, or its owner died, with AsyncTasks in flight"
 
 
 class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,34 +21,42 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_reply_bytes: int | None = None  # as much as the ring holds
     max_pending: int = 100_000
     hang_timeout: float | None = None
-    format: Literal[3] = 3
+    format: Literal[4] = 4
 
     @property
     def reply_limit_bytes(self) -> int:
-        """The size up to which a reply is accepted."""
+        """The largest reply that is accepted."""
         return self.ring_bytes if self.max_reply_bytes is None else self.max_reply_bytes
 
     @property
     def reply_limit_option(self) -> str:
-        """What raises it."""
+        """The option that raises ``reply_limit_bytes``."""
         return "ring_bytes" if self.max_reply_bytes is None else "max_reply_bytes"
 
 
 def write_config(session: Session, config: PoolConfig) -> None:
-    """Publish the figures, in place of earlier ones; raises PoolClosed where the pool is gone."""
+    """Replace the file atomically; raises PoolClosed if the pool is gone."""
     unfinished = session.config.with_suffix(".new")
     try:
         write_file(unfinished, msgspec.json.encode(config))
-        unfinished.replace(session.config)  # whoever reads finds all of the old or of the new
+        unfinished.replace(session.config)
     except FileNotFoundError:
         raise PoolClosed(f"{session.directory}: the pool is gone") from None
 
 
 def read_config(session: Session) -> PoolConfig:
-    """Raises PoolClosed where the pool is gone, SessionError where it is of another version."""
+    """Raises PoolClosed if the pool is gone, SessionError if it is of another version."""
     try:
         return msgspec.json.decode(session.config.read_bytes(), type=PoolConfig)
     except FileNotFoundError:
         raise PoolClosed(f"{session.directory}: the pool is gone") from None
     except msgspec.DecodeError as error:
-        raise SessionError(f"{session.config}: not the figures of a pool: {error}") from None
+        raise SessionError(f"{session.config}: not the configuration of a pool: {error}") from None
+
+
+def owner_gone(session: Session) -> PoolClosed:
+    """The error for a pool without an owner, with the reason if the pool gave up."""
+    try:
+        return PoolFailed(session.failure.read_text())
+    except OSError:  # it was closed, or its owner was killed
+        return PoolClosed(OWNER_GONE)

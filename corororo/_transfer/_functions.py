@@ -1,11 +1,12 @@
 """``@async_task``: which functions may run in workers, under which names and types.
 
-Knows no processes. Functions travel by name, and a name is resolved only to something decorated
-here, so nothing that arrives from outside can call anything else.
+Functions travel by name, and a name is resolved only to a decorated function, so nothing that
+arrives in a worker can call anything else.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import math
@@ -24,7 +25,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 DEFAULT_RETRIES = 3
-VARIANTS_KEPT = 64  # of one function, with options of their own
+MAX_VARIANTS = 64  # of one function, with other options
 
 
 class AsyncTaskFunction(Generic[P, R]):
@@ -45,25 +46,21 @@ class AsyncTaskFunction(Generic[P, R]):
         self._parameters = list(self._signature.parameters.values())
         self._arity = len(self._parameters)
         self._positional = sum(p.kind is not p.KEYWORD_ONLY for p in self._parameters)
-        # So many arguments by position are all of them, and need no binding; -1: never.
+        # With so many arguments by position nothing has to be bound; -1: never.
         self._complete_at = self._arity if self._positional == self._arity else -1
-        self.__doc__ = function.__doc__
-        self.__name__ = function.__name__
-        self.__qualname__ = function.__qualname__
-        self.__module__ = function.__module__
-        self.__wrapped__ = function
+        functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-        """The call as something to await; it is sent when it is awaited."""
+        """The call as an awaitable; it is sent when it is awaited."""
         if kwargs or len(args) != self._complete_at:
             return trap((self, self._bind(args, kwargs)))
         return trap((self, args))
 
     def map(self, *iterables: Iterable[Any]) -> Awaitable[list[R]]:
-        """All results of calls with the items of ``iterables``, as the builtin ``map`` pairs them.
+        """All results of calls with the items of ``iterables``, paired as by the builtin ``map``.
 
-        The calls travel as vectors, and the Task is resumed once, when the last is back. The
-        first failure, in the order of the calls, is raised.
+        The Task is resumed once, when the last call is back. The first failure in the order of
+        the calls is raised.
         """
         if len(iterables) != self._complete_at:
             return self.starmap(zip(*iterables, strict=False))
@@ -74,10 +71,10 @@ class AsyncTaskFunction(Generic[P, R]):
         return map_calls(self, [self._complete(tuple(given)) for given in arguments])
 
     def map_unordered(self, *iterables: Iterable[Any]) -> AsyncIterator[R]:
-        """As ``map``, but an async iterator that gives each result as soon as it is back.
+        """As ``map``, but an async iterator that yields each result as soon as it is back.
 
-        A call that fails raises in its turn; the iteration can go on behind it. The iterables are
-        read as results are taken, at most ``max_pending`` calls ahead: they may be endless.
+        A failed call raises when its turn comes, and the iteration can continue after it. The
+        iterables are read at most ``max_pending`` calls ahead, so they may be endless.
         """
         return UnorderedMap(self, map(self._complete, zip(*iterables, strict=False)))
 
@@ -86,7 +83,7 @@ class AsyncTaskFunction(Generic[P, R]):
     ) -> AsyncTaskFunction[P, R]:
         """The same function with other options: ``await find_path.with_options(timeout=1)(a, b)``.
 
-        What is not given stays as it was declared.
+        Options that are not given stay as declared.
         """
         options = (
             self.timeout if isinstance(timeout, EllipsisType) else timeout,
@@ -96,7 +93,7 @@ class AsyncTaskFunction(Generic[P, R]):
         if variant is None:
             _check_options(*options)
             variant = self._variants[options] = AsyncTaskFunction(self._function, *options)
-            if len(self._variants) > VARIANTS_KEPT:
+            if len(self._variants) > MAX_VARIANTS:
                 del self._variants[next(iter(self._variants))]
         return variant
 
@@ -106,25 +103,25 @@ class AsyncTaskFunction(Generic[P, R]):
         return [parameter.name for parameter in self._parameters]
 
     def call_inline(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run the function here and now; what it awaits runs here as well."""
+        """Run the function in this process; AsyncTasks that it awaits run here as well."""
         given = args if not kwargs and len(args) == self._complete_at else self._bind(args, kwargs)
         return cast("R", self.run(*given))
 
     @property
     def run(self) -> Callable[..., Any]:
-        """The function itself, taking the complete arguments of a call by position."""
+        """The function, taking the complete arguments of a call by position."""
         if self._positional < self._arity:
             return self._run_with_keywords
         return self._run_coroutine if self.is_async else self._function
 
     def argument_types(self) -> Any:
-        """The type of the complete arguments of one call: a tuple, as msgspec decodes it."""
+        """The type of a call's complete arguments, as msgspec decodes them: a tuple."""
         hints = self._hints()
         kinds = [hints.get(p.name, Any) for p in self._parameters]
         return tuple[tuple(kinds)] if kinds else tuple[()]  # type: ignore[misc]
 
     def result_type(self) -> Any:
-        """The type of a result; Any where the function does not say."""
+        """The type of a result; Any if it is not annotated."""
         return self._hints().get("return", Any)
 
     def __repr__(self) -> str:
@@ -206,11 +203,11 @@ class _Decorator:
 
 
 def resolve(name: str) -> AsyncTaskFunction[..., Any]:
-    """The function of this name; raises LookupError unless ``@async_task`` stands above it."""
+    """The function of this name; raises LookupError unless it is under ``@async_task``."""
     module_name, _, qualified_name = name.partition(":")
     try:
         found = getattr(importlib.import_module(module_name), qualified_name, None)
-    except Exception as error:  # whatever the module does when it is imported
+    except Exception as error:  # an import may raise anything
         raise LookupError(f"cannot import {module_name} to find {name}: {error!r}") from error
     if not isinstance(found, AsyncTaskFunction):
         raise LookupError(
@@ -227,7 +224,7 @@ def _check_options(timeout: float | None, retries: int) -> None:
 
 
 def encodable(value: Any) -> Any:
-    """Refuse what msgspec cannot encode, by raising TypeError from inside the encoder."""
+    """The encoder's hook for values that msgspec cannot encode: raises TypeError."""
     raise TypeError(f"a {type(value).__module__}.{type(value).__qualname__} cannot be encoded")
 
 
@@ -236,12 +233,12 @@ ENCODER = msgspec.msgpack.Encoder(enc_hook=encodable)
 
 def _check_function(function: Any) -> None:
     if not isinstance(function, types.FunctionType):
-        raise TypeError(f"@async_task stands above functions, got {type(function).__name__}")
+        raise TypeError(f"@async_task decorates functions, got {type(function).__name__}")
     if "." in function.__qualname__ or function.__name__ == "<lambda>":
         raise TypeError(
             f"@async_task needs a function at module level, which a worker can find by its name, "
-            f"got {function.__qualname__} of {function.__module__}; move it to the module, and "
-            f"pass it what it used to take from around it"
+            f"got {function.__qualname__} of {function.__module__}; move it there, and pass it "
+            f"what it used to take from its surroundings"
         )
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):

@@ -1,190 +1,262 @@
-"""Brings batches back from workers that died, stand still or answer nonsense. Knows no bytes.
+"""Brings batches back from workers that died, hang, or lost a descriptor.
 
-Whatever a worker does, the zone still has the calls. Three things are looked at: the record's
-lock, which the kernel frees when its holder dies; the worker that marked the record as its own;
-and how long the batch has been out.
+The zone keeps each call until its reply has been taken, so every call can run again. A worker
+marks a record under the record's lock before it runs it, and the kernel frees the lock when the
+worker ends. For a batch that is out there are these cases:
 
-A worker that read a descriptor and died before it marked the record leaves no trace. So every
-unmarked record gets another attempt once its lock is free: the descriptor that is perhaps still
-in the FIFO is void then, and nothing runs twice. While the lock is taken, by a worker that only
-looks or one that the kernel has not buried yet, the batch stays suspect.
-
-Where descriptors wait unread, one that is missed is likely among them. Then a copy goes after it:
-whichever is read first has the batch run, and the other finds it taken.
+- Its worker died: its calls run again, in halves, until a call that kills its workers is alone.
+- A worker died and the record is unmarked: that worker may have read the descriptor. The record
+  gets a new attempt number, which makes the old descriptor void, and is sent again.
+- The record stays unmarked for long: a copy of the descriptor goes out. The first one that is read
+  has the batch run, and the other finds the record marked.
+- The record is marked and its lock free at two looks: no worker runs it, so its calls run again.
+- A call exceeds its timeout, or a batch ``hang_timeout``: the pool is asked to kill the worker.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Protocol
+import math
+from collections.abc import Callable
 
-from corororo._ring import NO_WORKER, Descriptor, Kind
+from corororo._exceptions import AsyncTaskTimeout, FifoFull, PoolClosed, WorkerDied
+from corororo._platform import is_out_of_files
+from corororo._ring import (
+    NO_WORKER,
+    Descriptor,
+    FifoWriter,
+    Kind,
+    RecordHeader,
+    Session,
+    remove_file,
+)
 
 from ._batching import Batch
+from ._codec import calls_as_encoded
+from ._config import owner_gone
 from ._records import Records
+from ._sender import Sender
 
-LOOK_NS = 100_000_000  # how long a batch is out before somebody looks where it is
-LONGEST_LOOK_NS = 1_600_000_000  # looks that find all of them unread become ever rarer, up to it
-LOST_NS = 1_000_000_000  # how long one may wait unread before its descriptor counts as lost
-DOUBLINGS_MAX = 6  # of that time, for one that waits still longer
-QUEUED_DOUBLINGS = 4  # more of them where descriptors do wait unread: it is likely among them
-
-
-class Desk(Protocol):
-    """What a transfer does for its recovery."""
-
-    def send_again(self, batch: Batch) -> None:
-        """The record stands, under another attempt; its descriptor has to go out."""
-        ...
-
-    def remind(self, batch: Batch) -> bool:
-        """Send a copy of its descriptor; False where there is no room to spare."""
-        ...
-
-    def write_again(self, batch: Batch) -> None:
-        """Nobody has taken the batch: its record may be spoilt, and is replaced by another one."""
-        ...
-
-    def run_again(self, batch: Batch, *, its_own_doing: bool) -> None:
-        """The record is given back; the calls go into others."""
-        ...
-
-    def ask_pool(self, kind: Kind, worker: int) -> bool:
-        """Have the pool look at a worker, or kill it; False where it takes no requests now."""
-        ...
-
-    def calls_are_queued(self) -> bool:
-        """Whether any descriptors wait unread."""
-        ...
+LOOK_NS = 100_000_000  # how long a batch is out before the first look at it
+MAX_LOOK_NS = 1_600_000_000  # looks become ever rarer while no worker comes to any batch
+LOST_NS = 1_000_000_000  # how long a record is unmarked before its descriptor counts as lost
+LOOKS = 4  # in the time that a call or a batch may take
+MIN_LIMIT_LOOK_NS = 1_000_000
+SLEPT_NS = 2_000_000_000  # a look so late suggests that workers slept as well, as after Ctrl-Z
 
 
 class Recovery:
-    """For one transfer."""
+    """Watches the batches of one zone. ``fail`` gets calls that will not run again."""
 
-    def __init__(self, records: Records, desk: Desk, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        records: Records,
+        sender: Sender,
+        session: Session,
+        number: int,
+        now_ns: Callable[[], int],
+        hang_timeout_s: float | None,
+        fail: Callable[[Batch, int, BaseException], None],
+    ) -> None:
         self._records = records
-        self._desk = desk
+        self._sender = sender
+        self._session = session
+        self._number = number
         self._now_ns = now_ns
-        self._suspects: list[tuple[int, Descriptor]] = []  # and the deaths that may touch them
+        self._hang_ns = 0 if hang_timeout_s is None else round(hang_timeout_s * 1e9)
+        self._fail = fail
         self._next_look_ns = 0
         self._gap_ns = LOOK_NS
+        self._next_limit_look_ns = 0
+        self._limit_gap_ns = 0
+        self._timed = 0  # records with a timeout at the last look at limits
+        self._progress: dict[int, tuple[int, int]] = {}  # by sequence: holder and progress then
+        self.calls_retried = 0
 
-    @property
-    def has_suspects(self) -> bool:
-        """Whether a lock is awaited that nobody tells of."""
-        return bool(self._suspects)
+    def next_look_s(self) -> float:
+        """Seconds until ``look`` wants to be called."""
+        next_ns: float = self._next_look_ns
+        if self._hang_ns or self._records.timed:
+            next_ns = min(next_ns, self._next_limit_look_ns)
+        return max(0.0, (next_ns - self._now_ns()) / 1e9)
+
+    def look(self) -> None:
+        """Look at the batches that are out, if it is time to."""
+        now_ns = self._now_ns()
+        if self._hang_ns or self._records.timed:
+            self._look_at_limits(now_ns)
+        if now_ns >= self._next_look_ns:
+            self._look_at_late_batches(now_ns)
 
     def worker_died(self, death: Descriptor) -> None:
-        """It may have had any of the batches that are out."""
-        self._suspects += [(batch.sequence, death) for batch in self._latest_first()]
-
-    def settle(self) -> None:
-        """Run again what a dead worker had, and send again what it may have had."""
-        suspects, self._suspects = self._suspects, []
-        for sequence, death in suspects:
-            batch = self._records.find(sequence)
-            if batch is None or not batch.sent:
-                continue
+        """Run again what the dead worker had, and send again what it may have had."""
+        for batch in self._latest_first():
             if self._records.header(batch).worker not in (NO_WORKER, death.worker):
-                continue  # a living worker has it
-            if not self._records.try_lock(batch):
-                self._suspects.append((sequence, death))
-                continue
-            try:
-                self._settle(batch, death)
-            finally:
-                self._records.unlock(batch)
+                continue  # another worker has it
+            if self._records.try_lock(batch):  # else a worker just looks at it: a later look helps
+                try:
+                    self._settle(batch, death)
+                finally:
+                    self._records.unlock(batch)
+
+    def reply_is_invalid(self, batch: Batch) -> None:
+        """Run a batch again whose reply makes no sense, unless its worker is still at it."""
+        if not self._records.try_lock(batch):
+            return
+        try:
+            if self._records.header(batch).worker != NO_WORKER:
+                self._run_again(batch, is_to_blame=True)
+        finally:
+            self._records.unlock(batch)
 
     def _settle(self, batch: Batch, death: Descriptor) -> None:
         holder = self._records.header(batch).worker
         if holder == NO_WORKER:
             self._records.renew(batch)
-            self._desk.send_again(batch)
+            self._sender.send_again(batch)
         elif holder == death.worker:
-            if batch.expired != self._records.header(batch).current:
-                batch.expired = None  # it came back in its last moment, and another one began
-            own = death.kind == Kind.WORKER_DIED or self._hangs(batch)
-            self._desk.run_again(batch, its_own_doing=own)
+            self._run_again(batch, is_to_blame=death.kind == Kind.WORKER_DIED)
 
-    def _hangs(self, batch: Batch) -> bool:
-        """Whether whoever has it now was ended for it."""
-        return batch.hung == self._records.header(batch).holder
+    def _run_again(self, batch: Batch, *, is_to_blame: bool) -> None:
+        """Give the record back and place its calls anew, but for a call that has to fail.
 
-    def distrust(self, batch: Batch) -> None:
-        """What came in answer to a batch is no answer. Who has the batch may still send one."""
-        if not self._records.try_lock(batch):
-            return
-        try:
-            if self._records.header(batch).worker != NO_WORKER:
-                self._desk.run_again(batch, its_own_doing=True)
-        finally:
-            self._records.unlock(batch)
+        ``is_to_blame``: the worker may have died because of what it ran.
+        """
+        header = self._records.header(batch)
+        was_overdue = batch.overdue == (header.holder, header.progress)
+        self._records.free(batch)
+        remove_file(self._session.spill(self._number, batch.sequence))
+        if batch.request is not None:  # the Tasks may have changed what they passed
+            batch.arguments = calls_as_encoded(batch.request)
+            batch.frozen = True
+        if was_overdue and batch.function.timeout is not None:
+            again = self._without_call(batch, header.current)
+        elif len(batch.arguments) > 1:
+            again = batch.halves()
+        else:
+            again = self._retry_call(batch, is_to_blame=is_to_blame or was_overdue)
+        self.calls_retried += sum(len(part.arguments) for part in again)
+        self._sender.put_first(again)
+
+    def _without_call(self, batch: Batch, place: int) -> list[Batch]:
+        """The neighbours of a call that exceeded its timeout and fails."""
+        error = AsyncTaskTimeout(
+            f"{batch.function.name} ran for more than {batch.function.timeout} s, which is its "
+            f"limit: @async_task(timeout=...), or with_options(timeout=...) for one call"
+        )
+        self._fail(batch, place, error)
+        ends = (0, place), (place + 1, len(batch.arguments))
+        return [batch.part(begin, end) for begin, end in ends if begin < end]
+
+    def _retry_call(self, batch: Batch, *, is_to_blame: bool) -> list[Batch]:
+        """A single call again, unless it has used up its retries and fails."""
+        deaths = batch.deaths + is_to_blame
+        if is_to_blame and deaths > batch.function.retries:
+            workers = "1 worker, and it" if deaths == 1 else f"{deaths} workers, and each of them"
+            error = WorkerDied(
+                f"{batch.function.name} was alone with {workers} died; "
+                f"its limit is @async_task(retries={batch.function.retries})"
+            )
+            self._fail(batch, 0, error)
+            return []
+        again = batch.part(0, 1)
+        again.deaths = deaths
+        return [again]
 
     # -- batches that are out for long
 
-    def next_look_s(self) -> float:
-        """Seconds until ``look`` wants to be called."""
-        return max(0.0, (self._next_look_ns - self._now_ns()) / 1e9)
+    def _look_at_late_batches(self, now_ns: int) -> None:
+        """Deal with batches that are out for long, and have the pool look at their workers.
 
-    def look(self) -> None:
-        """Look for batches that are out for long; now and then.
-
-        Where no worker has come to any of them yet, there is more work than workers, and looks
-        only take from it: 300 zones that all looked ten times a second did nothing else.
+        While no worker comes to any of them there is more work than workers, and frequent looks
+        only slow it down: 300 zones that all looked ten times a second did nothing else.
         """
-        now_ns = self._now_ns()
-        if now_ns < self._next_look_ns:
-            return
-        queued = self._desk.calls_are_queued()
-        late = [b for b in self._latest_first() if now_ns - b.sent_ns >= LOOK_NS]
-        holders = {self._look_at(batch, now_ns, queued) for batch in late}
-        if queued:
-            self._remind(reversed(late), now_ns)
-        asked = [self._desk.ask_pool(Kind.LOOK, worker) for worker in holders]
+        queued = self._sender.calls_are_queued()
+        late = [batch for batch in self._latest_first() if now_ns - batch.sent_ns >= LOOK_NS]
+        holders = {self._look_at(batch) for batch in late}
+        unread = [b for b in late if b.sent and self._records.header(b).worker == NO_WORKER]
+        # While descriptors are queued, a missing one is probably among them: one copy will do.
+        for batch in unread[-1:] if queued else reversed(unread):
+            self._replace_lost_descriptor(batch, now_ns)
+        asked = [self._ask_pool(Kind.LOOK, worker) for worker in holders]
         crowded = all(asked) and holders == {NO_WORKER} and queued
-        self._gap_ns = min(2 * self._gap_ns, LONGEST_LOOK_NS) if crowded else LOOK_NS
+        self._gap_ns = min(2 * self._gap_ns, MAX_LOOK_NS) if crowded else LOOK_NS
         self._next_look_ns = now_ns + self._gap_ns
 
     def _latest_first(self) -> list[Batch]:
-        """Those that are out: each that is sent again goes before those that have been so far."""
+        """Batches that are out, in the order in which they are put before all others."""
         sent = [batch for batch in self._records if batch.sent]
         return sorted(sent, key=lambda batch: batch.sent_ns)[::-1]
 
-    def _look_at(self, batch: Batch, now_ns: int, queued: bool) -> int:
-        """The worker that has a batch, whoever that is; deals with what nobody has."""
-        holder = self._records.header(batch).worker
-        # One that is still queued would lose its place, to calls that were made after it.
-        doublings = batch.sendings + QUEUED_DOUBLINGS * queued
-        is_lost = _is_out_for(batch, doublings, now_ns)
-        # No lock but in need: in a crowd the one who has it may not run again for long.
-        if (holder != NO_WORKER or is_lost) and self._records.try_lock(batch):
+    def _look_at(self, batch: Batch) -> int:
+        """The worker that marked a batch; runs it again if no worker has been at it for a while."""
+        header = self._records.header(batch)
+        if header.worker != NO_WORKER and self._records.try_lock(batch):
             try:
-                self._deal_with(batch, self._records.header(batch).worker, is_lost)
+                if batch.seen == header.holder:  # its reply has had time to arrive
+                    self._run_again(batch, is_to_blame=False)
+                batch.seen = header.holder
             finally:
                 self._records.unlock(batch)
-        return holder
+        return header.worker
 
-    def _remind(self, batches: Iterable[Batch], now_ns: int) -> None:
-        """The descriptor of the first batch that nobody has come to may be lost."""
-        unread = (b for b in batches if b.sent and self._records.header(b).worker == NO_WORKER)
-        batch = next(unread, None)
-        if batch is None or batch.reminders == DOUBLINGS_MAX:
+    def _replace_lost_descriptor(self, batch: Batch, now_ns: int) -> None:
+        if now_ns - batch.sent_ns >= LOST_NS << batch.copies:
+            batch.copies += self._sender.send_copy(batch)
+
+    # -- calls and batches that run for too long
+
+    def _look_at_limits(self, now_ns: int) -> None:
+        """Have the pool kill workers whose call or batch takes longer than it may."""
+        if now_ns < self._next_limit_look_ns and self._records.timed == self._timed:
             return
-        if _is_out_for(batch, batch.reminders, now_ns):
-            batch.reminders += self._desk.remind(batch)
+        slept = now_ns >= self._next_limit_look_ns + max(self._limit_gap_ns, SLEPT_NS)
+        before, self._progress = self._progress, {}
+        for batch in self._records:
+            if batch.sent and self._limit_ns(batch) < math.inf:
+                header = self._records.header(batch)
+                seen = self._progress[batch.sequence] = (header.holder, header.progress)
+                # Only what stood there at two looks counts: a wild worker may write anything.
+                if seen == before.get(batch.sequence) and seen != batch.overdue:
+                    self._check_limit(batch, header, now_ns, slept=slept)
+        self._timed = self._records.timed
+        shortest_ns = min(map(self._limit_ns, self._records), default=1e9)
+        self._limit_gap_ns = max(MIN_LIMIT_LOOK_NS, round(shortest_ns / LOOKS))
+        self._next_limit_look_ns = now_ns + self._limit_gap_ns
 
-    def _deal_with(self, batch: Batch, holder: int, is_lost: bool) -> None:
-        """Nobody runs this batch now."""
-        if holder == NO_WORKER:
-            if is_lost:
-                batch.sendings += 1
-                self._desk.write_again(batch)
-        elif batch.seen == (batch.attempt, holder):  # its reply has had the time to arrive
-            self._desk.run_again(batch, its_own_doing=self._hangs(batch))
-        else:
-            batch.seen = (batch.attempt, holder)
+    def _limit_ns(self, batch: Batch) -> float:
+        timeout_s = batch.function.timeout
+        return (self._hang_ns or math.inf) if timeout_s is None else timeout_s * 1e9
+
+    def _check_limit(self, batch: Batch, header: RecordHeader, now_ns: int, *, slept: bool) -> None:
+        kind = Kind.HUNG if batch.function.timeout is None else Kind.KILL
+        if slept and kind == Kind.HUNG:
+            return
+        exceeded = _runs_longer(header, batch, self._limit_ns(batch), now_ns)
+        if exceeded and self._ask_pool(kind, header.worker):
+            batch.overdue = header.holder, header.progress
+
+    def _ask_pool(self, kind: Kind, worker: int) -> bool:
+        """Ask the pool to look at a worker or to kill it; False if it takes no requests now."""
+        try:
+            status = FifoWriter(self._session.status)
+        except PoolClosed:
+            raise owner_gone(self._session) from None
+        except OSError as error:
+            if not is_out_of_files(error):
+                raise
+            return False
+        try:
+            status.write_nowait(Descriptor(kind, ring=self._number, worker=worker))
+        except FifoFull:
+            return False
+        finally:
+            status.close()
+        return True
 
 
-def _is_out_for(batch: Batch, doublings: int, now_ns: int) -> bool:
-    """Whether its descriptor is missed, that long after it was sent."""
-    return now_ns - batch.sent_ns >= LOST_NS << min(doublings, DOUBLINGS_MAX)
+def _runs_longer(header: RecordHeader, batch: Batch, limit_ns: float, now_ns: int) -> bool:
+    """Whether a worker has been at a call, or at the batch, for longer than the limit."""
+    if not header.worker or not header.progress or header.current >= len(batch.arguments):
+        return False
+    # No call can have run for longer than the batch has been out.
+    return limit_ns < header.runs_for_ns(now_ns) <= now_ns - batch.sent_ns + 1_000_000

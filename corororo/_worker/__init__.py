@@ -1,1 +1,1 @@
-"""The worker's side of a call: the loop of a worker process, and what it does while idle."""
+"""Worker processes: their main function, their loop, and their end together with the owner."""

@@ -12,17 +12,16 @@ from corororo._exceptions import PoolClosed
 from corororo._platform import HAS_SIGIO
 from corororo._ring import Session
 
-LOOK_S = 1.0  # between two looks whether the owner lives, where no wake-up has come
-SELECT_MAX = 1024  # from this file descriptor on select takes none
+LOOK_S = 1.0  # between two looks whether the owner lives, without a wake-up
+SELECT_MAX = 1024  # select takes only file descriptors below
 
 
 def die_with_owner(session: Session) -> None:
     """End this process when the owner of the session ends, whatever it is doing then.
 
-    On Linux the kernel sends SIGKILL: that works inside a C call that never returns, and where
-    the process stands still, too. Elsewhere a thread waits for the end of the lifeline, and a C
-    call that keeps the interpreter to itself puts the end off until it returns. Raises PoolClosed
-    where the owner has ended already.
+    On Linux the kernel sends SIGKILL, which works inside a C call that never returns and on a
+    stopped process, too. Elsewhere a thread waits for the end of the lifeline; a C call that holds
+    the interpreter delays it. Raises PoolClosed if the owner has ended already.
     """
     try:
         fd = os.open(session.lifeline, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -36,16 +35,16 @@ def die_with_owner(session: Session) -> None:
         threading.Thread(
             target=_exit_at_end_of_file, args=(fd,), name="corororo lifeline", daemon=True
         ).start()
-    session.check_owner_lives()  # after the watch stands: an owner gone before it is noticed here
-    if HAS_SIGIO and _has_ended(fd):  # it lives and closes the pool: no signal comes twice
+    session.check_owner_lives()  # after the watch is set up, so no end is missed
+    if HAS_SIGIO and _has_ended(fd):  # the owner lives and closes the pool: no signal will come
         os.close(fd)
         raise PoolClosed(f"{session.directory}: the owner is closing this pool")
 
 
 def _exit_at_end_of_file(fd: int) -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are to wake the other
-    # On macOS neither poll nor kqueue tell of the end of a FIFO, only select does, and of several
-    # readers perhaps the first alone hears of it. So everybody looks now and then, unasked.
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # for the main thread
+    # On macOS only select reports the end of a FIFO, not poll or kqueue, and perhaps only to the
+    # first of several readers. So each one looks now and then by itself.
     watched = [fd] if fd < SELECT_MAX else []
     while True:
         select.select(watched, [], [], LOOK_S)
@@ -54,8 +53,8 @@ def _exit_at_end_of_file(fd: int) -> None:
 
 
 def _has_ended(fd: int) -> bool:
-    """Whether nobody holds the other end of the lifeline any more."""
+    """Whether the other end of the lifeline is closed."""
     try:
         return not os.read(fd, 1)
-    except BlockingIOError:  # the owner lives: it never writes anything
+    except BlockingIOError:  # a living owner writes nothing
         return False

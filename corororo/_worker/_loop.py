@@ -1,8 +1,7 @@
-"""A worker: reads descriptors, runs batches, replies. Knows no Tasks, and not its process."""
+"""The loop of a worker: reads descriptors, runs their batches, replies."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,86 +28,43 @@ from corororo.abc import IdleStrategy
 
 LOCK_TRIES = 500
 LOCK_RETRY_S = 0.001
-FULL_FIFO_WAIT_S = 1.0  # between two looks whether a zone that reads nothing is still there
-
-
-class Inbox:
-    """The FIFO of descriptors, read as an idle strategy has it."""
-
-    def __init__(self, path: Path, idle: IdleStrategy) -> None:
-        self._waiting = FifoReader(path, blocking=True)
-        self._looking = FifoReader(path, blocking=False)
-        self._idle = idle
-        self._never_spins = isinstance(idle, Park)
-        self._retired = False
-
-    def next(self) -> Descriptor | None:
-        """The next descriptor; None when all writers are gone, or after ``retire``."""
-        if self._never_spins and not self._retired:
-            return self._wait()
-        while not self._retired:
-            try:
-                return self._looking.read_one()
-            except BlockingIOError:
-                if not self._idle.idle(0):
-                    return self._wait()
-        return None
-
-    def retire(self) -> None:
-        """Have ``next`` return None from now on, also where it waits; for a signal handler."""
-        self._retired = True
-        self._waiting.stop_waiting()
-
-    def close(self) -> None:
-        """Close both readers; idempotent."""
-        self._waiting.close()
-        self._looking.close()
-
-    def _wait(self) -> Descriptor | None:
-        try:
-            return self._waiting.read_one()
-        except BlockingIOError:  # retired before anything was read, so nothing is lost
-            return None
+FULL_FIFO_WAIT_S = 1.0  # between two looks whether a zone that reads nothing still exists
 
 
 class Worker:
-    """Reads from the calls' FIFO of a session, and answers to whichever zone sent the call."""
+    """Runs batches of all zones of a session, and replies to the zone that sent each."""
 
     def __init__(
-        self,
-        session: Session,
-        config: PoolConfig,
-        number: int,
-        idle: IdleStrategy | None = None,
+        self, session: Session, config: PoolConfig, number: int, idle: IdleStrategy | None = None
     ) -> None:
         self._session = session
         self._config = config
         self._number = number
         self._inbox = Inbox(session.calls, idle or Park())
         self._zones: dict[int, _Zone] = {}
-        self._functions: dict[bytes, Codec] = {}
+        self._codecs: dict[bytes, Codec] = {}
         self._clock = SystemClock()
         self._now_ns = self._clock.now_ns
-        self.retired = False  # whether it is to take no more batches
+        self.retired = False
 
     def announce(self) -> None:
-        """Tell the pool that calls are read from now on."""
+        """Tell the pool that this worker is ready."""
         status = FifoWriter(self._session.status)
         status.write_nowait(Descriptor(Kind.READY, worker=self._number))
         status.close()
 
     def do_work(self) -> int | None:
-        """Wait for one batch and run it; returns its calls, or None when no more can come."""
+        """Wait for one batch and run it; returns its calls, or None if no more can come."""
         descriptor = self._inbox.next()
         return None if descriptor is None else self._run_batch(descriptor)
 
     def retire(self) -> None:
-        """Run what has been taken, and nothing else; for a signal handler."""
+        """Finish the current batch and take no other; for a signal handler."""
         self.retired = True
         self._inbox.retire()
 
     def close(self) -> None:
-        """Give the files back; idempotent."""
+        """Close all files; idempotent."""
         self._inbox.close()
         for zone in self._zones.values():
             zone.close()
@@ -116,29 +72,26 @@ class Worker:
     def _run_batch(self, descriptor: Descriptor) -> int:
         zone = self._zone(descriptor.ring) if descriptor.kind == Kind.CALLS else None
         if zone is None or not zone.memory.waits(descriptor):
-            return 0  # the zone is gone, or the attempt is void and another one is on its way
+            return 0  # the zone is gone, or the attempt is void
         if not self._lock(zone, descriptor):
-            return 0  # another worker has the batch, or its zone will miss it, and send it again
+            return 0  # another worker has it, or its zone will send a copy of the descriptor
         try:
             header = zone.memory.waits(descriptor)
             if header is None:
                 return 0
             zone.memory.mark(descriptor.offset, descriptor.attempt, self._number)
-            if zone.memory.is_whole(header, descriptor):
-                answer = self._run(zone, descriptor, header)
-            else:
-                answer = descriptor._replace(kind=Kind.REFUSED)
+            answer = self._run(zone, descriptor, header)
         finally:
             zone.memory.unlock(descriptor.offset)
-        # The descriptor goes last: who reads it sees the whole reply, and finds the lock free.
+        # The descriptor goes last: its reader sees the whole reply, and finds the lock free.
         self._answer(zone, answer)
         return header.calls
 
     def _lock(self, zone: _Zone, descriptor: Descriptor) -> bool:
-        """Take a record's lock from whoever looks at it: another worker, or the zone itself.
+        """Take a record's lock.
 
-        That takes microseconds, unless the zone was stopped just then: nobody else is to wait for
-        it, too. Nor is it waited for where another worker has the batch itself by now.
+        Another worker or the zone may hold it for microseconds to look at the record. Gives up if
+        another worker has the batch, or if the holder seems to be stopped.
         """
         for _ in range(LOCK_TRIES):
             if zone.memory.try_lock(descriptor.offset):
@@ -149,16 +102,14 @@ class Worker:
         return False
 
     def _run(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> Descriptor:
-        """Run the batch, put its reply where it belongs, and say where that is."""
+        """Run the batch and write its reply; returns the descriptor that says where it is."""
         reply = self._reply(zone, descriptor, header)
         kind = Kind.REPLY
         if len(reply) > header.reply_room:
             kind, reply = self._spill(descriptor, header, reply)
         if kind == Kind.REPLY:
             zone.memory.write(descriptor.offset + header.reply_offset, reply)
-        return descriptor._replace(
-            kind=kind, length=len(reply), checksum=zlib.crc32(reply), worker=self._number
-        )
+        return descriptor._replace(kind=kind, length=len(reply), worker=self._number)
 
     def _reply(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> bytes:
         start = descriptor.offset + header.request_offset
@@ -171,30 +122,30 @@ class Worker:
         try:
             progress = zone.progress(descriptor.offset) if header.timed else None
             with zone.memory.view(start, start + header.request_length) as request:
-                values, failures = codec.decode_request(request).run(codec.function.run, progress)
+                values, failures = codec.run_request(request, progress)
             reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
             if len(reply) > self._config.reply_limit_bytes:
                 failures = (failures or {}) | self._too_large(codec, values)
                 reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
-        except Exception as error:  # of decoding or encoding: too deep, too large for the memory
+        except Exception as error:  # of decoding or encoding: too deep, or no memory
             return encode_failure_of_all(header.calls, error)
         return reply
 
     def _spill(
         self, descriptor: Descriptor, header: RecordHeader, reply: bytes
     ) -> tuple[Kind, bytes]:
-        """Put a reply that does not fit its extent into a file, or a failure in its place."""
+        """Write a reply that does not fit its extent to a file; a failure if there is no room."""
         path = self._session.spill(descriptor.ring, descriptor.sequence)
         try:
             write_file(path, reply)
         except OSError as error:
             remove_file(path)
-            # Without the path: it is told three times over, and the extent may hold 512 bytes.
+            # Without the path, so that it fits the smallest extent.
             failure = ReplyTooLarge(
                 f"no room for a reply of {len(reply)} bytes beside the ring: {error.strerror}"
             )
-            # Told to one call it fits. Told to many it may not, and what is cut off here makes
-            # the zone distrust the reply, and halve the batch until it fits.
+            # For many calls it may not fit. The zone takes what is cut off here for an invalid
+            # reply, and halves the batch until it fits.
             reply = encode_failure_of_all(header.calls, failure)
             return Kind.REPLY, reply[: header.reply_room]
         return Kind.SPILLED, reply
@@ -205,7 +156,7 @@ class Worker:
                 zone.replies.write_nowait(answer)
             except FifoFull:
                 zone.replies.wait_until_writable(FULL_FIFO_WAIT_S)
-            except PoolClosed:  # the zone is gone, and with it everybody who waited for this
+            except PoolClosed:  # the zone is gone
                 self._zones.pop(answer.ring).close()
                 remove_file(self._session.spill(answer.ring, answer.sequence))
                 return
@@ -225,12 +176,12 @@ class Worker:
         }
 
     def _codec(self, name: bytes) -> Codec | LookupError:
-        """What is not found is looked for again the next time: an import may fail only once."""
-        codec = self._functions.get(name)
+        """The codec of a function; a failure is not kept, as an import may fail only once."""
+        codec = self._codecs.get(name)
         if codec is not None:
             return codec
         try:
-            codec = self._functions[name] = Codec(resolve(name.decode()))
+            codec = self._codecs[name] = Codec(resolve(name.decode()))
         except LookupError as error:
             return error
         except Exception as error:  # annotations that cannot be used here
@@ -238,34 +189,68 @@ class Worker:
         return codec
 
     def _zone(self, ring: int) -> _Zone | None:
-        """What the worker sees of a zone; None where that is gone or cannot be opened now."""
+        """The files of a zone; None if it is gone or cannot be opened now."""
         zone = self._zones.get(ring)
         if zone is not None:
             return zone
-        self._close_zones(gone=True)
+        self._close_zones([ring for ring, zone in self._zones.items() if zone.memory.removed])
         try:
             zone = self._zones[ring] = _Zone(self._session, ring)
-        except (FileNotFoundError, PoolClosed, ValueError):  # ValueError: not mapped, it is empty
+        except (FileNotFoundError, PoolClosed, ValueError):  # ValueError: its file is empty
             return None
         except OSError as error:
             if not is_out_of_files(error) or not self._zones:
                 raise
-            # The zone will miss its calls, and send them again.
-            self._close_zones(gone=False)
+            self._close_zones(list(self._zones))  # this zone will send a copy of the descriptor
             return None
         return zone
 
-    def _close_zones(self, *, gone: bool) -> None:
-        """Close those that have gone, or the older half of all."""
-        close = [ring for ring, zone in self._zones.items() if zone.memory.removed]
-        if not gone:
-            close = list(self._zones)[: (len(self._zones) + 1) // 2]
-        for ring in close:
+    def _close_zones(self, rings: list[int]) -> None:
+        for ring in rings:
             self._zones.pop(ring).close()
 
 
+class Inbox:
+    """The FIFO of calls; an idle strategy decides how to wait for them."""
+
+    def __init__(self, path: Path, idle: IdleStrategy) -> None:
+        self._blocking = FifoReader(path, blocking=True)
+        self._polling = FifoReader(path, blocking=False)
+        self._idle = idle
+        self._never_spins = isinstance(idle, Park)
+        self._retired = False
+
+    def next(self) -> Descriptor | None:
+        """The next descriptor; None when all writers are gone, or after ``retire``."""
+        if self._never_spins and not self._retired:
+            return self._wait()
+        while not self._retired:
+            try:
+                return self._polling.read_one()
+            except BlockingIOError:
+                if not self._idle.idle(0):
+                    return self._wait()
+        return None
+
+    def retire(self) -> None:
+        """Let ``next`` return None from now on, even if it is waiting; for a signal handler."""
+        self._retired = True
+        self._blocking.stop_waiting()
+
+    def close(self) -> None:
+        """Close both readers; idempotent."""
+        self._blocking.close()
+        self._polling.close()
+
+    def _wait(self) -> Descriptor | None:
+        try:
+            return self._blocking.read_one()
+        except BlockingIOError:  # retired before anything was read, so nothing is lost
+            return None
+
+
 class _Zone:
-    """A worker's view of one zone: its ring and the way back."""
+    """A worker's files of one zone: its ring and its reply FIFO."""
 
     def __init__(self, session: Session, ring: int) -> None:
         self.replies = FifoWriter(session.replies(ring))
@@ -276,7 +261,7 @@ class _Zone:
             raise
 
     def progress(self, offset: int) -> Callable[[int], None]:
-        """What notes in a record which call of it runs."""
+        """A function that notes in a record which call runs."""
         memory, now_ns = self.memory, SystemClock.now_ns
         return lambda call: memory.note_progress(offset, call, now_ns())
 

@@ -1,4 +1,4 @@
-"""The life of a worker process, from its first import to its exit code. Knows no batches."""
+"""The main function of a worker process."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from corororo.processes import dump_stacks_on_signal, set_title
 from ._lifeline import die_with_owner
 from ._loop import Worker
 
-RETIRE_SIGNAL = signal.SIGUSR2  # asks a worker to end after the batch that it runs
-RETIRED = 83  # the exit code of a worker that ended because it was asked to
+RETIRE_SIGNAL = signal.SIGUSR2  # asks a worker to end after its current batch
+RETIRED = 83  # exit code of a worker that was asked to end
 
 
 def worker_main(
@@ -31,24 +31,23 @@ def worker_main(
     idle: IdleStrategy,
     cpu: int | None,
 ) -> None:
-    """The life of worker ``number`` of the pool at ``address``, on one CPU if it is given."""
+    """Run worker ``number`` of the pool at ``address``, on one CPU if it is given."""
     set_title(title)
     if cpu is not None:
         os.sched_setaffinity(0, {cpu})
-    # A zone costs three descriptors: the usual soft limit would hold 340 of them.
-    raise_open_file_limit()
+    raise_open_file_limit()  # a zone takes three descriptors: the usual limit would allow 340
     try:
         session = Session.attach(address)
         die_with_owner(session)
     except PoolClosed:
-        return  # the owner went before we came
+        return
     dump_stacks_on_signal(session.stacks(number), then_exit=True)
     for module in imports:
         importlib.import_module(module)
     worker = Worker(session, read_config(session), number, idle)
     gc.collect()
-    gc.freeze()  # what is imported lives as long as we do: collections need not look at it
-    signal.signal(RETIRE_SIGNAL, lambda *_: worker.retire())  # until here it may end us at once
+    gc.freeze()  # collections need not look at modules, which live as long as the process
+    signal.signal(RETIRE_SIGNAL, lambda *_: worker.retire())  # until here it ends the process
     worker.announce()
     while (work_count := worker.do_work()) is not None:
         idle.idle(work_count)

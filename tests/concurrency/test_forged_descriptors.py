@@ -27,7 +27,6 @@ def garbage(chance: random.Random, ring: int) -> Descriptor:
         chance.choice([0, 64, chance.getrandbits(20), chance.getrandbits(32)]),
         chance.getrandbits(32),
         chance.getrandbits(64),
-        chance.getrandbits(32),
         chance.choice([0, 1, 2, chance.getrandbits(32)]),
     )
 

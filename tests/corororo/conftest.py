@@ -1,4 +1,4 @@
-"""An office in a folder of its own, with its ends of all files closed afterwards."""
+"""Fixtures of the library's tests."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from office import Office, ran
+from zone_and_worker import ZoneAndWorker, ran
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
+def pair(tmp_path: Path) -> Iterator[ZoneAndWorker]:
+    """A zone and a worker in this process."""
     ran.clear()
-    office = Office(tmp_path)
-    yield office
-    office.close()
+    pair = ZoneAndWorker(tmp_path)
+    yield pair
+    pair.close()

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from office import Office, double, ran
+from zone_and_worker import ZoneAndWorker, double, ran
 
 from corororo._idle import BusySpin, Park
 from corororo._ring import FifoReader, FifoWriter, make_fifo
@@ -16,20 +16,20 @@ from corororo._worker._loop import Inbox
 from corororo._worker._main import RETIRE_SIGNAL
 
 
-def test_a_retired_worker_takes_nothing_and_leaves_it_to_the_others(office: Office) -> None:
-    office.zone.send_nowait(double, "a", [(1,)])
-    office.worker.retire()
-    assert office.worker.do_work() is None
-    assert office.has_calls()
+def test_a_retired_worker_takes_nothing_and_leaves_it_to_the_others(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(double, "a", [(1,)])
+    pair.worker.retire()
+    assert pair.worker.do_work() is None
+    assert pair.has_calls()
     assert ran == []
 
 
 @pytest.mark.parametrize("idle", [Park(), BusySpin()])
 def test_an_inbox_that_waits_ends_its_wait_at_the_signal(
-    office: Office, idle: Park | BusySpin
+    pair: ZoneAndWorker, idle: Park | BusySpin
 ) -> None:
     """As in a worker: the signal comes to the main thread, which waits for a descriptor."""
-    inbox = Inbox(office.session.calls, idle)
+    inbox = Inbox(pair.session.calls, idle)
     over = threading.Event()
 
     def ask_until_it_is_over() -> None:

@@ -32,7 +32,7 @@ def test_a_descriptor_is_whole_whoever_writes_and_divides_the_page() -> None:
 
 
 def test_a_descriptor_comes_out_as_it_went_in() -> None:
-    descriptor = Descriptor(1, 2, 3, 4, 5, 1 << 63, 7, 8)
+    descriptor = Descriptor(1, 2, 3, 4, 5, 1 << 63, 7)
     assert Descriptor._make(DESCRIPTOR.unpack(DESCRIPTOR.pack(*descriptor))) == descriptor
 
 

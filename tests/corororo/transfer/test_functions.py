@@ -1,4 +1,4 @@
-"""What may stand under ``@async_task``, how calls are bound, and how names are resolved."""
+"""Which functions ``@async_task`` takes, how calls are bound, how names are resolved."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Holder:
         pass
 
 
-def test_a_function_keeps_its_name_and_says_who_it_is() -> None:
+def test_a_function_keeps_its_name_and_docstring() -> None:
     assert plain.__name__ == "plain"
     assert plain.__doc__ == "Adds."
     assert plain.name == f"{__name__}:plain"
@@ -63,7 +63,7 @@ def test_a_function_keeps_its_name_and_says_who_it_is() -> None:
     assert (plain.retries, with_keywords.retries) == (3, 0)
 
 
-def test_a_call_here_is_a_call_of_the_function() -> None:
+def test_an_inline_call_calls_the_function() -> None:
     assert plain.call_inline(1) == 3
     assert plain.call_inline(1, y=5) == 6
     assert with_keywords.call_inline(3) == 30
@@ -81,7 +81,7 @@ def test_a_wrong_call_fails_where_it_is_made_and_names_the_function() -> None:
         plain.call_inline()  # type: ignore[call-arg]
 
 
-def test_annotations_give_the_types_that_travel() -> None:
+def test_annotations_give_the_types_of_arguments_and_results() -> None:
     decode = msgspec.msgpack.Decoder(plain.argument_types()).decode
     assert decode(msgspec.msgpack.encode((1, 2))) == (1, 2)
     with pytest.raises(msgspec.ValidationError):
@@ -97,11 +97,11 @@ def test_annotations_give_the_types_that_travel() -> None:
     [
         (lambda x: x, "module level"),
         (Holder.method, "module level"),
-        (len, "stands above functions, got builtin_function"),
-        (Holder, "stands above functions, got type"),
+        (len, "decorates functions, got builtin_function"),
+        (Holder, "decorates functions, got type"),
     ],
 )
-def test_what_a_worker_could_not_find_is_refused(wrong: Any, rule: str) -> None:
+def test_a_function_that_a_worker_could_not_find_is_refused(wrong: Any, rule: str) -> None:
     with pytest.raises(TypeError, match=rule):
         cr.async_task(wrong)
 
@@ -119,7 +119,7 @@ def test_negative_retries_are_refused() -> None:
         cr.async_task(retries=-1)
 
 
-def test_a_name_is_resolved_to_what_is_decorated() -> None:
+def test_a_name_is_resolved_to_its_decorated_function() -> None:
     assert resolve(plain.name) is plain
 
 
@@ -135,12 +135,12 @@ def test_a_name_is_resolved_to_what_is_decorated() -> None:
         "no_colon",
     ],
 )
-def test_nothing_else_can_be_called_by_its_name(name: str) -> None:
+def test_no_other_name_is_resolved(name: str) -> None:
     with pytest.raises(LookupError, match=r"under @async_task|cannot import"):
         resolve(name)
 
 
-def test_a_module_that_fails_at_its_import_is_told_as_what_it_is(
+def test_an_import_that_fails_is_reported_with_its_error(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "module_that_fails.py").write_text("raise RuntimeError('at import')")

@@ -1,251 +1,103 @@
-"""What a zone and its workers do with calls, replies, deaths and full pipes."""
+"""A zone's transfer: calls go to workers, and their outcomes come back exactly once."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib
+import itertools
+import math
 import os
-import sys
-import threading
+import weakref
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from office import Office, Onlooker, double, doubles, first_of, fragile, ran, swell, unresolvable
+from zone_and_worker import ZoneAndWorker, double, doubles, first_of, fragile, ran, unresolvable
 
 import corororo as cr
 from corororo._platform import HAS_MEMORY_FILES
-from corororo._ring import (
-    Descriptor,
-    Kind,
-)
+from corororo._ring import Descriptor, Kind
+from corororo._transfer import SharedRing
+from corororo._transfer._codec import Codec
+from corororo._transfer._sender import MAX_BATCHES_OUT
 from corororo._transfer._shared_ring import FIFO_RETRY_S
-from corororo._transfer._worth import WORTH_NS
-from corororo._worker import _loop as _worker
 
 
-def test_calls_come_back_under_their_ticket_and_in_their_place(office: Office) -> None:
-    office.zone.send_nowait(double, "a", [(i,) for i in range(50)])
-    office.zone.send_nowait(double, "b", [(i,) for i in range(3)])
-    assert office.zone.in_flight == 53
-    assert office.take_all() == doubles("a", 50) | doubles("b", 3)
-    assert office.zone.statistics().ring.used_bytes == 0
+@cr.async_task(retries=1)
+def total(numbers: list[int]) -> int:
+    return sum(numbers)
 
 
-def test_a_descriptor_of_an_older_attempt_runs_nothing(office: Office) -> None:
-    office.zone.send_nowait(double, "a", [(1,), (2,)])
-    office.tell_death(7)  # it may have read any of the descriptors that are still in the FIFO
-    assert office.zone.take_nowait() == []
-    assert office.take_all() == {("a", 0): 2, ("a", 1): 4}
-    assert sorted(ran) == [1, 2]
+@cr.async_task
+def swell(length: int) -> bytes:
+    return bytes(length)
 
 
-def test_a_descriptor_that_comes_twice_runs_once(office: Office) -> None:
-    office.zone.send_nowait(double, "a", [(1,)])
-    descriptor = office.read_call()
-    assert descriptor is not None
-    office.give_back(descriptor)
-    office.give_back(descriptor)
-    office.work()
-    office.give_back(descriptor)
-    assert office.take_all() == {("a", 0): 2}
-    office.work()
+@cr.async_task
+def blank(length: int) -> memoryview:
+    return memoryview(bytes(length))
+
+
+def spills(pair: ZoneAndWorker) -> list[Path]:
+    return list(pair.session.directory.glob("*.spill"))
+
+
+def answer(pair: ZoneAndWorker) -> Descriptor:
+    """Let the worker run a batch, and take its reply descriptor before the zone does."""
+    pair.worker.do_work()
+    (reply,) = pair.zone._replies.read_nowait()
+    return reply
+
+
+# -- exactly once
+
+
+def test_calls_come_back_under_their_ticket_and_in_their_place(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(double, "a", [(i,) for i in range(50)])
+    pair.zone.send_nowait(double, "b", [(i,) for i in range(3)])
+    assert pair.zone.in_flight == 53
+    assert pair.take_all() == doubles("a", 50) | doubles("b", 3)
+    assert pair.zone.statistics().ring.used_bytes == 0
+
+
+def test_a_descriptor_that_arrives_twice_runs_once(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(double, "a", [(1,)])
+    descriptor = pair.read_call()
+    for _ in range(2):
+        pair.give_back(descriptor)
+    pair.work()
+    pair.give_back(descriptor)
+    assert pair.take_all() == {("a", 0): 2}
+    pair.work()
     assert ran == [1]
 
 
-def test_a_reply_of_another_attempt_is_dropped_and_counted(office: Office) -> None:
-    office.zone.send_nowait(double, "a", [(4,)])
-    descriptor = office.read_call()
-    assert descriptor is not None
-    stale = descriptor._replace(kind=Kind.REPLY, attempt=descriptor.attempt + 1, worker=1)
-    office.replies.write_nowait(stale)
-    office.replies.write_nowait(stale._replace(sequence=12345))
-    assert office.zone.take_nowait() == []
-    assert office.zone.statistics().stale_replies == 2
-    office.give_back(descriptor)
-    assert office.take_all() == {("a", 0): 8}
-
-
-def test_a_reply_that_comes_twice_is_taken_once(office: Office) -> None:
-    office.zone.send_nowait(double, "a", [(4,)])
-    descriptor = office.read_call()
-    assert descriptor is not None
-    office.give_back(descriptor)
-    office.work()
-    (reply,) = office.zone._replies.read_nowait()
-    office.replies.write_nowait(reply)
-    office.replies.write_nowait(reply)
-    assert office.take_all() == {("a", 0): 8}
-    assert office.zone.statistics().stale_replies == 1
-
-
-def test_a_stale_reply_in_a_file_takes_its_file_along(office: Office) -> None:
-    spill = office.session.spill(office.number, 99)
+def test_a_reply_to_another_attempt_is_dropped_and_counted(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(double, "a", [(4,)])
+    call = pair.read_call()
+    stale = call._replace(kind=Kind.REPLY, attempt=call.attempt + 1, worker=1)
+    spill = pair.session.spill(pair.number, 99)
     spill.write_bytes(b"of an older attempt")
-    office.replies.write_nowait(Descriptor(Kind.SPILLED, 1, office.number, sequence=99, worker=1))
-    office.zone.take_nowait()
+    pair.replies.write_nowait(stale)
+    pair.replies.write_nowait(stale._replace(sequence=99, kind=Kind.SPILLED))
+    assert pair.zone.take_nowait() == []
+    assert pair.zone.statistics().stale_replies == 2
     assert not spill.exists()
+    pair.give_back(call)
+    assert pair.take_all() == {("a", 0): 8}
 
 
-DEATHS = st.lists(st.sampled_from(["work", "unmarked", "marked", "take", "idle"]), max_size=60)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=DEATHS, calls=st.integers(1, 40), service_ns=st.sampled_from([None, 100, 10**6]))
-def test_whoever_dies_when_no_call_is_lost_or_answered_twice(
-    tmp_path: Path, steps: list[str], calls: int, service_ns: int | None
-) -> None:
-    with contextlib.closing(Office(tmp_path, ring_bytes=1 << 14, max_batch=5)) as office:
-        outcomes: dict[Any, Any] = {}
-        if service_ns is not None:
-            office.teach(double, service_ns)
-        office.zone.send_nowait(double, "a", [(i,) for i in range(calls)])
-        for step in steps:
-            if step == "work" and office.has_calls():
-                office.worker.do_work()
-            elif step in ("marked", "unmarked"):
-                office.die(office.read_call(), marked=step == "marked")
-            elif step == "idle":
-                office.tell_death(1_000)
-            else:
-                office.collect(outcomes)
-        assert outcomes | office.take_all() == doubles("a", calls)
-        assert office.zone.statistics().ring.used_bytes == 0
-        assert len(list(office.session.directory.glob("*.spill"))) == 0
-
-
-def test_what_kills_its_worker_each_time_fails_alone(office: Office) -> None:
-    harmless: list[Descriptor] = []
-    office.zone.send_nowait(fragile, "a", [(i,) for i in range(8)])
-    outcomes: dict[Any, Any] = {}
-    for _ in range(20):
-        while (descriptor := office.read_call()) is not None:
-            header = office.memory.header(descriptor.offset)
-            start = descriptor.offset + header.request_offset
-            request = office.memory.read(start, header.request_length)
-            if 5 in msgspec.msgpack.decode(request)[1]:
-                office.die(descriptor, marked=True)
-            else:
-                harmless.append(descriptor)
-        while harmless:
-            office.give_back(harmless.pop())
-        office.work()
-        office.collect(outcomes)
-    error = outcomes.pop(("a", 5))
-    assert isinstance(error, cr.WorkerDied)
-    assert "fragile was alone with 4 workers" in str(error)
-    assert "retries=3" in str(error)
-    assert outcomes == {("a", i): i for i in range(8) if i != 5}
-    assert office.zone.in_flight == 0
-
-
-def test_a_result_larger_than_its_extent_comes_through_a_file(office: Office) -> None:
-    office.zone.send_nowait(swell, "a", [(40_000,), (10,)])
-    outcomes = office.take_all()
-    assert [len(outcomes["a", i]) for i in range(2)] == [40_000, 10]
-    assert office.zone.statistics().spilled_replies >= 1
-    assert list(office.session.directory.glob("*.spill")) == []
-
-
-def test_a_reply_in_a_file_is_removed_when_its_worker_died_before_it_answered(
-    office: Office,
-) -> None:
-    office.zone.send_nowait(swell, "a", [(40_000,)])
-    office.work()
-    (reply,) = office.zone._replies.read_nowait()  # the answer that is never sent
-    assert reply.kind == Kind.SPILLED
-    office.tell_death(1)
-    assert len(office.take_all()["a", 0]) == 40_000
-    assert list(office.session.directory.glob("*.spill")) == []
-
-
-def test_a_zone_that_closes_takes_replies_in_files_along(office: Office) -> None:
-    office.zone.send_nowait(swell, "a", [(40_000,), (50_000,)])
-    office.work()
-    assert len(list(office.session.directory.glob("*.spill"))) >= 1
-    office.zone.close()
-    assert list(office.session.directory.glob("*.spill")) == []
-
-
-def test_a_reply_for_a_zone_that_has_closed_leaves_nothing(office: Office) -> None:
-    office.zone.send_nowait(swell, "a", [(1,)])
-    office.work()
-    office.zone.send_nowait(swell, "a", [(40_000,)])
-    descriptor = office.read_call()
-    assert descriptor is not None
-    office.zone.close()
-    office.give_back(descriptor)
-    office.work()
-    assert list(office.session.directory.glob(f"{office.number:08x}.*")) == []
-
-
-def test_a_result_above_the_limit_fails_alone_with_the_figures(office: Office) -> None:
-    office.zone.send_nowait(swell, "a", [(2_000_000,), (10,)])
-    outcomes = office.take_all()
-    assert isinstance(outcomes["a", 0], cr.ReplyTooLarge)
-    assert "swell takes 2000" in str(outcomes["a", 0])
-    assert f"limit is {1 << 20}" in str(outcomes["a", 0])
-    assert len(outcomes["a", 1]) == 10
-
-
-def test_arguments_above_the_ring_fail_alone_with_the_figures(office: Office) -> None:
-    office.zone.send_nowait(first_of, "a", [(b"x",), (bytes(100_000),), (b"xyz",)])
-    outcomes = office.take_all()
-    assert isinstance(outcomes["a", 1], cr.RequestTooLarge)
-    assert "first_of take 1000" in str(outcomes["a", 1])
-    assert "65536" in str(outcomes["a", 1])
-    assert (outcomes["a", 0], outcomes["a", 2]) == (1, 3)
-
-
-def test_arguments_without_an_encoding_fail_alone(office: Office) -> None:
-    office.zone.send_nowait(first_of, "a", [(b"x",), (object(),), (b"xyz",)])
-    outcomes = office.take_all()
-    assert isinstance(outcomes["a", 1], TypeError)
-    assert "first_of: argument " in str(outcomes["a", 1])
-    assert (outcomes["a", 0], outcomes["a", 2]) == (1, 3)
-
-
-def test_annotations_that_cannot_be_used_fail_their_calls_and_no_others(office: Office) -> None:
-    office.zone.send_nowait(unresolvable, "a", [(1,), (2,)])
-    office.zone.send_nowait(double, "b", [(1,)])
-    outcomes = office.take_all()
-    assert outcomes.pop(("b", 0)) == 2
-    assert len(outcomes) == 2
-    assert all(isinstance(error, Exception) for error in outcomes.values())
-    assert all("NoSuchType" in str(error) for error in outcomes.values())
-
-
-def test_a_full_ring_makes_calls_wait_in_order(tmp_path: Path) -> None:
-    with contextlib.closing(Office(tmp_path, ring_bytes=1 << 14, max_batch=4)) as office:
-        ran.clear()
-        for ticket in "abcdefgh":
-            office.zone.send_nowait(double, ticket, [(i,) for i in range(40)])
-        assert office.zone.statistics().batches_waiting > 0
-        outcomes = office.take_all()
-        assert outcomes == {k: v for t in "abcdefgh" for k, v in doubles(t, 40).items()}
-        assert ran == list(range(40)) * 8
-
-
-def test_a_full_fifo_makes_calls_wait_in_order(office: Office) -> None:
-    office.fill_the_calls()
-    office.zone.send_nowait(double, "a", [(i,) for i in range(40)])
-    assert office.zone.take_nowait() == []
-    assert office.zone.statistics().batches_out == 0
-    assert office.zone.longest_wait_s() == FIFO_RETRY_S  # nothing tells that there is room again
-    assert office.take_all() == doubles("a", 40)
-    assert ran == list(range(40))
-
-
-def test_calls_that_were_void_when_the_fifo_was_full_are_sent_again(office: Office) -> None:
-    office.zone.send_nowait(double, "a", [(i,) for i in range(16)])
-    office.fill_the_calls()
-    office.tell_death(3)
-    assert office.zone.take_nowait() == []
-    assert office.take_all() == doubles("a", 16)
-    assert sorted(ran) == list(range(16))
+def test_a_reply_that_arrives_twice_is_taken_once(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(double, "a", [(4,)])
+    reply = answer(pair)
+    pair.replies.write_nowait(reply)
+    pair.replies.write_nowait(reply)
+    assert pair.take_all() == {("a", 0): 8}
+    assert pair.zone.statistics().stale_replies == 1
 
 
 GARBAGE = st.builds(
@@ -256,149 +108,331 @@ GARBAGE = st.builds(
     st.integers(0, 2**32 - 1) | st.integers(0, 1 << 14),
     st.integers(0, 2**32 - 1),
     st.integers(0, 2**64 - 1),
-    st.integers(0, 2**32 - 1),
     st.integers(0, 2**32 - 1) | st.integers(0, 3),
 )
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), GARBAGE), max_size=30))
-def test_forged_descriptors_harm_neither_worker_nor_zone(
-    tmp_path: Path, forged: list[tuple[bool, bool, Descriptor]]
+def test_descriptors_that_make_no_sense_harm_neither_worker_nor_zone(
+    tmp_path: Path, garbage: list[tuple[bool, bool, Descriptor]]
 ) -> None:
-    with contextlib.closing(Office(tmp_path, ring_bytes=1 << 14)) as office:
-        office.zone.send_nowait(double, "a", [(i,) for i in range(20)])
-        for to_zone, own_ring, descriptor in forged:
+    with contextlib.closing(ZoneAndWorker(tmp_path, ring_bytes=1 << 14)) as pair:
+        pair.zone.send_nowait(double, "a", [(i,) for i in range(20)])
+        for to_zone, own_ring, descriptor in garbage:
             if own_ring:
-                descriptor = descriptor._replace(ring=office.number)
-            (office.replies if to_zone else office.calls_writer).write_nowait(descriptor)
-        assert office.take_all() == doubles("a", 20)
+                descriptor = descriptor._replace(ring=pair.number)
+            (pair.replies if to_zone else pair.calls_writer).write_nowait(descriptor)
+        assert pair.take_all() == doubles("a", 20)
 
 
-@pytest.mark.timeout(30)
-def test_a_valid_descriptor_is_not_dropped_because_another_worker_looks_at_the_record(
-    office: Office, source_environment: dict[str, str]
+# -- replies that make no sense
+
+
+def with_reply(*reply: Any) -> Callable[[ZoneAndWorker, Descriptor], Descriptor]:
+    """A reply descriptor whose extent holds these bytes, or this message."""
+    data = reply[0] if isinstance(reply[0], bytes) else msgspec.msgpack.encode(reply)
+
+    def replace(pair: ZoneAndWorker, descriptor: Descriptor) -> Descriptor:
+        header = pair.memory.header(descriptor.offset)
+        pair.memory.write(descriptor.offset + header.reply_offset, data)
+        return descriptor._replace(length=len(data))
+
+    return replace
+
+
+FAILURE = ["builtins", "ValueError", [], "", ""]
+INVALID: dict[str, Callable[[ZoneAndWorker, Descriptor], Descriptor]] = {
+    "too short": lambda _, reply: reply._replace(length=reply.length - 1),
+    "longer than the extent": lambda _, reply: reply._replace(length=1 << 30),
+    "another kind": lambda _, reply: reply._replace(kind=Kind.READY),
+    "a missing file": lambda _, reply: reply._replace(kind=Kind.SPILLED),
+    "no msgpack": with_reply(b"\xc1\xc1"),
+    "too few values": with_reply(1, [2, 4], None),
+    "no values": with_reply(1, 7, None),
+    "a failure of another call": with_reply(1, [2, 4, 6], {5: FAILURE}),
+}
+
+
+@pytest.mark.parametrize("how", INVALID)
+def test_the_batch_of_an_invalid_reply_runs_again(pair: ZoneAndWorker, how: str) -> None:
+    pair.teach(double, 1_000)
+    pair.zone.send_nowait(double, "a", [(1,), (2,), (3,)])
+    pair.replies.write_nowait(INVALID[how](pair, answer(pair)))
+    assert pair.zone.take_nowait() == []
+    assert pair.zone.statistics().broken_replies == 1
+    assert pair.take_all() == {("a", 0): 2, ("a", 1): 4, ("a", 2): 6}
+    assert pair.zone.statistics().ring.used_bytes == 0
+
+
+def test_a_call_whose_replies_are_always_invalid_fails(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(fragile, "a", [(1,)])
+    outcomes: dict[Any, Any] = {}
+    for _ in range(20):
+        if pair.has_calls():
+            pair.replies.write_nowait(INVALID["no msgpack"](pair, answer(pair)))
+        pair.collect(outcomes)
+    assert isinstance(outcomes["a", 0], cr.WorkerDied)
+    assert pair.zone.in_flight == 0
+
+
+def test_a_reply_before_the_batch_has_run_is_ignored(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(double, "a", [(1,)])
+    call = pair.read_call()
+    pair.replies.write_nowait(call._replace(kind=Kind.REPLY, worker=1))
+    assert pair.zone.take_nowait() == []
+    assert pair.zone.calls_retried == 0
+    pair.give_back(call)
+    assert pair.take_all() == {("a", 0): 2}
+    assert ran == [1]
+
+
+def test_a_reply_that_does_not_fit_into_memory_fails_its_calls(
+    pair: ZoneAndWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    office.zone.send_nowait(double, "a", [(3,)])
-    descriptor = office.read_call()
-    assert descriptor is not None
-    ring = office.session.ring(office.number)
-    with contextlib.closing(Onlooker(ring, descriptor.offset, source_environment)) as onlooker:
-        office.give_back(descriptor)
-        done: list[int | None] = []
-        thread = threading.Thread(target=lambda: done.append(office.worker.do_work()))
-        thread.start()
-        thread.join(0.3)  # long enough to find the lock taken; it must still be there
-        assert done == []
-        onlooker.let_go()
-        thread.join(20)
-    assert done == [1]
-    assert office.take_all() == {("a", 0): 6}
+    def no_memory(_codec: Codec, _data: bytes) -> Any:
+        raise MemoryError("none is left")
+
+    monkeypatch.setattr(Codec, "decode_reply", no_memory)
+    pair.zone.send_nowait(double, "a", [(1,), (2,)])
+    assert {type(outcome) for outcome in pair.take_all().values()} == {MemoryError}
+    assert pair.zone.statistics().broken_replies == 0
+    assert sorted(ran) == [1, 2]
 
 
-@pytest.mark.timeout(30)
-def test_a_zone_that_stands_still_with_a_lock_takes_no_worker_from_the_others(
-    office: Office, source_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+# -- large replies
+
+
+def test_a_result_larger_than_its_extent_comes_through_a_file(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(swell, "a", [(40_000,), (10,)])
+    outcomes = pair.take_all()
+    assert [len(outcomes["a", i]) for i in range(2)] == [40_000, 10]
+    assert pair.zone.statistics().spilled_replies >= 1
+    assert spills(pair) == []
+
+
+def test_a_file_of_a_dead_worker_that_did_not_answer_is_removed(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(swell, "a", [(40_000,)])
+    assert answer(pair).kind == Kind.SPILLED  # and never arrives
+    pair.report_death(1)
+    assert len(pair.take_all()["a", 0]) == 40_000
+    assert spills(pair) == []
+
+
+def test_closing_removes_replies_in_files_before_and_after(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(swell, "a", [(1,)])
+    pair.take_all()
+    pair.zone.send_nowait(swell, "a", [(40_000,), (50_000,)])
+    pair.worker.do_work()
+    assert spills(pair)
+    pair.zone.close()
+    pair.work()
+    assert list(pair.session.directory.glob(f"{pair.number:08x}.*")) == []
+
+
+def test_a_result_above_the_limit_fails_alone_with_the_figures(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(swell, "a", [(2_000_000,), (10,)])
+    outcomes = pair.take_all()
+    assert isinstance(outcomes["a", 0], cr.ReplyTooLarge)
+    assert "swell takes 2000" in str(outcomes["a", 0])
+    assert f"limit is {1 << 20}" in str(outcomes["a", 0])
+    assert len(outcomes["a", 1]) == 10
+
+
+# -- calls that cannot be sent
+
+
+def test_arguments_above_the_ring_fail_alone_with_the_figures(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(first_of, "a", [(b"x",), (bytes(100_000),), (b"xyz",)])
+    outcomes = pair.take_all()
+    assert isinstance(outcomes["a", 1], cr.RequestTooLarge)
+    assert "first_of take 1000" in str(outcomes["a", 1])
+    assert "65536" in str(outcomes["a", 1])
+    assert (outcomes["a", 0], outcomes["a", 2]) == (1, 3)
+
+
+def test_arguments_without_an_encoding_fail_alone(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(first_of, "a", [(b"x",), (object(),), (b"xyz",)])
+    outcomes = pair.take_all()
+    assert isinstance(outcomes["a", 1], TypeError)
+    assert "first_of: argument data" in str(outcomes["a", 1])
+    assert (outcomes["a", 0], outcomes["a", 2]) == (1, 3)
+
+
+def test_annotations_that_cannot_be_used_fail_their_calls_and_no_others(
+    pair: ZoneAndWorker,
 ) -> None:
-    monkeypatch.setattr(_worker, "LOCK_TRIES", 5)
-    office.zone.send_nowait(double, "a", [(3,)])
-    descriptor = office.read_call()
-    assert descriptor is not None
-    ring = office.session.ring(office.number)
-    with contextlib.closing(Onlooker(ring, descriptor.offset, source_environment)) as zone:
-        office.give_back(descriptor)
-        assert office.worker.do_work() == 0  # it goes on without the batch
-        zone.let_go()
-    office.clock.jump(1.1)
-    assert office.take_all() == {("a", 0): 6}
+    pair.zone.send_nowait(unresolvable, "a", [(1,), (2,)])
+    pair.zone.send_nowait(double, "b", [(1,)])
+    outcomes = pair.take_all()
+    assert outcomes.pop(("b", 0)) == 2
+    assert len(outcomes) == 2
+    assert all("NoSuchType" in str(error) for error in outcomes.values())
 
 
-@pytest.mark.timeout(30)
-def test_a_call_is_not_lost_because_its_record_was_looked_at_when_its_worker_died(
-    office: Office, source_environment: dict[str, str]
+# -- calls that wait
+
+
+def test_a_full_ring_makes_calls_wait_in_order(tmp_path: Path) -> None:
+    ran.clear()
+    with contextlib.closing(ZoneAndWorker(tmp_path, ring_bytes=1 << 14, max_batch=4)) as pair:
+        for ticket in "abcdefgh":
+            pair.zone.send_nowait(double, ticket, [(i,) for i in range(40)])
+        assert pair.zone.statistics().batches_waiting > 0
+        outcomes = pair.take_all()
+        assert outcomes == {k: v for t in "abcdefgh" for k, v in doubles(t, 40).items()}
+        assert ran == list(range(40)) * 8
+
+
+def test_a_full_fifo_makes_calls_wait_in_order(pair: ZoneAndWorker) -> None:
+    pair.fill_calls()
+    pair.zone.send_nowait(double, "a", [(i,) for i in range(40)])
+    assert pair.zone.take_nowait() == []
+    assert pair.zone.statistics().batches_out == 0
+    assert pair.zone.longest_wait_s() == FIFO_RETRY_S  # nothing reports that there is room again
+    assert pair.take_all() == doubles("a", 40)
+    assert ran == list(range(40))
+
+
+def test_calls_that_wait_run_with_the_arguments_they_were_sent_with(tmp_path: Path) -> None:
+    with contextlib.closing(ZoneAndWorker(tmp_path, ring_bytes=1 << 14)) as pair:
+        numbers = [[i] * (400 if i % 50 == 0 else 1) for i in range(1_500)]
+        expected = {("a", i): sum(passed) for i, passed in enumerate(numbers)}
+        pair.zone.send_nowait(total, "a", [(passed,) for passed in numbers[:1_000]])
+        for i, passed in enumerate(numbers[1_000:], 1_000):
+            pair.zone.send_nowait(total, i, [(passed,)])
+            expected[i, 0] = expected.pop(("a", i))
+        assert pair.zone.statistics().batches_waiting
+        for passed in numbers:
+            passed.append(1_000)
+        assert pair.take_all() == expected
+
+
+def test_calls_that_wait_beside_one_without_an_encoding_keep_their_arguments(
+    pair: ZoneAndWorker,
 ) -> None:
-    office.zone.send_nowait(double, "a", [(3,)])
-    descriptor = office.read_call()  # by a worker that dies before it marks the record
-    assert descriptor is not None
-    ring = office.session.ring(office.number)
-    with contextlib.closing(Onlooker(ring, descriptor.offset, source_environment)) as onlooker:
-        office.tell_death(9)
-        assert office.zone.take_nowait() == []
-        assert office.zone.longest_wait_s() == FIFO_RETRY_S  # nobody tells of a lock
-        onlooker.let_go()
-    assert office.take_all() == {("a", 0): 6}
+    pair.fill_calls()
+    pair.zone.send_nowait(total, "a", [([1],)])
+    numbers = [[i] for i in range(5)]
+    pair.zone.send_nowait(total, "b", [(passed,) for passed in numbers[:4]] + [({object()},)])
+    for passed in numbers:
+        passed.append(1_000)
+    outcomes = pair.take_all()
+    assert "argument numbers" in str(outcomes.pop(("b", 4)))
+    assert outcomes == {("a", 0): 1} | {("b", i): i for i in range(4)}
+
+
+def test_no_batch_takes_more_than_a_quarter_of_the_ring(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(first_of, "a", [(bytes(4_000),)] * 8)
+    assert pair.zone.statistics().batches_out == 4
+    assert set(pair.take_all().values()) == {4_000}
+
+
+def test_no_more_batches_are_out_than_the_smallest_fifo_holds(tmp_path: Path) -> None:
+    with contextlib.closing(ZoneAndWorker(tmp_path, ring_bytes=1 << 20, max_batch=1)) as pair:
+        pair.teach(double, 1_000)
+        pair.zone.send_nowait(double, "a", [(i,) for i in range(600)])
+        assert pair.zone.statistics().batches_out == MAX_BATCHES_OUT
+        assert pair.take_all() == doubles("a", 600)
+
+
+def test_a_pool_bounds_what_its_schedulers_have_in_flight(tmp_path: Path) -> None:
+    async def one(x: int) -> int:
+        return await double(x)
+
+    with contextlib.closing(ZoneAndWorker(tmp_path, max_pending=70)) as pair:
+        source = SimpleNamespace(open_transfer=lambda: pair.zone)
+        with cr.Scheduler(source) as scheduler:
+            for i in range(1_000):
+                scheduler.schedule(one(i))
+            scheduler.tick(deadline=0, late="carry")
+            assert 70 <= pair.zone.in_flight <= 170  # the Tasks of one slice come on top
+
+
+def test_the_likely_wait_follows_from_what_calls_took_before(pair: ZoneAndWorker) -> None:
+    assert pair.zone.likely_wait_s() == 0.0
+    pair.zone.send_nowait(double, "a", [(1,)])
+    pair.take_all()
+    [use] = pair.zone.worker_use()
+    pair.zone.send_nowait(double, "b", [(i,) for i in range(6)])
+    assert pair.zone.likely_wait_s() == pytest.approx(use.busy_ns * 6 / 2 / 1e9)  # by two workers
+    pair.fill_calls()
+    pair.zone.send_nowait(double, "c", [(1,)])
+    assert pair.zone.likely_wait_s() == math.inf
+
+
+def test_the_use_of_a_worker_adds_up(pair: ZoneAndWorker) -> None:
+    busy_ns = [0]
+    for batch in range(1, 4):
+        pair.zone.send_nowait(double, "a", [(1,), (2,)])
+        pair.take_all()
+        [use] = pair.zone.worker_use()
+        assert (use.worker, use.calls) == (1, 2 * batch)
+        busy_ns.append(use.busy_ns)
+    assert all(earlier < later for earlier, later in itertools.pairwise(busy_ns))
+
+
+# -- the end
+
+
+@pytest.mark.parametrize("why", ["", "the workers cannot be had"])
+def test_a_zone_whose_owner_has_ended_reports_it_with_the_reason(
+    pair: ZoneAndWorker, why: str
+) -> None:
+    if why:
+        pair.session.failure.write_text(why)
+    pair.writers[0].close()  # the lifeline's
+    pair.readers[0].close()
+    kind, rule = (cr.PoolFailed, why) if why else (cr.PoolClosed, "its owner died")
+    with pytest.raises(kind, match=rule):
+        pair.zone.take_nowait()
+
+
+def test_closing_removes_the_files_and_may_be_repeated(pair: ZoneAndWorker) -> None:
+    pair.zone.close()
+    pair.zone.close()
+    assert list(pair.session.directory.glob("*.r*")) == []
+    with pytest.raises(cr.PoolClosed):
+        pair.zone.send_nowait(double, "a", [(1,)])
 
 
 @pytest.mark.skipif(not HAS_MEMORY_FILES, reason="files that can give up pages")
 @pytest.mark.parametrize("in_flight", [False, True])
 def test_a_closed_ring_takes_no_memory_though_workers_have_it_open(in_flight: bool) -> None:
-    with contextlib.closing(Office(Path("/dev/shm"))) as office:
-        office.zone.send_nowait(double, "a", [(1,)])
-        assert office.take_all() == {("a", 0): 2}
+    with contextlib.closing(ZoneAndWorker(Path("/dev/shm"))) as pair:
+        pair.zone.send_nowait(double, "a", [(1,)])
+        assert pair.take_all() == {("a", 0): 2}
         if in_flight:
-            office.zone.send_nowait(double, "b", [(1,)])
-        with office.session.ring(office.number).open("rb") as ring:
-            office.zone.close()
+            pair.zone.send_nowait(double, "b", [(1,)])
+        with pair.session.ring(pair.number).open("rb") as ring:
+            pair.zone.close()
             assert bool(os.fstat(ring.fileno()).st_blocks) == in_flight  # a worker may read there
 
 
-LATE_MODULE = """
-import pathlib
-import corororo as cr
-if pathlib.Path({marker!r}).exists():
-    raise RuntimeError("not yet")
-@cr.async_task
-def late_double(x: int) -> int:
-    return 2 * x
-"""
+def lent_view(pair: ZoneAndWorker) -> memoryview:
+    """A view as a Task gets it."""
+    pair.zone.begin_tick()
+    pair.zone.send_nowait(blank, "a", [(9,)])
+    view = pair.take_all()["a", 0]
+    pair.zone.lend(blank, [view])
+    assert isinstance(view, memoryview)
+    return view
 
 
-def test_a_module_that_could_not_be_imported_once_is_tried_again(
-    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    marker = tmp_path / "not yet"
-    (tmp_path / "late_module.py").write_text(LATE_MODULE.format(marker=str(marker)))
-    monkeypatch.syspath_prepend(tmp_path)
-    late_double = importlib.import_module("late_module").late_double
-    monkeypatch.delitem(sys.modules, "late_module")  # a worker is another process
-    marker.touch()
-    office.zone.send_nowait(late_double, "a", [(1,)])
-    assert "not yet" in str(office.take_all()["a", 0])
-    marker.unlink()
-    office.zone.send_nowait(late_double, "b", [(1,)])
-    assert office.take_all() == {("b", 0): 2}
+def test_a_view_ends_with_the_next_tick_of_its_own_zone(pair: ZoneAndWorker) -> None:
+    view = lent_view(pair)
+    with contextlib.closing(SharedRing(pair.session, pair.config)) as other:
+        other.begin_tick()
+    assert bytes(view) == bytes(9)
+    pair.zone.begin_tick()
+    with pytest.raises(ValueError, match="released"):
+        bytes(view)
 
 
-# -- how long batches wait for a worker
-
-
-def learnt_ns(office: Office, waited_ns: int, forged_ns: int | None = None) -> float:
-    """What a batch has to hold after many that a worker took up so long after they were sent.
-
-    ``forged_ns`` is when a broken worker says that it did, from the moment of its reply.
-    """
-    office.worker._now_ns = office.clock.now_ns
-    for number in range(400):
-        office.zone.send_nowait(double, number, [(number,)])
-        descriptor = office.read_call()
-        assert descriptor is not None
-        office.give_back(descriptor)
-        office.clock.jump(waited_ns / 1e9)
-        office.work()
-        if forged_ns is not None:
-            office.memory.note_progress(descriptor.offset, 0, office.clock.now_ns() + forged_ns)
-        assert office.take_all() == {(number, 0): 2 * number}
-    return office.zone._outgoing.worth.worth_ns
-
-
-def test_a_zone_learns_how_long_its_batches_wait_for_a_worker(office: Office) -> None:
-    assert learnt_ns(office, 10 * WORTH_NS) == pytest.approx(5 * WORTH_NS, rel=0.05)
-
-
-def test_batches_that_are_taken_up_at_once_may_stay_small(office: Office) -> None:
-    assert learnt_ns(office, 0) == WORTH_NS
-
-
-@pytest.mark.parametrize("forged_ns", [10**9, -(10**12)])
-def test_nothing_is_learnt_from_what_cannot_be(office: Office, forged_ns: int) -> None:
-    assert learnt_ns(office, 10 * WORTH_NS, forged_ns) == WORTH_NS
+def test_a_zone_that_closes_lets_its_views_live_on(pair: ZoneAndWorker) -> None:
+    view = lent_view(pair)
+    alive = weakref.ref(view)
+    pair.zone.close()
+    assert bytes(view) == bytes(9)
+    del view
+    assert alive() is None

@@ -11,12 +11,12 @@ from typing import Any
 
 import corororo as cr
 from corororo._inline import run_calls as run_calls
-from corororo._transfer._arguments import argument_error
 from corororo._transfer._codec import Codec as Codec
 from corororo._transfer._codec import as_request as as_request
 from corororo._transfer._codec import calls_as_encoded, encode_failure_of_all
-from corororo._transfer._failures import describe_failure as describe_failure
-from corororo._transfer._failures import rebuild_failure as rebuild_failure
+from corororo._transfer._errors import argument_error
+from corororo._transfer._errors import describe_failure as describe_failure
+from corororo._transfer._errors import rebuild_failure as rebuild_failure
 from corororo._transfer._functions import ENCODER as ENCODER
 from corororo._transfer._functions import resolve as resolve
 from corororo.abc import Completion
@@ -92,7 +92,7 @@ def answer(name: str, request: bytes | memoryview) -> bytes:
     """Run the calls of a request, and encode what came of them."""
     try:
         codec = codec_named(name)
-        values, failures = codec.decode_request(request).run(codec.function.run)
+        values, failures = codec.run_request(request)
         return codec.encode_reply(0, values, failures)
     except Exception as error:  # of finding, decoding or encoding
         return failure_of_all(request, error)

@@ -1,6 +1,6 @@
-"""A zone and its workers step by step, in one process: who does what, when, is up to the test.
+"""A zone and a worker in one process: a test decides which of them does what, and when.
 
-The workers are real but for their process, so they can be made to stop at the worst moments.
+The worker is real but for its process, so a test can let it die at the worst moments.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 import corororo as cr
 from corororo._exceptions import FifoFull
@@ -43,11 +45,6 @@ def fragile(x: int) -> int:
 
 
 @cr.async_task
-def swell(length: int) -> bytes:
-    return bytes(length)
-
-
-@cr.async_task
 def first_of(data: bytes) -> int:
     return len(data)
 
@@ -57,8 +54,8 @@ def unresolvable(x: NoSuchType) -> int:  # type: ignore[name-defined]  # noqa: F
     return 1
 
 
-class Office:
-    """A session with the pool's ends of the FIFOs open, one zone, and workers on demand."""
+class ZoneAndWorker:
+    """A session with the pool's ends of the FIFOs open, one zone, and one worker."""
 
     def __init__(self, base: Path, ring_bytes: int = 1 << 16, **figures: Any) -> None:
         self.session = Session.create(base=base)
@@ -76,49 +73,64 @@ class Office:
         self.memory = RingMemory.open(self.session.ring(self.number))
         self.replies = FifoWriter(replies)
         self.worker = Worker(self.session, self.config, 1)
-        self.worker_end = FifoReader(self.session.calls, blocking=True)
         self.next_worker = 2
 
     def teach(self, function: Any, service_ns: int) -> None:
-        """Have the zone know how long a call of the function takes."""
-        self.zone._outgoing.lane(function).note_reply(10, Reply(service_ns, [None], None))
+        """Let the zone know how long a call of the function takes."""
+        self.zone._sender.state(function).note_reply(10, Reply(service_ns, [None], None))
 
     def has_calls(self) -> bool:
         return bool(select.select([self.calls_reader.fileno()], [], [], 0)[0])
 
-    def read_call(self) -> Descriptor | None:
-        """Take a descriptor from the FIFO as a worker would."""
-        return self.worker_end.read_one() if self.has_calls() else None
+    def read_call(self) -> Descriptor:
+        """Take a descriptor out of the FIFO as a worker does."""
+        assert self.has_calls()
+        descriptor = self.calls_reader.read_one()
+        assert descriptor is not None
+        return descriptor
+
+    def read_all_calls(self) -> list[Descriptor]:
+        """Take all descriptors out of the FIFO."""
+        return [self.read_call() for _ in range(self.calls_reader.queued())]
 
     def give_back(self, descriptor: Descriptor) -> None:
         self.calls_writer.write_nowait(descriptor)
 
-    def fill_the_calls(self) -> None:
-        """Leave no room in the calls' FIFO; what stands there says nothing."""
+    def fill_calls(self) -> None:
+        """Fill the FIFO of calls with descriptors that point nowhere."""
         with contextlib.suppress(FifoFull):
             while True:
                 self.give_back(Descriptor(Kind.CALLS))
 
     def work(self) -> None:
-        """Let the worker run what stands in the FIFO now."""
+        """Let the worker run all that is in the FIFO."""
         while self.has_calls():
             self.worker.do_work()
 
-    def tell_death(self, worker: int) -> None:
-        self.replies.write_nowait(Descriptor(Kind.WORKER_DIED, worker=worker))
+    def report_death(self, worker: int, kind: Kind = Kind.WORKER_DIED) -> None:
+        self.replies.write_nowait(Descriptor(kind, worker=worker))
+
+    def mark(self, descriptor: Descriptor, worker: int) -> None:
+        """As a worker that is going to run the batch."""
+        self.memory.mark(descriptor.offset, descriptor.attempt, worker)
 
     def die(self, descriptor: Descriptor | None, *, marked: bool) -> None:
         """A worker that has read this descriptor marks its record or not, and dies."""
         number = self.next_worker
         self.next_worker += 1
-        if descriptor is not None and marked:
-            header = self.memory.header(descriptor.offset)
-            if (header.sequence, header.attempt) == (descriptor.sequence, descriptor.attempt):
-                self.memory.mark(descriptor.offset, header.attempt, number)
-        self.tell_death(number)
+        if marked and descriptor is not None and self.memory.waits(descriptor):
+            self.mark(descriptor, number)
+        self.report_death(number)
+
+    def first_argument(self, descriptor: Descriptor) -> Any:
+        """The first argument of the first call that a descriptor points to."""
+        header = self.memory.header(descriptor.offset)
+        start = descriptor.offset + header.request_offset
+        request = self.memory.read(start, header.request_length)
+        return msgspec.msgpack.decode(request)[1][0]
 
     def take_all(self) -> dict[Any, Any]:
-        """Work and take until nothing is in flight; values or errors by ticket and place."""
+        """Work and take until nothing is in flight; values or errors by ticket and index."""
         outcomes: dict[Any, Any] = {}
         for _ in range(10_000):
             self.collect(outcomes)
@@ -136,7 +148,6 @@ class Office:
     def close(self) -> None:
         self.zone.close()
         self.worker.close()
-        self.worker_end.close()
         self.replies.close()
         self.memory.close()
         for reader in self.readers:
@@ -150,7 +161,7 @@ def doubles(ticket: str, count: int) -> dict[Any, Any]:
     return {(ticket, i): 2 * i for i in range(count)}
 
 
-LOOK_AT_RECORD = """
+HOLD_LOCK = """
 import sys
 from pathlib import Path
 from corororo._ring import RingMemory
@@ -160,16 +171,16 @@ print("locked", flush=True)
 sys.stdin.readline()
 memory.unlock(int(sys.argv[2]))
 print("unlocked", flush=True)
-sys.stdin.readline()
 """
 
 
-class Onlooker:
-    """Another process that holds the lock of a record, as a worker with a void descriptor does."""
+class LockHolder:
+    """Another process that holds the lock of a record."""
 
-    def __init__(self, path: Path, offset: int, environment: dict[str, str]) -> None:
+    def __init__(self, pair: ZoneAndWorker, offset: int, environment: dict[str, str]) -> None:
+        ring = str(pair.session.ring(pair.number))
         self._process = subprocess.Popen(
-            [sys.executable, "-c", LOOK_AT_RECORD, str(path), str(offset)],
+            [sys.executable, "-c", HOLD_LOCK, ring, str(offset)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -178,7 +189,7 @@ class Onlooker:
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "locked\n"
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write("\n")

@@ -1,0 +1,218 @@
+"""Sends a zone's calls: cuts them into batches, encodes, places and announces them, in order.
+
+Calls without room in the ring wait as piles. Batches in the ring wait for room in the send
+window, so that one zone does not fill the queue that all zones share.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from corororo._exceptions import FifoFull, RequestTooLarge
+from corororo._ring import LEAST_CAPACITY, FifoWriter, record_bytes
+
+from ._batching import Batch, Pile
+from ._config import PoolConfig
+from ._errors import argument_error
+from ._functions import AsyncTaskFunction
+from ._records import Records
+from ._sizing import (
+    AHEAD_NS,
+    FIRST_EARLY,
+    LEAST_BATCHES,
+    REPLY_HEAD_BYTES,
+    BatchWorth,
+    FunctionState,
+    SendWindow,
+)
+
+MAX_BATCHES_OUT = LEAST_CAPACITY * 3 // 4  # of one zone: the FIFO has room for others, too
+
+
+class Sender:
+    """The way from one zone to the workers. ``fail`` gets calls that cannot be sent at all."""
+
+    def __init__(
+        self,
+        records: Records,
+        calls: FifoWriter,
+        config: PoolConfig,
+        workers: int,
+        now_ns: Callable[[], int],
+        fail: Callable[[Batch, int, BaseException], None],
+    ) -> None:
+        self._records = records
+        self._calls = calls
+        self._config = config
+        self._now_ns = now_ns
+        self._fail = fail
+        self._piles = 0
+        self._waiting: deque[Batch | Pile] = deque()  # for room in the ring
+        self._placed: list[tuple[tuple[int, int], Batch]] = []  # a heap by turn: not sent yet
+        self._states: dict[str, FunctionState] = {}  # functions with other options share one
+        self.window = SendWindow(workers, now_ns)
+        self.worth = BatchWorth()
+        self.fifo_is_full = False
+        self.batches_sent = 0
+
+    def __len__(self) -> int:
+        """Batches and piles that are not with the workers."""
+        return len(self._waiting) + len(self._placed)
+
+    def state(self, function: AsyncTaskFunction[..., Any]) -> FunctionState:
+        """The state of a function; raises what typing or msgspec raise for its annotations."""
+        state = self._states.get(function.name)
+        if state is None:
+            state = self._states[function.name] = FunctionState(function, self.worth)
+        return state
+
+    def worth_sending(self, function: AsyncTaskFunction[..., Any]) -> int:
+        """How many calls of a function are worth a batch."""
+        state = self._states.get(function.name)
+        least = FIRST_EARLY if state is None else state.worth_sending
+        return min(least, self._config.max_batch)
+
+    def likely_ns(self) -> float:
+        """Likely time for all calls that are out, with all workers; infinite if some wait."""
+        if self._waiting or self.fifo_is_full:
+            return math.inf
+        work_ns = sum(
+            len(batch.arguments) * self.state(batch.function).service_ns for batch in self._records
+        )
+        return work_ns / self.window.workers
+
+    def calls_are_queued(self) -> bool:
+        """Whether descriptors of any zone wait for a worker."""
+        return self._calls.queued() > 0
+
+    def add(self, pile: Pile) -> None:
+        """Send calls after all earlier ones; those that have to wait are frozen as they are now."""
+        self._piles += 1
+        pile.number = self._piles
+        self._waiting.append(pile)
+        self.send()
+        for waiting in reversed(self._waiting):
+            if waiting.frozen:
+                return
+            waiting.freeze(self.state(waiting.function).codec.snapshot)
+
+    def put_first(self, batches: Iterable[Batch]) -> None:
+        """Place these batches before all others, in this order."""
+        self._waiting.extendleft(reversed(list(batches)))
+
+    def send_again(self, batch: Batch) -> None:
+        """Send the descriptor of a record that got a new attempt."""
+        self._records.note_back(batch)
+        self._queue(batch)
+
+    def send_copy(self, batch: Batch) -> bool:
+        """Write a copy of a descriptor; False if the FIFO is half full: new calls go first."""
+        if 2 * self._calls.queued() >= self._calls.capacity():
+            return False
+        try:
+            self._calls.write_nowait(self._records.descriptor(batch))
+        except FifoFull:
+            return False
+        return True
+
+    def send_more(self) -> None:
+        """Send what fits after a look for replies."""
+        self.window.note_look(self._records.out)
+        self.send()
+
+    def send(self) -> None:
+        """Place what fits into the ring, and send what fits into the window."""
+        self._place()
+        self._send_placed()
+        self.window.note_sent()
+
+    def _place(self) -> None:
+        waiting = self._waiting
+        while waiting and len(self._records) < MAX_BATCHES_OUT:
+            batch = waiting[0]
+            state = self.state(batch.function)
+            if not state.service_ns and self._has_enough():
+                return  # the first reply will tell how many calls should go together
+            if isinstance(batch, Pile):
+                batch = self._cut(batch, state)
+            request = batch.request or self._encode(batch, state)
+            if request is None:
+                continue  # its halves stand in its place, or it was refused
+            if not self._records.place(batch, request, state):
+                return
+            waiting.popleft()
+            self._queue(batch)
+
+    def _has_enough(self) -> bool:
+        return len(self._records) >= LEAST_BATCHES * self.window.workers
+
+    def _queue(self, batch: Batch) -> None:
+        heapq.heappush(self._placed, (batch.turn, batch))
+
+    def _send_placed(self) -> None:
+        self.fifo_is_full = False
+        records, placed = self._records, self._placed
+        while placed and self.window.has_room(records.out, records.out_ns):
+            batch = placed[0][1]
+            # Read before the write: a worker may begin before this process runs again.
+            sent_ns = self._now_ns()
+            try:
+                self._calls.write_nowait(records.descriptor(batch))
+            except FifoFull:
+                self.fifo_is_full = True
+                return
+            heapq.heappop(placed)
+            service_ns = self.state(batch.function).service_ns
+            batch.expected_ns = len(batch.arguments) * service_ns or AHEAD_NS
+            records.note_sent(batch, sent_ns)
+            self.batches_sent += 1
+
+    def _cut(self, pile: Pile, state: FunctionState) -> Batch:
+        """Put the next batch of a pile before the rest of it."""
+        size = state.next_size(len(pile), pile.total, self.window.workers, self._config.max_batch)
+        batch = pile.cut(size)
+        if len(pile):
+            self._waiting.appendleft(batch)
+        else:
+            self._waiting[0] = batch
+        return batch
+
+    def _encode(self, batch: Batch, state: FunctionState) -> bytes | None:
+        """Encode the first waiting batch; None if it was halved or refused instead."""
+        several = len(batch.arguments) > 1
+        try:
+            request = state.codec.encode_request(batch.arguments)
+        except Exception as error:  # the encoder may raise anything
+            if several:
+                self._halve(batch)
+            else:
+                self._refuse(batch, argument_error(batch.function, batch.arguments[0], error))
+            return None
+        if several and self._records.is_too_large(batch, request, state):
+            self._halve(batch)
+            return None
+        least_bytes = record_bytes(len(state.name), len(request), REPLY_HEAD_BYTES)
+        if least_bytes > self._config.ring_bytes:
+            self._refuse(batch, self._too_large(batch, len(request), least_bytes))
+            return None
+        batch.request = request
+        return request
+
+    def _halve(self, batch: Batch) -> None:
+        self._waiting.popleft()
+        self.put_first(batch.halves())
+
+    def _refuse(self, batch: Batch, error: BaseException) -> None:
+        self._waiting.popleft()
+        self._fail(batch, 0, error)
+
+    def _too_large(self, batch: Batch, request_bytes: int, least_bytes: int) -> RequestTooLarge:
+        return RequestTooLarge(
+            f"the arguments of {batch.function.name} take {request_bytes} bytes, {least_bytes} "
+            f"with a record's head and room for a reply, and the ring holds "
+            f"{self._config.ring_bytes}; pass less, or raise WorkerPool(ring_bytes=...)"
+        )
