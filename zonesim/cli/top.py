@@ -15,7 +15,7 @@ from .output import BadInput, CliCommand, as_json_text, bad_input, say, tell
 
 if TYPE_CHECKING:
     from zonesim.live.progress import Progress
-    from zonesim.live.top import WatchedRun
+    from zonesim.live.view_file import WatchedRun
 
 
 @click.command(cls=CliCommand)
@@ -36,8 +36,7 @@ def top(run: str | None, once: bool, as_json: bool) -> None:
       zonesim top reports/20261123T101500Z-scale --once
     """
     import corororo as cr
-    from zonesim.live.top import watched_runs
-    from zonesim.live.view_file import ViewError
+    from zonesim.live.view_file import ViewError, watched_runs
 
     with bad_input(ViewError, cr.SessionError):
         runs = watched_runs()
@@ -60,7 +59,7 @@ def _say_no_run(as_json: bool) -> None:
 
 
 def _chosen(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:
-    from zonesim.live.top import NoSuchRun, choose, listed
+    from zonesim.live.view_file import NoSuchRun, choose, listed
 
     try:
         return choose(runs, wanted)
@@ -72,17 +71,16 @@ def _chosen(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:
 
 def _watch(run: WatchedRun) -> None:
     """Show the run until it ends or Ctrl-C comes."""
-    from zonesim.live.top import follow, silent_s
     from zonesim.live.view import LiveView
+    from zonesim.live.view_file import follow, silent_s
 
-    with LiveView(sys.stdout, say=say) as shown:
-        try:
+    try:
+        with LiveView(sys.stdout, say=say) as shown:
             for view in follow(run.session):
                 silence_s = silent_s(view)
                 shown.update(view.progress, f"silent for {silence_s:.0f} s" if silence_s else "")
-        except KeyboardInterrupt:  # the way to stop watching
-            shown.leave()
-            return
+    except KeyboardInterrupt:  # the way to stop watching
+        return
     say(f"{Path(run.view.folder).name}: the run has ended")
 
 

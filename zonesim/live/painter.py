@@ -1,77 +1,98 @@
-"""Draws in a thread of its own: whoever has something to show waits for no terminal.
-
-A terminal that is stopped, or a pipe that nobody empties, holds up that thread alone. Knows no
-runs.
-"""
+"""The thread that draws a run on a terminal or into a log, so that no run waits for a reader."""
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 import threading
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, TextIO
 
-from zonesim.live.backlog import Backlog, Work
-from zonesim.live.outlet import Outlet
 from zonesim.system.interrupts import ENDING
 
-PATIENCE_S = 1.0  # for who reads slowly, at the end
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+LINES_KEPT = 256  # while nobody reads
+PATIENCE_S = 1.0  # for a slow reader, at the end
+_HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
 
-Frame = TypeVar("Frame")
-Drawn = TypeVar("Drawn", contravariant=True)
+class Screen:
+    """A frame that is drawn over and over on a terminal, with lines above it, as text.
+
+    Each text ends with a visible cursor on an empty line below the frame: other programs may print
+    there.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console  # a log needs none of it
+
+        self._console = Console(file=stream, highlight=False)
+        self._size = self._console.size
+        self._frame: RenderableType | None = None
+        self._height = 0  # of the frame that is drawn
+
+    def draw(self, lines: Sequence[str], frame: RenderableType | None) -> str:
+        """Add lines, and replace the frame if there is a new one."""
+        before = self.wipe()
+        self._frame = frame or self._frame
+        with self._console.capture() as captured:
+            if self._frame is not None:
+                self._console.print(self._frame)
+        text = captured.get()
+        self._height = text.count("\n")
+        return f"{_HIDE_CURSOR}{before}{_joined(lines)}{text}{_SHOW_CURSOR}"
+
+    def wipe(self) -> str:
+        """Take the frame away."""
+        if self._console.size != self._size:  # the terminal has wrapped the frame anew
+            self._size = self._console.size
+            return "\x1b[H\x1b[2J"
+        return f"\r\x1b[{self._height}A\x1b[J" if self._height else ""
 
 
-class Sheet(Protocol[Drawn]):
-    """Makes the text of what is to be seen. After each text others may print as well."""
+class Painter:
+    """Draws lines and the newest frame; older frames, and all but the latest 256 lines, give way.
 
-    def begin(self) -> str:
-        """What comes before all else."""
+    Without a screen it draws lines alone. It writes to a duplicate of the stream's descriptor:
+    Python's own streams hold a lock while they write, and Python waits for that lock at its exit.
+    """
 
-    def draw(self, lines: Sequence[str], frame: Drawn | None) -> str:
-        """Lines that stay, and a frame in place of the one before."""
-
-    def end(self) -> str:
-        """What takes the last frame away."""
-
-
-class Painter(Generic[Frame]):
-    """The thread that draws what it is given, until it is closed."""
-
-    def __init__(self, outlet: Outlet, sheet: Sheet[Frame], patience_s: float = PATIENCE_S) -> None:
-        self._outlet = outlet
-        self._sheet = sheet
+    def __init__(
+        self, stream: TextIO, screen: Screen | None = None, patience_s: float = PATIENCE_S
+    ) -> None:
+        self._stream = stream
+        self._screen = screen
         self._patience_s = patience_s
-        self._backlog: Backlog[Frame] = Backlog()
+        self._lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self._left_out = 0
+        self._frame: RenderableType | None = None
         self._changed = threading.Condition()  # never held while something is drawn
         self._ending = False
         self._given_up = False
-        self._failure: Exception | None = None
-        # A daemon: Python must not wait at its end for who waits for a reader.
+        # A daemon: a terminal that nobody reads must not keep the process from exiting.
         self._thread = threading.Thread(target=self._paint, name="zonesim view", daemon=True)
-
-    def open(self) -> None:
-        """Begin to draw."""
         self._thread.start()
 
-    def show(self, frame: Frame) -> None:
-        """Have a frame drawn unless a newer one comes first; it must not change any more."""
+    def show(self, frame: RenderableType) -> None:
+        """Draw a frame unless a newer one comes first."""
         with self._changed:
-            self._backlog.show(frame)
+            self._frame = frame
             self._changed.notify()
 
     def print(self, line: str) -> None:
-        """Have a line printed that stays."""
+        """Print a line that stays."""
         with self._changed:
-            self._backlog.add(line)
+            self._left_out += len(self._lines) == LINES_KEPT
+            self._lines.append(line)
             self._changed.notify()
 
     def close(self) -> None:
-        """Return when all is drawn, or when nobody has read it for a while: then the rest is not.
-
-        What is being written at that moment stays as it is, whenever it is read.
-        """
+        """Return when all is drawn, or after a while without a reader."""
         with self._changed:
             self._ending = True
             self._changed.notify()
@@ -80,37 +101,43 @@ class Painter(Generic[Frame]):
         finally:
             self._given_up = True
 
-    def check(self) -> None:
-        """Raise what drawing has failed of, if it has."""
-        if self._failure is not None:
-            raise self._failure
+    # -- in the thread
 
     def _paint(self) -> None:
-        # Signals are for the thread that waits for them, and cut no frame in two.
+        # Signals are for the main thread, and cut no frame in two.
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-        # A terminal that is gone must not end the run that it showed.
-        with suppress(OSError), self._outlet:
+        with suppress(OSError):  # a terminal that is gone must not end the run
+            file = os.dup(self._stream.fileno())
             try:
-                self._draw_all()
-            except OSError:
-                raise
-            except Exception as error:
-                self._failure = error  # for who closes; a run goes on until then
-                self._outlet.put(f"\nnothing more is shown: drawing failed of {error!r}\n")
+                while work := self._wait_for_work():
+                    lines, frame = work
+                    screen = self._screen
+                    self._put(screen.draw(lines, frame) if screen else _joined(lines), file)
+                self._put(self._screen.wipe() if self._screen else "", file)
+            finally:
+                os.close(file)
 
-    def _draw_all(self) -> None:
-        self._put(self._sheet.begin())
-        while (work := self._wait_for_work()) is not None:
-            self._put(self._sheet.draw(*work))
-        self._put(self._sheet.end())
-
-    def _put(self, text: str) -> None:
-        if not self._given_up:  # else others print where a frame would go
-            self._outlet.put(text)
-
-    def _wait_for_work(self) -> Work[Frame] | None:
-        """What is to be drawn next; None where nothing is any more."""
+    def _wait_for_work(self) -> tuple[list[str], RenderableType | None] | None:
+        """Return all lines and the frame that wait; None when there will be none any more."""
         with self._changed:
-            while (work := self._backlog.take()) is None and not self._ending:
-                self._changed.wait()
-        return None if self._given_up else work
+            self._changed.wait_for(lambda: self._lines or self._frame or self._ending)
+            if self._given_up or not (self._lines or self._frame):
+                return None
+            gap = [f"{self._left_out} lines left out: nobody read them"] if self._left_out else []
+            lines, frame = [*gap, *self._lines], self._frame
+            self._lines.clear()
+            self._left_out, self._frame = 0, None
+            return lines, frame
+
+    def _put(self, text: str, file: int) -> None:
+        """Write all of it, however long that takes; nothing once the view is closed."""
+        rest = b"" if self._given_up else text.encode(self._stream.encoding, "backslashreplace")
+        while rest:
+            try:
+                rest = rest[os.write(file, rest) :]
+            except BlockingIOError:  # another program has made the terminal non-blocking
+                select.select((), (file,), ())  # macOS has no poll() for terminals
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

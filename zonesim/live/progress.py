@@ -1,22 +1,29 @@
-"""What a run shows of itself while it goes on. Knows no terminal."""
+"""A snapshot of a run while it goes on, and its figures as text."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
+
+from zonesim.results.step_table import figure
+
+WARNING_SHARE = 0.8  # of the period: yellow from here on
+SERIOUS_SHARE = 1.0  # red from here on
+WORKERS_SHOWN = 8  # one by one if there is room; of more the range is shown
 
 
 class ZoneLine(msgspec.Struct, frozen=True):
     """One zone over the last seconds.
 
-    Utilisation is what its main thread was busy for, as a share of the period (mean of its ticks).
-    MSPT, milliseconds per tick, is from the start of a tick to its end, the wait for workers
-    included: what a zone that is slow through others shows as well.
+    Utilisation is the busy time of its main thread as a share of the period, mean of its ticks.
+    MSPT, milliseconds per tick, runs from the start of a tick to its end and includes the wait for
+    workers.
     """
 
     zone: int
-    state: str  # in Agones' words, as all states here
+    state: str  # as in Agones
     utilisation: float  # 1.0 is the whole period
     mspt_p50_ms: float
     mspt_p95_ms: float
@@ -61,27 +68,27 @@ class Progress(msgspec.Struct, frozen=True):
     phase: str  # "starting", "running", "writing"
     step: int  # 1-based
     steps: int
-    zones: int  # asked for in this step
+    zones: int  # ordered in this step
     zones_ready: int
-    zones_by_state: dict[str, int]  # those of this step, also the ones still to be made
+    zones_by_state: dict[str, int]  # of this step
     elapsed_s: float  # of this step
     duration_s: float | None  # of this step; None when it is bounded by ticks
     ticks_wanted: int | None  # of this step, all zones; None when bounded by time
     ticks: int  # of this step, all zones
     late: int
     missed: int
-    tps_lowest: float  # recent, over the zones that are to tick; 0 before any has
+    tps_lowest: float  # recent, over the zones that should tick; 0 before the first tick
     tps_median: float
     tps_highest: float
     utilisation_mean: float  # recent busy/period over those zones; 1.0 is the whole period
     utilisation_highest: float
-    headroom: float  # share of the period that is left; see zonesim.controller.gauge.headroom
+    headroom: float  # share of the period that is left
     response_p50_ms: float  # recent: finished - scheduled
     response_p95_ms: float
     response_p99_ms: float
     busiest: tuple[ZoneLine, ...]  # the zones of highest utilisation, highest first
-    async_in_flight: int  # AsyncTasks that zones carry over from tick to tick
-    batches_queued: int  # that wait for a worker at this moment
+    async_in_flight: int  # AsyncTasks that zones carry from tick to tick
+    batches_queued: int  # waiting for a worker now
     workers: tuple[WorkerLine, ...]
     worker_restarts: int
     ended: tuple[StepLine, ...]  # the latest steps before this one, oldest first
@@ -89,3 +96,72 @@ class Progress(msgspec.Struct, frozen=True):
 
 
 OnProgress = Callable[[Progress], None]
+
+
+class Figure(NamedTuple):
+    """A figure as text, and the share of the period that colours it."""
+
+    name: str
+    value: str
+    share: float = 0.0
+
+
+def fleet_figures(progress: Progress) -> dict[str, list[Figure]]:
+    """Describe all zones together, by label; figures of ticks are "-" before the first."""
+
+    def known(name: str, value: str, share: float = 0.0) -> Figure:
+        return Figure(name, value, share) if progress.ticks else Figure(name, "-")
+
+    def response(name: str, ms: float) -> Figure:
+        return known(name, figure(ms), ms / progress.period_ms)
+
+    def use(name: str, share: float) -> Figure:
+        return known(name, f"{share:.1%}" if share < 0.0995 else f"{share:.0%}", round(share, 2))
+
+    left = round(progress.headroom, 2)
+    return {
+        "zones": [
+            Figure("", f"{count} {state}", SERIOUS_SHARE if state == "Unhealthy" else 0.0)
+            for state, count in progress.zones_by_state.items()
+        ],
+        "TPS": [
+            known("lowest", figure(progress.tps_lowest)),
+            known("median", figure(progress.tps_median)),
+            known("highest", figure(progress.tps_highest)),
+            Figure("ticks", str(progress.ticks)),
+        ],
+        "utilisation": [
+            use("mean", progress.utilisation_mean),
+            use("highest", progress.utilisation_highest),
+            known("headroom", f"{left:.0%}", 1.0 - left),
+            _fault_count("late", progress.late),
+        ],
+        "response ms": [
+            response("p50", progress.response_p50_ms),
+            response("p95", progress.response_p95_ms),
+            response("p99", progress.response_p99_ms),
+            _fault_count("missed", progress.missed, SERIOUS_SHARE),
+        ],
+    }
+
+
+def worker_figures(progress: Progress) -> list[Figure]:
+    """Describe all workers together."""
+    shares = [worker.utilisation for worker in progress.workers]
+    if not shares:
+        return [Figure("none:", "AsyncTasks run inline")]
+    spread = f", {min(shares):.0%} to {max(shares):.0%}" if len(shares) > WORKERS_SHOWN else ""
+    queued = progress.batches_queued
+    carried = progress.async_in_flight
+    return [
+        Figure("", str(len(shares))),
+        Figure("use", f"{sum(shares) / len(shares):.0%}{spread}"),
+        Figure("queue", f"{queued} {'batch' if queued == 1 else 'batches'}"),
+        *([Figure("carried", str(carried))] if carried else []),
+        _fault_count("restarts", progress.worker_restarts),
+    ]
+
+
+def _fault_count(name: str, count: int, share: float = WARNING_SHARE) -> Figure:
+    """Describe a count that should be 0."""
+    return Figure(name, str(count), share if count else 0.0)

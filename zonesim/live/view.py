@@ -1,4 +1,4 @@
-"""What a run shows while it goes on, on standard error. Measures nothing and decides nothing."""
+"""What a run shows while it goes on: a live table on a terminal, elsewhere lines of a log."""
 
 from __future__ import annotations
 
@@ -6,99 +6,101 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Self, TextIO
 
-from zonesim.live.outlet import Outlet
-from zonesim.live.painter import Painter, Sheet
-from zonesim.live.plain import PlainLines, PlainSheet, Say
-from zonesim.live.progress import Progress
+from zonesim.live.painter import Painter, Screen
+from zonesim.live.progress import Progress, fleet_figures, worker_figures
+from zonesim.results.step_table import count_zones
+
+LINE_INTERVAL_S = 10.0
+
+Clock = Callable[[], float]
+Say = Callable[[str], None]  # prints one line
 
 
-class LiveView:
-    """The live table on a terminal; elsewhere a line at both ends of a step and each 10 s.
+class _View:
+    """A painter for a stream, and the time since its last line; a context manager.
 
-    Nothing here waits for a reader, but the end, a second at the most; see Painter.
+    Only its end waits for a reader, a second at most.
     """
 
     def __init__(
         self,
         stream: TextIO | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = time.monotonic,
         say: Say | None = None,
     ) -> None:
-        """``say`` takes the lines at once instead of ``stream``, where there is no terminal."""
+        """``say`` takes the lines instead of ``stream``, if that is no terminal."""
         stream = stream or sys.stderr
-        self._has_table = is_terminal(stream)
-        self._painter = Painter(Outlet(stream), _table_on(stream))
-        self._plain = PlainLines(say or self._painter.print, clock)
+        self._on_terminal = is_terminal(stream)
+        self._painter = Painter(stream, Screen(stream) if self._on_terminal else None)
+        self._say = say or self._painter.print
+        self._clock = clock
+        self._printed_at = clock()
 
     def __enter__(self) -> Self:
-        self._painter.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if not self._has_table:
-            self._plain.close()
-        _close(self._painter, error)
+    def __exit__(self, *error: object) -> None:
+        self._painter.close()
 
-    def leave(self) -> None:
-        """Say nothing more of the step that is shown: it goes on unseen."""
-        self._plain.forget()
+    def _print(self, line: str) -> None:
+        self._printed_at = self._clock()
+        self._say(line)
+
+    def _print_now_and_then(self, line: str) -> None:
+        if self._clock() - self._printed_at >= LINE_INTERVAL_S:
+            self._print(line)
+
+
+class LiveView(_View):
+    """The live table on a terminal; elsewhere a line at both ends of a step and each 10 s."""
+
+    _shown: Progress | None = None  # the latest of the step that lines are about
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is None:
+            self._end_step()
+        super().__exit__(*error)
 
     def update(self, progress: Progress, note: str = "") -> None:
-        """Show a newer state of the run, and a word about it."""
-        if self._has_table:
-            self._painter.show((progress, note))
+        """Show a newer snapshot of the run, and a note."""
+        if self._on_terminal:
+            from zonesim.live.table import LiveTable  # a log needs no rich
+
+            self._painter.show(LiveTable(progress, note))
+            return
+        if self._shown is None or self._shown.step != progress.step:
+            self._end_step()
+            self._print(f"{_step_text(progress)}: {progress.phase}")
         else:
-            self._plain.update(progress, note)
+            text = f"{_step_text(progress)}: {_fleet_text(progress)}"
+            self._print_now_and_then(f"{text}, {note}" if note else text)
+        self._shown = progress
 
     def notice(self, text: str) -> None:
-        """Say one thing that stays: a worker replaced, a folder cleaned up."""
-        if self._has_table:
-            self._painter.print(text)
-        else:
-            self._plain.print(text)
+        """Print a line that stays."""
+        (self._painter.print if self._on_terminal else self._print)(text)
+
+    def _end_step(self) -> None:
+        if self._shown is not None:
+            self._print(f"{_step_text(self._shown)}: ended after {_fleet_text(self._shown)}")
+            self._shown = None
 
 
-class CountView:
-    """A bar that counts up to a total on a terminal; elsewhere a line each 10 s."""
+class CountView(_View):
+    """A count up to a total: a line that changes on a terminal, elsewhere a line each 10 s."""
 
     def __init__(
-        self,
-        title: str,
-        stream: TextIO | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        self, title: str, stream: TextIO | None = None, clock: Clock = time.monotonic
     ) -> None:
-        stream = stream or sys.stderr
+        super().__init__(stream, clock)
         self._title = title
-        self._has_bar = is_terminal(stream)
-        self._painter = Painter(Outlet(stream), _bar_on(stream, title))
-        self._plain = PlainLines(self._painter.print, clock)
-
-    def __enter__(self) -> Self:
-        self._painter.open()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        _close(self._painter, error)
 
     def update(self, done: int, total: int) -> None:
-        """Show how far the work is."""
-        if self._has_bar:
-            self._painter.show((done, total))
-        else:
-            self._plain.print_now_and_then(f"{self._title}: {done} of {total}")
+        """Show how many are done."""
+        text = f"{self._title}: {done} of {total}"
+        (self._painter.show if self._on_terminal else self._print_now_and_then)(text)
 
 
 def is_terminal(stream: TextIO) -> bool:
@@ -106,28 +108,15 @@ def is_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
 
 
-# Their imports stand inside: a log needs no rich, which takes a while to come.
+def _step_text(progress: Progress) -> str:
+    return f"step {progress.step} of {progress.steps}, {count_zones(progress.zones)}"
 
 
-def _table_on(stream: TextIO) -> Sheet[tuple[Progress, str]]:
-    if not is_terminal(stream):
-        return PlainSheet()
-    from zonesim.live.screen import Screen
-    from zonesim.live.table import LiveTable
-
-    return Screen(stream, lambda frame: LiveTable(*frame))
-
-
-def _bar_on(stream: TextIO, title: str) -> Sheet[tuple[int, int]]:
-    if not is_terminal(stream):
-        return PlainSheet()
-    from zonesim.live.bar import bar
-    from zonesim.live.screen import Screen
-
-    return Screen(stream, lambda counts: bar(title, *counts))
-
-
-def _close(painter: Painter[Any], error: BaseException | None) -> None:
-    painter.close()
-    if error is None:  # else that says more than what came of showing it
-        painter.check()
+def _fleet_text(progress: Progress) -> str:
+    """Describe the zones and workers in one line."""
+    figures = {**fleet_figures(progress), "workers": worker_figures(progress)}
+    texts = [
+        " ".join([label, *(f"{name} {value}".strip() for name, value, _ in of)])
+        for label, of in figures.items()
+    ]
+    return ", ".join([f"{progress.elapsed_s:.1f} s", *texts])

@@ -1,24 +1,29 @@
-"""What others may see of a run that goes on: its latest Progress, a file in its session directory.
+"""The latest snapshot of a run, a file in its session directory: published, found and followed.
 
-A file that is replaced, and no socket: whoever reads it, slowly or not at all, is nobody that the
-run could wait for, and the directory lets in nobody but this user. Knows no terminal.
+A run replaces the file and never waits for its readers; only its user can read it.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
+import corororo as cr
+from corororo._ring import Session
 from zonesim.live.progress import Progress
+from zonesim.results.step_table import count_zones
+from zonesim.system.sessions import live_runs
 from zonesim.system.text import encodable
 
 VIEW_FILE = "view.json"
-VIEW_BYTES_MAX = 1 << 20  # far more than there ever is to see
+LOOK_S = 0.25  # as often as a run publishes
+SILENCE_S = 3.0  # a run that publishes nothing for so long is stuck
 
 
 class ViewError(Exception):
@@ -26,20 +31,31 @@ class ViewError(Exception):
 
 
 class NoView(ViewError):
-    """There is none: the run has just begun, or has ended."""
+    """The run has just begun, or has ended."""
+
+
+class NoSuchRun(Exception):
+    """The run that is meant cannot be told; one line."""
 
 
 class View(msgspec.Struct, frozen=True):
-    """A run as it was a moment ago."""
+    """A snapshot of a run, and where it comes from."""
 
     format: Literal[2]
-    folder: str  # where the run writes its report; absolute, without links, what is no text escaped
+    folder: str  # of its results; absolute, without links, undecodable bytes escaped
     at_ns: int  # on the monotonic clock
     progress: Progress
 
 
+class WatchedRun(NamedTuple):
+    """A run that goes on, as it was when it was found."""
+
+    session: Path
+    view: View
+
+
 class ViewFile:
-    """The run's end of it."""
+    """Publishes the snapshots of a run."""
 
     def __init__(self, session: Path, folder: Path) -> None:
         self._path = session / VIEW_FILE
@@ -47,22 +63,19 @@ class ViewFile:
         self._folder = encodable(str(folder.resolve()))
 
     def publish(self, progress: Progress) -> None:
-        """Replace what was there; readers see the whole of the one or of the other."""
+        """Replace the last snapshot; readers see the whole of one of the two."""
         view = View(2, self._folder, time.monotonic_ns(), progress)
-        # A run goes on without being seen where there is no room left; who watches sees its age.
-        with suppress(OSError):
+        with suppress(OSError):  # without space, a run goes on unseen; viewers see its age
             with open(self._unfinished, "wb", opener=_open_private) as file:
                 file.write(msgspec.json.encode(view))
             os.replace(self._unfinished, self._path)
 
 
 def read_view(session: Path) -> View:
-    """The latest view of the run with this session directory. Raises ViewError, or NoView."""
+    """Read the latest view of the run with this session directory; ViewError or NoView."""
     path = session / VIEW_FILE
     try:
-        with open(path, "rb") as file:
-            data = file.read(VIEW_BYTES_MAX)
-        return msgspec.json.decode(data, type=View)
+        return msgspec.json.decode(path.read_bytes(), type=View)
     except FileNotFoundError:
         raise NoView(f"{path}: expected the view of a run, found no such file") from None
     except OSError as error:
@@ -72,6 +85,61 @@ def read_view(session: Path) -> View:
             f"{path}: expected the view of a run in format 2, found: {error}; "
             "look at it with the zonesim that runs it"
         ) from None
+
+
+def watched_runs() -> list[WatchedRun]:
+    """Find all runs of this user that go on and have a view. Raises ViewError."""
+    runs = []
+    for run in live_runs():
+        with suppress(NoView):
+            runs.append(WatchedRun(run.directory, read_view(run.directory)))
+    return runs
+
+
+def choose(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:
+    """Return the run of a folder or session, or the only one. Raises NoSuchRun."""
+    chosen = runs
+    if wanted is not None:
+        path = Path(os.path.realpath(wanted))
+        chosen = [run for run in runs if path in (run.session, Path(run.view.folder))]
+        named = [run for run in runs if wanted in (run.session.name, Path(run.view.folder).name)]
+        chosen = chosen or named
+    if len(chosen) == 1:
+        return chosen[0]
+    if wanted is None or chosen:
+        raise NoSuchRun(f"{len(chosen)} runs go on; expected the folder or session of one")
+    raise NoSuchRun(
+        f"{wanted}: expected the folder or session of a run that goes on, found none; "
+        "zonesim report RUN draws one that has ended"
+    )
+
+
+def listed(runs: list[WatchedRun]) -> list[str]:
+    """Describe each run in a line: its folder and what it does."""
+    width = max((len(run.view.folder) for run in runs), default=0)
+    return [f"{run.view.folder:{width}}  {_description(run.view.progress)}" for run in runs]
+
+
+def follow(session: Path, sleep: Callable[[float], None] = time.sleep) -> Iterator[View]:
+    """Give the views of a run until it ends, a few each second. Raises ViewError."""
+    with suppress(cr.PoolClosed, NoView):  # the run has ended
+        while True:
+            Session.attach(str(session))  # raises if its owner is gone
+            yield read_view(session)
+            sleep(LOOK_S)
+
+
+def silent_s(view: View) -> float:
+    """Return how long a run has published nothing; 0 if that is not unusual."""
+    silence_s = (time.monotonic_ns() - view.at_ns) / 1e9
+    return silence_s if silence_s >= SILENCE_S else 0.0
+
+
+def _description(progress: Progress) -> str:
+    return (
+        f"{progress.scenario}, step {progress.step} of {progress.steps}: "
+        f"{count_zones(progress.zones)}, {progress.phase} for {progress.elapsed_s:.0f} s"
+    )
 
 
 def _open_private(path: str, flags: int) -> int:
