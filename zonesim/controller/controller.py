@@ -14,7 +14,6 @@ from zonesim.controller.fault_injector import FaultInjector, FaultTargets
 from zonesim.controller.fleet import Fleet
 from zonesim.controller.stepping import Stepping
 from zonesim.controller.worker_scaler import WorkerScaler
-from zonesim.live.latest import LatestThread
 from zonesim.live.progress import OnProgress
 from zonesim.live.view_file import ViewFile
 from zonesim.results.recovery import RUN_FAILED
@@ -53,8 +52,7 @@ class Controller:
         self._stepping = Stepping(scenario)
         session = Path(pool.address)
         self._maps = MapStore(scenario, session)
-        self._view = LatestThread("run view", ViewFile(session, writer.directory).publish)
-        shows = (self._view.give, on_progress)
+        shows = (ViewFile(session, writer.directory).publish, on_progress)
         self._log = EventLog(scenario, self._stepping, writer, shows, on_notice)
         plan = FleetPlan(
             session / CONTROL,
@@ -83,16 +81,15 @@ class Controller:
         Raises RunFailed where the first step cannot begin. A run that fails later ends like one
         that was interrupted, and an event says why.
         """
-        with self._view:
-            try:
-                await self._run()
-            except BaseExceptionGroup as group:
-                failure = self._failure_in(group)
-                if failure is None:
-                    raise
-                if not self._log.has_begun:
-                    raise failure from None
-                self._break_off(failure)
+        try:
+            await self._run()
+        except BaseExceptionGroup as group:
+            failure = self._failure_in(group)
+            if failure is None:
+                raise
+            if not self._log.has_begun:
+                raise failure from None
+            self._break_off(failure)
 
     def world_hash(self) -> str:
         """One hash of all zones after their latest ticks, as 16 hex digits."""

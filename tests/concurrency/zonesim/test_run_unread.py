@@ -1,4 +1,4 @@
-"""Runs whose terminal or pipe nobody reads: they go on, are saved, and end."""
+"""Runs on terminals and pipes, read or not: they go on, are saved, and end."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import contextlib
 import json
 import os
 import pty
-import re
 import select
 import signal
 import subprocess
 import termios
 
 import pytest
-from zonesim_runs import PATIENCE_S, a_worker_has_calls, needs_titles, saved
+from zonesim_runs import PATIENCE_S, needs_titles, saved
 
 DURATION_S = 1
 ZONES, PERIOD_MS = 3, 10
@@ -21,9 +20,8 @@ SMALL = ("--set", f"period_ms={PERIOD_MS}", "--set", "chains.chains=4")
 RUN = ("run", "chains", "--zones", str(ZONES), *SMALL, "--out", "run")
 SHORT = (*RUN, "--duration", str(DURATION_S))
 LONG = (*RUN, "--duration", "600")
-STUCK = (*LONG, "--set", "chains.work=sleep:60000ms", "--workers", "1")
 SETTLED_S = 0.5  # in which a terminal has moved what it holds
-BLOCKED_S = 10.0  # for an end that waits a second for the view, and one for its last words
+BLOCKED_S = 10.0  # for an end that waits a second for the view, and one for its results
 
 
 class Ends:
@@ -33,10 +31,10 @@ class Ends:
         self.reader, self.writer = reader, writer
 
     def fill(self) -> Ends:
-        """Leave no room for one byte more."""
+        """Leave no space for a single byte."""
         os.set_blocking(self.writer, False)
         self._write_all_it_takes()
-        # A terminal takes a moment to move what it holds to its reader's side, and has room again.
+        # A terminal takes a moment to move what it holds to its reader's side.
         while select.select([], [self.writer], [], SETTLED_S)[1]:
             self._write_all_it_takes()
         os.set_blocking(self.writer, True)
@@ -49,14 +47,14 @@ class Ends:
                     os.write(self.writer, filling)
 
     def close_writer(self) -> None:
-        """Leave the writing to who was started with it."""
+        """Leave the writing end to the command that was started with it."""
         os.close(self.writer)
         self.writer = -1
 
-    def read_on(self) -> str:
-        """All that comes until the other end is closed, without what the room was filled with."""
+    def read_to_end(self) -> str:
+        """Read until the other end is closed, and leave the filling out."""
         parts = []
-        with contextlib.suppress(OSError):  # that is how the end of a terminal looks
+        with contextlib.suppress(OSError):  # the end of a terminal
             while part := self.read_some():
                 parts.append(part)
         return b"".join(parts).decode().lstrip(".\r\n")
@@ -75,36 +73,22 @@ class Ends:
 @pytest.fixture
 def terminal():
     reader, writer = pty.openpty()
-    termios.tcsetwinsize(writer, (24, 80))
+    termios.tcsetwinsize(writer, (40, 100))
     ends = Ends(reader, writer)
-    yield ends
-    ends.close()
-
-
-@pytest.fixture
-def pipe():
-    ends = Ends(*os.pipe())
     yield ends
     ends.close()
 
 
 @pytest.fixture(params=["terminal", "pipe"])
 def unread(request):
-    """Something to write to that nobody reads, and that is full."""
-    return request.getfixturevalue(request.param).fill()
-
-
-# Each promise is tried on one of them; the other takes as long, and few promises differ there.
-first_a_terminal = pytest.mark.parametrize(
-    "unread", ["terminal", pytest.param("pipe", marks=pytest.mark.slow)], indirect=True
-)
-first_a_pipe = pytest.mark.parametrize(
-    "unread", ["pipe", pytest.param("terminal", marks=pytest.mark.slow)], indirect=True
-)
+    """A full terminal or pipe that nobody reads."""
+    ends = request.getfixturevalue("terminal") if request.param == "terminal" else Ends(*os.pipe())
+    yield ends.fill()
+    ends.close()
 
 
 @pytest.fixture
-def start_unread(start):
+def start_on(start):
     def start_on(ends, *arguments, **options):
         environment = {"TERM": "xterm-256color"}
         command = start(*arguments, stderr=ends.writer, environment=environment, **options)
@@ -116,7 +100,7 @@ def start_unread(start):
 
 
 def is_whole(folder) -> bool:
-    """Whether all files of a run are written, with all ticks that were due."""
+    """Whether all files of a run are written, with all its ticks."""
     summary = json.loads((folder / "summary.json").read_text())
     [[world_hash]] = saved(folder, "SELECT world_hash FROM runs")
     [[ticks]] = saved(folder, "SELECT count(*) FROM ticks")
@@ -125,14 +109,23 @@ def is_whole(folder) -> bool:
     return bool(world_hash)
 
 
-def zones_and_workers(command):
-    return [line for line in command.processes().values() if line.startswith("zonesim ")]
+def test_a_terminal_shows_a_live_table_and_standard_output_stays_pure(start_on, terminal):
+    command = start_on(terminal, *SHORT, "--workers", "2", "--json")
 
-
-def test_a_run_goes_on_and_ends_though_nobody_reads(start_unread, unread, tmp_path):
-    command = start_unread(unread, *SHORT)
-
+    shown = terminal.read_to_end()
     ended = command.finish()
+
+    assert ended.code == 0, shown
+    [step] = ended.document["steps"]
+    assert step["ticks"] + step["missed"] == ZONES * DURATION_S * 1000 // PERIOD_MS
+    for heading in ("zonesim chains", "zones", "p50", "p95", "p99", "late", "worker 1"):
+        assert heading in shown
+    hides, shows = shown.rfind("\x1b[?25l"), shown.rfind("\x1b[?25h")
+    assert -1 < hides < shows  # the cursor is given back
+
+
+def test_a_run_that_nobody_reads_goes_on_and_ends(start_on, unread, tmp_path):
+    ended = start_on(unread, *SHORT).finish()
 
     assert ended.code == 0
     assert is_whole(tmp_path / "run")
@@ -141,78 +134,12 @@ def test_a_run_goes_on_and_ends_though_nobody_reads(start_unread, unread, tmp_pa
     assert "world hash" in ended.output
 
 
-@needs_titles
-@first_a_terminal
-def test_a_zone_that_dies_is_replaced_though_nobody_reads(start_unread, unread, tmp_path):
-    command = start_unread(unread, *LONG)
-    command.wait_until_it_ticks(tmp_path / "run")
-    os.kill(command.wait_for_process("zonesim zone 1"), signal.SIGKILL)
-
-    restarted = "SELECT * FROM events WHERE kind = 'zone-restarted'"
-    command.wait_until(lambda: saved(tmp_path / "run", restarted), "zone in its place")
-
-    command.signal(signal.SIGINT)
-    assert command.finish().code == 130
-    assert is_whole(tmp_path / "run")
-
-
-def test_who_reads_again_sees_the_run_as_it_is_then(start_unread, terminal, tmp_path):
-    command = start_unread(terminal.fill(), *LONG)
-    command.wait_for_ticks(tmp_path / "run")
-
-    shown = ""
-    while not (elapsed := re.search(r"([0-9.]+) of 600 s", shown)):
-        shown += terminal.read_some().decode()
-
-    assert float(elapsed[1]) > 1.0  # for so many ticks it takes longer
-    assert "ready" not in shown  # of what was before
-    command.signal(signal.SIGINT)
-    rest = terminal.read_on()
-    assert command.finish().code == 130
-    assert rest.endswith("\x1b[?25h")
-
-
-def test_lines_that_wait_for_a_reader_keep_their_order(start_unread, pipe, tmp_path):
-    command = start_unread(pipe.fill(), *SHORT)
-    command.wait_for_ticks(tmp_path / "run")
-
-    lines = pipe.read_on().splitlines()
-
-    assert command.finish().code == 0
-    assert [line.split(" after ")[0] for line in lines] == [
-        "step 1 of 1, 3 zones: starting",
-        "step 1 of 1, 3 zones: ended",
-    ]
-
-
-def test_who_reads_all_the_time_gets_all_lines(start):
-    steps = range(1, 6)
-    zones = ",".join(map(str, steps))
-    command = start("run", "chains", "--zones", zones, "--ticks", "2", "--set", "period_ms=10")
-
-    ended = command.finish()
-
-    assert ended.code == 0
-    lines = ended.error.splitlines()
-    assert [line.partition(", ")[0] for line in lines] == [
-        f"step {step} of {len(steps)}" for step in steps for _ in ("starting", "ended")
-    ]
-    assert ["ended after" in line for line in lines] == [False, True] * len(steps)
-
-
 @pytest.mark.parametrize(
-    ("unread", "stdout"),
-    [
-        ("terminal", "that is not read"),
-        ("pipe", "that is read"),
-        pytest.param("terminal", "that is read", marks=pytest.mark.slow),
-        pytest.param("pipe", "that is not read", marks=pytest.mark.slow),
-    ],
-    indirect=["unread"],
+    ("unread", "stdout"), [("terminal", "unread"), ("pipe", "read")], indirect=["unread"]
 )
-def test_two_signals_end_a_run_though_nobody_reads(start_unread, unread, tmp_path, stdout):
-    options = {} if stdout == "that is read" else {"stdout": unread.writer}
-    command = start_unread(unread, *LONG, "--json", **options)
+def test_two_signals_end_a_run_that_nobody_reads(start_on, unread, tmp_path, stdout):
+    options = {} if stdout == "read" else {"stdout": unread.writer}
+    command = start_on(unread, *LONG, "--json", **options)
     command.wait_until_it_ticks(tmp_path / "run")
 
     command.signal_all(signal.SIGINT)
@@ -223,54 +150,32 @@ def test_two_signals_end_a_run_though_nobody_reads(start_unread, unread, tmp_pat
     assert is_whole(tmp_path / "run")
 
 
-@first_a_pipe
-def test_two_signals_end_a_run_whose_tick_does_not_end(start_unread, unread, tmp_path):
-    command = start_unread(unread, *STUCK, stdout=unread.writer)
-    command.wait_for_step(tmp_path / "run")  # until then a zone rehearses
-    command.wait_until(lambda: a_worker_has_calls(command), "tick")
-
-    command.signal_all(signal.SIGINT)
-    with pytest.raises(subprocess.TimeoutExpired):
-        command.finish(timeout_s=1.0)
-    command.signal_all(signal.SIGINT)
-
-    assert command.finish(BLOCKED_S).code == 130
-    assert json.loads((tmp_path / "run" / "summary.json").read_text())["steps"]
-
-
 @needs_titles
-@first_a_terminal
-def test_a_run_has_ended_before_its_results_wait_for_a_reader(start_unread, unread, tmp_path):
-    command = start_unread(unread, *SHORT, stdout=unread.writer)
+@pytest.mark.parametrize("interrupted", [False, True])
+@pytest.mark.parametrize("unread", ["terminal"], indirect=True)
+def test_only_the_results_of_a_run_wait_for_a_reader(start_on, unread, tmp_path, interrupted):
+    command = start_on(unread, *SHORT, stdout=unread.writer)
     unread.close_writer()
     command.wait_until((tmp_path / "run" / "summary.json").exists, "summary")
-    command.wait_until(lambda: not zones_and_workers(command), "end of all processes")
+    command.wait_until(
+        lambda: not [line for line in command.processes().values() if line.startswith("zonesim ")],
+        "end of all other processes",
+    )
     with pytest.raises(subprocess.TimeoutExpired):
         command.finish(timeout_s=2.0)
     assert is_whole(tmp_path / "run")
 
-    shown = unread.read_on()
-
-    assert command.finish().code == 0
-    assert "world hash: " in shown
-    assert "report: not drawn; zonesim report run draws it" in shown.splitlines()[-1]
-
-
-@needs_titles
-@first_a_pipe
-def test_a_signal_ends_what_waits_for_a_reader_of_its_results(start_unread, unread, tmp_path):
-    command = start_unread(unread, *SHORT, stdout=unread.writer)
-    command.wait_until((tmp_path / "run" / "summary.json").exists, "summary")
-    command.wait_until(lambda: not zones_and_workers(command), "end of all processes")
-    with pytest.raises(subprocess.TimeoutExpired):
-        command.finish(timeout_s=2.0)
-
-    command.signal(signal.SIGINT)
-
-    assert command.finish(BLOCKED_S).code == 130
+    if interrupted:
+        command.signal(signal.SIGINT)
+        assert command.finish(BLOCKED_S).code == 130
+    else:
+        assert "world hash: " in unread.read_to_end()
+        assert command.finish().code == 0
 
 
-def test_who_watches_a_run_leaves_though_nobody_reads(start, terminal, tmp_path):
+def test_top_on_a_terminal_that_nobody_reads_ends_and_leaves_the_run_alone(
+    start, terminal, tmp_path
+):
     run = start(*LONG)
     run.wait_until_it_ticks(tmp_path / "run")
     environment = {"TERM": "xterm-256color"}

@@ -3,55 +3,54 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import pty
 import signal
+import termios
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
+from rich.text import Text
 
-from zonesim.live.backlog import LINES_KEPT
-from zonesim.live.outlet import Outlet
-from zonesim.live.painter import Painter
+from zonesim.live.painter import LINES_KEPT, Painter, Screen
 from zonesim.system.interrupts import ENDING
 
 SHORT_S, LONG_S = 0.05, 30.0
+HIDDEN, SEEN = "\x1b[?25l", "\x1b[?25h"
 
 
-class Sheet:
+class Frames(Screen):
     """Frames as lines in brackets."""
 
-    def begin(self) -> str:
-        return "begin\n"
+    def __init__(self) -> None:
+        pass
 
-    def draw(self, lines: Sequence[str], frame: object) -> str:
+    def draw(self, lines, frame) -> str:
         frames = [f"<{frame}>"] if frame is not None else []
         return "".join(f"{line}\n" for line in [*lines, *frames])
 
-    def end(self) -> str:
+    def wipe(self) -> str:
         return "end\n"
 
 
-class Broken(Sheet):
-    def draw(self, lines: Sequence[str], frame: object) -> str:
-        raise ZeroDivisionError("no room")
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, io.TextIOBase]]:
+    """The reading end of a pipe, and its writing end as a stream."""
+    reader, writer = os.pipe()
+    with open(writer, "w", encoding="utf-8") as stream:
+        yield reader, stream
+    os.close(reader)
 
 
 @pytest.fixture
-def unread() -> Iterator[tuple[int, io.TextIOBase]]:
-    """A full pipe: its reading end, and its writing end as a stream."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
+def full_pipe(pipe) -> Iterator[tuple[int, io.TextIOBase]]:
+    _, stream = pipe
+    os.set_blocking(stream.fileno(), False)
     with contextlib.suppress(BlockingIOError):
         while True:
-            os.write(writer, b"." * 4096)
-    os.set_blocking(writer, True)
-    with open(writer, "w") as stream:
-        yield reader, stream
-        stream.close()
-        while os.read(reader, 1 << 16):
-            pass
-    os.close(reader)
+            os.write(stream.fileno(), b"." * 4096)
+    os.set_blocking(stream.fileno(), True)
+    return pipe
 
 
 def read_until(reader: int, last: str) -> list[str]:
@@ -61,28 +60,27 @@ def read_until(reader: int, last: str) -> list[str]:
     return found.lstrip(".").splitlines()
 
 
-def test_all_that_was_given_is_drawn_at_the_end():
-    stream = io.StringIO()
-    painter = Painter(Outlet(stream), Sheet(), LONG_S)
-    painter.open()
-
+def test_all_is_drawn_at_the_end(pipe):
+    reader, stream = pipe
+    painter = Painter(stream, Frames(), LONG_S)
     painter.print("one")
     painter.show("frame")
     painter.print("two")
     painter.close()
 
-    painter.check()
-    lines = stream.getvalue().splitlines()
-    assert (lines[0], lines[-1]) == ("begin", "end")
+    lines = read_until(reader, "end\n")
     assert [line for line in lines if line in ("one", "two")] == ["one", "two"]
     assert "<frame>" in lines
 
 
-def test_who_shows_something_does_not_wait_and_the_newest_is_what_is_seen_then(unread):
-    reader, stream = unread
-    painter = Painter(Outlet(stream), Sheet(), LONG_S)
-    painter.open()
-
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_stuck_reader_delays_no_caller_and_sees_the_newest_frame_later(full_pipe, blocking):
+    reader, stream = full_pipe
+    os.set_blocking(stream.fileno(), blocking)
+    painter = Painter(stream, Frames(), LONG_S)
+    painter.print("stuck")
+    while painter._lines:
+        pass  # until the thread has taken the first line, and waits for the reader
     for number in range(10_000):
         painter.show(f"frame {number}")
         painter.print(f"line {number}")
@@ -91,80 +89,76 @@ def test_who_shows_something_does_not_wait_and_the_newest_is_what_is_seen_then(u
     painter.close()
     left_out = 10_000 - LINES_KEPT
     assert drawn == [
-        "begin",
-        f"lines left out, as nobody read them: {left_out}",
+        "stuck",
+        f"{left_out} lines left out: nobody read them",
         *[f"line {number}" for number in range(left_out, 10_000)],
         "<frame 9999>",
     ]
     assert read_until(reader, "end\n") == ["end"]
 
 
-def test_the_end_waits_a_while_for_a_reader_and_then_no_more_is_drawn(unread):
-    reader, stream = unread
-    painter = Painter(Outlet(stream), Sheet(), SHORT_S)
-    painter.open()
-    painter.show("frame")
-    before_s = time.monotonic()
-
+def test_the_end_waits_a_while_for_a_reader_and_then_nothing_more_is_drawn(full_pipe):
+    reader, stream = full_pipe
+    painter = Painter(stream, None, SHORT_S)
+    painter.print("stuck")
+    while painter._lines:
+        pass
+    painter.print("never printed")
     painter.close()
 
-    assert SHORT_S <= time.monotonic() - before_s < LONG_S
-    assert read_until(reader, "begin\n") == ["begin"]
+    assert read_until(reader, "stuck\n") == ["stuck"]
+    painter._thread.join(LONG_S)
     stream.close()
-    assert os.read(reader, 100) == b""  # nor does anybody hold the pipe any more
+    assert os.read(reader, 100) == b""
 
 
-def test_a_reader_that_comes_in_time_sees_all(unread):
-    reader, stream = unread
-    painter = Painter(Outlet(stream), Sheet(), LONG_S)
-    painter.open()
-    painter.print("one")
-    closing = threading.Thread(target=painter.close)
-    closing.start()
-
-    assert read_until(reader, "end\n") == ["begin", "one", "end"]
-    closing.join(LONG_S)
-    assert not closing.is_alive()
-
-
-def test_a_terminal_that_is_gone_silences_the_painter():
+def test_a_terminal_that_is_gone_ends_no_run():
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "w") as stream:
-        painter = Painter(Outlet(stream), Sheet(), LONG_S)
-        painter.open()
+        painter = Painter(stream, Frames(), LONG_S)
         painter.show("frame")
-        painter.print("line")
         painter.close()
 
-    painter.check()
 
-
-def test_what_drawing_fails_of_is_told_and_kept_for_who_closes():
-    stream = io.StringIO()
-    painter = Painter(Outlet(stream), Broken(), LONG_S)
-    painter.open()
-
-    painter.show("frame")
-    painter.print("line")
-    painter.close()
-
-    with pytest.raises(ZeroDivisionError, match="no room"):
-        painter.check()
-    assert "drawing failed of ZeroDivisionError('no room')" in stream.getvalue()
-
-
-def test_signals_that_end_a_run_are_not_for_the_thread_that_draws():
+def test_signals_are_not_for_the_thread_that_draws(pipe):
     blocked: list[set[signal.Signals]] = []
 
-    class Looking(Sheet):
-        def begin(self) -> str:
-            blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))  # type: ignore[arg-type]
+    class Looking(Frames):
+        def wipe(self) -> str:
+            blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
             return ""
 
-    painter = Painter(Outlet(io.StringIO()), Looking(), LONG_S)
-    painter.open()
-    painter.close()
+    Painter(pipe[1], Looking(), LONG_S).close()
 
     assert blocked[0] >= set(ENDING)
+    assert threading.current_thread() is threading.main_thread()
     assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & set(ENDING)
+
+
+@pytest.fixture
+def terminal(monkeypatch) -> Iterator[io.TextIOBase]:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("COLUMNS", raising=False)
+    reader, writer = pty.openpty()
+    termios.tcsetwinsize(writer, (24, 80))
+    with open(writer, "w", encoding="utf-8") as stream:
+        yield stream
+    os.close(reader)
+
+
+def test_a_frame_replaces_the_one_before_and_lines_stay_above_it(terminal):
+    screen = Screen(terminal)
+
+    assert screen.draw(["one"], Text("a\nb")) == f"{HIDDEN}one\na\nb\n{SEEN}"
+    assert screen.draw(["two"], None) == f"{HIDDEN}\r\x1b[2A\x1b[Jtwo\na\nb\n{SEEN}"
+    assert screen.draw([], Text("c")) == f"{HIDDEN}\r\x1b[2A\x1b[Jc\n{SEEN}"
+    assert screen.wipe() == "\r\x1b[1A\x1b[J"
+
+
+def test_a_terminal_that_is_resized_is_drawn_anew(terminal, monkeypatch):
+    screen = Screen(terminal)
+    screen.draw([], Text("frame"))
+    monkeypatch.setenv("COLUMNS", "160")
+
+    assert screen.draw([], Text("wider")) == f"{HIDDEN}\x1b[H\x1b[2Jwider\n{SEEN}"

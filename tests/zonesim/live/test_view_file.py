@@ -1,5 +1,8 @@
+"""Snapshots of runs that sessions of this process stand in for, and `zonesim top`."""
+
 from __future__ import annotations
 
+import json
 import os
 import time
 
@@ -7,34 +10,60 @@ import msgspec
 import pytest
 from live_states import RUNNING, crowded, state
 
+from corororo._ring import Session
+from zonesim.cli.main import BAD_INPUT, DONE, main
+from zonesim.live import view_file
+from zonesim.live.progress import Progress
 from zonesim.live.view_file import (
-    VIEW_BYTES_MAX,
     VIEW_FILE,
+    NoSuchRun,
     NoView,
     View,
     ViewError,
     ViewFile,
+    choose,
+    follow,
     read_view,
+    silent_s,
+    watched_runs,
 )
+from zonesim.system import sessions
 
 
-def test_what_was_published_last_is_what_others_see(tmp_path):
-    file = ViewFile(tmp_path, tmp_path / "reports" / ".." / "run")
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """The only folder in which sessions are looked for."""
+    monkeypatch.setattr(sessions, "candidate_bases", lambda: [tmp_path])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def begin(place):
+    """Begin a run whose folder has this name."""
+    made: list[Session] = []
+
+    def begin_run(name: str) -> Session:
+        made.append(Session.create(base=place))
+        (made[-1].directory / "control").touch()
+        ViewFile(made[-1].directory, place / name).publish(state(scenario=name))
+        return made[-1]
+
+    yield begin_run
+    for session in made:
+        session.remove()
+
+
+def test_the_latest_snapshot_is_what_others_see(tmp_path):
+    file = ViewFile(tmp_path, tmp_path / "reports" / ".." / os.fsdecode(b"run\xff"))
     file.publish(RUNNING)
     file.publish(state(ticks=57))
 
     view = read_view(tmp_path)
 
     assert view.progress == state(ticks=57)
-    assert view.folder == str(tmp_path / "run")
-    assert 0 <= time.monotonic_ns() - view.at_ns < 60e9
+    assert view.folder == f"{tmp_path}/run\\udcff"
     assert [path.name for path in tmp_path.iterdir()] == [VIEW_FILE]
-
-
-def test_a_folder_whose_name_is_no_text_is_shown_as_what_it_is(tmp_path):
-    ViewFile(tmp_path, tmp_path / os.fsdecode(b"run\xff")).publish(RUNNING)
-
-    assert read_view(tmp_path).folder == f"{tmp_path}/run\\udcff"
 
 
 def test_no_other_user_can_read_it_whatever_the_umask(tmp_path):
@@ -47,7 +76,7 @@ def test_no_other_user_can_read_it_whatever_the_umask(tmp_path):
     assert (tmp_path / VIEW_FILE).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_reader_that_is_half_way_through_keeps_what_it_began_to_read(tmp_path):
+def test_a_slow_reader_keeps_the_snapshot_that_it_began_to_read(tmp_path):
     file = ViewFile(tmp_path, tmp_path)
     file.publish(RUNNING)
     with open(tmp_path / VIEW_FILE, "rb") as reader:
@@ -58,35 +87,157 @@ def test_a_reader_that_is_half_way_through_keeps_what_it_began_to_read(tmp_path)
     assert msgspec.json.decode(begin + rest, type=View).progress == RUNNING
 
 
-def test_the_most_that_a_run_shows_can_be_read(tmp_path):
-    ViewFile(tmp_path, tmp_path).publish(crowded())
-
-    assert (tmp_path / VIEW_FILE).stat().st_size < VIEW_BYTES_MAX / 4
-    assert read_view(tmp_path).progress.zones == 1000
-
-
-def test_a_run_goes_on_where_its_view_cannot_be_written(tmp_path):
+def test_a_run_goes_on_if_its_view_cannot_be_written(tmp_path):
     ViewFile(tmp_path / "gone", tmp_path).publish(RUNNING)
 
     with pytest.raises(NoView, match="expected the view of a run, found no such file"):
         read_view(tmp_path / "gone")
 
 
-def test_what_is_no_file_is_no_view(tmp_path):
-    (tmp_path / VIEW_FILE).mkdir()
-
-    with pytest.raises(ViewError, match="the view of a run cannot be read: Is a directory"):
-        read_view(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"\0" * 100, b"[]", b'{"format": 1}', b'{"format": 2, "folder": "run", "x": 1}'],
-)
-def test_a_view_of_another_format_or_none_is_refused_in_one_line(tmp_path, content):
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"[]", b'{"format": 1}'])
+def test_a_view_of_another_format_is_refused_in_one_line(tmp_path, content):
     (tmp_path / VIEW_FILE).write_bytes(content)
 
     with pytest.raises(ViewError, match="expected the view of a run in format 2, found: ") as error:
         read_view(tmp_path)
-
     assert "\n" not in str(error.value)
+
+
+def test_runs_that_go_on_and_have_a_view_can_be_watched(begin, place):
+    first, second, hidden = begin("first"), begin("second"), begin("hidden")
+    (hidden.directory / VIEW_FILE).unlink()
+    other_program = Session.create(base=place)
+    left_behind = place / f"corororo-{os.getuid()}-1-00000000"
+    left_behind.mkdir(mode=0o700)
+    for name in ("lock", "control"):
+        (left_behind / name).touch()
+
+    assert {run.session for run in watched_runs()} == {first.directory, second.directory}
+    first.remove()
+    other_program.remove()
+    assert [run.session for run in watched_runs()] == [second.directory]
+    assert list(follow(hidden.directory)) == []
+
+
+def test_a_run_is_chosen_by_the_path_or_name_of_its_folder_or_session(begin, place):
+    session = begin("first")
+    assert choose(watched_runs(), None).session == session.directory
+    begin("second")
+    runs = watched_runs()
+
+    (place / "elsewhere").mkdir()
+    for name in (str(place / "first"), "first", "elsewhere/../first"):
+        assert choose(runs, name).session == session.directory
+    for name in (str(session.directory), session.directory.name):
+        assert choose(runs, name).view.folder == str(place / "first")
+
+
+def test_a_path_counts_more_than_a_name(begin):
+    here = begin("run")
+    begin("elsewhere/run")
+
+    assert choose(watched_runs(), "run").session == here.directory
+    with pytest.raises(NoSuchRun, match="2 runs go on"):
+        choose(watched_runs(), None)
+
+
+def test_following_ends_with_the_run(begin):
+    session = begin("run")
+    seen = []
+
+    for view in follow(session.directory, sleep=lambda _: None):
+        seen.append(view.progress.ticks)
+        if len(seen) == 3:
+            session.remove()
+
+    assert seen == [56, 56, 56]
+
+
+def test_a_view_that_cannot_be_read_is_an_error_while_the_run_goes_on(begin):
+    session = begin("run")
+    (session.directory / VIEW_FILE).write_text("{}")
+
+    with pytest.raises(ViewError, match="expected the view of a run"):
+        watched_runs()
+    with pytest.raises(ViewError, match="expected the view of a run"):
+        list(follow(session.directory))
+
+
+def test_a_run_that_publishes_nothing_for_long_is_silent(begin):
+    view = read_view(begin("run").directory)
+    long_ago = msgspec.structs.replace(view, at_ns=time.monotonic_ns() - 60_000_000_000)
+
+    assert silent_s(view) == 0.0
+    assert 60 <= silent_s(long_ago) < 120
+
+
+@pytest.mark.parametrize(
+    ("options", "output", "error"),
+    [
+        ([], "no run is going on\n", ""),
+        (["--once"], "no run is going on\n", ""),
+        (["--json"], "null\n", "no run is going on\n"),
+    ],
+)
+def test_top_without_a_run_says_so(capsys, options, output, error):
+    assert main(["top", *options]) == DONE
+    assert capsys.readouterr() == (output, error)
+
+
+def test_top_once_prints_the_table_as_text(begin, capsys):
+    begin("scale")
+
+    assert main(["top", "--once"]) == DONE
+
+    text = capsys.readouterr().out
+    assert text.startswith("zonesim scale   step 2 of 7: 5 zones, running")
+    assert "MSPT p50" in text
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_top_json_prints_one_progress(begin, capsys):
+    begin("scale")
+
+    assert main(["top", "--json"]) == DONE
+
+    document = json.loads(capsys.readouterr().out)
+    assert msgspec.convert(document, Progress) == state(scenario="scale")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "2 runs go on; expected the folder or session of one"),
+        (["past"], "past: expected the folder or session of a run that goes on, found none; "),
+    ],
+)
+def test_top_lists_the_runs_if_it_cannot_tell_which_is_meant(
+    begin, place, capsys, arguments, complaint
+):
+    begin("first")
+    begin("second")
+
+    assert main(["top", *arguments]) == BAD_INPUT
+
+    output, error = capsys.readouterr()
+    assert output == ""
+    *listed, last = error.splitlines()
+    assert [line.split()[0] for line in sorted(listed)] == [
+        str(place / "first"),
+        str(place / "second"),
+    ]
+    assert listed[0].endswith("step 2 of 7: 5 zones, running for 4 s")
+    assert last.startswith(f"zonesim: error: {complaint}")
+
+
+def test_ctrl_c_leaves_top_quietly(begin, capsys, monkeypatch):
+    begin("run")
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(view_file.follow, "__defaults__", (interrupted,))
+
+    assert main(["top"]) == DONE
+    assert capsys.readouterr() == ("step 2 of 7, 5 zones: running\n", "")
