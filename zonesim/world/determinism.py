@@ -9,7 +9,6 @@ versions for some of its methods only, and a plain integer state is easy to save
 from __future__ import annotations
 
 import struct
-import sys
 from array import array
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -66,13 +65,13 @@ class Random:
 
 
 def hash_state(parts: Iterable[bytes | array[Any]]) -> int:
-    """Return the 64-bit hash of the parts' bytes, one after another, little-endian.
+    """Return the 64-bit hash of the parts' bytes, one after another.
 
     The lengths of the parts are not hashed: they must follow from the total length.
     """
     digest = blake2b(digest_size=8)
     for part in parts:
-        digest.update(_little_endian(part))
+        digest.update(part)
     return int.from_bytes(digest.digest(), "little")
 
 
@@ -80,11 +79,3 @@ def combine(hashes: Iterable[tuple[int, int]]) -> int:
     """Return one 64-bit hash of (zone, hash) pairs, whatever their order."""
     packed = b"".join(struct.pack("<QQ", zone, value) for zone, value in sorted(hashes))
     return hash_state([packed])
-
-
-def _little_endian(part: bytes | array[Any]) -> bytes | array[Any]:
-    if sys.byteorder == "little" or not isinstance(part, array):
-        return part
-    swapped = part[:]
-    swapped.byteswap()
-    return swapped

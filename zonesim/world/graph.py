@@ -5,8 +5,6 @@ Only controllers import this module: it loads numpy and scipy, which zone proces
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from .graph_file import GraphLayout, lay_out, pack_header
+from .graph_file import HEADER, lay_out
 from .map import BLOCKED, SQRT2, Map
 
 Ints = NDArray[np.int32]
@@ -23,7 +21,7 @@ Matrix = Any  # a csr_array; scipy ships no types
 
 
 def write_graph(game_map: Map, path: str | Path) -> None:
-    """Write a map's graph; the file appears only when complete, and a full disk is an OSError."""
+    """Write a map's graph to a new file."""
     cell_node, node_cell = _number_nodes(game_map)
     graph = _edges(game_map, cell_node)
     layout = lay_out(game_map.width, game_map.height, len(node_cell), graph.nnz)
@@ -35,7 +33,13 @@ def write_graph(game_map: Map, path: str | Path) -> None:
         layout.node_cell: node_cell,
         layout.component: _components(graph),
     }
-    _write_atomically(Path(path), layout, arrays)
+    # write() and not a mapping: a page that finds no room in a mapping is a SIGBUS.
+    with Path(path).open("wb") as file:
+        file.write(HEADER.pack(*layout[:4]))
+        for offset, array in arrays.items():
+            file.seek(offset)
+            file.write(array.tobytes())
+        file.truncate(layout.file_bytes)
 
 
 def _number_nodes(game_map: Map) -> tuple[Ints, Ints]:
@@ -90,19 +94,3 @@ def _components(graph: Matrix) -> Ints:
     rank[by_size] = np.arange(len(sizes), dtype=np.int32)
     component: Ints = rank[labels]
     return component
-
-
-def _write_atomically(path: Path, layout: GraphLayout, arrays: dict[int, NDArray[Any]]) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        # write() and not a mapping: a page that finds no room in a mapping is a SIGBUS.
-        with open(descriptor, "wb") as file:
-            file.write(pack_header(layout))
-            for offset, array in arrays.items():
-                file.seek(offset)
-                file.write(array.tobytes())
-            file.truncate(layout.file_bytes)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

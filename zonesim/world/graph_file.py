@@ -2,12 +2,9 @@
 
 The file is native-endian: it lives as long as the processes of one machine that share it.
 
-    0        8            12        16      20       24      28      32
-    | magic  | byte order | version | width | height | nodes | edges |
-    | 8s     | u32        | u32     | u32   | u32    | u32   | u32   |
-    32       40        48        56          64          72          80           88
-    | indptr | indices | weights | cell_node | node_cell | component | file bytes |   u64 each
-    88, rounded up to ALIGNMENT, as is the start of every array
+    0       4        8       12      16
+    | width | height | nodes | edges |   u32 each
+    64, as is the start of every array a multiple of ALIGNMENT
     | indptr … | indices … | weights … | cell_node … | node_cell … | component … |
 """
 
@@ -16,26 +13,16 @@ from __future__ import annotations
 import mmap
 import struct
 from pathlib import Path
-from typing import Final
-
-import msgspec
+from typing import Final, NamedTuple
 
 import corororo as cr
 
-MAGIC: Final = b"zonegrid"
-VERSION: Final = 1
 ALIGNMENT: Final = 64  # a cache line
-HEADER: Final = struct.Struct("=8s6I7Q")
+HEADER: Final = struct.Struct("=4I")
 MAIN_COMPONENT: Final = 0
-_BYTE_ORDER: Final = 0x0102_0304
-_INT32, _FLOAT64 = 4, 8  # bytes
 
 
-class GraphError(ValueError):
-    """A file that is not a whole graph file of this version and machine; one line."""
-
-
-class GraphLayout(msgspec.Struct, frozen=True):
+class GraphLayout(NamedTuple):
     """Sizes and byte offsets of one graph file."""
 
     width: int
@@ -53,47 +40,21 @@ class GraphLayout(msgspec.Struct, frozen=True):
 
 def lay_out(width: int, height: int, nodes: int, edges: int) -> GraphLayout:
     """Place the arrays of a graph one after another, each on a cache line of its own."""
-    sizes = (
-        (nodes + 1) * _INT32,
-        edges * _INT32,
-        edges * _FLOAT64,
-        width * height * _INT32,
-        nodes * _INT32,
-        nodes * _INT32,
-    )
-    offsets: list[int] = []
-    end = _aligned(HEADER.size)
-    for size in sizes:
+    counts = (nodes + 1, edges, 2 * edges, width * height, nodes, nodes)  # of 4 bytes
+    offsets = []
+    end = ALIGNMENT
+    for count in counts:
         offsets.append(end)
-        end = _aligned(end + size)
+        end += -(-4 * count // ALIGNMENT) * ALIGNMENT
     figures = (width, height, nodes, edges, *offsets, end)
     return GraphLayout(*figures)
 
 
-def pack_header(layout: GraphLayout) -> bytes:
-    """Return the header of a graph file."""
-    return HEADER.pack(MAGIC, _BYTE_ORDER, VERSION, *msgspec.structs.astuple(layout))
-
-
 def map_graph(path: str) -> tuple[GraphLayout, mmap.mmap]:
-    """Map a graph file into memory; raise GraphError where it is not one, OSError if unreadable."""
+    """Map a graph file into memory."""
     with Path(path).open("rb") as file:
-        if Path(path).stat().st_size < HEADER.size:
-            raise GraphError(f"{path}: expected a graph file, found one shorter than its header")
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    magic, byte_order, version, *figures = HEADER.unpack_from(mapped)
-    if (magic, byte_order, version) != (MAGIC, _BYTE_ORDER, VERSION):
-        raise GraphError(
-            f"{path}: expected a graph file of version {VERSION} written on this machine, found "
-            f"magic {magic!r}, byte order {byte_order:#010x}, version {version}; write it again"
-        )
-    layout = GraphLayout(*figures)
-    if layout != lay_out(*figures[:4]) or len(mapped) < layout.file_bytes:
-        raise GraphError(
-            f"{path}: expected a graph file of {layout.file_bytes} bytes, found {len(mapped)} "
-            "or a damaged header; write it again"
-        )
-    return layout, mapped
+    return lay_out(*HEADER.unpack_from(mapped)), mapped
 
 
 class ZoneGraph:
@@ -142,10 +103,6 @@ def find_path(graph: str, start: int, goal: int) -> bytes:
     from .search import search_path
 
     return search_path(graph, start, goal)
-
-
-def _aligned(offset: int) -> int:
-    return -(-offset // ALIGNMENT) * ALIGNMENT
 
 
 def _ints(mapped: memoryview, offset: int, count: int) -> memoryview[int]:

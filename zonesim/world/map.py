@@ -6,7 +6,7 @@ Format and rules of movement: N. Sturtevant, "Benchmarks for Grid-Based Pathfind
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from math import sqrt
 from pathlib import Path
 from typing import Final
@@ -74,15 +74,6 @@ class Map(msgspec.Struct, frozen=True):
             return 1.0
         sides = self._class_at(x + dx, y), self._class_at(x, y + dy)
         return SQRT2 if sides == (here, here) else None
-
-    def steps_from(self, cell: int) -> Iterator[tuple[int, float]]:
-        """Yield (cell, cost) of every legal step from a cell."""
-        x, y = self.position(cell)
-        for dy in (-1, 0, 1):
-            for dx in (-1, 0, 1):
-                cost = self.step_cost(x, y, dx, dy)
-                if cost is not None:
-                    yield (y + dy) * self.width + x + dx, cost
 
     def _class_at(self, x: int, y: int) -> int:
         """The class of a cell; everything outside the map is BLOCKED."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 
 from hypothesis import strategies as st
 
@@ -22,6 +23,16 @@ def drawn_maps(draw) -> Map:
     return drawn if any(drawn.classes) else map_of_rows(["."], "drawn.map")
 
 
+def steps_from(on_map: Map, cell: int) -> Iterator[tuple[int, float]]:
+    """Every legal step from a cell."""
+    x, y = on_map.position(cell)
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            cost = on_map.step_cost(x, y, dx, dy)
+            if cost is not None:
+                yield cell + dy * on_map.width + dx, cost
+
+
 def plain_distances(on_map: Map, start: int) -> dict[int, float]:
     """Dijkstra, on the map itself: the cost of each cell in reach."""
     costs = {start: 0.0}
@@ -30,7 +41,7 @@ def plain_distances(on_map: Map, start: int) -> dict[int, float]:
         cost, cell = heapq.heappop(queue)
         if cost > costs[cell]:
             continue
-        for near, step in on_map.steps_from(cell):
+        for near, step in steps_from(on_map, cell):
             if cost + step < costs.get(near, float("inf")):
                 costs[near] = cost + step
                 heapq.heappush(queue, (cost + step, near))

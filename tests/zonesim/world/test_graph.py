@@ -1,27 +1,21 @@
 from __future__ import annotations
 
-import errno
-import os
 import struct
 import tempfile
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-from drawn_maps import drawn_maps, plain_distances
+from drawn_maps import drawn_maps, plain_distances, steps_from
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zonesim.world import graph
 from zonesim.world.graph import write_graph
 from zonesim.world.graph_file import (
     ALIGNMENT,
     HEADER,
-    GraphError,
     ZoneGraph,
     lay_out,
     map_graph,
-    pack_header,
 )
 from zonesim.world.map import load_map, map_of_rows
 
@@ -67,7 +61,7 @@ def test_the_file_holds_exactly_the_legal_steps(game_map):
     for node, cell in enumerate(read["node_cell"]):
         edges = range(indptr[node], indptr[node + 1])
         steps = [(read["node_cell"][indices[edge]], weights[edge]) for edge in edges]
-        assert steps == sorted(game_map.steps_from(cell))
+        assert steps == sorted(steps_from(game_map, cell))
     assert indptr[-1] == len(indices)
 
 
@@ -88,16 +82,6 @@ def test_a_real_map_is_written_whole(moving_ai):
     assert len(read["node_cell"]) == 2_445
 
 
-def test_a_full_disk_is_an_error_that_leaves_nothing_behind(tmp_path, monkeypatch):
-    def full_disk(layout):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(graph, "pack_header", full_disk)
-    with pytest.raises(OSError, match="No space left"):
-        write_graph(map_of_rows(["."], "m"), tmp_path / "a.graph")
-    assert list(tmp_path.iterdir()) == []
-
-
 @given(sizes, sizes, sizes, st.integers(0, 600_000))
 def test_arrays_are_aligned_and_do_not_overlap(width, height, nodes, edges):
     layout = lay_out(width, height, nodes, edges)
@@ -114,26 +98,6 @@ def test_arrays_are_aligned_and_do_not_overlap(width, height, nodes, edges):
     for (start, size), (following, _) in pairwise(spans):
         assert start + size <= following
         assert following % ALIGNMENT == 0
-
-
-HEADER_ONLY = pack_header(lay_out(3, 3, 9, 40))
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b"", "found one shorter than its header"),
-        (b"type octile\n" * 10, "magic b'type oct'"),
-        (HEADER_ONLY + bytes(100), r"of \d+ bytes, found 188 or a damaged header"),
-        (HEADER_ONLY[:16] + b"\xc8" + HEADER_ONLY[17:] + bytes(9_000), "damaged header"),
-    ],
-    ids=["empty", "another file", "cut", "damaged"],
-)
-def test_a_file_that_is_no_whole_graph_is_refused(tmp_path, content, problem):
-    path = tmp_path / "a.graph"
-    path.write_bytes(content)
-    with pytest.raises(GraphError, match=problem):
-        ZoneGraph(str(path))
 
 
 def test_only_the_largest_region_is_main_and_draws_reach_all_its_cells(graph_of):
