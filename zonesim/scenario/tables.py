@@ -18,7 +18,7 @@ MADE_KINDS: tuple[MapKind, ...] = ("caves", "fields", "towns")
 
 # `$` alone would let a line feed through at the end; the look-ahead refuses it.
 _NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$(?!\n)"
-# At most 60 s, as the chains workload parses it; a test compares the two.
+# At most 60 s; the chains workload relies on it.
 _WORK_PATTERN = (
     r"^(none|(sleep|spin):([1-9][0-9]{0,5}us|([1-9][0-9]{0,3}|[1-5][0-9]{4}|60000)ms))$(?!\n)"
 )

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -106,30 +105,11 @@ def test_a_report_folder_that_holds_files_is_refused_and_left_alone(capsys, tmp_
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_a_report_folder_that_cannot_be_made_is_refused(capsys, tmp_path):
-    (tmp_path / "file").touch()
-
-    message = refusal(capsys, "run", "field", "--out", str(tmp_path / "file" / "run"))
-
-    assert "the report must be written here, found: Not a directory" in message
-
-
 def test_a_broken_map_is_refused_before_anything_starts(capsys, tmp_path):
     Path("cut.map").write_text("type octile\nheight 3\nwidth 3\nmap\n...\n")
 
     assert "cut.map" in refusal(capsys, "run", "field", "--set", "map.path=cut.map")
     assert not Path("reports").exists()
-
-
-def test_a_run_without_out_gets_a_folder_named_for_its_time_and_scenario():
-    with run_folder(None, "field") as folder:
-        assert folder.is_dir()
-        (folder / "run.sqlite").touch()
-
-    made = datetime.strptime(folder.name, "%Y%m%dT%H%M%SZ-field").replace(tzinfo=UTC)
-    assert made <= datetime.now(UTC)
-    assert folder.parent == Path("reports")
-    assert folder.is_dir()
 
 
 def test_a_run_that_wrote_nothing_leaves_no_folder_of_its_own_behind():
@@ -161,20 +141,6 @@ def test_checking_a_valid_scenario_prints_what_it_would_run(capsys):
         "rush: valid; workload field, zones 1, 3, 5, 2 s to 10 s each, "
         "1 to 6 (for a utilisation of 70%) workers, seed 1\n"
     )
-
-
-def test_checking_lists_the_faults_in_a_line_each(capsys):
-    assert main(["check", "chaos"]) == DONE
-
-    run, *faults = capsys.readouterr().out.splitlines()
-    assert run.startswith("chaos: valid; workload field, zones 50, 300 s each, 2 workers")
-    assert faults == [
-        "  kill-worker: a random worker, every 2 s",
-        "  kill-zone: a random zone, every 10 s",
-        "  stall-zone: a random zone, every 40 s from 20 s on, for good",
-        "  stall-worker: a random worker, every 40 s, for 3 s",
-        "  surge: 20 more players in every zone, every 60 s, for 10 s",
-    ]
 
 
 def test_scale_checks_the_faults_against_its_own_steps(capsys):

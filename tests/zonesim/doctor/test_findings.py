@@ -6,7 +6,7 @@ import pytest
 from zonesim.doctor.capacity import work_out
 from zonesim.doctor.diagnosis import SESSIONS_SHOWN, Diagnosis, doctor_text
 from zonesim.doctor.facts import GroupLimits, Memory, OpenFiles, Place, Processes, SystemClock
-from zonesim.doctor.findings import judge, judge_sessions, size_text
+from zonesim.doctor.findings import judge, judge_sessions
 from zonesim.doctor.trial import Trial
 from zonesim.system.open_files import files_for
 from zonesim.system.sessions import Kept, SessionReport
@@ -90,14 +90,6 @@ def test_sessions_left_behind_are_a_warning_until_they_are_removed():
 def test_sessions_of_other_users_are_theirs_to_remove():
     finding = judge_sessions([session("stale", own=False), session("unknown", own=False)], [])
     assert (finding.verdict, "2 of other users" in finding.found) == ("ok", True)
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "text"),
-    [(0, "0 kB"), (4_096, "4 kB"), (1_500_000, "2 MB"), (25_276_502_016, "25.3 GB")],
-)
-def test_sizes_are_told_in_a_unit_that_fits(size_bytes, text):
-    assert size_text(size_bytes) == text
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zonesim.scenario.faults import (
-    Fault,
     KillWorker,
     KillZone,
     SlowDisk,
@@ -16,7 +15,7 @@ from zonesim.scenario.faults import (
     fault_text,
 )
 from zonesim.scenario.load_shape import Surge
-from zonesim.scenario.loading import Scenario, ScenarioError, load_scenario
+from zonesim.scenario.loading import Scenario, load_scenario
 
 KINDS = '"kill-worker" or "kill-zone" or "stall-worker" or "stall-zone" or "surge" or "slow-disk"'
 
@@ -100,7 +99,6 @@ def test_each_fault_is_told_in_a_short_line(load):
         ('kind = "kill"', f'$.faults[0].kind: expected {KINDS}, found "kill"'),
         ('kind = "surge"', "$.faults[0]: expected players, a whole number from 1 to 1000, found"),
         ('kind = "kill-zone"\nevrey_s = 3', "$.faults[0].evrey_s: unknown key; nearest: every_s"),
-        ('kind = "kill-zone"\nkid = 3', "$.faults[0].kid: unknown key; nearest: kind"),
         (
             'kind = "kill-zone"\nworker = 1',
             "$.faults[0].worker: unknown key; known: kind, at_tick, at_s, every_s, first_s, until",
@@ -115,24 +113,12 @@ def test_each_fault_is_told_in_a_short_line(load):
             "remove one",
         ),
         (
-            'kind = "kill-zone"\nat_s = 1\nfirst_s = 2',
-            "$.faults[0].first_s: expected no first_s without every_s, found 2",
-        ),
-        (
             'kind = "kill-zone"\nevery_s = 5\nuntil_s = 5',
             "$.faults[0].until_s: expected more than 5, the first strike, found 5",
         ),
         (
             'kind = "surge"\nplayers = 1\nevery_s = 5\nfor_s = 6',
             "$.faults[0].for_s: expected at most every_s (5), found 6",
-        ),
-        (
-            'kind = "kill-zone"\nevery_s = 0',
-            "$.faults[0].every_s: expected a number from 0.01 to 604800, found 0",
-        ),
-        (
-            'kind = "kill-worker"\nat_tick = -1',
-            "$.faults[0].at_tick: expected a whole number from 0 to 100000000, found -1",
         ),
         (
             'kind = "surge"\nplayers = 1\nfor_s = 1\nat_s = 1\n'
@@ -223,23 +209,3 @@ def test_a_zone_gets_the_surges_that_name_it_or_nobody():
     scenario = Scenario(zones=2, period_ms=500, faults=[*faults, KillWorker(at_s=1)])
     assert scenario.surges_for(0) == (Surge(2, 2, 1),)
     assert scenario.surges_for(1) == (Surge(2, 2, 1), Surge(2, 2, 2))
-
-
-JSON = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6)
-
-
-@given(
-    st.dictionaries(
-        st.sampled_from(["kind", "at_s", "at_tick", "every_s", "for_s", "zone", "players"])
-        | st.text(max_size=4),
-        JSON | st.sampled_from(["kill-worker", "surge", "stall-zone"]),
-    )
-)
-def test_whatever_stands_in_a_fault_it_is_read_or_refused_in_one_line(table):
-    refused = ""
-    try:
-        (fault,) = load_scenario("field", {"faults": [table]}).faults
-        assert isinstance(fault, Fault)
-    except ScenarioError as error:
-        refused = str(error)
-    assert refused.isprintable()

@@ -18,7 +18,6 @@ from zonesim.scenario.loading import (
 from zonesim.scenario.tables import DEFAULT_DURATION_S
 from zonesim.workloads.chains import parse_work
 
-WORKS = ["none", "sleep:5ms", "spin:200us", "spin:1us", "sleep:60000ms", "spin:999999us"]
 NOT_WORKS = ["", "spin", "spin:0us", "sleep:60001ms", "spin:5s", "nap:5ms", "none\n", "spin:1.5ms"]
 
 
@@ -73,24 +72,19 @@ def test_each_built_in_scenario_loads_under_its_name_and_says_what_it_is(name):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        ("zonse = 1", "$.zonse: unknown key; nearest: zones"),
+        ("[weather]\nrain = 1", "$.weather: unknown key; known: name, description"),
+        ('"a\\nb" = 1', "$.a\\nb: unknown key"),
         ("zones = 0", "$.zones: expected a whole number from 1 to 1000 or a list"),
         ("zones = [1, 1001]", "$.zones[1]: expected a whole number from 1 to 1000, found 1001"),
-        ("zones = []", "$.zones: expected a whole number from 1 to 1000 or a list of 1 to 100"),
-        ("zones = true", "found true"),
         ('workers = "many"', '$.workers: expected a whole number from 0 to 256 or "auto"'),
         ("workers = {min = 2}", "$.workers: expected max, a whole number from 1 to 256, found"),
-        ("workers = {max = 0}", "$.workers.max: expected a whole number from 1 to 256, found 0"),
         ("[workers]\nmax = 3\nmni = 1", "$.workers.mni: unknown key; nearest: min"),
         ("[workers]\nmax = 3\nmin = 4", "$.workers: expected min to be at most max, found 4"),
-        ("workers = [1]", '$.workers: expected a whole number from 0 to 256 or "auto" or a table'),
         ('late = "drop"', '$.late: expected "carry" or "wait", found "drop"'),
         ("period_ms = nan", "$.period_ms: expected a number from 1 to 60000, found nan"),
-        ("duration_s = inf", "$.duration_s: expected a number, above 0 and at most 604800"),
-        ("duration_s = 1979-05-27", "found 1979-05-27"),
         ("[limits]\nlost = -1", "$.limits.lost: expected a whole number, at least 0, found -1"),
         ("field = 3", "$.field: expected a table, found 3"),
-        ("[[map]]", "$.map: expected a table, found [a table]"),
-        ('name = "a/b"', '$.name: expected text such as evening-rush, found "a/b"'),
         ("ticks = 3\nduration_s = 4", "$: expected ticks or duration_s, found both (3 and 4)"),
         ('[map]\npath = "a.map"\nwidth = 32', "$.map.width: expected no width beside a map's path"),
     ],
@@ -109,19 +103,6 @@ def test_a_wrong_value_is_refused_with_its_path_and_what_was_expected(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("zonse = 1", "$.zonse: unknown key; nearest: zones"),
-        ("[field]\nmobz = 1", "$.field.mobz: unknown key; nearest: mobs"),
-        ("[weather]\nrain = 1", "$.weather: unknown key; known: name, description"),
-        ('"a\\nb" = 1', "$.a\\nb: unknown key"),
-    ],
-)
-def test_an_unknown_key_is_refused_with_the_nearest_known_ones(write, text, problem, refusal):
-    assert problem in refusal(write(text))
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
         ("zones = 1\nworkers = ]", "(at line 2, column 11)"),
         ("zones = [", "(at end of document)"),
         ("seed = " + "9" * 5000, "4300 digits"),
@@ -135,11 +116,6 @@ def test_a_file_that_is_not_toml_is_refused(write, refusal, text, problem):
 
     assert message.startswith(f"{path}: expected TOML in UTF-8, found: ")
     assert problem in message
-
-
-def test_a_missing_file_and_a_folder_are_refused_with_their_reason(tmp_path, refusal):
-    assert "No such file" in refusal(str(tmp_path / "none.toml"))
-    assert "Is a directory" in refusal(str(tmp_path))
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones(refusal):
@@ -178,19 +154,6 @@ def test_a_ramp_is_one_step_for_each_number_with_its_duration(write):
         (2, None),
         (3, None),
     )
-
-
-def test_a_ramp_with_a_duration_is_refused_beside_another_bound(write, refusal):
-    ramp = "1..9:+4 every 2s"
-    in_file = write(f'zones = "{ramp}"\nticks = 5')
-    timed = write(f'zones = "{ramp}"', "timed.toml")
-
-    assert refusal(in_file) == (
-        f"{in_file}: $: expected ticks or ramps with `every`, found both (5 and every 2s); "
-        "remove one"
-    )
-    message = refusal(timed, {"duration_s": 5.0})
-    assert message.startswith("command line: $: expected duration_s or ramps with `every`, found")
 
 
 def test_the_message_names_the_command_line_or_the_file_whichever_is_wrong(write, refusal):
@@ -259,10 +222,17 @@ def test_a_number_of_workers_that_follows_the_load_starts_at_its_minimum(write):
     assert load_scenario(file, {"workers": 3}).worker_bounds is None
 
 
-@pytest.mark.parametrize("work", WORKS)
-def test_each_work_that_a_scenario_may_name_can_be_done(work):
-    assert load_scenario("chains", {"chains.work": work}).chains.work == work
-    assert parse_work(work)
+@pytest.mark.parametrize(
+    ("work", "parsed"),
+    [
+        ("none", None),
+        ("sleep:5ms", ("sleep", 5_000_000)),
+        ("spin:200us", ("spin", 200_000)),
+        ("sleep:60000ms", ("sleep", 60_000_000_000)),
+    ],
+)
+def test_a_valid_work_is_parsed(work, parsed):
+    assert parse_work(load_scenario("chains", {"chains.work": work}).chains.work) == parsed
 
 
 @pytest.mark.parametrize("work", NOT_WORKS)

@@ -7,7 +7,7 @@ import corororo as cr
 from corororo.testing import MockClock
 from zonesim.workloads import make_world
 from zonesim.workloads.base import ZoneSpec
-from zonesim.workloads.chains import Work, answer, answer_after_work, parse_work
+from zonesim.workloads.chains import answer, answer_after_work
 
 SPEC = ZoneSpec(zone=3, seed=7, period_s=0.4, workload="chains", graph="")
 
@@ -63,7 +63,7 @@ def test_work_does_not_change_the_answers():
     few = msgspec.structs.replace(SPEC, chains=5)
     working = msgspec.structs.replace(few, work="spin:1us")
     assert hash_after(working, 2) == hash_after(few, 2)
-    assert answer_after_work.call_inline(1, 2, 3, "none", 0) == answer.call_inline(1, 2, 3)
+    assert answer_after_work.call_inline(1, 2, 3, "sleep", 0) == answer.call_inline(1, 2, 3)
 
 
 def test_a_world_restored_while_answers_are_out_continues_without_them(monkeypatch):
@@ -95,25 +95,3 @@ def test_chains_release_and_adopt_no_players():
     before = world.world_hash()
     world.adopt_players(world.release_players())
     assert (world.world_hash(), world.players) == (before, 0)
-
-
-@pytest.mark.parametrize(
-    ("text", "work"),
-    [
-        ("none", Work("none", 0)),
-        ("sleep:5ms", Work("sleep", 5_000_000)),
-        ("spin:200us", Work("spin", 200_000)),
-    ],
-)
-def test_work_is_parsed_from_its_text(text, work):
-    assert parse_work(text) == work
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "sleep", "nap:5ms", "spin:0us", "sleep:60001ms", "spin:1.5ms", "spin:٣us"],
-)
-def test_invalid_work_is_refused(text):
-    with pytest.raises(ValueError, match=r"^work must be none, sleep:DURATION") as refused:
-        parse_work(text)
-    assert str(refused.value).endswith(f"got {text!r}")

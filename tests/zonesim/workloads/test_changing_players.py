@@ -13,7 +13,6 @@ from zonesim.scenario.load_shape import Surge, guests_at
 from zonesim.workloads import chains, make_world
 from zonesim.workloads.base import ZoneSpec
 from zonesim.world import behaviour
-from zonesim.world.entities import CHASE
 from zonesim.world.graph import write_graph
 from zonesim.world.graph_file import find_path
 from zonesim.world.make import make_map
@@ -62,15 +61,6 @@ def test_guests_are_players_while_they_are_there(spec):
         run(world, 1, tick)
         guests = guests_at(SURGES, tick)
         assert (world.entities, world.players) == (entities + guests, players + guests)
-
-
-def test_every_guest_runs_in_each_tick(specs):
-    few, crowd = (
-        make_world(msgspec.structs.replace(each, surges=SURGES)) for each in specs.values()
-    )
-    with cr.Scheduler() as scheduler:
-        assert [scheduler.run(few.tick(tick)) for tick in (0, 5)] == [4 * 20, 4 * 28]
-        assert [scheduler.run(crowd.tick(tick)) for tick in (0, 5)] == [65, 73]
 
 
 def test_the_same_surges_give_the_same_hashes_and_others_give_others(spec, calm):
@@ -150,15 +140,6 @@ def test_deaths_during_surges_do_not_change_the_hashes(specs, surges, deaths, wo
     assert hashes == expected
 
 
-def test_guests_are_not_handed_over_and_leave(specs):
-    spec = msgspec.structs.replace(specs["field"], surges=(Surge(3, 10, 8),))
-    giving, taking = make_world(spec), make_world(msgspec.structs.replace(specs["field"], zone=7))
-    run(giving, 5)
-    assert giving.players == 13
-    taking.adopt_players(giving.release_players())
-    assert (giving.players, taking.players) == (0, 10)
-
-
 def test_players_adopted_in_mid_surge_stay_when_the_guests_leave(specs):
     spec = msgspec.structs.replace(specs["field"], surges=(Surge(3, 10, 8),))
     arriving = make_world(msgspec.structs.replace(specs["field"], zone=7)).release_players()
@@ -173,41 +154,6 @@ def test_players_adopted_in_mid_surge_stay_when_the_guests_leave(specs):
 
     assert run_once() == run_once()
     assert run_once()[1] == 10
-
-
-@pytest.fixture
-def run_carrying(monkeypatch):
-    """Run ticks whose answers take five of them."""
-
-    def late(call):
-        async def later(*arguments):
-            await cr.sleep(2.0)
-            return call.call_inline(*arguments)
-
-        return later
-
-    monkeypatch.setattr(chains, "answer", late(chains.answer))
-    monkeypatch.setattr(behaviour, "find_path", late(find_path))
-
-    with cr.Scheduler(clock=(clock := MockClock())) as scheduler:
-
-        def run_carrying(world, ticks, first):
-            for number in range(first, first + ticks):
-                scheduler.schedule(world.tick(number))
-                scheduler.tick(deadline=0, late="carry")
-                clock.jump(0.4)
-
-        yield run_carrying
-
-
-def test_guests_who_leave_while_their_answers_are_out_block_no_entity(spec, run_carrying):
-    world = make_world(msgspec.structs.replace(spec, surges=(Surge(1, 2, 6, every_ticks=3),)))
-    seen = []
-    for first in range(0, 200, 20):
-        run_carrying(world, 20, first)
-        if spec.workload == "field":
-            seen.append(list(world._entities.x[spec.mobs : spec.mobs + spec.players]))
-    assert all(len(set(places)) > 3 for places in zip(*seen, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -235,18 +181,6 @@ def test_players_move_from_one_zone_to_the_other(handed_over):
     assert (taking.entities, taking.players) == (96, 16)
 
 
-def test_mobs_chase_adopted_players_as_any_other(two_zones):
-    giving, taking = (
-        make_world(two_zones[0]),
-        make_world(msgspec.structs.replace(two_zones[1], players=0)),
-    )
-    run(taking, 100)
-    assert CHASE not in taking._entities.state
-    taking.adopt_players(giving.release_players())
-    run(taking, 100, first=100)
-    assert CHASE in taking._entities.state
-
-
 def test_the_same_players_adopted_after_the_same_ticks_give_the_same_hashes(two_zones):
     def hashes(adopt_after):
         giving, taking = map(make_world, two_zones)
@@ -258,13 +192,6 @@ def test_the_same_players_adopted_after_the_same_ticks_give_the_same_hashes(two_
     assert hashes(10) == hashes(10)
     assert hashes(10)[:10] == hashes(20)[:10]
     assert hashes(10)[-1] != hashes(20)[-1]
-
-
-def test_adopting_no_players_changes_nothing(two_zones):
-    world, undisturbed = make_world(two_zones[0]), make_world(two_zones[0])
-    none = make_world(msgspec.structs.replace(two_zones[1], players=0)).release_players()
-    world.adopt_players(none)
-    assert run(world, 5) == run(undisturbed, 5)
 
 
 @pytest.mark.parametrize("which", [0, 1])

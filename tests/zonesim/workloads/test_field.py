@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import msgspec
 import pytest
 
@@ -15,28 +11,6 @@ from zonesim.world import behaviour
 from zonesim.world.graph import write_graph
 from zonesim.world.graph_file import find_path
 from zonesim.world.make import make_map
-
-RUN_IN_ANOTHER_PROCESS = """
-import sys
-import corororo as cr
-from zonesim.workloads import make_world
-from zonesim.workloads.base import ZoneSpec
-world = make_world(ZoneSpec(zone=2, seed=9, period_s=0.4, workload="field", graph=sys.argv[1]))
-with cr.Scheduler() as scheduler:
-    for number in range(20):
-        scheduler.run(world.tick(number))
-print(world.world_hash())
-"""
-
-MAKE_IN_ANOTHER_PROCESS = """
-import sys
-import corororo
-from zonesim.workloads import make_world
-from zonesim.workloads.base import ZoneSpec
-make_world(ZoneSpec(zone=2, seed=9, period_s=0.4, workload="field", graph=sys.argv[1]))
-heavy = {"numpy", "scipy", "matplotlib", "click", "rich", "sqlite3"}
-print(sorted(heavy & set(sys.modules)))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -56,13 +30,6 @@ def run(world, ticks, first=0):
     return hashes
 
 
-def in_another_process(code, spec, hash_seed="0"):
-    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-    command = [sys.executable, "-c", code, spec.graph]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
 def test_the_same_spec_gives_the_same_hashes(spec):
     hashes = run(make_world(spec), 30)
     assert run(make_world(spec), 30) == hashes
@@ -73,16 +40,6 @@ def test_zones_and_seeds_have_worlds_of_their_own(spec):
     replace = msgspec.structs.replace
     specs = (spec, replace(spec, zone=3), replace(spec, seed=10), replace(spec, period_s=0.2))
     assert len({run(make_world(each), 2)[-1] for each in specs}) == 4
-
-
-def test_the_hash_is_the_same_in_another_process(spec):
-    assert in_another_process(RUN_IN_ANOTHER_PROCESS, spec, "7") == str(
-        run(make_world(spec), 20)[-1]
-    )
-
-
-def test_a_zone_does_without_the_heavy_libraries(spec):
-    assert in_another_process(MAKE_IN_ANOTHER_PROCESS, spec) == "[]"
 
 
 @pytest.mark.parametrize("ticks", [0, 1, 40])

@@ -168,14 +168,6 @@ def test_a_rest_ends_with_a_walk_near_home_and_begins_after_it(duel):
     assert driver.entities.wake[0] >= driver.number + 10 / PERIOD_S
 
 
-def test_a_mob_that_lost_its_path_in_a_chase_asks_again(duel):
-    driver = duel((18, 10))
-    run_until(driver, CHASE)
-    driver.entities.paths[0] = None
-    assert [goal for _, goal in driver.tick()] == [10 * 40 + 18]
-    assert driver.tick() == []
-
-
 def test_a_mob_whose_player_was_handed_over_walks_home(duel):
     driver = duel((18, 10))
     run_until(driver, CHASE)
