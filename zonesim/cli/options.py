@@ -24,24 +24,21 @@ def _number_or_text(text: str) -> int | str:
         return text
 
 
-def parse_zones(_: click.Context, __: click.Parameter, text: str | None) -> object:
-    """`--zones` as a value of the scenario."""
+def _parse_zones(_: click.Context, __: click.Parameter, text: str | None) -> object:
     return None if text is None else _number_or_text(text)
 
 
-def parse_workers(_: click.Context, __: click.Parameter, text: str | None) -> object:
-    """`--workers` as a value of the scenario; `1..4` is the short form of its table."""
-    if text is None:
-        return None
-    low, dots, high = text.partition("..")
-    if not dots:
-        return _number_or_text(text)
+def _parse_workers(_: click.Context, __: click.Parameter, text: str | None) -> object:
+    """`1..4` is the short form of the table of bounds."""
+    low, dots, high = (text or "").partition("..")
+    if text is None or not dots:
+        return None if text is None else _number_or_text(text)
     return {"min": _number_or_text(low), "max": _number_or_text(high)}
 
 
 workers_option = click.option(
     "--workers",
-    callback=parse_workers,
+    callback=_parse_workers,
     metavar="W|auto|MIN..MAX",
     help="Worker processes: 0 runs all work inline, 1..4 follows the load.",
 )
@@ -55,11 +52,11 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
 )
 
-# The name of each option is that of the scenario's key; `overrides` relies on it.
-_SCENARIO_OPTIONS = (
+# Options up to --set are named as the scenario's keys; `overrides` relies on it.
+_RUN_OPTIONS = (
     click.option(
         "--zones",
-        callback=parse_zones,
+        callback=_parse_zones,
         metavar="N,N,...",
         help='Zones of each step, or a ramp: "1..100:+10 every 15s", :-10 goes down.',
     ),
@@ -83,9 +80,6 @@ _SCENARIO_OPTIONS = (
     click.option(
         "--transfer", metavar="ring|inline", help="How AsyncTasks reach the workers, if at all."
     ),
-)
-_RUN_OPTIONS = (
-    *_SCENARIO_OPTIONS,
     click.option(
         "--set",
         "settings",

@@ -25,7 +25,7 @@ from zonesim.system.machine import pss_mb
 from zonesim.system.sessions import CONTROL
 from zonesim.wire.messages import Leg
 from zonesim.wire.ticks import TickRow
-from zonesim.workloads.base import ZoneSpec
+from zonesim.workloads.base import ZoneSpec, zone_spec
 from zonesim.world.map_store import MapStore
 from zonesim.zone.ticker import sleep_until_ns
 
@@ -202,21 +202,7 @@ class Controller:
         self._log.end_step(end_ns, duration_s, self._fleet.work(), self._pss_mb, workers)
 
     def _spec(self, zone: int) -> ZoneSpec:
-        scenario = self._scenario
-        return ZoneSpec(
-            zone=zone,
-            seed=scenario.seed,
-            period_s=scenario.period_ms / 1000,
-            workload=scenario.workload,
-            graph=self._maps.graph_for(zone),
-            mobs=scenario.field.mobs,
-            players=scenario.field.players,
-            chains=scenario.chains.chains,
-            work=scenario.chains.work,
-            late=scenario.late,
-            missed=scenario.missed,
-            surges=scenario.surges_for(zone),
-        )
+        return zone_spec(self._scenario, zone, self._maps.graph_for(zone))
 
     async def _measure_memory(self) -> None:
         """Measure the zone processes of the step, per zone."""

@@ -13,13 +13,13 @@ from pathlib import Path
 import msgspec
 
 import corororo as cr
-from zonesim.scenario.loading import Scenario, load_scenario
+from zonesim.scenario.loading import load_scenario
 from zonesim.system.errors import RunFailed
 from zonesim.system.machine import pss_mb
 from zonesim.system.operating_system import cpu_ns
 from zonesim.system.sessions import trial_prefix
 from zonesim.workloads import make_world
-from zonesim.workloads.base import World, ZoneSpec
+from zonesim.workloads.base import World, zone_spec
 from zonesim.world.map_store import MapStore
 
 PACE_S = 0.05
@@ -50,30 +50,13 @@ def measure_tick(seconds: float) -> Trial:
             cr.WorkerPool(1, name="zonesim", imports=WORLD_IMPORTS, directory=folder) as pool,
             cr.Scheduler(pool) as scheduler,
         ):
-            worlds = _make_worlds(scenario, Path(folder))
-            return _tick(pool, scheduler, worlds, seconds)
+            maps = MapStore(scenario, Path(folder))
+            specs = (zone_spec(scenario, zone, maps.graph_for(zone)) for zone in range(KINDS))
+            return _tick(pool, scheduler, [make_world(spec) for spec in specs], seconds)
     except (cr.SessionError, cr.PoolClosed) as error:
         raise RunFailed(str(error)) from None
     except OSError as error:
         raise RunFailed(f"{error.filename or 'the system'}: {error.strerror}") from None
-
-
-def _make_worlds(scenario: Scenario, folder: Path) -> list[World]:
-    maps = MapStore(scenario, folder)
-    return [
-        make_world(
-            ZoneSpec(
-                zone=zone,
-                seed=scenario.seed,
-                period_s=scenario.period_ms / 1000,
-                workload=scenario.workload,
-                graph=maps.graph_for(zone),
-                mobs=scenario.field.mobs,
-                players=scenario.field.players,
-            )
-        )
-        for zone in range(KINDS)
-    ]
 
 
 def _tick(
