@@ -20,7 +20,7 @@ from .entities import (
     Entities,
 )
 from .graph_file import ZoneGraph, find_path
-from .grid import NOBODY, Grid
+from .grid import NO_PLAYER, Grid
 
 MOB_SPEED: Final = 5.0  # units a second
 PLAYER_SPEED: Final = 4.0  # units a second: a chased player is caught
@@ -130,7 +130,7 @@ class Behaviour:
     def _rest(self, i: int) -> int:
         if self.entities.aggressive[i]:
             player = self._look_around(i)
-            if player != NOBODY:
+            if player != NO_PLAYER:
                 return self._start_chase(i, player)
         if self._tick < self.entities.wake[i]:
             return _NO_GOAL
@@ -140,7 +140,7 @@ class Behaviour:
     def _roam(self, i: int) -> int:
         if self.entities.aggressive[i]:
             player = self._look_around(i)
-            if player != NOBODY:
+            if player != NO_PLAYER:
                 return self._start_chase(i, player)
         if self._walk(i):
             self._start_rest(i)
@@ -149,7 +149,7 @@ class Behaviour:
     def _chase(self, i: int) -> int:
         entities = self.entities
         player = entities.target[i]
-        if player == NOBODY or self._far_from_home(i):  # its player has left
+        if player == NO_PLAYER or self._far_from_home(i):  # its player has left
             return self._give_up(i)
         x, y = entities.x[i], entities.y[i]
         player_x, player_y = self._player_x[player], self._player_y[player]
@@ -178,7 +178,7 @@ class Behaviour:
     def _look_around(self, i: int) -> int:
         """The player that an aggressive mob would chase. Not all mobs look in the same tick."""
         if (self._tick + i) % LOOK_TICKS:
-            return NOBODY
+            return NO_PLAYER
         return self._grid.nearest(self.entities.x[i], self.entities.y[i])
 
     def _start_rest(self, i: int) -> None:

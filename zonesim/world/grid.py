@@ -7,7 +7,7 @@ from math import ceil
 from typing import Final
 
 SIDE_UNITS: Final = 50.0  # of a square; also how far a query sees
-NOBODY: Final = -1
+NO_PLAYER: Final = -1
 _EMPTY: Final[list[int]] = []
 
 
@@ -55,8 +55,8 @@ class Grid:
         self._xs, self._ys = xs, ys
 
     def nearest(self, x: float, y: float) -> int:
-        """Return the nearest point within 50 units, of equals the first, or NOBODY."""
-        found = NOBODY
+        """Return the nearest point within 50 units, of equals the first, or NO_PLAYER."""
+        found = NO_PLAYER
         candidates = self._squares[self._square(x, y)]
         if candidates:
             xs, ys = self._xs, self._ys
@@ -64,7 +64,7 @@ class Grid:
             for number in candidates:
                 dx, dy = xs[number] - x, ys[number] - y
                 distance = dx * dx + dy * dy
-                if distance < closest or (found == NOBODY and distance == closest):
+                if distance < closest or (found == NO_PLAYER and distance == closest):
                     closest, found = distance, number
         return found
 

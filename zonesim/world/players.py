@@ -14,7 +14,7 @@ import msgspec
 from .determinism import advance, derive, mix
 from .entities import CHASE, REST, Entities
 from .graph_file import ZoneGraph
-from .grid import NOBODY
+from .grid import NO_PLAYER
 
 _GUEST: Final = 2  # name of the derived random streams, after those of .behaviour
 
@@ -41,7 +41,7 @@ def remove_players(entities: Entities, count: int) -> None:
     left = entities.players - count
     for i in range(entities.mobs):
         if entities.state[i] == CHASE and entities.target[i] >= left:
-            entities.target[i] = NOBODY
+            entities.target[i] = NO_PLAYER
     entities.set_players(left)
 
 

@@ -109,15 +109,15 @@ def test_what_cannot_be_removed_is_exit_code_1(place, monkeypatch, capsys):
 
 @pytest.mark.usefixtures("portable")
 def test_a_system_without_linux_features_is_examined_too(import_path):
-    told = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-c", QUICKLY],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, import_path))},
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert (told.returncode, told.stderr) == (0, "")
-    words = " ".join(told.stdout.split())
+    assert (ended.returncode, ended.stderr) == (0, "")
+    words = " ".join(ended.stdout.split())
     assert "falls back: rings are files on a disk; memory and CPU time of single" in words
     assert "ok session place" in words  # a disk is fine where sessions cannot be in memory
-    assert max(map(len, told.stdout.splitlines())) <= 80
+    assert max(map(len, ended.stdout.splitlines())) <= 80

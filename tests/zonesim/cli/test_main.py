@@ -209,11 +209,11 @@ def test_output_into_a_closed_pipe_is_no_failure(command):
     reader, writer = os.pipe()
     os.close(reader)
     program = [sys.executable, "-m", "zonesim", *command]
-    told = subprocess.run(
+    ended = subprocess.run(
         program, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False
     )
     os.close(writer)
-    assert (told.returncode, told.stderr) == (OUTPUT_CLOSED, "")
+    assert (ended.returncode, ended.stderr) == (OUTPUT_CLOSED, "")
 
 
 def test_missing_packages_are_one_line_that_says_what_to_install(capsys, monkeypatch):

@@ -136,14 +136,14 @@ def test_a_session_has_its_user_age_and_size(diagnose):
 
 
 @pytest.mark.parametrize(
-    ("age_s", "told"),
+    ("age_s", "age"),
     [(0.4, "0 s old"), (119, "119 s old"), (121, "2 minutes old"), (9_000, "2 hours old")],
 )
-def test_a_stale_session_has_its_age_and_what_was_removed_follows(diagnose, age_s, told):
+def test_a_stale_session_has_its_age_and_what_was_removed_follows(diagnose, age_s, age):
     stale = msgspec.structs.replace(LIVE, state="stale", age_s=age_s, size_bytes=None)
     cleaned = msgspec.structs.replace(diagnose(stale), removed=["/dev/shm/a", "/tmp/b"])
     text = doctor_text(cleaned)
-    assert text.endswith(f"of me, pid 17, {told}\n\nremoved: /dev/shm/a\nremoved: /tmp/b")
+    assert text.endswith(f"of me, pid 17, {age}\n\nremoved: /dev/shm/a\nremoved: /tmp/b")
 
 
 def test_only_the_first_sessions_are_listed(diagnose):

@@ -80,7 +80,7 @@ def test_every_kind_of_fault_is_read(load):
     assert msgspec.json.decode(msgspec.json.encode(scenario), type=Scenario) == scenario
 
 
-def test_each_fault_is_told_in_a_short_line(load):
+def test_each_fault_has_a_short_line_of_text(load):
     assert list(map(fault_text, load(ALL).faults)) == [
         "kill-worker: a random worker, every 2 s",
         "kill-zone: zone 8, at 7.5 s",
@@ -167,7 +167,7 @@ def test_a_worker_may_be_named_where_their_number_is_not_known_or_there_are_none
     assert load("", run | {"faults": [{"kind": "kill-worker", "worker": 9, "at_s": 1}]}).faults
 
 
-def test_a_file_that_other_steps_make_wrong_is_pointed_to(problem_of):
+def test_faults_are_checked_against_overridden_steps(problem_of):
     assert problem_of(ALL, {"zones": 8}) == (
         "$.faults[1].zone: expected a zone of the run, from 0 to 7, found 8"
     )
@@ -196,7 +196,7 @@ def test_a_surge_that_comes_again_keeps_its_times():
     period_ms=st.integers(1, 1000),
     number=st.integers(0, 300),
 )
-def test_no_beginning_of_a_surge_is_further_than_a_tick_from_its_time(every_s, period_ms, number):
+def test_a_surge_never_starts_more_than_a_tick_off_its_time(every_s, period_ms, number):
     period_s = period_ms / 1000
     rate = surge(period_s, every_s=every_s, for_s=min(every_s, period_s))
     due = every_s * (number + 1) / period_s
@@ -204,7 +204,7 @@ def test_no_beginning_of_a_surge_is_further_than_a_tick_from_its_time(every_s, p
         assert any(rate.guests(tick) for tick in range(int(due), int(due) + 3))
 
 
-def test_a_zone_gets_the_surges_that_name_it_or_nobody():
+def test_a_zone_gets_the_surges_for_it_and_for_every_zone():
     faults = [SurgeFault(at_s=1, for_s=1, players=n, zone=zone) for n, zone in ((1, None), (2, 1))]
     scenario = Scenario(zones=2, period_ms=500, faults=[*faults, KillWorker(at_s=1)])
     assert scenario.surges_for(0) == (Surge(2, 2, 1),)

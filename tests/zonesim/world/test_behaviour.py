@@ -78,7 +78,7 @@ def zone(graph_of, monkeypatch):
 
 @pytest.fixture
 def duel(zone):
-    """A mob at home in (10, 10) and a player that stands still, on an open field."""
+    """A mob at home in (10, 10) and a player that does not move, on an open field."""
 
     def make(player_cell, aggressive=True):
         driver = zone(map_of_rows(["." * 40] * 40, "m"), mobs=1, players=1)
@@ -110,7 +110,7 @@ def test_an_aggressive_mob_chases_a_player_until_it_has_caught_it(duel):
     driver = duel((18, 10))
     run_until(driver, CHASE)
     asked = sum(len(driver.tick()) for _ in range(40))
-    assert asked == 0  # the player stands still: the first path is good to its end
+    assert asked == 0  # the player does not move, so the first path stays valid
     assert dist(driver.place(0), driver.place(1)) <= 5.0
 
 
@@ -195,7 +195,7 @@ def test_a_path_that_comes_for_a_player_that_was_handed_over_is_dropped(duel):
     assert list(driver.behaviour.waiting) == [0, 0, 0]
 
 
-def test_a_path_that_fails_leaves_the_entity_able_to_go_on(duel):
+def test_an_entity_continues_after_a_failed_path_request(duel):
     driver = duel((38, 38))
     driver.entities.wake[0] = 0
     driver.behaviour.begin_tick(1)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonesim.world.grid import NOBODY, Grid
+from zonesim.world.grid import NO_PLAYER, Grid
 
 WIDTH, HEIGHT = 230.0, 140.0
 points = st.tuples(st.floats(0, WIDTH, exclude_max=True), st.floats(0, HEIGHT, exclude_max=True))
@@ -27,13 +27,13 @@ def test_the_nearest_is_the_nearest_of_all_within_50_units(placed, here):
         assert squared(placed[found], here) == min(near)
         assert found == [squared(point, here) for point in placed].index(min(near))
     else:
-        assert found == NOBODY
+        assert found == NO_PLAYER
 
 
 def test_exactly_50_units_is_near_and_more_is_not():
     grid = built([(100.0, 20.0)])
     assert grid.nearest(50.0, 20.0) == 0
-    assert grid.nearest(49.99, 20.0) == NOBODY
+    assert grid.nearest(49.99, 20.0) == NO_PLAYER
 
 
 @given(st.lists(points, max_size=6), st.lists(points, max_size=6), points)

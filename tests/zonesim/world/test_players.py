@@ -4,7 +4,7 @@ import pytest
 
 from zonesim.world.entities import CELL_UNITS, CHASE, REST, ROAM, Entities
 from zonesim.world.graph_file import ZoneGraph
-from zonesim.world.grid import NOBODY
+from zonesim.world.grid import NO_PLAYER
 from zonesim.world.make import make_map
 from zonesim.world.players import Player, change_guests, place_players, take_players
 
@@ -58,4 +58,4 @@ def test_the_last_guests_leave_and_mobs_that_chase_them_lose_them(graph):
         entities.state[mob], entities.target[mob] = state, target
     change_guests(entities, graph, 7, 9, 2, 1)
     assert places(entities) == stay
-    assert list(entities.target[:3]) == [2, NOBODY, 3]
+    assert list(entities.target[:3]) == [2, NO_PLAYER, 3]
