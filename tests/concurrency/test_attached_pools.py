@@ -16,7 +16,9 @@ import corororo as cr
 from corororo._pool import _monitor
 
 pytestmark = pytest.mark.timeout(60)
+
 Start = Callable[[str, str], subprocess.Popen[str]]
+
 
 GUEST = """
     import sys
@@ -85,24 +87,6 @@ def test_a_zone_with_very_many_calls_leaves_the_workers_to_others_in_between() -
         assert one._transfer.in_flight == 2000  # its first batches may be back; it has not looked
         assert one._transfer.statistics().batches_waiting > 0
         pool.close()
-
-
-def test_both_zones_get_their_calls_back_when_a_worker_dies(tmp_path: Path) -> None:
-    with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as one, cr.Scheduler(pool) as other:
-        one.schedule(calls.die_once(str(tmp_path / "died"), 1))
-        other.schedule(calls.slow_double.map(range(30), [0.001] * 30))
-        one.tick(deadline=0.0, late="carry")
-        other.tick(deadline=0.0, late="carry")
-        assert finish(other, calls.double(5)) == 10
-        assert finish(one, calls.double(5)) == 10
-
-
-def test_attaching_to_no_session_is_an_error_that_says_so(tmp_path: Path) -> None:
-    with pytest.raises(cr.PoolClosed, match="no session directory"):
-        cr.WorkerPool.attach(str(tmp_path / "none"))
-    tmp_path.chmod(0o700)
-    with pytest.raises((cr.PoolClosed, cr.SessionError)):
-        cr.WorkerPool.attach(str(tmp_path))
 
 
 def test_a_guest_of_a_pool_that_was_closed_meanwhile_gets_pool_closed_and_leaks_nothing() -> None:

@@ -1,34 +1,142 @@
-"""Workers that do not come back: in an endless loop, stopped, or under a fork server that is."""
+"""Workers that hang: stopped by a signal, in an endless loop, or under a stopped fork server."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-from multiprocessing import forkserver
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import worker_calls as calls
 from slow_import import hold_file
-from waiting import finish, pids, wait_until
+from waiting import (
+    begin,
+    finish,
+    is_alive,
+    kill_those_alive,
+    pids,
+    stop,
+    tick_until,
+    value_of,
+    wait_until,
+    wait_until_whole,
+    who_runs,
+)
 
 import corororo as cr
+from corororo._pool import _monitor
+from corororo.processes import HAS_PROC, HAS_SIGIO, forkserver_pid
 
 pytestmark = [
     pytest.mark.timeout(60),
-    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="/proc tells who is stopped"),
+    pytest.mark.skipif(not HAS_PROC, reason="/proc tells which processes are stopped"),
 ]
+
+SLOW_S = 2.5  # longer than any look at a worker that says nothing
+
+
+OWNER = """
+    import sys
+    import corororo as cr
+    if __name__ == "__main__":
+        with cr.WorkerPool(2) as pool:
+            print(*(worker.pid for worker in pool.statistics().workers), flush=True)
+            sys.stdin.readline()
+"""
+
+
+def test_idle_workers_that_are_stopped_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_monitor, "SWEEP_S", 0.3)  # 3 s would show the same
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
+        stopped = pids(pool)
+        stop(*stopped)
+        assert finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)]
+        wait_until_whole(pool, stopped)
+
+
+def test_a_slow_call_that_lets_no_thread_run_keeps_its_worker(tmp_path: Path) -> None:
+    """Nothing in the worker can say that it lives meanwhile."""
+    marker = tmp_path / "inside"
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
+        before = pids(pool)
+        slow = begin(scheduler, calls.hold_the_gil(str(marker), SLOW_S))
+        tick_until(scheduler, marker.exists, "the call runs")
+        behind = begin(scheduler, calls.double.map(range(100)))
+        assert value_of(scheduler, slow) == 0
+        assert value_of(scheduler, behind) == [2 * n for n in range(100)]
+        assert pids(pool) == before
+
+
+@pytest.mark.parametrize("victims", [1, 2])
+def test_calls_of_workers_stopped_in_the_midst_of_them_come_back(
+    victims: int, tmp_path: Path
+) -> None:
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
+        outcome = begin(scheduler, calls.say_and_wait.map([str(tmp_path)] * 40, range(40)))
+        stopped = who_runs(scheduler, tmp_path, 2)[:victims]
+        stop(*stopped)
+        (tmp_path / "go").touch()
+        assert value_of(scheduler, outcome) == [2 * i for i in range(40)]
+        wait_until_whole(pool, stopped)
+        assert pool.statistics().restarts == victims
+        assert finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)]
+
+
+@pytest.mark.parametrize("pause", [0, 20])
+def test_a_worker_that_goes_on_after_a_stop_doubles_no_answer(tmp_path: Path, pause: int) -> None:
+    """Whether the pool has lost patience by then or not: it may go on at any moment."""
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
+        outcome = begin(scheduler, calls.say_and_wait.map([str(tmp_path)] * 40, range(40)))
+        stopped = who_runs(scheduler, tmp_path, 2)[:1]
+        stop(*stopped)
+        (tmp_path / "go").touch()
+        for _ in range(pause):
+            scheduler.tick(deadline=0.05, late="carry")
+        with contextlib.suppress(ProcessLookupError):  # it has been replaced already
+            os.kill(stopped[0], signal.SIGCONT)
+        assert value_of(scheduler, outcome) == [2 * i for i in range(40)]
+        assert finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)]
+        statistics = scheduler.statistics()
+        assert statistics.async_tasks_sent == statistics.async_tasks_taken == 340
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_pool_closes_with_all_its_workers_stopped(busy: bool, tmp_path: Path) -> None:
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
+        session = Path(pool.address)
+        if busy:
+            begin(scheduler, calls.say_and_wait.map([str(tmp_path)] * 40, range(40)))
+            who_runs(scheduler, tmp_path, 2)
+        stopped = pids(pool)
+        stop(*stopped)
+    assert not any(map(is_alive, stopped))
+    assert not session.exists()
+
+
+@pytest.mark.skipif(not HAS_SIGIO, reason="here a process ends itself, and has to run for that")
+def test_stopped_workers_end_with_their_killed_owner(
+    start_script: Callable[[str, str], subprocess.Popen[str]],
+) -> None:
+    owner = start_script("owner.py", OWNER)
+    assert owner.stdout is not None
+    workers = [int(pid) for pid in owner.stdout.readline().split()]
+    try:
+        stop(*workers)
+        owner.kill()
+        owner.wait(10)
+        wait_until(lambda: not any(map(is_alive, workers)), "the workers have ended", 10)
+    finally:
+        kill_those_alive(workers)
+        with cr.WorkerPool(1):  # removes the session of the killed owner
+            pass
 
 
 def the_one_that_died(pool: cr.WorkerPool) -> cr.WorkerStatus:
     wait_until(lambda: pool.statistics().died, "a worker has died")
     return pool.statistics().died[0]
-
-
-def fork_server() -> int:
-    pid = forkserver._forkserver._forkserver_pid
-    assert pid is not None
-    return pid
 
 
 def test_a_call_that_never_comes_back_fails_alone_and_the_others_come_back() -> None:
@@ -64,17 +172,6 @@ def test_work_within_the_hang_timeout_goes_on_however_many_batches_it_is() -> No
         assert pool.statistics().restarts == 0
 
 
-@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf")])
-def test_a_hang_timeout_is_a_time_that_passes(value: float) -> None:
-    with pytest.raises(ValueError, match="hang_timeout must be more than 0 seconds, got"):
-        cr.WorkerPool(1, hang_timeout=value)
-
-
-def test_a_hang_timeout_is_a_number() -> None:
-    with pytest.raises(TypeError, match="hang_timeout must be a number of seconds or None, got"):
-        cr.WorkerPool(1, hang_timeout="2")  # type: ignore[arg-type]
-
-
 def test_a_stopped_worker_is_replaced_and_leaves_where_it_stood() -> None:
     with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
         assert finish(scheduler, calls.double(3)) == 6
@@ -93,19 +190,11 @@ def test_how_a_worker_has_ended_is_told() -> None:
         assert the_one_that_died(pool).ended == f"by signal {int(signal.SIGKILL)}"
 
 
-def test_nothing_of_a_worker_that_has_ended_is_left_in_the_session() -> None:
-    with cr.WorkerPool(1) as pool:
-        (worker,) = pool.statistics().workers
-        stacks = Path(pool.address, f"{worker.number}.stacks")
-        assert stacks.exists()
-        os.kill(worker.pid, signal.SIGKILL)
-        wait_until(lambda: not stacks.exists(), "its file is removed")
-
-
 def test_workers_killed_under_a_stopped_fork_server_are_replaced() -> None:
     with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         assert finish(scheduler, calls.double(3)) == 6
-        server, workers = fork_server(), pids(pool)
+        server, workers = forkserver_pid(), pids(pool)
+        assert server is not None
         os.kill(server, signal.SIGSTOP)
         try:
             for pid in workers:
@@ -114,14 +203,15 @@ def test_workers_killed_under_a_stopped_fork_server_are_replaced() -> None:
             wait_until(lambda: pool.statistics().restarts == 2, "both are replaced")
             ended = {worker.ended for worker in pool.statistics().died}
             assert ended == {f"by signal {int(signal.SIGKILL)}"}
-            assert fork_server() == server
+            assert forkserver_pid() == server
         finally:
             os.kill(server, signal.SIGCONT)
 
 
 def test_a_fork_server_that_dies_while_many_workers_come_up_is_no_fault_of_theirs() -> None:
     with cr.WorkerPool(4, imports=["slow_import"]) as pool, cr.Scheduler(pool) as scheduler:
-        server = fork_server()
+        server = forkserver_pid()
+        assert server is not None
         hold = hold_file(server)
         hold.touch()
         try:

@@ -1,18 +1,22 @@
-"""Timeouts, retries, idle strategies and pinning, with real workers."""
+"""Timeouts, retries, idle strategies, pinning, titles, types and errors, with real workers."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import subprocess
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-import option_calls as calls
 import pytest
-from waiting import wait_until
+import worker_calls as calls
+from waiting import finish, wait_until
 
 import corororo as cr
-from corororo._platform import HAS_AFFINITY
+from corororo.processes import HAS_AFFINITY, HAS_PROC, HAS_TITLES
 
 pytestmark = pytest.mark.timeout(60)
+
 pins_processes = pytest.mark.skipif(not HAS_AFFINITY, reason="this system pins no processes")
 
 
@@ -33,16 +37,16 @@ def test_a_call_past_its_timeout_fails_alone_and_its_worker_is_replaced(
 ) -> None:
     async def outcome(seconds: float) -> float | str:
         try:
-            return await calls.nap(seconds)
+            return await calls.short_nap(seconds)
         except cr.AsyncTaskTimeout as error:
             return str(error)
 
     times = [0.0, 0.01, 30.0, 0.0, 0.02, 0.0]
     outcomes = scheduler.run(cr.gather(*map(outcome, times)))
-    assert "option_calls:nap ran for more than 0.3 s" in outcomes.pop(2)
+    assert "worker_calls:short_nap ran for more than 0.3 s" in outcomes.pop(2)
     assert outcomes == [0.0, 0.01, 0.0, 0.02, 0.0]
     wait_until(lambda: pool.statistics().restarts == 1, "the worker is replaced")
-    assert scheduler.run(calls.nap(0.0)) == 0.0
+    assert scheduler.run(calls.short_nap(0.0)) == 0.0
 
 
 def test_a_call_that_holds_the_interpreter_is_ended_as_well(scheduler: cr.Scheduler) -> None:
@@ -51,25 +55,11 @@ def test_a_call_that_holds_the_interpreter_is_ended_as_well(scheduler: cr.Schedu
     assert scheduler.run(calls.spin_for_ever(4)) == 4
 
 
-def test_a_timeout_counts_from_the_start_of_its_call_not_of_the_batch(
-    pool: cr.WorkerPool, scheduler: cr.Scheduler
-) -> None:
-    # Each worker naps for half a second in all, and no call for more than a quarter.
-    assert scheduler.run(calls.nap.map([0.25] * 4)) == [0.25] * 4
-    assert pool.statistics().restarts == 0
-
-
 def test_options_for_one_call_override_those_of_the_function(scheduler: cr.Scheduler) -> None:
-    assert scheduler.run(calls.nap.with_options(timeout=None)(0.5)) == 0.5
+    assert scheduler.run(calls.short_nap.with_options(timeout=None)(0.5)) == 0.5
     with pytest.raises(cr.AsyncTaskTimeout, match=r"more than 0\.05 s"):
-        scheduler.run(calls.nap.with_options(timeout=0.05)(5.0))
-    assert calls.nap.timeout == 0.3
-
-
-@pytest.mark.parametrize("options", [{"timeout": 0}, {"timeout": -1}, {"retries": -1}])
-def test_options_out_of_range_are_refused(options: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="must be"):
-        calls.nap.with_options(**options)
+        scheduler.run(calls.short_nap.with_options(timeout=0.05)(5.0))
+    assert calls.short_nap.timeout == 0.3
 
 
 @pytest.mark.parametrize(
@@ -90,38 +80,106 @@ def test_spread_workers_have_a_cpu_each() -> None:
     assert found <= {(cpu,) for cpu in usable[:2]}
 
 
-@pins_processes
-@pytest.mark.parametrize("pin", [[], [4096]])
-def test_cpus_that_cannot_be_used_are_refused(pin: list[int]) -> None:
-    with pytest.raises(ValueError, match=r"pin must name some of the CPUs"):
-        cr.WorkerPool(1, pin=pin)
+Start = Callable[[str, str], subprocess.Popen[str]]
 
 
-def test_a_sleep_beside_a_slow_call_ends_in_its_own_time(scheduler: cr.Scheduler) -> None:
-    order: list[str] = []
-
-    async def slow() -> None:
-        await calls.nap.with_options(timeout=None)(0.6)
-        order.append("call")
-
-    async def quick() -> None:
-        await cr.sleep(0.02)
-        await cr.sleep(0.02)
-        order.append("sleep")
-
-    scheduler.run(cr.gather(slow(), quick()))
-    assert order == ["sleep", "call"]
+PROGRAM = """
+    from pathlib import Path
+    import corororo as cr
+    if __name__ == "__main__":
+        with cr.WorkerPool(2) as pool:
+            for worker in pool.statistics().workers:
+                print(Path(f"/proc/{worker.pid}/cmdline").read_bytes().strip(b"\\0").decode())
+"""
 
 
-def test_a_worker_killed_for_an_expired_call_is_no_death_of_its_neighbours(
-    pool: cr.WorkerPool, scheduler: cr.Scheduler
+@pytest.mark.skipif(not (HAS_TITLES and HAS_PROC), reason="no titles, or no /proc to read them")
+@pytest.mark.parametrize("more", [{}, {"LONG": "x" * 5_000, "PYTHONSAFEPATH": "1"}])
+def test_workers_bear_their_titles(
+    start_script: Start, monkeypatch: pytest.MonkeyPatch, more: dict[str, str]
 ) -> None:
-    async def outcome(seconds: float) -> float | str:
-        try:
-            return await calls.nap.with_options(timeout=0.1, retries=0)(seconds)
-        except cr.AsyncTaskTimeout:
-            return "expired"
+    for name, value in more.items():
+        monkeypatch.setenv(name, value)
+    program = start_script("titles.py", PROGRAM)  # with a PYTHONPATH
+    output, errors = program.communicate(timeout=50)
+    assert errors == ""
+    assert sorted(output.split("\n")) == ["", "corororo worker 1", "corororo worker 2"]
 
-    outcomes = scheduler.run(cr.gather(*(outcome(s) for s in [0.0, 9.0, 0.01, 9.0, 0.0, 0.02])))
-    assert outcomes == [0.0, "expired", 0.01, "expired", 0.0, 0.02]
-    assert pool.statistics().failure is None
+
+def test_views_that_are_not_kept_end_with_their_tick_and_say_so(scheduler: cr.Scheduler) -> None:
+    view = scheduler.run(calls.backwards(b"abc"))
+    assert bytes(view) == b"cba"
+    scheduler.tick()
+    with pytest.raises(ValueError, match="released memoryview"):
+        bytes(view)
+
+
+def test_an_error_of_the_program_arrives_as_itself_with_the_traceback_of_the_worker() -> None:
+    with (
+        cr.WorkerPool(1) as pool,
+        cr.Scheduler(pool) as scheduler,
+        pytest.raises(calls.Refused) as caught,
+    ):
+        finish(scheduler, calls.refuse(3))
+    assert caught.value.args == (3, "a multiple of three")
+    assert isinstance(caught.value.__cause__, cr.RemoteTraceback)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "worker_calls.py" in shown
+    assert "in refuse" in shown
+
+
+def test_a_module_that_cannot_be_imported_in_a_worker_fails_its_calls_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib
+
+    source = tmp_path / "only_here.py"
+    source.write_text(
+        "import corororo as cr\n@cr.async_task\ndef here(x: int) -> int:\n    return x\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("only_here")
+    source.write_text("raise RuntimeError('not in a worker')\n")
+    with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
+        with pytest.raises(Exception, match="only_here") as caught:
+            finish(scheduler, module.here(1))
+        assert not isinstance(caught.value, cr.WorkerDied)
+        assert finish(scheduler, calls.double(1)) == 2
+        assert pool.statistics().restarts == 0
+
+
+def test_functions_types_and_errors_of_the_main_script_work_too(
+    start_script: Start,
+) -> None:
+    script = start_script(
+        "main_script.py",
+        """
+        import msgspec
+        import corororo as cr
+
+        class Point(msgspec.Struct):
+            x: int
+
+        class OwnError(Exception):
+            pass
+
+        @cr.async_task
+        def move(point: Point) -> Point:
+            if point.x < 0:
+                raise OwnError(point.x)
+            return Point(point.x + 1)
+
+        async def main() -> None:
+            print(await move(Point(1)))
+            try:
+                await move(Point(-1))
+            except OwnError as error:
+                print("OwnError", error.args)
+
+        if __name__ == "__main__":
+            with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
+                scheduler.run(main())
+        """,
+    )
+    out, errors = script.communicate(timeout=30)
+    assert (out, errors) == ("Point(x=2)\nOwnError (-1,)\n", "")

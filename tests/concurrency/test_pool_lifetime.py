@@ -1,4 +1,4 @@
-"""A pool starts, stops, and leaves nothing behind, however its owner's block ends."""
+"""A pool starts, fails to start, and stops; it leaves nothing behind, however its owner ends."""
 
 from __future__ import annotations
 
@@ -17,14 +17,7 @@ import corororo as cr
 from corororo._pool import _supervisor
 
 pytestmark = pytest.mark.timeout(60)
-
-
-def test_calls_run_in_other_processes_and_all_workers_are_ready() -> None:
-    with cr.WorkerPool(3) as pool, cr.Scheduler(pool) as scheduler:
-        workers = pool.statistics().workers
-        assert len({worker.pid for worker in workers}) == 3
-        assert all(worker.ready for worker in workers)
-        assert finish(scheduler, calls.worker_pid()) in pids(pool)
+Start = Callable[[str, str], subprocess.Popen[str]]
 
 
 def test_batches_that_no_worker_has_taken_yet_are_counted() -> None:
@@ -61,22 +54,6 @@ def test_closing_ends_the_workers_and_removes_the_session() -> None:
         cr.Scheduler(pool)
 
 
-def test_an_exception_in_the_block_ends_the_workers_too() -> None:
-    seen: list[int] = []
-
-    def fail_with_calls_in_flight() -> None:
-        with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
-            seen.extend(pids(pool))
-            scheduler.schedule(calls.slow_double(1, 30.0))
-            scheduler.tick(deadline=0.0, late="carry")
-            raise LookupError
-
-    with pytest.raises(LookupError):
-        fail_with_calls_in_flight()
-    assert len(seen) == 2
-    assert not any(map(is_alive, seen))
-
-
 def is_replaced(pool: cr.WorkerPool, before: list[int]) -> bool:
     return pids(pool) != before
 
@@ -110,11 +87,8 @@ def test_a_pool_may_be_started_again_after_it_was_closed() -> None:
     for _ in range(2):
         with pool, cr.Scheduler(pool) as scheduler:
             assert finish(scheduler, calls.double(2)) == 4
-
-
-def test_a_pool_is_started_once() -> None:
-    with cr.WorkerPool(1) as pool, pytest.raises(RuntimeError, match="started already"):
-        pool.start()
+            with pytest.raises(RuntimeError, match="started already"):
+                pool.start()
 
 
 def test_files_do_not_pile_up_with_pools_and_schedulers() -> None:
@@ -130,31 +104,13 @@ def test_files_do_not_pile_up_with_pools_and_schedulers() -> None:
     assert max(live_and_die() for _ in range(3)) <= first
 
 
-def test_the_session_stands_where_it_is_asked_for(tmp_path: Path) -> None:
-    with cr.WorkerPool(1, directory=tmp_path) as pool, cr.Scheduler(pool) as scheduler:
-        assert Path(pool.address).parent == tmp_path
-        assert Path(pool.address).stat().st_mode & 0o777 == 0o700
-        assert finish(scheduler, calls.double(2)) == 4
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_place_may_be_given_as_text(tmp_path: Path) -> None:
-    with cr.WorkerPool(1, directory=str(tmp_path)) as pool:
-        assert Path(pool.address).parent == tmp_path
-
-
 def test_a_place_that_is_not_there_is_refused_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(cr.SessionError, match="nowhere: cannot make a session directory"):
         cr.WorkerPool(1, directory=tmp_path / "nowhere").start()
 
 
-def test_rings_that_no_place_can_hold_are_refused_before_anything_starts() -> None:
-    with pytest.raises(cr.SessionError, match="the rings need"):
-        cr.WorkerPool(1, rings=1 << 40).start()
-
-
 def test_a_program_that_forgets_to_close_its_pool_leaves_nothing(
-    start_script: Callable[[str, str], subprocess.Popen[str]],
+    start_script: Start,
 ) -> None:
     script = start_script(
         "forgetful.py",
@@ -174,3 +130,104 @@ def test_a_program_that_forgets_to_close_its_pool_leaves_nothing(
     assert (value, script.returncode, errors) == ("8", 0, "")
     assert not Path(address).exists()
     wait_until(lambda: not any(is_alive(int(pid)) for pid in workers), "the workers have ended")
+
+
+def test_workers_that_die_at_their_start_fail_the_pool_with_their_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ends_its_process.py").write_text("import os\nos._exit(7)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(cr.PoolFailed, match=r"workers died before they took a call.*code 7"):
+        cr.WorkerPool(2, imports=["ends_its_process"]).start()
+
+
+def test_a_main_script_without_the_guard_fails_and_is_told_of_it(
+    start_script: Start,
+) -> None:
+    script = start_script(
+        "unguarded.py",
+        """
+        import corororo as cr
+        with cr.WorkerPool(2) as pool:
+            print("never")
+        """,
+    )
+    out, errors = script.communicate(timeout=45)
+    assert script.returncode != 0
+    assert "never" not in out
+    assert "PoolFailed" in errors
+    assert 'if __name__ == "__main__":' in errors
+
+
+INTERRUPTED_AT_START = """
+    import os, signal, sys, time
+    import corororo as cr
+    from corororo.processes import forkserver
+
+    if __name__ == "__mp_main__":  # as a child of the fork server imports its parent's program
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def wait_for_ctrl_c():
+        time.sleep(30)
+"""
+
+
+def ended(start_script: Start, program: str) -> tuple[int, str, str]:
+    """Its exit code, and what it wrote to standard output and standard error."""
+    script = start_script("interrupted.py", program)
+    out, errors = script.communicate(timeout=45)
+    return script.returncode, out, errors
+
+
+def test_a_worker_does_not_hear_ctrl_c_not_even_before_its_first_line(
+    start_script: Start,
+) -> None:
+    program = f"""{INTERRUPTED_AT_START}
+    if __name__ == "__main__":
+        with cr.WorkerPool(2) as pool:
+            now = pool.statistics()
+            print(now.restarts, [worker.ready for worker in now.workers])
+    """
+    assert ended(start_script, program) == (0, "0 [True, True]\n", "")
+
+
+UNBLOCKED_AT_LAST = """
+    import os, signal, sys, time
+    import corororo as cr
+    from corororo.processes import forkserver
+
+    def is_blocked():
+        return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+    FORKED = "not forked"
+    if __name__ == "__mp_main__":
+        WAS_BLOCKED = is_blocked()
+        if sys.argv[1:] == ["orphan"]:
+            server = os.getppid()
+            os.kill(server, signal.SIGKILL)
+            while os.getppid() == server:
+                time.sleep(0.01)
+        reader, writer = os.pipe()
+        if os.fork() == 0:
+            os.write(writer, b"blocked" if is_blocked() else b"heard")
+            os._exit(0)
+        FORKED = os.read(reader, 99).decode()
+        os.wait()
+
+    def tell():
+        print(WAS_BLOCKED, FORKED, is_blocked(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("life", ["usual", "orphan"])
+def test_other_children_of_the_server_hear_ctrl_c_whatever_became_of_it(
+    start_script: Start, life: str
+) -> None:
+    program = f"""{UNBLOCKED_AT_LAST}
+    if __name__ == "__main__":
+        sys.argv = [sys.argv[0], {life!r}]
+        child = forkserver().Process(target=tell)
+        child.start()
+        child.join(20)
+    """
+    assert ended(start_script, program) == (0, "True heard False\n", "")

@@ -1,12 +1,12 @@
-"""The paths that macOS takes, run here: what only Linux has is turned off, and then taken away."""
+"""The code paths of macOS, run here: what only Linux has is turned off, and then taken away."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,19 +19,25 @@ from corororo import _platform
 from corororo._ring import remove_stale_sessions
 
 pytestmark = [pytest.mark.timeout(90), pytest.mark.usefixtures("portable")]
+
 Program = subprocess.Popen[str]
+
+
 Script = Callable[[str, str], Program]
+
+
 Start = Callable[..., "Owner"]
 
+
 FLAGS = [name for name in vars(_platform) if name.startswith("HAS_")]
-MACOS_FIFO_BYTES = 8192
+
 
 # Tells the test of its pool, and does the work.
 PROGRAM = """
     import os, sys
     from pathlib import Path
     import corororo as cr
-    import option_calls, worker_calls as calls
+    import worker_calls as calls
     from portable_calls import hear_all, keep_busy, look_around, say
     from waiting import wait_until
     if __name__ == "__main__":
@@ -39,6 +45,8 @@ PROGRAM = """
             say([pool.address, [worker.pid for worker in pool.statistics().workers]])
             {work}
 """
+
+
 WAIT = "sys.stdin.readline()"
 
 
@@ -136,18 +144,6 @@ def test_a_killed_worker_is_replaced_and_its_calls_run_again(
     assert pids & set(workers) == set(workers) - set(died)
 
 
-def test_a_call_past_its_time_has_its_worker_replaced_and_fails_alone(start_owner: Start) -> None:
-    owner, _, _ = start_owner(
-        "async def outcome(seconds):",
-        "    try:",
-        "        return await option_calls.nap(seconds)",
-        "    except cr.AsyncTaskTimeout:",
-        "        return 'expired'",
-        "say(scheduler.run(cr.gather(*(outcome(s) for s in [0.0, 60.0, 0.01]))))",
-    )
-    assert finish(owner) == [[0.0, "expired", 0.01]]
-
-
 @pytest.mark.parametrize("how", ["idle", "sleep", "spin"])
 def test_workers_end_with_a_killed_owner(start_owner: Start, tmp_path: Path, how: str) -> None:
     arguments = [] if how == "idle" else [(str(tmp_path), how, 60.0)] * 4
@@ -204,42 +200,29 @@ def test_a_guest_hears_that_the_owner_was_killed(start_owner: Start, start_scrip
     assert "owner" in said[0]
 
 
-def test_pinning_is_refused_with_the_way_out(start_owner: Start) -> None:
-    owner, _, _ = start_owner(
-        "for pin in ['spread', [0]]:",
-        "    try:",
-        "        cr.WorkerPool(1, pin=pin)",
-        "    except ValueError as error:",
-        "        say(str(error))",
+def run(code: str, import_path: list[Path], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, import_path))},
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
-    refusal = "this system cannot pin processes to CPUs; leave WorkerPool(pin=...) out"
-    assert finish(owner) == [refusal, refusal]
 
 
-@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="FIFOs have the size they have")
-def test_calls_come_back_through_fifos_as_small_as_those_of_macos(start_owner: Start) -> None:
-    """Two Schedulers have more batches than fit: up to 192 each, and room for 256."""
-    owner, address, _ = start_owner(
-        "other = cr.Scheduler(pool)",
-        "say('ready')",
-        WAIT,
-        "async def ask_slowly():",
-        "    slow.append(await calls.slow_double.map(range(2000), [0.0005] * 2000))",
-        "slow = []",
-        "other.schedule(ask_slowly())",
-        "other.tick(deadline=0.0, late='carry')",
-        "say(scheduler.run(calls.double.map(range(2000))))",
-        "other.tick()",
-        "say(slow)",
-        "other.close()",
-        options=", max_batch=2",
-    )
-    assert first_line(owner) == "ready"
-    fifos = [address / "calls", *address.glob("*.replies")]
-    assert len(fifos) == 3
-    for fifo in fifos:
-        fd = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
-        assert fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, MACOS_FIFO_BYTES) == MACOS_FIFO_BYTES
-        os.close(fd)
-    doubled = [2 * i for i in range(2000)]
-    assert finish(owner) == [doubled, [doubled]]
+@pytest.mark.parametrize(
+    "use",
+    [
+        "open('/proc/self/stat')",
+        "fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())",
+    ],
+)
+def test_what_macos_does_not_have_is_refused_and_noted(
+    import_path: list[Path], refusals: Path, tmp_path: Path, use: str
+) -> None:
+    imports = "import fcntl, os, socket; from pathlib import Path"
+    done = run(f"{imports}; {use}", import_path, tmp_path)
+    assert "RuntimeError: macOS does not have this" in done.stderr
+    assert len(refusals.read_text().splitlines()) == 1
+    refusals.unlink()

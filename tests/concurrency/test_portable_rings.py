@@ -79,21 +79,9 @@ def test_a_ring_larger_than_any_file_may_be_is_refused(
     refused_cleanly(said, RING_BYTES, "File too large")
 
 
-def test_a_ring_on_a_small_file_system_that_it_fits_takes_calls(
-    import_path: list[Path], folder: Path, small: tuple[str, ...]
-) -> None:
-    assert make_ring(import_path, folder, RING_BYTES, under=small) == MADE
-
-
 @pytest.mark.parametrize("how", [(), ("promised",)], ids=["as it says", "against its word"])
 def test_a_ring_that_does_not_fit_its_file_system_is_refused(
     import_path: list[Path], folder: Path, small: tuple[str, ...], how: tuple[str, ...]
 ) -> None:
     said = make_ring(import_path, folder, TOO_LARGE_BYTES, *how, under=small)
     refused_cleanly(said, TOO_LARGE_BYTES, "No space left on device")
-
-
-def test_a_ring_keeps_its_room_when_others_take_all_that_is_left(
-    import_path: list[Path], folder: Path, small: tuple[str, ...]
-) -> None:
-    assert make_ring(import_path, folder, RING_BYTES, "filled", under=small) == MADE

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import random
+import signal
+import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-import endurance_calls as calls
 import pytest
-from hardships import begin, kill, tick_until, value_of, who_runs
-from waiting import finish, is_alive, pids, wait_until
+import worker_calls as calls
+from waiting import (
+    begin,
+    finish,
+    is_alive,
+    kill,
+    pids,
+    tick_until,
+    value_of,
+    wait_until,
+    wait_until_whole,
+    who_runs,
+)
 
 import corororo as cr
 from corororo._pool import _supervisor
@@ -102,20 +118,6 @@ def test_a_worker_that_dies_while_it_retires_is_not_replaced_and_its_calls_run_a
         assert pool.statistics().restarts == 0
 
 
-def test_a_worker_that_has_just_died_is_one_less_to_retire() -> None:
-    with cr.WorkerPool(3) as pool, cr.Scheduler(pool) as scheduler:
-        for first_death in (0, 2):
-            kill(pids(pool)[first_death])
-            pool.resize(2)
-            wait_until(
-                lambda: all(worker.ready for worker in pool.statistics().workers), "two go on"
-            )
-            assert len(pids(pool)) == 2
-            assert finish(scheduler, calls.double.map(range(50))) == [2 * i for i in range(50)]
-            pool.resize(3)
-            wait_until(lambda: len(pids(pool)) == 3 and all(map(is_alive, pids(pool))), "three")
-
-
 def test_workers_that_cannot_come_up_are_told_of_and_the_others_go_on(
     word: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,3 +188,74 @@ def test_what_cannot_be_resized_is_refused_with_the_rule() -> None:
             pool.resize(2.0)  # type: ignore[arg-type]
     with cr.WorkerPool(0) as inline, pytest.raises(ValueError, match="a pool of 0 workers"):
         inline.resize(2)
+
+
+Start = Callable[[str, str], subprocess.Popen[str]]
+
+
+SIZES_MAX = 4
+
+
+CALLER = """
+    import sys
+    import threading
+    import corororo as cr
+    import worker_calls as calls
+    double, nap = (f.with_options(retries=1000) for f in (calls.double, calls.nap))
+    async def one(x):
+        return await double(x)
+    async def many(begin):
+        return await cr.gather(*(one(x) for x in range(begin, begin + 200)))
+    with cr.Scheduler(cr.WorkerPool.attach({address!r})) as scheduler:
+        begin, over = 0, []
+        print("calls", flush=True)
+        threading.Thread(target=lambda: over.append(sys.stdin.readline()), daemon=True).start()
+        while not over:
+            assert scheduler.run(many(begin)) == [2 * x for x in range(begin, begin + 200)]
+            naps = scheduler.run(nap.map([0.001] * 40))
+            assert naps == [0.001] * 40
+            begin += 200
+        figures = scheduler.statistics()
+        assert figures.async_tasks_sent == figures.async_tasks_taken == begin // 200 * 240
+        assert figures.async_tasks_in_flight == 0
+        ring = scheduler._transfer.statistics().ring
+        assert (ring.used_bytes, ring.records) == (0, 0)
+        print(begin, flush=True)
+"""
+
+
+def resize_and_kill(pool: cr.WorkerPool, seconds: float, chance: random.Random) -> list[int]:
+    """Another number of workers each time, and a kill now and then; returns who was killed."""
+    killed: list[int] = []
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        pool.resize(chance.randint(1, SIZES_MAX))
+        now = pool.statistics()
+        # Those that come up are spared: three of them in a row would be a reason to give up.
+        ready = [worker.pid for worker in (*now.workers, *now.retiring) if worker.ready]
+        for pid in ready[: chance.choice([0, 1, 1, SIZES_MAX])]:
+            with contextlib.suppress(ProcessLookupError):  # it was retired, and has ended
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+        time.sleep(chance.choice([0.0, 0.01, 0.05]))
+    return killed
+
+
+def test_no_call_is_lost_or_doubled_while_workers_come_go_and_die(
+    start_script: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_supervisor, "RETIRE_S", 0.05)  # so that much happens at the same time
+    with cr.WorkerPool(2, rings=2) as pool, cr.Scheduler(pool) as scheduler:
+        guest = start_script("guest.py", CALLER.format(address=pool.address))
+        assert guest.stdout is not None
+        assert guest.stdout.readline() == "calls\n"
+        killed = resize_and_kill(pool, 1.0, random.Random(2))
+        pool.resize(3)
+        out, errors = guest.communicate("over\n", timeout=40)
+        assert errors == ""
+        assert int(out) >= 200
+        assert len(killed) > 5
+        wait_until_whole(pool, killed)
+        wait_until(lambda: not pool.statistics().retiring, "nobody is left over")
+        assert len(pool.statistics().workers) == 3
+        assert finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)]

@@ -1,4 +1,4 @@
-"""AsyncTasks for tests with real processes. Imported by the tests and by their workers."""
+"""AsyncTasks for tests with real processes, imported by the tests and by their workers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import corororo as cr
 class Point(msgspec.Struct, frozen=True):
     """A type of the program's own."""
 
-    x: int
-    y: int
+    x: float
+    y: float
 
 
 class Refused(Exception):
@@ -33,16 +33,6 @@ def double(x: int) -> int:
 @cr.async_task
 def worker_pid() -> int:
     return os.getpid()
-
-
-@cr.async_task
-def shift(point: Point, by: int = 1) -> Point:
-    return Point(point.x + by, point.y + by)
-
-
-@cr.async_task
-async def shift_twice(point: Point) -> Point:
-    return await shift(await shift(point))
 
 
 @cr.async_task(retries=50)
@@ -120,3 +110,90 @@ def hold_the_gil(marker: str, seconds: float) -> int:
 def die() -> NoReturn:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError("still alive")
+
+
+LIMIT_S = 30.0  # what a call that waits waits at most
+
+
+@cr.async_task
+def say_and_wait(folder: str, x: int) -> int:
+    """Say that it runs, by a file with its process id for a name, and answer at a file ``go``."""
+    Path(folder, str(os.getpid())).touch()
+    go = Path(folder, "go")
+    deadline = time.monotonic() + LIMIT_S
+    while not go.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(folder)
+        time.sleep(0.002)
+    return 2 * x
+
+
+@cr.async_task
+def nap(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+@cr.async_task
+def note_and_nap(path: str, seconds: float) -> int:
+    """Leave one byte in the file for each time that it runs."""
+    note(path)
+    time.sleep(seconds)
+    return os.getpid()
+
+
+@cr.async_task
+def note_and_swell(path: str, x: int, length: int) -> bytes:
+    """Leave one byte in the file, and answer with so many others."""
+    note(path)
+    return x.to_bytes(4, "big").ljust(length, b"x")
+
+
+@cr.async_task
+def echo(data: bytes) -> bytes:
+    return data
+
+
+def note(path: str) -> None:
+    """One byte more, whoever else writes at the same time."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(fd, b".")
+    finally:
+        os.close(fd)
+
+
+@cr.async_task(timeout=0.3)
+def short_nap(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+@cr.async_task(timeout=0.3)
+def spin_for_ever(number: int) -> int:
+    return sum(range(10**12)) if number < 0 else number
+
+
+@cr.async_task
+def shift(point: Point, by: float = 1.0, *, up: float = 0.0) -> Point:
+    return Point(point.x + by, point.y + by + up)
+
+
+@cr.async_task
+async def shift_twice(point: Point) -> Point:
+    return await shift(await shift(point))
+
+
+@cr.async_task
+def backwards(data: bytes) -> memoryview:
+    return memoryview(data[::-1])
+
+
+@cr.async_task
+def cpus_of_worker() -> list[int]:
+    return sorted(os.sched_getaffinity(0))
+
+
+@cr.async_task
+def triple(number: int) -> int:
+    return 3 * number

@@ -6,8 +6,7 @@ import os
 import signal
 
 import trio
-from hardships import stop
-from waiting import pids
+from waiting import pids, stop
 from zonesim_runs import needs_titles
 
 import corororo as cr

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
 import corororo as cr
+from corororo._pool import _options
 
 OUT_OF_RANGE = [
     ({"workers": -1}, "workers must be at least 0, got -1; "),
@@ -17,6 +19,8 @@ OUT_OF_RANGE = [
     ({"max_reply_bytes": 0}, "max_reply_bytes must be at least 1, got 0; "),
     ({"max_pending": 0}, "max_pending must be at least 1, got 0; "),
     ({"rings": 0}, "rings must be at least 1, got 0; "),
+    ({"hang_timeout": 0}, "hang_timeout must be more than 0 seconds, got 0; "),
+    ({"hang_timeout": float("nan")}, "hang_timeout must be more than 0 seconds, got nan; "),
 ]
 OF_ANOTHER_KIND = [
     ({"workers": 1.5}, "workers must be an int, got 1.5; "),
@@ -24,6 +28,7 @@ OF_ANOTHER_KIND = [
     ({"ring_bytes": 2e6}, "ring_bytes must be an int, got 2000000.0; "),
     ({"max_batch": True}, "max_batch must be an int, got True; "),
     ({"max_pending": None}, "max_pending must be an int, got None; "),
+    ({"hang_timeout": "2"}, "hang_timeout must be a number of seconds or None, got '2'; "),
     ({"imports": "scipy"}, "imports must be a list of modules, got 'scipy'; "),
     ({"preload": "scipy"}, "preload must be a list of modules, got 'scipy'; "),
     ({"idle": "spin"}, "idle must be an IdleStrategy, got 'spin'; "),
@@ -60,3 +65,15 @@ def test_options_of_another_kind_are_refused_before_any_worker_stumbles(
 def test_the_limits_themselves_are_allowed() -> None:
     cr.WorkerPool(0, ring_bytes=1 << 14, max_batch=1, max_reply_bytes=1, max_pending=1, rings=1)
     cr.WorkerPool(1, ring_bytes=1 << 31, max_batch=1 << 20)
+
+
+def test_pinning_is_refused_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_options, "HAS_AFFINITY", False)
+    assert "leave WorkerPool(pin=...) out" in told(ValueError, {"pin": "spread"})
+
+
+def test_cpus_that_cannot_be_used_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_options, "HAS_AFFINITY", True)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1}, raising=False)
+    for pin in ([], [4096]):
+        assert told(ValueError, {"pin": pin}).startswith("pin must name some of the CPUs [0, 1]")

@@ -1,21 +1,62 @@
-"""The mapped file of a ring, as its zone and a worker see it."""
+"""Records in the mapped file of a ring, as its zone and a worker see them."""
 
 from __future__ import annotations
 
+import mmap
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from corororo._exceptions import SessionError
-from corororo._ring import Descriptor, Kind, RecordHeader, RingMemory
-from corororo._ring._layout import holder
+from corororo._ring import Descriptor, Kind, RecordHeader, RingMemory, record_bytes
+from corororo._ring._layout import (
+    ALIGNMENT,
+    CALLS_MAX,
+    DESCRIPTOR_BYTES,
+    RECORD_HEADER,
+    holder,
+    progress,
+)
+
+LENGTHS = st.integers(0, 1 << 20)
+
+
+def test_a_descriptor_is_whole_whoever_writes_and_divides_the_page() -> None:
+    assert DESCRIPTOR_BYTES <= select.PIPE_BUF
+    assert mmap.PAGESIZE % DESCRIPTOR_BYTES == 0
+
+
+@given(st.integers(0, CALLS_MAX - 1), st.integers(0, 1 << 63), st.integers(0, 1 << 50))
+def test_progress_tells_the_call_and_for_how_long(call: int, start_ns: int, for_ns: int) -> None:
+    header = RecordHeader(1, progress(call, start_ns), 7, 0, 0, 0, 1, 1)
+    assert header.current == call
+    assert abs(header.runs_for_ns(start_ns + for_ns) - for_ns) <= 1_000
+
+
+@given(LENGTHS, LENGTHS, LENGTHS)
+def test_a_record_holds_its_parts_without_overlap(name: int, request: int, room: int) -> None:
+    header = RecordHeader(1, 0, 7, name, request, room, 1, 0)
+    assert header.request_offset == RECORD_HEADER.size + name
+    assert header.request_offset + request <= header.reply_offset
+    assert header.reply_offset % 8 == 0
+    length = record_bytes(name, request, room)
+    assert header.reply_offset + room <= length < header.reply_offset + room + ALIGNMENT
+    assert length % ALIGNMENT == 0
+
 
 SIZE = 1 << 14
+
+
 HEADER = RecordHeader(holder(1), 0, 7, 4, 3, 100, 1, 0)
+
+
 TRY_LOCK = """
 import sys
 from pathlib import Path
@@ -94,14 +135,6 @@ def test_a_file_system_without_room_is_a_clear_error_and_leaves_nothing(path: Pa
     with pytest.raises(SessionError, match="smaller rings"):
         RingMemory.create(path, 1 << 60)
     assert not path.exists()
-
-
-def test_who_has_the_ring_open_sees_that_it_lost_its_name(
-    zone: RingMemory, worker: RingMemory, path: Path
-) -> None:
-    assert not worker.removed
-    path.unlink()
-    assert worker.removed
 
 
 def test_a_lock_keeps_other_processes_out_of_its_record_alone(

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from pathlib import Path
 
 import pytest
 from zone_and_worker import ZoneAndWorker, double, ran
 
 from corororo._idle import BusySpin, Park
-from corororo._ring import FifoReader, FifoWriter, make_fifo
 from corororo._worker._loop import Inbox
 from corororo._worker._main import RETIRE_SIGNAL
 
@@ -47,16 +45,3 @@ def test_an_inbox_that_waits_ends_its_wait_at_the_signal(
         asking.join()
         signal.signal(RETIRE_SIGNAL, before)
         inbox.close()
-
-
-def test_a_reader_that_stops_waiting_still_reads_what_is_there(tmp_path: Path) -> None:
-    make_fifo(tmp_path / "fifo")
-    reader = FifoReader(tmp_path / "fifo", blocking=True)
-    writer = FifoWriter(tmp_path / "fifo")
-    reader.stop_waiting()
-    with pytest.raises(BlockingIOError):
-        reader.read_one()
-    os.write(writer.fileno(), bytes(32))
-    assert reader.read_one() is not None
-    reader.close()
-    writer.close()

@@ -1,22 +1,27 @@
-"""More is sent than there is room for: all waits its turn, in order, and nothing grows."""
+"""More and larger calls than there is room for: all wait their turn, and nothing grows."""
 
 from __future__ import annotations
 
 import os
+import time
 from contextlib import ExitStack
 from pathlib import Path
+from random import Random
 
-import endurance_calls as calls
 import pytest
-from hardships import begin, value_of, who_runs
-from waiting import finish
+import worker_calls as calls
+from waiting import begin, finish, value_of, who_runs
 
 import corororo as cr
 
 pytestmark = pytest.mark.timeout(60)
 
 SMALL_RING = 1 << 14
+
+
 MAX_PENDING = 200
+
+
 MEGABYTE = 1 << 20
 
 
@@ -71,19 +76,6 @@ def test_sixteen_zones_fill_the_way_to_a_worker_that_reads_nothing(tmp_path: Pat
         assert value_of(zones[0], blocked) == 42
 
 
-def test_a_zone_that_takes_no_answers_holds_up_no_other() -> None:
-    with (
-        cr.WorkerPool(2, rings=2, max_batch=1) as pool,
-        cr.Scheduler(pool) as careless,
-        cr.Scheduler(pool) as careful,
-    ):
-        untaken = begin(careless, calls.double.map(range(10_000)))
-        careless.tick(deadline=0.0, late="carry")
-        for _ in range(10):
-            assert finish(careful, calls.double.map(range(500))) == [2 * i for i in range(500)]
-        assert value_of(careless, untaken) == [2 * i for i in range(10_000)]
-
-
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="/proc tells of the memory")
 def test_a_slow_consumer_of_unordered_results_holds_the_workers_back(tmp_path: Path) -> None:
     """One result a tick is taken of 4,000 that are 80 MB together, and 200 may be ahead."""
@@ -110,19 +102,69 @@ def test_a_slow_consumer_of_unordered_results_holds_the_workers_back(tmp_path: P
     assert max(resident) - resident[2 * MAX_PENDING] < 8 * MEGABYTE
 
 
-def test_a_result_larger_than_the_ring_fails_alone() -> None:
-    """What one result may take is what the ring holds, unless the pool says otherwise."""
+def test_a_result_larger_than_the_ring_is_refused_unless_that_was_asked_for() -> None:
+    with (
+        cr.WorkerPool(1, ring_bytes=1 << 14) as pool,
+        cr.Scheduler(pool) as scheduler,
+        pytest.raises(cr.ReplyTooLarge, match=r"swell takes 5\d+ bytes.*16384.*ring_bytes"),
+    ):
+        finish(scheduler, calls.swell(5_000_000))
+    with (
+        cr.WorkerPool(1, ring_bytes=1 << 14, max_reply_bytes=6_000_000) as pool,
+        cr.Scheduler(pool) as scheduler,
+    ):
+        assert len(finish(scheduler, calls.swell(5_000_000))) == 5_000_000
 
-    async def outcome(length: int) -> int | str:
-        try:
-            return len(await calls.swell(length))
-        except cr.ReplyTooLarge as error:
-            return str(error)
 
-    lengths = [10, 2 * MEGABYTE, 20, 30]
-    with cr.WorkerPool(2, ring_bytes=MEGABYTE) as pool, cr.Scheduler(pool) as scheduler:
-        values = finish(scheduler, cr.gather(*map(outcome, lengths)))
-        message = str(values.pop(1))
-        assert f"the limit is {MEGABYTE}" in message
-        assert "WorkerPool(ring_bytes=...)" in message
-        assert values == [10, 20, 30]
+def test_a_result_above_the_limit_fails_alone_and_names_the_option() -> None:
+    with (
+        cr.WorkerPool(1, max_reply_bytes=10_000) as pool,
+        cr.Scheduler(pool) as scheduler,
+    ):
+
+        async def main() -> list[object]:
+            async def one(length: int) -> object:
+                try:
+                    return len(await calls.swell(length))
+                except cr.ReplyTooLarge as error:
+                    return str(error)
+
+            return await cr.gather(one(10), one(20_000), one(30))
+
+        first, message, third = finish(scheduler, main())
+        assert (first, third) == (10, 30)
+        for part in ("worker_calls:swell", "20", "10000", "max_reply_bytes"):
+            assert part in message
+
+
+def test_arguments_above_the_ring_fail_alone_and_name_the_option() -> None:
+    with cr.WorkerPool(1, ring_bytes=1 << 14) as pool, cr.Scheduler(pool) as scheduler:
+        with pytest.raises(cr.RequestTooLarge, match=r"length_of take 2000\d+ .*ring_bytes"):
+            finish(scheduler, calls.length_of(bytes(20_000)))
+        assert finish(scheduler, calls.length_of(bytes(15_000))) == 15_000
+
+
+def test_a_hundred_thousand_calls_come_back_in_order() -> None:
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
+        assert finish(scheduler, calls.double.map(range(100_000))) == list(range(0, 200_000, 2))
+
+
+def let_pass(seconds: float) -> None:
+    """Spin: a sleep would make every gap the same."""
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "trips", [pytest.param(2_000, id="quick"), pytest.param(20_000, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_call_sent_after_a_random_gap_comes_back(workers: int, trips: int) -> None:
+    """Gaps from nothing to some hundred microseconds: about to park, parking, parked."""
+    random = Random(workers)
+    with cr.WorkerPool(workers) as pool, cr.Scheduler(pool) as scheduler:
+        for i in range(trips):
+            let_pass(random.random() ** 4 * 0.0008)
+            assert scheduler.run(calls.double(i)) == 2 * i

@@ -1,7 +1,8 @@
-"""run_in_trio: what a Task has done for it by the trio task that drives its tick."""
+"""Ticks under trio: other trio tasks run meanwhile, and Tasks call trio functions."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,117 @@ import worker_calls as calls
 import corororo as cr
 
 pytestmark = [pytest.mark.trio, pytest.mark.timeout(60)]
+
+
+async def test_other_trio_tasks_run_while_a_tick_waits_for_its_workers(tmp_path: Path) -> None:
+    """The worker answers only after another trio task has made the file."""
+    go = tmp_path / "go"
+    with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
+
+        async def open_the_way() -> None:
+            await trio.testing.wait_all_tasks_blocked()
+            go.touch()
+
+        values: list[int] = []
+
+        async def mob() -> None:
+            values.append(await calls.wait_for_file(str(go), 4))
+
+        scheduler.schedule(mob())
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(open_the_way)
+                report = await scheduler.run_tick()
+    assert values == [8]
+    assert report.async_tasks_taken == 1
+
+
+async def test_a_cancelled_tick_loses_nothing(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
+        values: list[int] = []
+
+        async def mob(i: int) -> None:
+            values.append(await calls.wait_for_file(str(go), i))
+
+        for i in range(20):
+            scheduler.schedule(mob(i))
+        for _ in range(3):
+            with trio.move_on_after(0.01) as scope:
+                await scheduler.run_tick()
+            assert scope.cancelled_caught
+        assert values == []
+        go.touch()
+        with trio.fail_after(20):
+            report = await scheduler.run_tick()
+    assert sorted(values) == [2 * i for i in range(20)]
+    assert report.async_tasks_carried == 0
+    assert scheduler.statistics().async_tasks_taken == 20
+
+
+async def test_a_tick_may_not_run_twice_at_a_time(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
+        scheduler.schedule(calls.wait_for_file(str(go), 1))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(scheduler.run_tick)
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(RuntimeError, match="cannot tick"):
+                await scheduler.run_tick()
+            go.touch()
+
+
+async def test_the_end_of_the_pool_ends_the_wait() -> None:
+    pool = cr.WorkerPool(1)
+    pool.start()
+    with cr.Scheduler(pool) as scheduler:
+        scheduler.schedule(calls.slow_double(1, 30.0))
+
+        async def close() -> None:
+            await trio.testing.wait_all_tasks_blocked()
+            await trio.to_thread.run_sync(pool.close)
+
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(close)
+                with pytest.raises(cr.PoolClosed):
+                    await scheduler.run_tick()
+
+
+async def test_a_tick_that_is_cancelled_does_not_forget_what_its_tasks_raised() -> None:
+    async def fail() -> None:
+        raise LookupError("raised in a tick that nobody waited for")
+
+    with cr.Scheduler() as scheduler:
+        scheduler.schedule(fail())
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            with contextlib.suppress(LookupError):
+                await scheduler.run_tick()
+                raise AssertionError("neither cancelled nor failed")
+        if scope.cancelled_caught:
+            with pytest.raises(LookupError, match="nobody waited"):
+                await scheduler.run_tick()
+        assert (await scheduler.run_tick()).steps == 0
+
+
+async def test_a_primitive_of_trio_awaited_by_mistake_does_not_touch_who_drives_the_tick(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    del autojump_clock
+    event = trio.Event()
+
+    async def mistaken() -> None:
+        await event.wait()
+
+    with cr.Scheduler() as scheduler:
+        scheduler.schedule(mistaken())
+        with pytest.raises(TypeError, match="run_in_trio"):
+            await scheduler.run_tick()
+        event.set()
+        began = trio.current_time()
+        await trio.sleep(5)
+        assert trio.current_time() - began == 5
 
 
 async def double_later(x: int) -> int:
@@ -128,76 +240,6 @@ async def test_a_tick_that_ends_first_tells_the_task_and_holds_up_no_later_tick(
     assert seen[1:] == [6]
 
 
-async def test_a_blocking_tick_after_one_that_was_broken_off_does_not_wait(
-    scheduler: cr.Scheduler,
-) -> None:
-    seen = Outcomes()
-    scheduler.schedule(seen.of(trio.sleep_forever))
-    with trio.move_on_after(0.01):
-        await scheduler.run_tick()
-    scheduler.tick()
-    assert seen == ["RuntimeError"]
-
-
-async def test_a_second_run_tick_is_refused_and_leaves_the_first_alone(
-    scheduler: cr.Scheduler,
-) -> None:
-    seen = Outcomes()
-    gate = trio.Event()
-
-    async def main() -> None:
-        await seen.of(gate.wait)
-        await seen.of(double_later, 1)
-
-    scheduler.schedule(main())
-    with trio.fail_after(10):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(scheduler.run_tick)
-            await trio.testing.wait_all_tasks_blocked()
-            with pytest.raises(RuntimeError, match="tick"):
-                await scheduler.run_tick()
-            gate.set()
-    assert seen == [None, 2]
-
-
-async def test_a_scope_cancelled_by_another_trio_task_is_heard_while_the_tick_waits(
-    scheduler: cr.Scheduler,
-) -> None:
-    seen = Outcomes()
-    scope = cr.CancelScope()
-
-    async def main() -> None:
-        with scope:
-            await seen.of(trio.sleep_forever)
-
-    scheduler.schedule(main())
-    with trio.fail_after(10):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(scheduler.run_tick)
-            await trio.testing.wait_all_tasks_blocked()
-            scope.cancel()
-    assert seen == ["cancelled"]
-
-
-async def test_a_deadline_moved_nearer_by_another_trio_task_is_heard_as_well(
-    scheduler: cr.Scheduler,
-) -> None:
-    seen = Outcomes()
-    scope = cr.CancelScope()
-
-    async def main() -> None:
-        with scope:
-            await seen.of(trio.sleep_forever)
-
-    scheduler.schedule(main())
-    with trio.fail_after(10):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(scheduler.run_tick)
-            await trio.testing.wait_all_tasks_blocked()
-            scope.deadline = scheduler.clock.now() + 0.01
-    assert seen == ["cancelled"]
-
-
 async def test_a_call_in_flight_cancelled_by_another_trio_task_ends_the_tick_at_once(
     tmp_path: Path,
 ) -> None:
@@ -223,15 +265,3 @@ async def test_a_call_in_flight_cancelled_by_another_trio_task_ends_the_tick_at_
         assert scope.cancelled_caught
         assert scheduler.statistics().async_tasks_in_flight == 1
         gate.touch()
-
-
-async def test_a_pool_that_ends_meanwhile_is_told_as_anywhere_else() -> None:
-    pool = cr.WorkerPool(1)
-    pool.start()
-    with cr.Scheduler(pool) as scheduler:
-        scheduler.schedule(cr.run_in_trio(trio.sleep_forever))
-        scheduler.schedule(calls.slow_double(1, 30.0))
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(trio.to_thread.run_sync, pool.close)
-            with trio.fail_after(20), pytest.raises(cr.PoolClosed):
-                await scheduler.run_tick()
