@@ -1,4 +1,4 @@
-"""A transfer whose replies come when a test says so, in any order and in any parts."""
+"""A transfer whose replies come when a test says so, and the AsyncTasks that tests call."""
 
 from __future__ import annotations
 
@@ -6,11 +6,29 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import corororo as cr
 from corororo.abc import AsyncFunction, Completion, Transfer, WorkerUse
 
 
+@cr.async_task
+def double(x: int) -> int:
+    return 2 * x
+
+
+@cr.async_task
+def fail_odd(x: int) -> int:
+    if x % 2:
+        raise ValueError(x)
+    return x
+
+
+def step(scheduler: cr.Scheduler) -> cr.TickReport:
+    """A tick that waits for nothing."""
+    return scheduler.tick(deadline=0, late="carry")
+
+
 class Batch:
-    """What was sent at once, and which of its calls were not answered yet."""
+    """Calls sent at once, and which of them are not answered yet."""
 
     def __init__(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
         self.function = function
@@ -20,7 +38,7 @@ class Batch:
 
 
 class HandTransfer:
-    """Keeps what is sent; ``answer`` and ``answer_all`` have it come back."""
+    """Keeps the calls that are sent, until a test answers them."""
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
@@ -93,4 +111,4 @@ class HandTransfer:
         self.in_flight = 0
 
     def _never_comes_back(self, timeout_s: float | None) -> None:
-        raise AssertionError(f"the tick waits for a reply that nobody gives ({timeout_s} s)")
+        raise AssertionError(f"the tick waits for a reply that will not come ({timeout_s} s)")

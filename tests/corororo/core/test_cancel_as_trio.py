@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple
 
-import pytest
 import trio
 import trio.testing
 from hypothesis import example, given, settings
@@ -248,15 +247,5 @@ A_SHIELD_TAKEN_AWAY = [
 @given(PROGRAMS)
 @settings(max_examples=150)
 def test_a_program_sees_under_a_scheduler_what_it_sees_under_trio(body: Body) -> None:
-    program = numbered(body, [])
-    assert under_corororo(program) == under_trio(program)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(110)
-@pytest.mark.parametrize("quarter", range(4))  # each has programs of its own, drawn anew
-@given(body=PROGRAMS)
-@settings(max_examples=2_000, derandomize=False)
-def test_many_more_programs_see_the_same(quarter: int, body: Body) -> None:
     program = numbered(body, [])
     assert under_corororo(program) == under_trio(program)

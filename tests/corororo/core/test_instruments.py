@@ -1,21 +1,17 @@
-"""Instruments hear all that they listen to, and cost nothing where they do not."""
+"""Instruments, reports, statistics and stacks."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+import trio
+import trio.testing
+from hand_transfer import double, fail_odd
 
 import corororo as cr
 from corororo.abc import Instrument
 from corororo.testing import MockClock
-
-
-@cr.async_task
-def fail_odd(x: int) -> int:
-    if x % 2:
-        raise ValueError(x)
-    return x
 
 
 class Watcher(Instrument):
@@ -45,7 +41,7 @@ async def mob(i: int) -> None:
     await fail_odd(i)
 
 
-def test_an_instrument_hears_a_tick_in_order() -> None:
+def test_an_instrument_is_called_through_a_tick_in_order() -> None:
     watcher = Watcher()
     with cr.Scheduler(instruments=[watcher]) as scheduler:
         scheduler.schedule(mob(2))
@@ -87,41 +83,6 @@ def test_each_step_bears_the_name_of_the_coroutine_that_makes_it() -> None:
     ]
 
 
-def test_failures_of_async_tasks_are_told() -> None:
-    watcher = Watcher()
-    with cr.Scheduler(instruments=[watcher]) as scheduler:
-        for i in range(3):
-            scheduler.schedule(mob(i))
-        with pytest.raises(ValueError, match="1"):
-            scheduler.tick()
-    assert ("done", 3, 1) in watcher.heard
-    assert watcher.heard[-1] == ("ticked", 3)
-
-
-def test_what_a_hook_raises_ends_the_tick() -> None:
-    class Strict(Instrument):
-        def before_tick(self) -> None:
-            raise LookupError("no")
-
-    with cr.Scheduler(instruments=[Strict()]) as scheduler:
-        for _ in range(2):
-            with pytest.raises(LookupError, match="no"):
-                scheduler.tick()
-
-
-def test_results_are_the_same_with_and_without_instruments() -> None:
-    async def main() -> list[Any]:
-        with cr.move_on_after(1) as scope:
-            await cr.sleep(2)
-        return [scope.cancelled_caught, *await cr.gather(fail_odd(2), cr.checkpoint())]
-
-    results = []
-    for instruments in ([], [Watcher()]):
-        with cr.Scheduler(clock=MockClock(), instruments=instruments) as scheduler:
-            results.append(scheduler.run(main()))
-    assert results[0] == results[1] == [True, 2, None]
-
-
 def test_reports_and_statistics_add_up() -> None:
     clock = MockClock()
     with cr.Scheduler(clock=clock) as scheduler:
@@ -139,3 +100,42 @@ def test_reports_and_statistics_add_up() -> None:
         assert sum(getattr(report, name) for report in reports) == getattr(after, name)
     assert after.tasks_finished == after.async_tasks_taken == 20
     assert sum(report.steps for report in reports) == 40
+
+
+async def asks(number: int) -> int:
+    return await double(number)
+
+
+async def naps() -> None:
+    await cr.sleep(1_000)
+
+
+def test_a_scheduler_without_tasks_has_no_stacks(by_hand):
+    assert by_hand.format_stacks() == ""
+
+
+def test_tasks_that_wait_at_the_same_place_share_one_stack(by_hand):
+    for number in range(3):
+        by_hand.schedule(asks(number))
+    by_hand.schedule(naps())
+    by_hand.tick(0, "carry")
+
+    most, other = by_hand.format_stacks().split("\n\n")
+    assert most.startswith("3 Tasks at\n")
+    assert "in asks\n    return await double(number)" in most
+    assert other.startswith("1 Task at\n")
+    assert "in naps\n    await cr.sleep(1_000)" in other
+
+
+@pytest.mark.trio
+async def test_the_stack_of_a_task_shows_the_trio_function_that_it_awaits(by_hand):
+    async def waits() -> None:
+        await cr.run_in_trio(trio.sleep_forever)
+
+    by_hand.schedule(waits())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(by_hand.run_tick)
+        await trio.testing.wait_all_tasks_blocked()
+        [block] = by_hand.format_stacks().split("\n\n")
+        nursery.cancel_scope.cancel()
+    assert "await cr.run_in_trio(trio.sleep_forever)" in block

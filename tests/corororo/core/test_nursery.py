@@ -1,31 +1,15 @@
-"""Nurseries: nothing that was started in one outlives it. AsyncTasks run inline."""
+"""Nurseries: no child outlives the block that started it."""
 
 from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Iterator
 
 import pytest
+from hand_transfer import double
 
 import corororo as cr
 from corororo.testing import MockClock
-
-
-@cr.async_task
-def double(x: int) -> int:
-    return 2 * x
-
-
-@pytest.fixture
-def clock() -> MockClock:
-    return MockClock()
-
-
-@pytest.fixture
-def scheduler(clock: MockClock) -> Iterator[cr.Scheduler]:
-    with cr.Scheduler(clock=clock) as scheduler:
-        yield scheduler
 
 
 class Notes(list[str]):
@@ -61,19 +45,6 @@ def test_a_nursery_is_left_when_its_last_child_has_ended(
 
     scheduler.run(main())
     assert notes == ["body done", "quick done", "slow done"]
-
-
-def test_an_async_task_and_a_plain_callable_may_be_children(scheduler: cr.Scheduler) -> None:
-    seen: list[int] = []
-
-    async def main() -> None:
-        async with cr.open_nursery() as nursery:
-            nursery.start_soon(double, 2)
-            nursery.start_soon(seen.append, 3)
-
-    scheduler.run(main())
-    assert seen == [3]
-    assert scheduler.statistics().async_tasks_taken == 1
 
 
 @pytest.mark.parametrize("way", ["return", "break", "continue", "error"])
@@ -131,35 +102,6 @@ def test_all_failures_are_raised_in_one_group(scheduler: cr.Scheduler, notes: No
     assert [error.args for error in caught.value.exceptions] == [("a",), ("b",), ("c",)]
 
 
-def test_a_single_failure_of_the_body_is_a_group_as_well(scheduler: cr.Scheduler) -> None:
-    async def main() -> None:
-        async with cr.open_nursery():
-            raise LookupError("alone")
-
-    with pytest.raises(ExceptionGroup) as caught:
-        scheduler.run(main())
-    assert len(caught.value.exceptions) == 1
-
-
-def test_nurseries_nest_and_an_inner_failure_reaches_the_outermost(
-    scheduler: cr.Scheduler, notes: Notes
-) -> None:
-    async def inner() -> None:
-        async with cr.open_nursery() as nursery:
-            nursery.start_soon(notes.fails, "deep", 1)
-            nursery.start_soon(notes.child, "cousin", 9)
-
-    async def main() -> None:
-        async with cr.open_nursery() as nursery:
-            nursery.start_soon(inner)
-            nursery.start_soon(notes.child, "uncle", 9)
-
-    with pytest.raises(ExceptionGroup) as caught:
-        scheduler.run(main())
-    assert caught.value.subgroup(LookupError) is not None
-    assert notes == ["cousin cancelled", "uncle cancelled"]
-
-
 def test_a_child_may_start_others_while_the_body_has_ended(
     scheduler: cr.Scheduler, notes: Notes
 ) -> None:
@@ -176,20 +118,7 @@ def test_a_child_may_start_others_while_the_body_has_ended(
     assert notes == ["late done"]
 
 
-def test_a_child_of_a_cancelled_nursery_runs_up_to_its_first_wait(
-    scheduler: cr.Scheduler, notes: Notes
-) -> None:
-    async def main() -> bool:
-        async with cr.open_nursery() as nursery:
-            nursery.cancel_scope.cancel()
-            nursery.start_soon(notes.child, "child", 1)
-        return nursery.cancel_scope.cancelled_caught
-
-    assert scheduler.run(main())
-    assert notes == ["child cancelled"]
-
-
-def test_nothing_is_started_in_a_nursery_that_was_left(scheduler: cr.Scheduler) -> None:
+def test_a_nursery_that_was_left_starts_no_child(scheduler: cr.Scheduler) -> None:
     async def main() -> None:
         async with cr.open_nursery() as nursery:
             pass
@@ -200,7 +129,7 @@ def test_nothing_is_started_in_a_nursery_that_was_left(scheduler: cr.Scheduler) 
     assert scheduler.statistics().tasks_started == 1
 
 
-def test_a_coroutine_is_refused_as_a_child_with_the_right_way_to_say_it(
+def test_a_coroutine_is_refused_as_a_child_and_the_error_says_what_to_write(
     scheduler: cr.Scheduler,
 ) -> None:
     async def main() -> None:
@@ -213,33 +142,6 @@ def test_a_coroutine_is_refused_as_a_child_with_the_right_way_to_say_it(
                 work.close()
 
     scheduler.run(main())
-
-
-def test_a_child_started_and_cancelled_between_two_ticks_harms_nobody(
-    scheduler: cr.Scheduler, notes: Notes
-) -> None:
-    """The Task that it gets has run something else before, that gave way."""
-    opened: list[cr.Nursery] = []
-
-    async def gives_way() -> None:
-        await cr.checkpoint()
-
-    async def main() -> None:
-        async with cr.open_nursery() as nursery:
-            opened.append(nursery)
-            await cr.sleep(100)
-
-    scheduler.schedule(main())
-    scheduler.schedule(gives_way())
-    scheduler.tick()
-    scheduler.tick()
-    opened[0].start_soon(notes.child, "child", 1)
-    opened[0].cancel_scope.cancel()
-    scheduler.tick()
-    scheduler.tick()
-    assert notes == ["child cancelled"]
-    statistics = scheduler.statistics()
-    assert statistics.tasks_started == statistics.tasks_finished == 3
 
 
 @pytest.mark.parametrize("stands", ["in the body", "waiting for children"])
@@ -273,7 +175,7 @@ def test_closing_the_scheduler_ends_a_nursery_where_it_stands(
 
 
 @pytest.mark.parametrize("kind", ["await", "gather", "nursery", "scope", "sleep", "map"])
-def test_what_has_ended_well_leaves_no_garbage_behind(scheduler: cr.Scheduler, kind: str) -> None:
+def test_tasks_that_end_well_leave_no_garbage_behind(scheduler: cr.Scheduler, kind: str) -> None:
     async def leaf() -> int:
         return await double(1)
 

@@ -1,27 +1,19 @@
-"""Who drives a coroutine: its scheduler, another one, another library, or nobody."""
+"""What a Task may await, what it is refused, and how errors pass through its awaits."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import trio
 import trio.lowlevel
+from hand_transfer import double
 
 import corororo as cr
-
-
-@cr.async_task
-def double(x: int) -> int:
-    return 2 * x
-
-
-@pytest.fixture
-def scheduler() -> Iterator[cr.Scheduler]:
-    with cr.Scheduler() as scheduler:
-        yield scheduler
+from corororo.testing import MockClock
 
 
 async def whose(levels: int) -> list[cr.Scheduler]:
@@ -64,26 +56,21 @@ TRAPS: dict[str, Callable[[], Any]] = {
     "a sleep": lambda: cr.sleep(1),
     "current_scheduler": cr.current_scheduler,
 }
+
+
 INSIDE_ONLY: dict[str, Callable[[], Any]] = {"a scope": a_scope, "a nursery": a_nursery}
 
 
 @pytest.mark.parametrize("what", TRAPS)
-def test_trio_is_told_how_to_run_what_it_cannot(what: str) -> None:
-    async def main() -> None:
-        await TRAPS[what]()
-
-    with pytest.raises(RuntimeError, match=r"Scheduler\.run\(\.\.\.\).*run_tick") as caught:
-        trio.run(main)
-    assert isinstance(caught.value.__cause__, TypeError)
-
-
-@pytest.mark.parametrize("what", TRAPS)
-def test_asyncio_is_told_how_to_run_what_it_cannot(what: str) -> None:
+@pytest.mark.parametrize("run", [trio.run, lambda main: asyncio.run(main())])
+def test_trio_and_asyncio_cannot_drive_a_task_and_the_error_says_how_to_run_it(
+    what: str, run: Callable[[Any], object]
+) -> None:
     async def main() -> None:
         await TRAPS[what]()
 
     with pytest.raises(RuntimeError, match=r"Scheduler\.run\(\.\.\.\).*run_tick"):
-        asyncio.run(main())
+        run(main)
 
 
 @pytest.mark.parametrize("what", INSIDE_ONLY)
@@ -98,7 +85,7 @@ def test_a_scope_or_nursery_outside_of_a_task_says_how_to_run_it(what: str, driv
         drivers[driver]()
 
 
-def test_a_task_that_awaits_trio_is_told_of_run_in_trio(scheduler: cr.Scheduler) -> None:
+def test_the_error_of_a_task_that_awaits_trio_names_run_in_trio(scheduler: cr.Scheduler) -> None:
     async def main() -> None:
         await trio.lowlevel.cancel_shielded_checkpoint()
 
@@ -106,7 +93,9 @@ def test_a_task_that_awaits_trio_is_told_of_run_in_trio(scheduler: cr.Scheduler)
         scheduler.run(main())
 
 
-def test_a_task_that_awaits_asyncio_is_told_what_it_may_await(scheduler: cr.Scheduler) -> None:
+def test_the_error_of_a_task_that_awaits_asyncio_says_what_it_can_await(
+    scheduler: cr.Scheduler,
+) -> None:
     async def main() -> None:
         await asyncio.sleep(0)
 
@@ -115,18 +104,132 @@ def test_a_task_that_awaits_asyncio_is_told_what_it_may_await(scheduler: cr.Sche
     assert scheduler.run(double(2)) == 4
 
 
-def test_a_refused_task_may_go_on_after_the_error(scheduler: cr.Scheduler) -> None:
-    async def main() -> int:
-        with pytest.raises(TypeError):
-            await asyncio.sleep(0)
-        with cr.move_on_after(10):
-            return await double(4)
-        return 0
-
-    assert scheduler.run(main()) == 8
-
-
 def test_run_in_trio_under_a_blocking_tick_says_what_it_needs(scheduler: cr.Scheduler) -> None:
     with pytest.raises(RuntimeError, match=r"await scheduler\.run_tick\(\)"):
         scheduler.run(cr.run_in_trio(trio.sleep, 0))
     assert scheduler.run(double(1)) == 2
+
+
+@cr.async_task
+def fail(text: str) -> None:
+    raise LookupError(text)
+
+
+async def through(levels: int, text: str) -> None:
+    if levels:
+        await through(levels - 1, text)
+    else:
+        await fail(text)
+
+
+@pytest.mark.parametrize("levels", [0, 1, 100])
+def test_an_error_of_an_async_task_passes_any_depth_of_awaits(
+    scheduler: cr.Scheduler, levels: int
+) -> None:
+    with pytest.raises(LookupError, match="deep down"):
+        scheduler.run(through(levels, "deep down"))
+
+
+def test_an_error_passes_gather_nursery_and_scope_and_each_cleans_up(
+    scheduler: cr.Scheduler,
+) -> None:
+    cleaned: list[str] = []
+
+    async def cleans(name: str, work: object) -> None:
+        try:
+            await work  # type: ignore[misc]
+        finally:
+            cleaned.append(name)
+
+    async def in_a_nursery() -> None:
+        async with cr.open_nursery() as nursery:
+            nursery.start_soon(cleans, "sibling", cr.sleep(100))
+            nursery.start_soon(cleans, "culprit", through(1, "x"))
+
+    async def main() -> None:
+        with cr.move_on_after(50) as scope:
+            await cr.gather(cleans("outer", in_a_nursery()), cleans("neighbour", cr.sleep(1)))
+        assert not scope.cancelled_caught
+
+    with pytest.raises(ExceptionGroup) as caught:
+        scheduler.run(main())
+    assert caught.value.subgroup(LookupError) is not None
+    assert cleaned == ["culprit", "sibling", "outer", "neighbour"]
+
+
+def test_an_exit_asked_for_in_a_child_leaves_through_its_nursery(scheduler: cr.Scheduler) -> None:
+    async def child() -> None:
+        raise SystemExit(3)
+
+    async def main() -> None:
+        async with cr.open_nursery() as nursery:
+            nursery.start_soon(child)
+            nursery.start_soon(cr.sleep, 5)
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        scheduler.run(main())
+    assert caught.value.subgroup(SystemExit) is not None
+    assert scheduler.statistics().tasks_finished == 3
+
+
+def test_a_sleeper_goes_on_in_the_first_tick_after_its_time_and_not_before(
+    scheduler: cr.Scheduler, clock: MockClock
+) -> None:
+    woke: list[float] = []
+
+    async def sleeper() -> None:
+        await cr.sleep(0.4)
+        woke.append(clock.now())
+
+    scheduler.schedule(sleeper())
+    scheduler.tick()
+    clock.jump(0.399)
+    assert scheduler.tick().steps == 0
+    clock.jump(0.101)
+    scheduler.tick()
+    assert woke == [0.5]
+
+
+def test_a_sleep_of_nothing_is_a_checkpoint(scheduler: cr.Scheduler) -> None:
+    seen: list[str] = []
+
+    async def sleeper() -> None:
+        await cr.sleep(0)
+        seen.append("next tick")
+
+    scheduler.schedule(sleeper())
+    scheduler.tick()
+    assert seen == []
+    scheduler.tick()
+    assert seen == ["next tick"]
+
+
+def test_sleep_until_a_moment_that_is_over_is_a_checkpoint(
+    scheduler: cr.Scheduler, clock: MockClock
+) -> None:
+    async def main() -> None:
+        await cr.sleep_until(7)
+        await cr.sleep_until(3)
+        await cr.sleep_until(-math.inf)
+
+    scheduler.run(main())
+    assert clock.now() == 7
+
+
+@pytest.mark.parametrize("wait", [cr.sleep, cr.sleep_until])
+def test_an_endless_sleep_ends_when_it_is_cancelled(
+    scheduler: cr.Scheduler, clock: MockClock, wait: type
+) -> None:
+    async def main() -> bool:
+        with cr.move_on_after(3) as scope:
+            await wait(math.inf)
+        return scope.cancelled_caught
+
+    assert scheduler.run(main())
+    assert clock.now() == 3
+
+
+@pytest.mark.parametrize("seconds", [-0.1, math.nan])
+def test_a_negative_sleep_is_refused(scheduler: cr.Scheduler, seconds: float) -> None:
+    with pytest.raises(ValueError, match="0 or more"):
+        scheduler.run(cr.sleep(seconds))

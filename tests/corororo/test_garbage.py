@@ -1,4 +1,4 @@
-"""The collector that runs in the slack of ticks."""
+"""The SlackCollector."""
 
 from __future__ import annotations
 
@@ -70,19 +70,6 @@ def test_garbage_does_not_grow_for_ever_where_there_never_is_slack(slack_s: floa
         for _ in range(2_000):
             collector.collect(slack_s)
         assert young() is None
-
-
-def test_garbage_that_has_grown_old_is_collected_without_slack_too() -> None:
-    with cr.SlackCollector() as collector:
-        node = Node()
-        gc.collect(1)  # it lives, so it is in the oldest generation from now on
-        old = weakref.ref(node)
-        del node
-        for _ in range(100_000):
-            collector.collect(0.0)
-            if old() is None:
-                break
-        assert old() is None
 
 
 def test_collections_that_others_ask_for_are_counted_too() -> None:

@@ -1,14 +1,18 @@
-"""Calls that run where they are asked for."""
+"""Inline calls: the arguments of many, and running them one after another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import corororo as cr
 from corororo._core import run_nested
-from corororo._inline import Columns, Inline, run_calls
+from corororo._inline import Columns, Inline, paired, run_calls
 
 
 @cr.async_task
@@ -92,14 +96,6 @@ def test_a_nested_coroutine_may_catch_that_and_go_on() -> None:
     assert run_nested(stubborn()) == "0.5"
 
 
-def test_closing_forgets_what_was_sent() -> None:
-    transfer = Inline()
-    transfer.send_nowait(half, "first", [(1,)])
-    transfer.close()
-    assert transfer.in_flight == 0
-    assert transfer.take_nowait() == []
-
-
 def test_a_pool_of_no_workers_is_inline_for_all_its_schedulers() -> None:
     with cr.WorkerPool(workers=0) as pool:
         guest = cr.WorkerPool.attach(pool.address)
@@ -127,20 +123,6 @@ def test_what_is_raised_between_two_calls_shifts_no_result() -> None:
     assert {place: type(error) for place, error in (failures or {}).items()} == {1: TimeoutError}
 
 
-class Late(list[int]):
-    """An iterator over it raises when all is done, as a signal handler might."""
-
-    def __iter__(self) -> Iterator[int]:
-        yield from super().__iter__()
-        raise TimeoutError
-
-
-def test_what_is_raised_behind_the_last_call_is_booked_to_that() -> None:
-    values, failures = run_calls(lambda n: n, Columns([Late([1, 2])], 2))
-    assert values == [1, None]
-    assert list(failures or {}) == [1]
-
-
 @pytest.mark.parametrize("parameters", [0, 1, 2, 3])
 def test_calls_with_any_number_of_arguments_run_in_their_places(parameters: int) -> None:
     def fail_at_one(*given: int) -> tuple[int, ...]:
@@ -156,3 +138,58 @@ def test_calls_with_any_number_of_arguments_run_in_their_places(parameters: int)
         assert values == [calls[0], None, *calls[2:]]
         assert list(failures or {}) == [1]
         assert ran == calls
+
+
+class Boastful(list[int]):
+    """Says that it is longer than it is."""
+
+    def __len__(self) -> int:
+        return 5
+
+
+CALLS = st.integers(0, 3).flatmap(
+    lambda parameters: st.lists(st.tuples(*[st.integers()] * parameters))
+)
+
+
+@given(CALLS)
+def test_they_hold_the_calls_that_they_were_made_of(calls: list[tuple[int, ...]]) -> None:
+    columns = Columns.of(calls)
+    assert list(columns) == calls
+    assert [columns[i] for i in range(-len(calls), len(calls))] == calls + calls
+    assert len(columns) == len(calls)
+    assert Columns.of(columns) is columns
+    with pytest.raises(IndexError):
+        columns[len(calls)]
+
+
+@given(CALLS, st.slices(20))
+def test_a_part_of_them_holds_that_part_of_the_calls(
+    calls: list[tuple[int, ...]], part: slice
+) -> None:
+    columns = Columns.of(calls)[part]
+    assert list(columns) == calls[part]
+    assert len(columns) == len(calls[part])
+
+
+@pytest.mark.parametrize(
+    "iterables",
+    [
+        (),
+        ([1, 2],),
+        (iter("ab"),),
+        ({"a": 1},),
+        ([1, 2, 3], "ab"),
+        (range(2), itertools.count()),
+        (itertools.count(), [1], (4, 5)),
+        ([], [1]),
+        (range(10**20), [1, 2]),
+        (Boastful([1, 2]), [1, 2, 3]),
+    ],
+)
+def test_arguments_are_paired_as_by_the_builtin(iterables: tuple[Iterable[Any], ...]) -> None:
+    endless = [iterables, iterables]
+    if any(iter(iterable) is iterable for iterable in iterables):
+        pairs = [itertools.tee(iterable) for iterable in iterables]
+        endless = [tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)]
+    assert list(paired(endless[0])) == list(zip(*endless[1], strict=False))
