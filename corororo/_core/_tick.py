@@ -233,7 +233,7 @@ class Passes:
             math.inf if due_ns is None else max(0, due_ns - now_ns) / 1e9,
             (bound.deadline_ns - now_ns) / 1e9 if bound.carry else math.inf,
         )
-        return None if timeout_s == math.inf else timeout_s
+        return None if timeout_s == math.inf else max(0.0, timeout_s)
 
     def _totals(self) -> tuple[int, ...]:
         stepper, calls = self._stepper, self._calls
