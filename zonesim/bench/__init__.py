@@ -1,1 +1,1 @@
-"""Measurements of the scheduler against what else there is. Nothing of the simulator runs here."""
+"""Benchmarks of the scheduler: the spectrum, the ladder, peers, and memory."""

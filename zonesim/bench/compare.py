@@ -1,4 +1,4 @@
-"""Two reports of one command, row by row. Measures nothing."""
+"""Comparison of two reports of one command, row by row."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Literal
 import msgspec
 
 from . import noise
-from .figures import Row
+from .rows import Row
 from .suite import BenchError, Report
 
-# Unclear: a machine was busy, or a figure stands alone, and how it scatters is not known.
+# Unclear: a machine was busy, or a figure is a single sample whose spread is not known.
 Verdict = Literal["better", "worse", "no difference", "unclear", "gone", "added"]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What became of a row. ``ratio`` is the later figure over the earlier one."""
+    """One row in both reports. ``ratio`` is the later figure over the earlier one."""
 
     group: str
     name: str
@@ -29,7 +29,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Changes(msgspec.Struct, frozen=True):
-    """All rows of both reports, and what makes the two hard to compare."""
+    """All rows of both reports, and how their conditions differ."""
 
     bench: str
     rows: list[Change]
@@ -38,10 +38,10 @@ class Changes(msgspec.Struct, frozen=True):
 
 
 def compare(before: Report, after: Report) -> Changes:
-    """Hold a report against an earlier one. Raises BenchError for those of two commands.
+    """Compare a report with an earlier one. Raises BenchError if they are of two commands.
 
-    A row differs where each of its figures lies outside of the interval in which the other run
-    expects another one like itself, and no machine was busy with something else.
+    A row differs if each of its figures lies outside of the interval of the other run, and the
+    machine was not busy.
     """
     if before.bench != after.bench:
         raise BenchError(
@@ -51,26 +51,26 @@ def compare(before: Report, after: Report) -> Changes:
 
 
 def _changes(before: Report, after: Report) -> Iterator[Change]:
-    busy = any(noise.disturb(report.looks) for report in (before, after))
+    busy = any(noise.is_busy(report.looks) for report in (before, after))
     earlier = {row.key: row for row in before.rows}
     later = {row.key: row for row in after.rows}
     for key, row in earlier.items():
         yield _change(row, later.get(key), busy)
     for key, row in later.items():
         if key not in earlier:
-            yield _told(row, None, row.figure, "added")
+            yield _changed(row, None, row.figure, "added")
 
 
 def _change(row: Row, then: Row | None, busy: bool) -> Change:
     if then is None:
-        return _told(row, row.figure, None, "gone")
+        return _changed(row, row.figure, None, "gone")
     if row.figure == then.figure or _within(row.figure, then) or _within(then.figure, row):
-        return _told(row, row.figure, then.figure, "no difference")
+        return _changed(row, row.figure, then.figure, "no difference")
     if busy or row.interval is None or then.interval is None:
-        return _told(row, row.figure, then.figure, "unclear")
+        return _changed(row, row.figure, then.figure, "unclear")
     rose = then.figure > row.figure
     better = rose == (row.better == "higher")
-    return _told(row, row.figure, then.figure, "better" if better else "worse")
+    return _changed(row, row.figure, then.figure, "better" if better else "worse")
 
 
 def _within(figure: float, row: Row) -> bool:
@@ -80,7 +80,7 @@ def _within(figure: float, row: Row) -> bool:
     return low <= figure <= high
 
 
-def _told(
+def _changed(
     row: Row,
     before: float | None,
     after: float | None,
@@ -91,7 +91,7 @@ def _told(
 
 
 def _options(report: Report) -> dict[str, object]:
-    """How it was measured; rows that were not are told as gone or added."""
+    """How it was measured; the choice of groups shows in rows that are gone or added."""
     options: dict[str, object] = msgspec.structs.asdict(report.options)
     del options["groups"]
     return options
@@ -107,7 +107,7 @@ def _notes(before: Report, after: Report) -> Iterator[str]:
             if ours.get(key) != theirs.get(key):
                 yield f"{what}: {key} was {ours.get(key)}, and is {theirs.get(key)}"
     for report, name in ((before, "earlier"), (after, "later")):
-        if noise.disturb(report.looks):
+        if noise.is_busy(report.looks):
             yield f"the machine was busy during the {name} run"
         if not report.complete:
             yield f"the {name} run was not complete"

@@ -1,102 +1,97 @@
-"""`zonesim bench memory`: what Tasks, processes and rings take, and what very many leave behind.
+"""`zonesim bench memory`: memory of Tasks, processes and rings, and what many calls leave behind.
 
-Each figure comes from new processes. Memory is proportional: pages that n processes share count
-1/n in each. Where the system does not tell that, a process tells the most it ever had.
+Each figure comes from a new process. Memory is proportional: pages that n processes share count
+1/n in each. Where the system does not tell it, a process reports its peak.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import TypeAlias
 
-from .apart import run_apart
-from .figures import Goal, alone
-from .launches import Amount, Samples, goes_on
-from .memory_growth import A_MILLION, grow_by_async_tasks, grow_by_tasks
-from .memory_objects import KINDS, each_of
-from .memory_processes import ring_bytes, worker_mb, zone_process_mb
-from .suite import BenchError, Group, Measuring, Setting, Suite
-
-Probe: TypeAlias = Callable[[], list[dict[str, float]]]
+from .isolated import run_isolated
+from .memory_probes import (
+    OBJECTS,
+    grow_by_async_tasks,
+    grow_by_tasks,
+    ring_bytes,
+    size_of,
+    worker_mb,
+    zone_process_mb,
+)
+from .rows import Goal, Row, alone
+from .sampling import Amount, Candidate, Candidates, Samples
+from .suite import Group, Setting, Suite
 
 PATIENCE_S = 120.0  # with one process that measures
-ZONES = 100
-QUICK_ZONES = 20
-QUICK_CALLS = 100_000
-FINDS_PATHS = ["zonesim.world.search"]  # what workers of the field import
-ZONE_PROCESS_MB = Goal("at most", 8.0)
+ZONES, QUICK_ZONES = 100, 20
+CALLS, QUICK_CALLS = 1_000_000, 100_000
+PATH_IMPORTS = ["zonesim.world.search"]  # what workers of the field import
+ZONE_PROCESS_MB = Goal("at most", 9.0 if sys.version_info < (3, 12) else 8.0)
+
+Probe = Callable[..., dict[str, float]]
 
 
-def measure_objects(setting: Setting) -> Measuring:
-    """One thing of each kind, from very many of them."""
-    yield from _measure(setting, "objects", "bytes", [_apart(each_of, kind) for kind in KINDS])
+def objects(setting: Setting) -> list[Candidate]:
+    """One object of each kind, from very many of them."""
+    return [_isolated(size_of, name) for name in OBJECTS]
 
 
-def measure_processes(setting: Setting) -> Measuring:
+def processes(setting: Setting) -> list[Candidate]:
     """Zone processes, and workers."""
     zones, workers = QUICK_ZONES if setting.quick else ZONES, setting.workers
-    in_zones = [_apart(zone_process_mb, load, zones, workers) for load in ("chains", "field")]
-    goal = ZONE_PROCESS_MB if zones == ZONES else None  # fewer of them share less
-    yield from _measure(setting, "processes", "MB", in_zones, goal)
-    in_workers = [
-        _apart(worker_mb, what, imports, workers)
-        for what, imports in (("empty calls", []), ("imports what finds paths", FINDS_PATHS))
+    return [
+        _isolated(zone_process_mb, "chains", zones, workers),
+        _isolated(zone_process_mb, "field", zones, workers),
+        _isolated(worker_mb, "empty calls", [], workers),
+        _isolated(worker_mb, "imports for paths", PATH_IMPORTS, workers),
     ]
-    yield from _measure(setting, "processes", "MB", in_workers)
 
 
-def measure_rings(setting: Setting) -> Measuring:
+def rings(setting: Setting) -> list[Candidate]:
     """The shared memory of a zone."""
-    yield from _measure(setting, "rings", "bytes", [_apart(ring_bytes)])
+    return [_isolated(ring_bytes)]
 
 
-def measure_growth(setting: Setting) -> Measuring:
+def growth(setting: Setting) -> list[Candidate]:
     """What a million calls leave behind."""
-    calls = QUICK_CALLS if setting.quick else A_MILLION
-    probes = [_apart(grow_by_async_tasks, calls, setting.workers), _apart(grow_by_tasks, calls)]
-    yield from _measure(setting, "growth", "MB", probes)
+    calls = QUICK_CALLS if setting.quick else CALLS
+    return [
+        _isolated(grow_by_async_tasks, calls, setting.workers),
+        _isolated(grow_by_tasks, calls),
+    ]
 
 
-def _apart(function: Callable[..., Iterator[dict[str, float]]], *arguments: object) -> Probe:
-    return partial(run_apart, function, dict[str, float], PATIENCE_S, *arguments)
+def _isolated(probe: Probe, *arguments: object) -> Candidate:
+    return partial(run_isolated, probe, PATIENCE_S, *arguments)
 
 
-def _measure(
-    setting: Setting, group: str, unit: str, probes: Sequence[Probe], goal: Goal | None = None
-) -> Measuring:
-    """A row for each name that the probes give; a line for those that give none."""
-    samples: Samples = {}
-    for launch in range(setting.amount.launches):
-        if not (yield from goes_on(launch)):
-            break
-        for probe in probes:
-            for name, figures in _rounds(probe, setting.amount.rounds).items():
-                samples.setdefault(name, []).append(figures)
-    for name, found in samples.items():
-        yield alone(group, name, unit, found, goal=goal)
-    if len(samples) < len(probes):
-        yield f"{group}: this system does not tell what other processes take"
+def _group(
+    name: str, unit: str, probes: Callable[[Setting], list[Candidate]], launches: int
+) -> Group:
+    @contextmanager
+    def opened(setting: Setting) -> Iterator[Candidates]:
+        yield {str(place): probe for place, probe in enumerate(probes(setting))}
 
+    def rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
+        for key, found in samples.items():
+            figure = key.partition(": ")[2]
+            # Fewer zone processes share less: the goal is that of all.
+            is_zone = figure.startswith("a zone process") and not setting.quick
+            goal = ZONE_PROCESS_MB if is_zone else None
+            yield alone(name, figure, unit, found, goal=goal)
 
-def _rounds(probe: Probe, rounds: int) -> dict[str, list[float]]:
-    """The same figures, so many times; a round has processes of its own, as a launch has."""
-    found: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        figures = probe()
-        if not figures:
-            raise BenchError(f"no figures came within {PATIENCE_S:.0f} s")
-        for name, figure in figures[0].items():
-            found.setdefault(name, []).append(figure)
-    return found
+    return Group(opened, rows, Amount(launches, 1), Amount(1, 1), warm_up=False)
 
 
 SUITE = Suite(
     "memory",
     {
-        "objects": Group(measure_objects, Amount(5, 1), Amount(2, 1)),
-        "processes": Group(measure_processes, Amount(3, 1), Amount(1, 1), parts=2),
-        "rings": Group(measure_rings, Amount(3, 1), Amount(1, 1)),
-        "growth": Group(measure_growth, Amount(4, 1), Amount(2, 1)),
+        "objects": _group("objects", "bytes", objects, 5),
+        "processes": _group("processes", "MB", processes, 3),
+        "rings": _group("rings", "bytes", rings, 3),
+        "growth": _group("growth", "MB", growth, 4),
     },
 )

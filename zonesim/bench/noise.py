@@ -1,4 +1,4 @@
-"""What else the machine does while nothing is measured. Knows no figures."""
+"""Load that other programs put on the machine during a benchmark."""
 
 from __future__ import annotations
 
@@ -12,29 +12,27 @@ from zonesim.system.operating_system import read_proc
 
 LOOK_S = 0.4
 QUIET_CPUS = 0.15  # what a machine at rest takes now and then
-DISTURBED = 1 / 3  # of the looks; fewer launches than that do not move a median far
+DISTURBED = 1 / 3  # of the looks; fewer disturbed launches do not move a median far
 IDLE_COLUMNS = (3, 4)  # of the line "cpu": idle, and waiting for a disk
 STEAL_COLUMN = 7
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What others took while this program slept; None where the system does not tell."""
+    """CPUs that others used while this program slept; None where the system does not tell."""
 
-    before: str  # a launch of which group
+    before: str  # the group that was measured next
     cpus_busy: float | None  # 1.5: one and a half CPUs
     cpus_stolen: float | None  # by the host of a virtual machine
 
     @property
     def disturbs(self) -> bool:
-        """Whether figures of the launches around it are to be trusted less."""
-        return any(cpus is not None and cpus > QUIET_CPUS for cpus in self._both())
-
-    def _both(self) -> tuple[float | None, float | None]:
-        return self.cpus_busy, self.cpus_stolen
+        """Whether it makes figures doubtful."""
+        both = (self.cpus_busy, self.cpus_stolen)
+        return any(cpus is not None and cpus > QUIET_CPUS for cpus in both)
 
 
 def look(before: str) -> Look:
-    """Sleep a little and tell what was done meanwhile."""
+    """Sleep a little and read what others used meanwhile."""
     began, began_s = _ticks(), time.monotonic()
     time.sleep(LOOK_S)
     ended, took_s = _ticks(), time.monotonic() - began_s
@@ -46,30 +44,28 @@ def look(before: str) -> Look:
     return Look(before, busy, spent[STEAL_COLUMN])
 
 
-def disturb(looks: Sequence[Look]) -> bool:
-    """Whether so many of them found somebody that a run's figures are to be trusted less."""
+def is_busy(looks: Sequence[Look]) -> bool:
+    """Whether so many looks found load that the figures of a run are doubtful."""
     return sum(found.disturbs for found in looks) > DISTURBED * len(looks)
 
 
-def told(looks: Sequence[Look]) -> list[str]:
-    """A line where somebody was found, or where nothing can be found out."""
+def noise_text(looks: Sequence[Look]) -> str:
+    """One line if there was load, or if the system does not tell; else empty."""
     if any(found.cpus_busy is None for found in looks):
-        return ["what else this machine did is unknown: the system does not tell"]
+        return "load by other programs is unknown: the system does not tell"
     found = [look for look in looks if look.disturbs]
     if not found:
-        return []
-    busy, stolen = (
-        max(cpus or 0.0 for cpus in all_cpus)
-        for all_cpus in zip(*((look.cpus_busy, look.cpus_stolen) for look in found), strict=True)
+        return ""
+    busy = max(look.cpus_busy or 0.0 for look in found)
+    stolen = max(look.cpus_stolen or 0.0 for look in found)
+    effect = "verdicts are unclear" if is_busy(looks) else "too rare to doubt the verdicts"
+    return (
+        f"BUSY: other programs used up to {busy:.1f} CPUs, the host up to {stolen:.1f}, in "
+        f"{len(found)} of {len(looks)} looks: {effect}"
     )
-    so = "verdicts are unclear" if disturb(looks) else "too few to doubt the verdicts"
-    return [
-        f"BUSY: others took up to {busy:.1f} CPUs, the host up to {stolen:.1f}, in {len(found)} of "
-        f"{len(looks)} looks: {so}"
-    ]
 
 
 def _ticks() -> list[int] | None:
-    """What all CPUs spent in each state since the start, in ticks of the system's clock."""
+    """Time that all CPUs spent in each state since the start, in ticks of the system's clock."""
     words = read_proc("stat").partition("\n")[0].split()
     return [int(word) for word in words[1:]] or None

@@ -1,27 +1,170 @@
-"""`zonesim bench spectrum`."""
+"""`zonesim bench spectrum`: the patterns and targets of Coro-Roro's performance plan."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from statistics import median
+from typing import Literal, NamedTuple
 
-from .batch_group import measure_batching
-from .burst_group import measure_bursts
-from .core_group import measure_core
-from .idle_group import APART, CROWDED, FREE, measure_idle
-from .impact_group import measure_impact
-from .launches import Amount
-from .memory_group import measure_heap, measure_results
-from .pattern_group import measure_patterns, measure_work
-from .storm_group import measure_queue, measure_storms
-from .suite import Group, Report, Suite
-from .targets import conclude
-from .zones_group import measure_zones
+import msgspec
+
+import corororo as cr
+from corororo.abc import IdleStrategy
+from corororo.processes import usable_cpus
+
+from .impact import DIRECT, SAMPLED, impact_rows, open_methods
+from .patterns import AT_ONCE, IN_SEQUENCE, calls_in_a_tick, open_patterns, pattern_rows
+from .plan import (
+    HUNDRED_ZONES_MS,
+    SPINNING_SAVES,
+    SWITCH_US,
+    TICK_MS,
+    TICKS_A_SECOND,
+    VECTORS_SAVE,
+    Levels,
+)
+from .program import COROUTINES, block_us, echo, open_scheduler
+from .rows import Goal, Row, alone, compared
+from .sampling import Amount, Candidate, Rounds, Samples, each
+from .suite import Group, Report, Setting, Suite
+from .zones import OURS, ROUND, WALL, ZONES, open_zones
+
+ONE_ZONE = f"a tick of one of {ZONES} zones"
+
+
+# -- zones on one main thread
+
+
+def zone_rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
+    """The round, and a zone's share of it."""
+    wall = samples[f"{OURS}: {WALL}"]
+    yield alone("zones", ROUND, "ms", wall, detail=True)
+    yield alone("zones", ONE_ZONE, "ms", each(lambda ms: ms / ZONES, wall), detail=True)
+
+
+# -- batching by hand
+
+TICKS = 5
+ONE_BY_ONE = f"{COROUTINES:,} calls, each awaited by a Task of its own"
+VECTOR = f"{COROUTINES:,} calls by one .map"
+
+
+@contextmanager
+def open_batching(setting: Setting) -> Iterator[dict[str, Candidate]]:
+    """The same calls one by one, and as one vector: microseconds of a call."""
+    with open_scheduler(setting.workers) as scheduler:
+        one_by_one = partial(calls_in_a_tick, echo, COROUTINES, scheduler)
+        yield {
+            ONE_BY_ONE: lambda: block_us(one_by_one, TICKS) / COROUTINES,
+            VECTOR: lambda: block_us(partial(_map_all, scheduler), TICKS) / COROUTINES,
+        }
+
+
+def _map_all(scheduler: cr.Scheduler) -> None:
+    async def map_all() -> None:
+        await echo.map(range(COROUTINES))
+
+    scheduler.schedule(map_all())
+    scheduler.tick()
+
+
+def batching_rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
+    """What a vector saves."""
+    ours, theirs = samples[VECTOR], samples[ONE_BY_ONE]
+    yield compared("batching", VECTOR, "one by one", "us", ours, theirs)
+    yield f"the plan found vectors to save {VECTORS_SAVE:.2%}"
+
+
+# -- workers that spin
+
+BURSTS, CALLS = 20, 10
+GAPS_MS = (0, 5, 10)
+PARK, SPIN = "Park", "AdaptiveSpin"
+STRATEGIES: dict[str, type[IdleStrategy]] = {PARK: cr.Park, SPIN: cr.AdaptiveSpin}
+
+
+@contextmanager
+def open_bursts(setting: Setting) -> Iterator[dict[str, Candidate]]:
+    """Bursts of calls; workers that spin disturb others, so each strategy opens its own."""
+    workers = min(setting.workers, max(1, usable_cpus() - 1))
+    yield {name: partial(_bursts_us, kind, workers) for name, kind in STRATEGIES.items()}
+
+
+def _bursts_us(kind: type[IdleStrategy], workers: int) -> dict[str, float]:
+    with open_scheduler(workers, kind()) as scheduler:
+        burst = partial(calls_in_a_tick, echo, CALLS, scheduler)
+        burst()
+        return {f"{gap_ms} ms": block_us(burst, BURSTS, gap_ms / 1_000) for gap_ms in GAPS_MS}
+
+
+def burst_rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
+    """What spinning saves at each gap."""
+    for gap_ms in GAPS_MS:
+        ours, theirs = (samples[f"{name}: {gap_ms} ms"] for name in (SPIN, PARK))
+        name = f"burst of {CALLS} calls, {gap_ms} ms apart, {SPIN}"
+        yield compared("bursts", name, PARK, "us", ours, theirs, detail=gap_ms != 5)
+    low, high = SPINNING_SAVES
+    yield f"the plan found spinning to save {low:.1%} to {high:.1%} of bursty work"
+    yield "the gaps do not count; one core is left to the zone"
+
+
+# -- targets
+
+
+class Target(NamedTuple):
+    """A figure that the plan wants, and the row that has it here."""
+
+    name: str
+    unit: str
+    levels: Levels
+    row: tuple[str, str]  # group and name
+    of: Literal["figure", "a second"] = "figure"
+
+    def measured(self, samples: Rounds) -> Rounds:
+        """The row's samples as this figure; of ticks in ms, how many fit into a second."""
+        return samples if self.of == "figure" else each(lambda ms: 1_000 / ms, samples)
+
+    def goal(self, level: float) -> Goal:
+        """The goal of one grade."""
+        return Goal("at most" if self.of == "figure" else "at least", level)
+
+
+TARGETS = [
+    Target("target: thread switch, 1,980 in a tick", "us", SWITCH_US, ("patterns", AT_ONCE)),
+    Target("target: thread switch, one by one", "us", SWITCH_US, ("patterns", IN_SEQUENCE)),
+    Target("target: a tick, back to back", "ms", TICK_MS, ("impact", DIRECT)),
+    Target("target: a tick, 20 to 30 ms apart", "ms", TICK_MS, ("impact", SAMPLED)),
+    Target("target: one of 100 zones on a thread", "ms", TICK_MS, ("zones", ONE_ZONE)),
+    Target("target: 100 zones on a thread", "ms", HUNDRED_ZONES_MS, ("zones", ROUND)),
+    Target("target: a single zone", "ticks/s", TICKS_A_SECOND, ("impact", DIRECT), "a second"),
+]
+
+
+def conclude(rows: Iterable[Row]) -> Iterator[Row]:
+    """A row for each target whose figure was measured; its goal is the conservative grade."""
+    found = {(row.group, row.name): row.samples for row in rows}
+    for target in TARGETS:
+        if target.row in found:
+            samples = target.measured(found[target.row])
+            goal = target.goal(target.levels.conservative)
+            row = alone("targets", target.name, target.unit, samples, goal=goal)
+            yield msgspec.structs.replace(row, note=_grade(target, samples))
+
+
+def _grade(target: Target, samples: Rounds) -> str:
+    figure = median(value for launch in samples for value in launch)
+    reached = [
+        name for name, level in target.levels._asdict().items() if target.goal(level).holds(figure)
+    ]
+    return f"reaches the {reached[-1]} target" if reached else "reaches no target"
 
 
 def draw(report: Report, folder: Path) -> list[Path]:
     """Write the picture of a report."""
-    from zonesim.bench import spectrum_figure  # matplotlib, which nothing that measures needs
+    from . import spectrum_figure  # matplotlib, which measuring does not need
 
     return [spectrum_figure.draw(report, folder / "spectrum.png")]
 
@@ -29,21 +172,11 @@ def draw(report: Report, folder: Path) -> list[Path]:
 SUITE = Suite(
     "spectrum",
     {
-        "patterns": Group(measure_patterns, Amount(8, 8), Amount(3, 2)),
-        "work": Group(measure_work, Amount(3, 3), Amount(1, 2)),
-        "impact": Group(measure_impact, Amount(6, 5), Amount(1, 4)),
-        "zones": Group(measure_zones, Amount(4, 5), Amount(1, 4)),
-        "storms": Group(measure_storms, Amount(5, 9), Amount(3, 2)),
-        "queue": Group(measure_queue, Amount(5, 7), Amount(3, 2)),
-        "bursts": Group(measure_bursts, Amount(7, 1), Amount(2, 1)),
-        **{
-            name: Group(partial(measure_idle, name), Amount(7, 1), Amount(2, 1))
-            for name in (FREE, APART, CROWDED)
-        },
-        "batching": Group(measure_batching, Amount(6, 9), Amount(3, 2)),
-        "results": Group(measure_results, Amount(5, 7), Amount(1, 4)),
-        "heap": Group(measure_heap, Amount(3, 4), Amount(1, 2), parts=2),
-        "core": Group(measure_core, Amount(5, 9), Amount(3, 3)),
+        "patterns": Group(open_patterns, pattern_rows, Amount(8, 8), Amount(1, 4)),
+        "impact": Group(open_methods, impact_rows, Amount(6, 5), Amount(1, 4)),
+        "zones": Group(open_zones, zone_rows, Amount(4, 5), Amount(1, 3)),
+        "batching": Group(open_batching, batching_rows, Amount(6, 9), Amount(1, 4)),
+        "bursts": Group(open_bursts, burst_rows, Amount(7, 1), Amount(1, 3), warm_up=False),
     },
     conclude,
     draw,

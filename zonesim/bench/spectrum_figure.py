@@ -1,7 +1,4 @@
-"""The spectrum on log axes: ours, the original as it is and as its plan has it, and the targets.
-
-Reads nothing but the report of a bench.
-"""
+"""The spectrum on log axes: our figures, the original's, its plan's, and the plan's targets."""
 
 from __future__ import annotations
 
@@ -13,18 +10,19 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from zonesim.bench.figures import Row
-from zonesim.bench.plan import ORIGINAL, PLAN, Levels
-from zonesim.bench.suite import Report
-from zonesim.bench.targets import TARGETS
 from zonesim.report import style
 
-GROUPS = ("patterns", "impact", "zones", "storms", "queue")
+from .plan import ORIGINAL, PLAN, Levels
+from .rows import Row
+from .spectrum import TARGETS
+from .suite import Report
+
+GROUPS = ("patterns", "impact", "zones")
 PANELS = {"us": "us per operation (log)", "ms": "ms per tick (log)"}
-LEFT_OUT = (": impact", "component:", "own thread", "disagreement")  # the same once more, or parts
+LEFT_OUT = ": impact"  # the same figures once more
 LEVELS = dict(zip(Levels._fields, ("#BBBBBB", "#777777", style.BLACK), strict=True))
 ROW_INCH = 0.33
-OURS = "ours, and where another run would find it"
+OURS = "ours, and its 95 % interval"
 MARKS = {  # marker, colour, its inside, size; a frame shows what it stands around
     OURS: ("o", style.BLUE, style.BLUE, 7),
     ORIGINAL: ("s", style.GREEN, "none", 11),
@@ -34,7 +32,7 @@ OF_ROW = {target.row: target.levels for target in TARGETS if target.of == "figur
 
 
 class Line(NamedTuple):
-    """One thing that was measured, and what others have or want for it."""
+    """One measurement, with published figures and targets for it."""
 
     row: Row
     published: dict[str, float]
@@ -46,7 +44,7 @@ class Line(NamedTuple):
         return self.row.interval or (self.row.ours, self.row.ours)
 
     def values(self) -> list[float]:
-        """All that has a place on the axis; below, an interval may reach its edge, down to zero."""
+        """All values to show; an interval may reach below the axis, down to zero."""
         points = [self.row.ours, *self.published.values(), *(self.levels or ())]
         return [*points, max(self.interval[1], self.row.ours)]
 
@@ -76,7 +74,7 @@ def lines_of(rows: Sequence[Row], unit: str) -> list[Line]:
     found: dict[tuple[str, str], Line] = {}
     for row in rows:
         ours = row.unit == row.figure_unit == unit  # and no ratio
-        if row.group in GROUPS and ours and not any(part in row.name for part in LEFT_OUT):
+        if row.group in GROUPS and ours and LEFT_OUT not in row.name:
             key = (row.group, row.name)
             line = found.setdefault(key, Line(row, {}, OF_ROW.get(key)))
             if row.theirs is not None:

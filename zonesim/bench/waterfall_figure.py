@@ -1,7 +1,4 @@
-"""The ladder as a waterfall: what each rung takes off the one below it, beside the plan.
-
-Reads nothing but the report of a bench.
-"""
+"""The ladder as a waterfall: what each rung saves over the one below it, beside the plan."""
 
 from __future__ import annotations
 
@@ -17,12 +14,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from zonesim.bench.figures import Row
-from zonesim.bench.ladder_rows import SWITCH, TICK, ZONES, row_name
-from zonesim.bench.ladder_steps import STEPS, Step
-from zonesim.bench.milestones import BEFORE, Milestone
-from zonesim.bench.suite import Report
 from zonesim.report import style
+
+from .ladder import STEPS, SWITCH, TICK, ZONES, Step, row_name
+from .plan import BEFORE, Milestone
+from .rows import Row
+from .suite import Report
 
 INK = "#8F4A72"  # the plan's purple, dark enough for figures
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # behind figures: no grid
@@ -32,7 +29,7 @@ LABEL_WIDTH, LABEL_LINES = 12, 3
 
 
 class Bar(NamedTuple):
-    """One rung in one panel: what it came from, what it reached, what the plan wanted."""
+    """One rung in one panel: its row, the row of the rung below, and the plan's milestone."""
 
     place: int
     step: Step
@@ -42,7 +39,7 @@ class Bar(NamedTuple):
 
 
 def draw(report: Report, group: str, path: Path) -> Path:
-    """Draw what a switch takes, and what a tick takes, of one workload."""
+    """Draw the cost of a switch and of a tick, for one workload."""
     found = {row.name: row for row in report.rows if row.group == group}
     first = (f"zonesim bench {report.bench}", group, f"{report.options.workers} workers")
     origin = style.origin_of(first, report.machine, report.versions)
@@ -50,15 +47,15 @@ def draw(report: Report, group: str, path: Path) -> Path:
     with style.sheet(title, origin, path, (11.0, 8.2)) as figure:
         upper, lower = figure.subplots(2, sharex=True)
         upper.tick_params(axis="x", length=0)
-        _panel(upper, _bars(found, SWITCH), "us per switch (log)")
-        _panel(lower, _bars(found, TICK), "ms per zone tick (log)")
-        _name_rungs(lower, found)
+        _panel(upper, _bars(found, group, SWITCH), "us per switch (log)")
+        _panel(lower, _bars(found, group, TICK), "ms per zone tick (log)")
+        _name_rungs(lower, found, group)
         upper.legend(handles=_keys(), loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4)
     return path
 
 
-def _bars(found: Mapping[str, Row], figure: str) -> list[Bar]:
-    rows = {step.number: found[row_name(step, figure)] for step in STEPS}
+def _bars(found: Mapping[str, Row], group: str, figure: str) -> list[Bar]:
+    rows = {step.number: found[row_name(group, step, figure)] for step in STEPS}
     return [
         Bar(
             place,
@@ -92,7 +89,7 @@ def _panel(axes: Axes, bars: Sequence[Bar], label: str) -> None:
 
 
 def _draw_bar(axes: Axes, bar: Bar) -> None:
-    """From the rung below to this one; the first stands on the ground."""
+    """A bar from the rung below to this one; the first stands on the axis."""
     reached = max(bar.row.figure, LEAST)
     came_from = axes.get_ylim()[0] if bar.below is None else max(bar.below.figure, LEAST)
     low, high = sorted((reached, came_from))
@@ -101,14 +98,14 @@ def _draw_bar(axes: Axes, bar: Bar) -> None:
     axes.hlines(
         reached, bar.place - WIDTH / 2, bar.place + WIDTH / 2, color=style.BLACK, linewidth=2
     )
-    on_ground = bar.below is None
+    is_first = bar.below is None
     axes.annotate(  # below, where the plan's marks are not
         style.plain(bar.row.figure),
-        (bar.place, high if on_ground else low),
-        xytext=(0, 4 if on_ground else -4),
+        (bar.place, high if is_first else low),
+        xytext=(0, 4 if is_first else -4),
         textcoords="offset points",
         ha="center",
-        va="bottom" if on_ground else "top",
+        va="bottom" if is_first else "top",
         weight="bold",
         size=10,
         bbox=PAPER,
@@ -133,12 +130,12 @@ def _colour(reached: float, came_from: float) -> str:
     return style.GREEN if reached <= came_from else style.VERMILION
 
 
-def _name_rungs(axes: Axes, found: Mapping[str, Row]) -> None:
+def _name_rungs(axes: Axes, found: Mapping[str, Row], group: str) -> None:
     labels = []
     for place, step in enumerate(STEPS):
         what = textwrap.wrap(step.what, LABEL_WIDTH)
         what += [""] * (LABEL_LINES - len(what))
-        held = found[row_name(step, ZONES)].figure
+        held = found[row_name(group, step, ZONES)].figure
         wanted = _planned(step).zones
         plan = "" if wanted is None else f"plan {wanted}"
         jumps = place and step.below != STEPS[place - 1].number
@@ -154,7 +151,7 @@ def _keys() -> list[Artist]:
     )
     return [
         Patch(color=style.GREY, label="before"),
-        Patch(color=style.GREEN, label="taken off"),
-        Patch(color=style.VERMILION, label="put on top"),
+        Patch(color=style.GREEN, label="saved"),
+        Patch(color=style.VERMILION, label="added"),
         plan,
     ]

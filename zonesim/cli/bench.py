@@ -1,10 +1,9 @@
-"""`zonesim bench`: its options, and what it prints as it goes. Measures nothing itself."""
+"""`zonesim bench`: measure, print the table, save and draw."""
 
 from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -17,7 +16,7 @@ from zonesim.cli.run import run_folder
 if TYPE_CHECKING:
     from zonesim.bench.suite import Report, Suite
 
-# What measures is imported by the command that needs it, so that `zonesim --help` answers at once.
+# Each command imports what it measures with, so that `zonesim --help` answers at once.
 
 PROGRESS_S = 10.0
 
@@ -25,14 +24,15 @@ _SUITE_OPTIONS = (
     click.option(
         "--quick", is_flag=True, help="Few rounds: less than a minute, and wide intervals."
     ),
-    click.option("--only", metavar="GROUP,...", help="Some of the groups of rows."),
+    click.option("--verbose", is_flag=True, help="Print all rows, the conditions and notes, too."),
+    click.option("--only", metavar="GROUP,...", help="Measure some groups of rows only."),
     click.option(
         "--workers",
         type=click.IntRange(1, 256),
         default=2,
         show_default=True,
         metavar="W",
-        help="Worker processes, of peers as well.",
+        help="Worker processes, for corororo and for what it is compared with.",
     ),
     click.option(
         "--launches",
@@ -46,30 +46,21 @@ _SUITE_OPTIONS = (
         metavar="N",
         help="Rounds of each candidate in each launch.",
     ),
-    click.option(
-        "--pin",
-        metavar="CPU,...",
-        help="Hold this program and all that it starts to these CPUs (Linux).",
-    ),
     out_option,
-    click.option(
-        "--pyperf", type=A_PATH, metavar="FILE", help="Write the samples for pyperf as well."
-    ),
     json_option,
 )
 
 
 class SuiteOptions(TypedDict):
-    """What `_suite_options` gives a command."""
+    """The options of the four commands that measure."""
 
     quick: bool
+    verbose: bool
     only: str | None
     workers: int
     launches: int | None
     rounds: int | None
-    pin: str | None
     out: Path | None
-    pyperf: Path | None
     as_json: bool
 
 
@@ -79,7 +70,7 @@ def _suite_options(command: Command) -> Command:
 
 @click.group(cls=CliGroup, no_args_is_help=False)
 def bench() -> None:
-    """Measure what scheduling costs, beside other ways.
+    """Measure what scheduling costs, and compare it with other ways.
 
     \b
     Example:
@@ -92,7 +83,7 @@ def bench() -> None:
 @click.argument("later", type=A_PATH, metavar="NEW")
 @json_option
 def compare(earlier: Path, later: Path, as_json: bool) -> None:
-    """Tell better, worse or no difference for each row of two benches of one command.
+    """Compare two runs of one bench command: each row is better, worse or no different.
 
     OLD and NEW are the folders of past benches, or their files.
 
@@ -112,7 +103,7 @@ def compare(earlier: Path, later: Path, as_json: bool) -> None:
 @bench.command()
 @_suite_options
 def spectrum(**given: Unpack[SuiteOptions]) -> None:
-    """Hold the scheduler against Coro-Roro's own performance plan: patterns, storms, targets.
+    """Measure the patterns and targets of Coro-Roro's performance plan.
 
     \b
     Examples:
@@ -125,7 +116,7 @@ def spectrum(**given: Unpack[SuiteOptions]) -> None:
 @bench.command()
 @_suite_options
 def ladder(**given: Unpack[SuiteOptions]) -> None:
-    """Retrace the phases of Coro-Roro's performance plan, from whole contexts to the ring.
+    """Measure the phases of Coro-Roro's performance plan, from whole contexts to the ring.
 
     \b
     Examples:
@@ -138,12 +129,14 @@ def ladder(**given: Unpack[SuiteOptions]) -> None:
 @bench.command()
 @_suite_options
 def peers(**given: Unpack[SuiteOptions]) -> None:
-    """Hold calls to workers against other ways to make them, and against their goals.
+    """Compare with the same program by hand and with other pools, and check the goals.
+
+    Without --quick it also runs up to 300 zone processes, which takes about ten minutes.
 
     \b
     Examples:
       zonesim bench peers --quick
-      zonesim bench peers --only b2b,alone --launches 8 --pyperf samples.json
+      zonesim bench peers --only hand,alone --launches 8 --verbose
     """
     run_suite("peers", given)
 
@@ -151,7 +144,7 @@ def peers(**given: Unpack[SuiteOptions]) -> None:
 @bench.command()
 @_suite_options
 def memory(**given: Unpack[SuiteOptions]) -> None:
-    """Measure what Tasks, processes and rings take, and what very many calls leave behind.
+    """Measure the memory of Tasks, processes and rings, and what many calls leave behind.
 
     \b
     Examples:
@@ -162,81 +155,62 @@ def memory(**given: Unpack[SuiteOptions]) -> None:
 
 
 def run_suite(name: str, given: SuiteOptions) -> None:
-    """Measure a command's groups, print each when it is there, save and draw all."""
-    from zonesim.bench.pyperf_file import check
+    """Measure a command's groups, print the table, save and draw all."""
     from zonesim.bench.suite import BenchError, Options, begin
 
     suite: Suite = importlib.import_module(f"zonesim.bench.{name}").SUITE
-    only, pyperf, as_json = given["only"], given["pyperf"], given["as_json"]
+    only = given["only"]
     groups = list(suite.groups if only is None else dict.fromkeys(only.split(",")))
-    options = Options(
-        groups,
-        given["quick"],
-        given["workers"],
-        given["launches"],
-        given["rounds"],
-        _cpus(given["pin"]),
-    )
+    options = Options(groups, given["quick"], given["workers"], given["launches"], given["rounds"])
     with bad_input(BenchError):
         report = begin(suite, options)
-        if pyperf is not None:
-            check(pyperf)
+    write = tell if given["as_json"] else say
     with run_folder(given["out"], f"bench-{name}") as folder:
         try:
-            _measure(suite, report, as_json)
+            _measure(suite, report)
         finally:
-            files = _save(suite, report, folder, pyperf)
-    if as_json:
+            files = _save(suite, report, folder)
+            if report.rows:
+                write(_text(report, given["verbose"]))
+    if given["as_json"]:
         say(as_json_text(report))
     for file in files:
-        (tell if as_json else say)(f"written: {file}")
+        write(f"written: {file}")
 
 
-def _measure(suite: Suite, report: Report, as_json: bool) -> None:
+def _measure(suite: Suite, report: Report) -> None:
     import corororo as cr
-    from zonesim.bench.suite import BenchError, Measured, measure
-    from zonesim.bench.table import foot, head, section
+    from zonesim.bench.suite import measure
 
-    write = tell if as_json else say
-
-    def write_all(lines: Iterable[str]) -> None:
-        write("\n".join(lines))
-
-    write_all(head(report))
     told_s = 0.0
-    with bad_input(BenchError, cr.CorororoError):
-        for part in measure(suite, report):
-            if isinstance(part, Measured):
-                write_all(section(part, report))
-            elif time.monotonic() - told_s > PROGRESS_S:
-                told_s = time.monotonic()
-                tell(f"zonesim bench {suite.name}: {part.group}, launch {part.number + 1} ...")
-    write_all(foot(report))
+
+    def tell_progress(group: str, number: int) -> None:
+        nonlocal told_s
+        if time.monotonic() - told_s > PROGRESS_S:
+            told_s = time.monotonic()
+            tell(f"zonesim bench {suite.name}: {group}, launch {number + 1} ...")
+
+    with bad_input(cr.CorororoError):
+        measure(suite, report, tell_progress)
 
 
-def _save(suite: Suite, report: Report, folder: Path, pyperf: Path | None) -> list[Path]:
-    """What an interrupted run has measured is saved as well, if it is anything."""
-    from zonesim.bench.pyperf_file import write
+def _text(report: Report, verbose: bool) -> str:
+    from zonesim.bench.table import details, summary
+
+    lines = list(summary(report))
+    return "\n".join([*lines, "", *details(report)] if verbose else lines)
+
+
+def _save(suite: Suite, report: Report, folder: Path) -> list[Path]:
+    """Save what has been measured, also of an interrupted run; draw complete runs."""
     from zonesim.bench.suite import save
 
     if not report.rows:
         return []
     try:
-        files = [save(report, folder)]
-        if pyperf is not None and (file := write(report, pyperf)):
-            files.append(file)
-        return [*files, *(suite.draw(report, folder) if report.complete else ())]
+        return [save(report, folder), *(suite.draw(report, folder) if report.complete else ())]
     except OSError as error:
-        reason = error.strerror or error  # a figure's error says all of it
+        reason = error.strerror or error  # the error of a figure is complete in itself
         raise BadInput(
             f"{error.filename or folder}: the figures cannot be written: {reason}"
         ) from None
-
-
-def _cpus(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise BadInput(f"--pin: expected CPU numbers as in 0,1, found {text!r}") from None

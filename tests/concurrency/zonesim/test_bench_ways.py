@@ -1,0 +1,118 @@
+"""Every way to run the benchmark's tick gives the same results, and ends with its owner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from subprocess import Popen
+
+import pytest
+from waiting import is_alive, wait_until
+
+import corororo as cr
+from zonesim.bench import rungs
+from zonesim.bench.by_hand import Pipes, drive_by_send, open_executor, open_ticks_by_hand
+from zonesim.bench.program import (
+    CALLS,
+    CHAINS,
+    Call,
+    Path,
+    find_number,
+    find_path,
+    first,
+    path_of_call,
+    plain_echo,
+    plain_path,
+)
+from zonesim.bench.prototype import Prototype
+from zonesim.bench.rungs import Batched, Rung
+
+pytestmark = pytest.mark.timeout(60)
+
+RUNGS = [kind for kind in vars(rungs).values() if isinstance(kind, type) and kind is not Rung]
+
+
+@pytest.mark.parametrize("kind", RUNGS)
+def test_a_rung_answers_every_chain_in_order_in_its_number_of_messages(kind: type[Rung]) -> None:
+    async def run_all() -> list[object]:
+        return await cr.gather(
+            *(first(find_path, entity) for entity in range(CHAINS)),
+            *(first(find_number, entity) for entity in range(CHAINS)),
+        )
+
+    with kind(2) as rung, cr.Scheduler(rung) as scheduler:
+        for _ in range(2):
+            paths = [plain_path(*call) for call in CALLS]
+            assert scheduler.run(run_all()) == [*paths, *range(CHAINS)]
+        messages = 4 * -(-CHAINS // 64) if kind is Batched else 4 * CHAINS
+        assert rung.batches_sent == messages
+        assert rung.in_flight == 0
+
+
+def test_the_ticks_by_hand_make_every_call_and_take_every_path() -> None:
+    with open_ticks_by_hand(2) as ticks:
+        assert len(ticks) == 3
+        for tick in ticks.values():
+            tick()
+            tick()
+
+
+def test_pipes_give_results_in_the_order_of_the_calls_in_chunks_of_any_size() -> None:
+    with closing(Pipes(2, plain_echo, int, int)) as pipes:
+        for chunk in (1, 7, 64, 1_000):
+            assert pipes.map(range(500), chunk) == list(range(500))
+        assert pipes.send(range(300)) == list(range(300))
+
+
+def test_a_driver_by_send_hands_out_all_calls_at_once() -> None:
+    sent: list[list[Call]] = []
+
+    def send(calls: list[Call]) -> list[Path]:
+        sent.append(calls)
+        return [path_of_call(call) for call in calls]
+
+    drive_by_send(send)
+    assert sent == [CALLS]
+
+
+def test_the_prototype_ends_the_ticks_of_all_its_zones() -> None:
+    with closing(Prototype(2, zones=5)) as prototype:
+        for _ in range(3):
+            prototype.tick()
+
+
+def test_an_executor_has_started_all_its_workers() -> None:
+    with open_executor(2) as executor:
+        assert list(executor.map(plain_echo, range(5))) == list(range(5))
+
+
+def test_no_worker_outlives_an_owner_that_is_killed(
+    start_script: Callable[[str, str], Popen[str]],
+) -> None:
+    program = start_script(
+        "owner.py",
+        f"""
+        import multiprocessing
+        import time
+        from contextlib import ExitStack, closing
+
+        from zonesim.bench import rungs
+        from zonesim.bench.by_hand import open_ticks_by_hand
+        from zonesim.bench.prototype import Prototype
+
+        if __name__ == "__main__":
+            with ExitStack() as opened:
+                for name in {[kind.__name__ for kind in RUNGS]}:
+                    opened.enter_context(getattr(rungs, name)(1))
+                opened.enter_context(open_ticks_by_hand(1))
+                opened.enter_context(closing(Prototype(1)))
+                children = multiprocessing.active_children()
+                print(*[child.pid for child in children], flush=True)
+                time.sleep(60)
+        """,
+    )
+    assert program.stdout is not None
+    pids = [int(pid) for pid in program.stdout.readline().split()]
+    assert len(pids) == len(RUNGS) + 3
+    program.kill()
+    wait_until(lambda: not any(map(is_alive, pids)), "the workers have ended", 10)

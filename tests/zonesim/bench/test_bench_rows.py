@@ -1,0 +1,106 @@
+"""The rows that benchmarks make of their samples, from made-up figures."""
+
+from __future__ import annotations
+
+import pytest
+
+from zonesim.bench import fleet, ladder, patterns, peers, spectrum
+from zonesim.bench.ladder import PLAIN, PLAIN_COLLECTED, STEPS
+from zonesim.bench.plan import PLAN, impact_ms
+from zonesim.bench.program import CHAINS
+from zonesim.bench.rows import Row
+from zonesim.bench.suite import Setting
+
+SETTING = Setting(2, True)
+
+
+def rows_of(parts) -> list[Row]:
+    return [part for part in parts if isinstance(part, Row)]
+
+
+def tick_samples(ours: float, theirs: float) -> dict[str, list[list[float]]]:
+    ways = (peers.OURS, peers.BY_MAP, peers.BY_PIPES, peers.PROTOTYPE_TICK, peers.LIMIT)
+    return {
+        f"{way}, {pace}": [[ours if way == peers.OURS else theirs]]
+        for way in ways
+        for pace in peers.PACES
+    }
+
+
+def test_the_program_by_hand_comes_first_with_its_goals():
+    assert next(iter(peers.SUITE.groups)) == "hand"
+    rows = rows_of(peers.tick_rows(tick_samples(25.0, 100.0), SETTING))
+    assert [row.against for row in rows[:3]] == [peers.BY_MAP] * 3
+    assert [row.goal and row.goal.bound for row in rows[:3]] == [0.28, 0.38, None]
+    assert {row.verdict for row in rows if row.goal} == {"pass"}
+    slow = rows_of(peers.tick_rows(tick_samples(130.0, 100.0), SETTING))
+    assert [row.verdict for row in slow if row.goal] == ["short"] * 2 + ["pass"] * 2 + ["short"] * 2
+
+
+def test_calls_one_by_one_have_a_goal_and_a_missing_library_is_named():
+    samples = {peers.OURS: [[1.0]], peers.SUBMIT: [[50.0]]}
+    parts = list(peers.per_call_rows(samples, SETTING))
+    assert parts[0].verdict == "pass"
+    assert "trio-parallel is not installed" in parts[1]
+
+
+def test_a_map_is_compared_with_the_fastest_peer():
+    samples = {peers.OURS: [[10.0]], "slow": [[40.0]], "fast": [[5.0]]}
+    best, *others = rows_of(peers.map_rows(samples, SETTING))
+    assert (best.figure, best.verdict, best.note) == (0.5, "short", "the best peer: fast")
+    assert [(row.against, row.figure, row.detail) for row in others] == [
+        ("fast", 0.5, True),
+        ("slow", 4.0, True),
+    ]
+
+
+def test_a_fleet_has_a_row_for_every_goal():
+    samples = {
+        f"{run}: {figure}": [[0.0 if run == fleet.CHAINS else 9.0]]
+        for run, figure, *_ in fleet.GOALS
+    }
+    samples |= {f"{run}: {fleet.MAIN_THREAD}": [[2.0]] for run in (fleet.CHAINS, fleet.ONE)}
+    samples[f"{fleet.KILLED}: {fleet.WRONG}"] = [[0.0]]
+    rows = rows_of(fleet.fleet_rows("fleet", samples, SETTING))
+    assert len(rows) == len(fleet.GOALS) + 2
+    short = {row.name for row in rows if row.verdict == "short"}
+    assert short == {f"{fleet.FIELD}: late ticks", f"{fleet.MANY}: {fleet.LATE_SHARE}"}
+
+
+def test_all_rows_of_peers_fit_into_its_table():
+    ticks = len(peers.GOALS)
+    fleets = sum(not detail for *_, detail in fleet.GOALS) + 2
+    assert (
+        ticks + len((peers.SUBMIT, peers.TRIO_PARALLEL, peers.ALONE, "map", "zones")) + fleets <= 23
+    )
+
+
+def ladder_samples(switch_us: float) -> dict[str, list[list[float]]]:
+    names = [*(step.number for step in STEPS), PLAIN, PLAIN_COLLECTED]
+    samples = {f"{name}: us": [[400.0 + CHAINS * switch_us]] for name in names}
+    samples |= {f"{name}: us": [[400.0]] for name in (PLAIN, PLAIN_COLLECTED)}
+    return samples | {f"{step.number}: messages": [[396.0]] for step in STEPS}
+
+
+def test_a_switch_is_what_a_tick_costs_more_than_plain_tasks():
+    rows = rows_of(ladder.ladder_rows("numbers", ladder_samples(15.0), SETTING))
+    shown = [row for row in rows if not row.detail]
+    assert [row.ours for row in shown] == pytest.approx([15.0] * len(STEPS))
+    assert [row.theirs for row in shown[1:]] == pytest.approx([15.0] * (len(STEPS) - 1))
+    named = {row.name: row for row in rows}
+    assert named["2.4 batches, numbers: a switch"].verdict == "pass"
+    assert named["2.5 the ring, numbers: a switch"].verdict == "short"
+    assert named["3 one .map, numbers: switches a tick"].verdict == "short"
+    zones = named["5 workers that spin, numbers: zones"]
+    assert (zones.figure, zones.verdict) == (pytest.approx(400 / 6.34), "short")
+
+
+def test_a_pattern_stands_beside_the_plan_with_its_impact_and_targets_follow():
+    samples = {pattern.name: [[50.0]] for pattern in patterns.PATTERNS}
+    rows = rows_of(patterns.pattern_rows(samples, SETTING))
+    switch, impact = (row for row in rows if row.name.startswith(patterns.AT_ONCE))
+    assert (switch.ours, switch.against, switch.theirs) == (50.0, PLAN, 22_153.0)
+    assert (impact.ours, impact.detail) == (impact_ms(50.0), True)
+    target, *_ = spectrum.conclude(rows)
+    assert (target.goal.bound, target.verdict) == (100.0, "pass")
+    assert target.note == "reaches the conservative target"

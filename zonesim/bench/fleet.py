@@ -1,0 +1,135 @@
+"""Real runs of `zonesim`: hundreds of zone processes, and workers that are killed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from zonesim.controller.run import run_for_figures
+from zonesim.results.saved_run import Summary
+from zonesim.scenario.loading import load_scenario
+
+from .isolated import run_isolated
+from .rows import Goal, Row, alone, compared
+from .sampling import Amount, Candidates, Samples
+from .suite import BenchError, Group, Setting
+
+SECONDS = 60
+START_S = 120.0  # that a run may take beside its duration
+
+LATE, LATE_SHARE = "late ticks", "late ticks in %"
+P95, P99, SLOWEST = "response p95", "response p99", "ticks/s of the slowest zone"
+MAIN_THREAD = "main thread in a tick"
+CHAINS, ONE, FIELD, MANY = "100 zones, chains", "1 zone, chains", "100 zones, field", "300 zones"
+RUNS: dict[str, tuple[str, dict[str, object]]] = {
+    CHAINS: ("chains", {"zones": 100, "duration_s": SECONDS}),
+    ONE: ("chains", {"zones": 1, "duration_s": SECONDS / 2}),
+    FIELD: ("field", {"zones": 100, "duration_s": SECONDS}),
+    MANY: ("chains", {"zones": 300, "duration_s": SECONDS}),
+}
+NONE_LATE = Goal("at most", 0.0)
+GOALS = [  # run, figure, unit, goal, whether only --verbose shows it
+    (CHAINS, LATE, "", NONE_LATE, False),
+    (CHAINS, P99, "ms", Goal("at most", 15.0), False),
+    (FIELD, LATE, "", NONE_LATE, False),
+    (FIELD, P95, "ms", Goal("at most", 25.0), True),
+    (FIELD, P99, "ms", Goal("at most", 60.0), False),
+    (MANY, SLOWEST, "", Goal("at least", 2.5), False),
+    (MANY, LATE_SHARE, "%", Goal("at most", 0.5), False),
+]
+
+KILLED_ZONES = 20
+KILLED = f"{KILLED_ZONES} zones, a worker killed each second"
+WRONG = "calls lost or doubled, hashes that differ"
+FEWEST_KILLED = 0.9  # of one each second
+
+
+def _runs(*names: str) -> Callable[[Setting], AbstractContextManager[Candidates]]:
+    """Runs of a fleet, each in a process of its own."""
+
+    @contextmanager
+    def opened(setting: Setting) -> Iterator[Candidates]:
+        yield {name: partial(_figures_of, name, setting.workers) for name in names}
+
+    return opened
+
+
+def _figures_of(name: str, workers: int) -> dict[str, float]:
+    scenario, overrides = RUNS[name]
+    return run_isolated(run_fleet, START_S + SECONDS, scenario, workers, overrides)
+
+
+@contextmanager
+def open_kills(setting: Setting) -> Iterator[Candidates]:
+    """A run whose workers are killed, and a calm one to compare it with."""
+    patience_s = 2 * (START_S + SECONDS)
+    yield {KILLED: partial(run_isolated, run_with_kills, patience_s, setting.workers, SECONDS)}
+
+
+def fleet_rows(group: str, samples: Samples, setting: Setting) -> Iterable[Row | str]:
+    """The figures of the runs of a group that have a goal."""
+    for run, figure, unit, goal, detail in GOALS:
+        if found := samples.get(f"{run}: {figure}"):
+            yield alone(group, f"{run}: {figure}", unit, found, goal=goal, detail=detail)
+    if one := samples.get(f"{ONE}: {MAIN_THREAD}"):
+        name, ours = f"{CHAINS}: {MAIN_THREAD}", samples[f"{CHAINS}: {MAIN_THREAD}"]
+        yield compared(group, name, ONE, "ms", ours, one, goal=Goal("at most", 1.25))
+    if wrong := samples.get(f"{KILLED}: {WRONG}"):
+        yield alone(group, f"{KILLED}: {WRONG}", "", wrong, goal=Goal("at most", 0.0))
+
+
+def _group(name: str, opened: Callable[[Setting], AbstractContextManager[Candidates]]) -> Group:
+    return Group(opened, partial(fleet_rows, name), Amount(1, 1), None, warm_up=False)
+
+
+# A machine that cannot hold one of them may hold the next.
+FLEET = {
+    "fleet-chains": _group("fleet-chains", _runs(CHAINS, ONE)),
+    "fleet-field": _group("fleet-field", _runs(FIELD)),
+    "fleet-300": _group("fleet-300", _runs(MANY)),
+    "fleet-kills": _group("fleet-kills", open_kills),
+}
+
+
+# -- in the process of a run
+
+
+def run_fleet(scenario: str, workers: int, overrides: dict[str, Any]) -> dict[str, float]:
+    """Run a scenario and return its figures."""
+    [step] = _run(scenario, {"workers": workers, **overrides}).steps
+    return {
+        LATE: step.late,
+        LATE_SHARE: 100 * step.late / step.ticks,
+        P95: step.response_ms.p95,
+        P99: step.response_ms.p99,
+        SLOWEST: step.tps_min,
+        MAIN_THREAD: step.main_thread_ms.mean,
+    }
+
+
+def run_with_kills(workers: int, seconds: int) -> dict[str, float]:
+    """Run chains with and without killed workers, and count what differs."""
+    world = {
+        "zones": KILLED_ZONES,
+        "ticks": seconds * 1_000 // 400,
+        "workers": workers,
+        "chains.work": "spin:40us",  # so that kills find workers at work
+    }
+    killed = _run("chains", {**world, "faults": [{"kind": "kill-worker", "every_s": 1.0}]})
+    kills = sum(event.kind == "fault" for event in killed.events)
+    if kills < FEWEST_KILLED * seconds:
+        raise BenchError(f"{kills} workers were killed in {seconds} s; this machine is too busy")
+    calm = _run("chains", {**world, "pace": "max"})
+    found, expected = killed.steps[0].async_tasks, calm.steps[0].async_tasks.completed
+    doubled = max(0, found.completed + found.failed - expected)
+    lost = max(0, expected - found.completed)
+    return {WRONG: lost + doubled + (killed.world_hash != calm.world_hash)}
+
+
+def _run(scenario: str, overrides: dict[str, Any]) -> Summary:
+    with tempfile.TemporaryDirectory() as place:
+        return run_for_figures(load_scenario(scenario, {"seed": 1, **overrides}), Path(place))
