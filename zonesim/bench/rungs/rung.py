@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import typing
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
@@ -218,11 +217,12 @@ def types_of(name: str) -> Types:
     """The types of a function, by its ``module:qualified name``."""
     module, _, qualified = name.partition(":")
     function: Function = getattr(import_module(module), qualified)
-    hints = typing.get_type_hints(function.__wrapped__)
-    result = hints.pop("return")
-    call = GenericAlias(tuple, tuple(hints.values()))
     return Types(
-        function.call_inline,
-        msgspec.msgpack.Decoder(GenericAlias(list, (call,))).decode,
-        msgspec.msgpack.Decoder(GenericAlias(list, (result,))).decode,
+        function.run,
+        _decoder_of_lists(function.argument_types()),
+        _decoder_of_lists(function.result_type()),
     )
+
+
+def _decoder_of_lists(kind: object) -> Callable[[bytes | memoryview], list[Any]]:
+    return msgspec.msgpack.Decoder(GenericAlias(list, (kind,))).decode
