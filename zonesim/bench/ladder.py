@@ -189,26 +189,17 @@ def _switch(group: str, step: Step, switches: Mapping[str, Rounds]) -> Row:
 
 def _details(group: str, step: Step, tick_us: Rounds, messages: Rounds) -> Iterator[Row]:
     milestone = step.milestone
-    yield alone(
-        group,
-        row_name(group, step, SWITCHES),
-        "messages",
-        messages,
-        goal=_at_most(milestone.switches),
-        detail=True,
-    )
-    yield alone(
-        group,
-        row_name(group, step, TICK),
-        "ms",
-        each(lambda us: us / 1_000, tick_us),
-        goal=_at_most(milestone.tick_ms),
-        detail=True,
-    )
-    goal = None if milestone.zones is None else Goal("at least", milestone.zones)
+    tick_ms = each(lambda us: us / 1_000, tick_us)
     held = each(lambda us: PERIOD_MS * 1_000 / us, tick_us)
-    row = alone(group, row_name(group, step, ZONES), "zones", held, goal=goal, detail=True)
-    yield msgspec.structs.replace(row, better="higher")
+    at_least = None if milestone.zones is None else Goal("at least", milestone.zones)
+    for figure, unit, samples, goal in (
+        (SWITCHES, "messages", messages, _at_most(milestone.switches)),
+        (TICK, "ms", tick_ms, _at_most(milestone.tick_ms)),
+        (ZONES, "zones", held, at_least),
+    ):
+        name = row_name(group, step, figure)
+        row = alone(group, name, unit, samples, goal=goal, detail=True)
+        yield msgspec.structs.replace(row, better="higher") if figure == ZONES else row
 
 
 def _at_most(bound: float | None) -> Goal | None:

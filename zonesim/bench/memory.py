@@ -22,7 +22,7 @@ from .memory_probes import (
     zone_process_mb,
 )
 from .rows import Goal, Row, alone
-from .sampling import Amount, Candidate, Candidates, Samples
+from .sampling import Amount, Candidates, Samples
 from .suite import Group, Setting, Suite
 
 PATIENCE_S = 120.0  # with one process that measures
@@ -34,46 +34,32 @@ ZONE_PROCESS_MB = Goal("at most", 9.0 if sys.version_info < (3, 12) else 8.0)
 Probe = Callable[..., dict[str, float]]
 
 
-def objects(setting: Setting) -> list[Candidate]:
-    """One object of each kind, from very many of them."""
-    return [_isolated(size_of, name) for name in OBJECTS]
-
-
-def processes(setting: Setting) -> list[Candidate]:
-    """Zone processes, and workers."""
-    zones, workers = QUICK_ZONES if setting.quick else ZONES, setting.workers
-    return [
-        _isolated(zone_process_mb, "chains", zones, workers),
-        _isolated(zone_process_mb, "field", zones, workers),
-        _isolated(worker_mb, "empty calls", [], workers),
-        _isolated(worker_mb, "imports for paths", PATH_IMPORTS, workers),
-    ]
-
-
-def rings(setting: Setting) -> list[Candidate]:
-    """The shared memory of a zone."""
-    return [_isolated(ring_bytes)]
-
-
-def growth(setting: Setting) -> list[Candidate]:
-    """What a million calls leave behind."""
+def probes(group: str, setting: Setting) -> list[tuple[Probe, *tuple[object, ...]]]:
+    """The functions that measure a group, each with its arguments."""
+    zones = QUICK_ZONES if setting.quick else ZONES
     calls = QUICK_CALLS if setting.quick else CALLS
-    return [
-        _isolated(grow_by_async_tasks, calls, setting.workers),
-        _isolated(grow_by_tasks, calls),
-    ]
+    workers = setting.workers
+    found: dict[str, list[tuple[Probe, *tuple[object, ...]]]] = {
+        "objects": [(size_of, name) for name in OBJECTS],
+        "processes": [
+            (zone_process_mb, "chains", zones, workers),
+            (zone_process_mb, "field", zones, workers),
+            (worker_mb, "empty calls", [], workers),
+            (worker_mb, "imports for paths", PATH_IMPORTS, workers),
+        ],
+        "rings": [(ring_bytes,)],
+        "growth": [(grow_by_async_tasks, calls, workers), (grow_by_tasks, calls)],
+    }
+    return found[group]
 
 
-def _isolated(probe: Probe, *arguments: object) -> Candidate:
-    return partial(run_isolated, probe, PATIENCE_S, *arguments)
-
-
-def _group(
-    name: str, unit: str, probes: Callable[[Setting], list[Candidate]], launches: int
-) -> Group:
+def _group(name: str, unit: str, launches: int) -> Group:
     @contextmanager
     def opened(setting: Setting) -> Iterator[Candidates]:
-        yield {str(place): probe for place, probe in enumerate(probes(setting))}
+        yield {
+            str(place): partial(run_isolated, probe, PATIENCE_S, *arguments)
+            for place, (probe, *arguments) in enumerate(probes(name, setting))
+        }
 
     def rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
         for key, found in samples.items():
@@ -89,9 +75,9 @@ def _group(
 SUITE = Suite(
     "memory",
     {
-        "objects": _group("objects", "bytes", objects, 5),
-        "processes": _group("processes", "MB", processes, 3),
-        "rings": _group("rings", "bytes", rings, 3),
-        "growth": _group("growth", "MB", growth, 4),
+        "objects": _group("objects", "bytes", 5),
+        "processes": _group("processes", "MB", 3),
+        "rings": _group("rings", "bytes", 3),
+        "growth": _group("growth", "MB", 4),
     },
 )

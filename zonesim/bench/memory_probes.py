@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import gc
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import trio
-import trio.testing
-
 import corororo as cr
 from zonesim.controller.run import run_for_figures
 from zonesim.processes.preload import PRELOAD
 from zonesim.scenario.loading import load_scenario
 from zonesim.system.machine import own_memory_mb, pss_mb
-from zonesim.system.operating_system import read_proc
 
 from .patterns import empty
 from .program import CHAINS, find_number, open_scheduler, tick_chains
@@ -114,29 +109,12 @@ def handle() -> float:
     return growth.bytes_each(len(handles))
 
 
-def trio_task() -> float:
-    """A task of trio that sleeps."""
-
-    async def park_all() -> float:
-        growth = Growth()
-        async with trio.open_nursery() as nursery:
-            for _ in range(COUNT):
-                nursery.start_soon(trio.sleep, LONG_S)
-            await trio.testing.wait_all_tasks_blocked()
-            found = growth.bytes_each(COUNT)
-            nursery.cancel_scope.cancel()
-        return found
-
-    return trio.run(park_all)
-
-
 OBJECTS: dict[str, Callable[[], float]] = {
     "a Task, scheduled": scheduled_task,
     "a Task, parked": parked_task,
     "a Task and its AsyncTask, in flight": task_in_flight,
     "an AsyncTask of a map, in flight": mapped_in_flight,
     "a Handle": handle,
-    "a trio task, parked": trio_task,
 }
 
 
@@ -178,11 +156,10 @@ def ring_bytes() -> dict[str, float]:
         for _ in range(TICKS):
             tick_chains(scheduler, find_number)
         [file] = Path(pool.address).glob("*.ring")
-        found, touched = file.stat(), _resident_bytes(file)
+        found = file.stat()
         return {
             "a ring, its file": found.st_size,
             "a ring, reserved on the disk": found.st_blocks * BLOCK_BYTES,
-            **({} if touched is None else {"a ring, touched by its zone": touched}),
         }
 
 
@@ -191,16 +168,6 @@ def _workers_mb(pool: cr.WorkerPool) -> float | None:
     found = [pss_mb(worker.pid) for worker in pool.statistics().workers]
     known = [mb for mb in found if mb is not None]
     return sum(known) if known and len(known) == len(found) else None
-
-
-def _resident_bytes(file: Path) -> int | None:
-    """The part of a file that this process has in memory; None where the system does not tell."""
-    lines = iter(read_proc(str(os.getpid()), "smaps").splitlines())
-    for line in lines:
-        if line.endswith(str(file)):
-            resident = next(line for line in lines if line.startswith("Rss:"))
-            return int(resident.split()[1]) * 1_024
-    return None
 
 
 # -- growth

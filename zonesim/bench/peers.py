@@ -91,15 +91,17 @@ def tick_rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
     )
 
 
-# -- every call by itself
+# -- every call by itself, and one alone
 
 SUBMIT, TRIO_PARALLEL = "ProcessPoolExecutor.submit per call", "trio_parallel.run_sync per call"
+ONE, SUBMIT_ONE = "one AsyncTask, there and back", "submit().result()"
 FEW = 2  # ticks in a block
+CALLS_ALONE = 50
 
 
 @contextmanager
-def open_per_call(setting: Setting) -> Iterator[dict[str, Candidate]]:
-    """Our tick, and the calls of a tick made one by one: microseconds."""
+def open_calls(setting: Setting) -> Iterator[dict[str, Candidate]]:
+    """Our tick, and its calls one by one; one call alone, there and back: microseconds."""
     with (
         open_scheduler(setting.workers) as scheduler,
         open_executor(setting.workers) as executor,
@@ -107,10 +109,18 @@ def open_per_call(setting: Setting) -> Iterator[dict[str, Candidate]]:
         found: dict[str, Candidate] = {
             OURS: partial(block_us, partial(tick_chains, scheduler, find_path), 10),
             SUBMIT: partial(block_us, partial(submit_each, executor), FEW),
+            ONE: partial(block_us, lambda: scheduler.run(_call()), CALLS_ALONE),
+            SUBMIT_ONE: partial(
+                block_us, lambda: executor.submit(plain_echo, 1).result(), CALLS_ALONE
+            ),
         }
         if importlib.util.find_spec("trio_parallel"):
             found[TRIO_PARALLEL] = partial(run_trio, _run_sync_each_us, setting.workers)
         yield found
+
+
+async def _call() -> int:
+    return await echo(1)
 
 
 async def _run_sync_each_us(workers: int) -> float:
@@ -129,12 +139,12 @@ async def _tick_us(run_sync: Any) -> float:  # noqa: ANN401 - of a library witho
     return (trio.current_time() - began_s) * 1e6
 
 
-def per_call_rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
-    """Our tick over the calls of a tick one by one."""
+def call_rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
+    """Our tick over its calls one by one, and one call over one."""
     for way in (SUBMIT, TRIO_PARALLEL):
         if way in samples:
             yield compared(
-                "per-call",
+                "calls",
                 "a tick, back to back",
                 way,
                 "us",
@@ -144,35 +154,8 @@ def per_call_rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
             )
         else:
             yield "trio-parallel is not installed, so its row is missing; pip install trio-parallel"
-
-
-# -- one call alone
-
-ALONE = "submit().result()"
-CALLS_ALONE = 50
-
-
-@contextmanager
-def open_alone(setting: Setting) -> Iterator[dict[str, Candidate]]:
-    """One call, there and back: microseconds."""
-    with (
-        open_scheduler(setting.workers) as scheduler,
-        open_executor(setting.workers) as executor,
-    ):
-        yield {
-            OURS: partial(block_us, lambda: scheduler.run(_call()), CALLS_ALONE),
-            ALONE: partial(block_us, lambda: executor.submit(plain_echo, 1).result(), CALLS_ALONE),
-        }
-
-
-async def _call() -> int:
-    return await echo(1)
-
-
-def alone_rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
-    """Ours over the standard pool's."""
-    name, goal = "one AsyncTask, there and back", Goal("at most", 0.33)
-    yield compared("alone", name, ALONE, "us", samples[OURS], samples[ALONE], goal=goal)
+    goal = Goal("at most", 0.33)
+    yield compared("calls", ONE, SUBMIT_ONE, "us", samples[ONE], samples[SUBMIT_ONE], goal=goal)
 
 
 # -- very many calls at once
@@ -244,8 +227,7 @@ SUITE = Suite(
     "peers",
     {
         "hand": Group(open_ticks, tick_rows, Amount(5, 6), Amount(1, 4)),
-        "per-call": Group(open_per_call, per_call_rows, Amount(3, 3), Amount(1, 2)),
-        "alone": Group(open_alone, alone_rows, Amount(4, 10), Amount(1, 5)),
+        "calls": Group(open_calls, call_rows, Amount(3, 3), Amount(1, 2)),
         "map": Group(open_map, map_rows, Amount(3, 4), Amount(1, 2)),
         "zones": Group(open_zones, zone_rows, Amount(4, 5), Amount(1, 3)),
         **FLEET,

@@ -17,6 +17,8 @@ from typing import Any
 
 import msgspec
 
+from corororo.processes import candidate_bases
+
 from .by_hand import ask_driver
 from .children import Child
 from .program import CHAINS, Call, Path, first, plain_path
@@ -33,12 +35,11 @@ class Prototype:
     """Zones that share one memory and some workers."""
 
     def __init__(self, workers: int, zones: int = 1) -> None:
-        base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(tuple[list[int], list[Path]]).decode
         self._zones, self._head = zones, 0
         with ExitStack() as undo:
-            folder = undo.enter_context(tempfile.TemporaryDirectory(dir=base))
+            folder = undo.enter_context(tempfile.TemporaryDirectory(dir=candidate_bases()[0]))
             self._memory, fd = _map_memory(folder, zones * ZONE_BYTES)
             undo.callback(os.close, fd)
             for name in ("calls", "replies"):

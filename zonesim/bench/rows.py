@@ -66,22 +66,20 @@ def alone(
     detail: bool = False,
 ) -> Row:
     """The row of a measurement that is compared with nothing."""
-    figure = median(flat(samples))
-    return Row(
-        group=group,
-        name=name,
-        unit=unit,
-        ours=figure,
-        figure=figure,
+    row = compared(
+        group,
+        name,
+        "",
+        unit,
+        samples,
+        samples,
+        statistic=own_median,
         figure_unit=unit,
-        interval=interval(own_median, samples, samples),
         goal=goal,
-        verdict=_verdict(goal, figure),
-        better=_better(goal),
         note=note,
         detail=detail,
-        samples=samples,
     )
+    return msgspec.structs.replace(row, theirs=None, their_samples=[])
 
 
 def compared(

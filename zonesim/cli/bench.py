@@ -136,7 +136,7 @@ def peers(**given: Unpack[SuiteOptions]) -> None:
     \b
     Examples:
       zonesim bench peers --quick
-      zonesim bench peers --only hand,alone --launches 8 --verbose
+      zonesim bench peers --only hand,calls --launches 8 --verbose
     """
     run_suite("peers", given)
 

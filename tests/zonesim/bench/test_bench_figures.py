@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from zonesim.bench import spectrum_figure as spectrum
-from zonesim.bench import waterfall_figure as waterfall
 from zonesim.bench.impact import DIRECT
 from zonesim.bench.ladder import PLAIN, PLAIN_COLLECTED, STEPS, draw, ladder_rows
 from zonesim.bench.patterns import AT_ONCE, CHAINED
@@ -18,7 +16,6 @@ from zonesim.bench.plan import ORIGINAL, PLAN, SWITCH_US, TICK_MS
 from zonesim.bench.program import CHAINS
 from zonesim.bench.rows import Row, alone, beside
 from zonesim.bench.suite import Options, Report, Setting
-from zonesim.report import style
 
 SAMPLES = [[2.0, 3.0], [1.0, 9.0]]
 SWITCHES_US = {
@@ -160,10 +157,3 @@ def test_every_bar_starts_at_the_rung_below_and_shows_its_figure_and_the_plan_s(
     assert labels[0].endswith("19 zones\nplan 20")
     assert labels[8].startswith("4 (on 2.5)\n")
     assert labels[-1].endswith("457 zones\nplan 100")
-
-
-def test_a_picture_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) -> None:
-    report = ladder_report(SWITCHES_US["all alike"])
-    with pytest.raises(style.OutputError, match="a figure must be written") as refusal:
-        waterfall.draw(report, "numbers", tmp_path / "absent" / "waterfall.png")
-    assert "\n" not in str(refusal.value)

@@ -39,9 +39,10 @@ def test_the_program_by_hand_comes_first_with_its_goals():
 
 def test_calls_one_by_one_have_a_goal_and_a_missing_library_is_named():
     samples = {peers.OURS: [[1.0]], peers.SUBMIT: [[50.0]]}
-    parts = list(peers.per_call_rows(samples, SETTING))
-    assert parts[0].verdict == "pass"
-    assert "trio-parallel is not installed" in parts[1]
+    samples |= {peers.ONE: [[1.0]], peers.SUBMIT_ONE: [[2.0]]}
+    submitted, note, one = peers.call_rows(samples, SETTING)
+    assert (submitted.verdict, one.verdict) == ("pass", "short")
+    assert "trio-parallel is not installed" in note
 
 
 def test_a_map_is_compared_with_the_fastest_peer():
@@ -60,18 +61,27 @@ def test_a_fleet_has_a_row_for_every_goal():
         for run, figure, *_ in fleet.GOALS
     }
     samples |= {f"{run}: {fleet.MAIN_THREAD}": [[2.0]] for run in (fleet.CHAINS, fleet.ONE)}
-    samples[f"{fleet.KILLED}: {fleet.WRONG}"] = [[0.0]]
+    samples |= {
+        f"{fleet.KILLED}: {fleet.WRONG}": [[0.0]],
+        f"{fleet.KILLED}: {fleet.KILLS}": [[58.0]],
+    }
     rows = rows_of(fleet.fleet_rows("fleet", samples, SETTING))
     assert len(rows) == len(fleet.GOALS) + 2
     short = {row.name for row in rows if row.verdict == "short"}
     assert short == {f"{fleet.FIELD}: late ticks", f"{fleet.MANY}: {fleet.LATE_SHARE}"}
 
 
+def test_a_run_with_too_few_kills_proves_nothing():
+    samples = {f"{fleet.KILLED}: {fleet.WRONG}": [[0.0]], f"{fleet.KILLED}: {fleet.KILLS}": [[9.0]]}
+    (note,) = fleet.fleet_rows("fleet", samples, SETTING)
+    assert note == "only 9 workers were killed in 60 s: this machine is too busy"
+
+
 def test_all_rows_of_peers_fit_into_its_table():
     ticks = len(peers.GOALS)
     fleets = sum(not detail for *_, detail in fleet.GOALS) + 2
     assert (
-        ticks + len((peers.SUBMIT, peers.TRIO_PARALLEL, peers.ALONE, "map", "zones")) + fleets <= 23
+        ticks + len((peers.SUBMIT, peers.TRIO_PARALLEL, peers.ONE, "map", "zones")) + fleets <= 23
     )
 
 

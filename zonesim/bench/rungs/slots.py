@@ -7,7 +7,6 @@ polling shared memory from Python does not.
 from __future__ import annotations
 
 import mmap
-import os
 import struct
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import ClassVar
 
 import corororo as cr
 from corororo.abc import Completion
+from corororo.processes import candidate_bases
 
 from .pooled import Numbers, Places
 from .rung import ENCODER, End, PipeRung, Sent, Types, types_of
@@ -49,8 +49,8 @@ class Slots(PipeRung):
 
     def start(self) -> None:
         """Also make a file of slots for each worker."""
-        base = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-        folder = self._parts.enter_context(tempfile.TemporaryDirectory(dir=base))
+        directory = tempfile.TemporaryDirectory(dir=candidate_bases()[0])
+        folder = self._parts.enter_context(directory)
         self._paths = [f"{folder}/{place}" for place in range(self.workers)]
         for path in self._paths:
             with open(path, "wb") as file:
