@@ -30,10 +30,9 @@ from corororo._ring import (
     remove_file,
 )
 
-from ._batching import Batch
 from ._codec import calls_as_encoded
 from ._config import owner_gone
-from ._records import Records
+from ._records import Batch, Records
 from ._sender import Sender
 
 LOOK_NS = 100_000_000  # how long a batch is out before the first look at it

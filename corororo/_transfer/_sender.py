@@ -15,11 +15,10 @@ from typing import Any
 from corororo._exceptions import FifoFull, RequestTooLarge
 from corororo._ring import LEAST_CAPACITY, FifoWriter, record_bytes
 
-from ._batching import Batch, Pile
 from ._config import PoolConfig
 from ._errors import argument_error
 from ._functions import AsyncTaskFunction
-from ._records import Records
+from ._records import Batch, Pile, Records
 from ._sizing import (
     AHEAD_NS,
     FIRST_EARLY,
@@ -55,7 +54,7 @@ class Sender:
         self._placed: list[tuple[tuple[int, int], Batch]] = []  # a heap by turn: not sent yet
         self._states: dict[str, FunctionState] = {}  # functions with other options share one
         self.window = SendWindow(workers, now_ns)
-        self.worth = BatchWorth()
+        self._worth = BatchWorth()
         self.fifo_is_full = False
         self.batches_sent = 0
 
@@ -67,7 +66,7 @@ class Sender:
         """The state of a function; raises what typing or msgspec raise for its annotations."""
         state = self._states.get(function.name)
         if state is None:
-            state = self._states[function.name] = FunctionState(function, self.worth)
+            state = self._states[function.name] = FunctionState(function, self._worth)
         return state
 
     def worth_sending(self, function: AsyncTaskFunction[..., Any]) -> int:
@@ -99,6 +98,13 @@ class Sender:
             if waiting.frozen:
                 return
             waiting.freeze(self.state(waiting.function).codec.snapshot)
+
+    def note_back(self, batch: Batch) -> None:
+        """Learn how long a batch waited for a worker, unless behind others of this zone."""
+        if batch.ahead < self.window.workers:
+            delay_ns = self._records.delay_ns(batch, self._now_ns())
+            if delay_ns is not None:
+                self._worth.note_delay(delay_ns)
 
     def put_first(self, batches: Iterable[Batch]) -> None:
         """Place these batches before all others, in this order."""

@@ -32,10 +32,9 @@ from corororo._ring import (
 )
 from corororo.abc import Clock, Completion, WorkerUse
 
-from ._batching import Batch, Pile
 from ._codec import Reply, failed_reply
 from ._config import PoolConfig, owner_gone, read_config
-from ._records import Records
+from ._records import Batch, Pile, Records
 from ._recovery import Recovery
 from ._sender import Sender
 from ._views import Leases
@@ -121,7 +120,8 @@ class SharedRing:
     def begin_tick(self) -> None:
         """End the views in results that were not kept; raises PoolClosed after ``close``."""
         self._check_open()
-        self._leases.end()
+        if self._leases.views:
+            self._leases.end()
 
     def lend(self, function: Any, values: Sequence[Any]) -> None:
         """Let the views in results end with the tick in which Tasks got them."""
@@ -255,7 +255,7 @@ class SharedRing:
             remove_file(self._session.spill(self._number, descriptor.sequence))
 
     def _take_reply(self, batch: Batch, descriptor: Descriptor) -> None:
-        self._learn_delay(batch)
+        self._sender.note_back(batch)
         calls = len(batch.arguments)
         try:
             data = self._reply_bytes(batch, descriptor)
@@ -292,13 +292,6 @@ class SharedRing:
 
     def _complete(self, ticket: Any, start: int, reply: Reply) -> None:
         self._ready.append(Completion(ticket, start, reply.values, reply.failures))
-
-    def _learn_delay(self, batch: Batch) -> None:
-        """Learn how long batches wait for a worker, unless behind others of this zone."""
-        if batch.ahead < self._sender.window.workers:
-            delay_ns = self._records.delay_ns(batch, self._now_ns())
-            if delay_ns is not None:
-                self._sender.worth.note_delay(delay_ns)
 
     def _note_use(self, worker: int, reply: Reply) -> None:
         use = self._use.setdefault(worker, [0, 0, 0])

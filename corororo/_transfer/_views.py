@@ -44,20 +44,18 @@ class Leases:
     """The views that one transfer has lent since the last tick began."""
 
     def __init__(self) -> None:
-        self._views: list[memoryview] = []  # holds them, so that no other object gets their ids
+        self.views: list[memoryview] = []  # holds them, so that no other object gets their ids
 
     def add(self, values: Iterable[Any]) -> None:
         """Lend the views in some results."""
         for value in values:
             for view in views_in(value):
                 _leased[id(view)] = view
-                self._views.append(view)
+                self.views.append(view)
 
     def end(self) -> None:
         """End the views that were not kept."""
-        if not self._views:
-            return
-        views, self._views = self._views, []
+        views, self.views = self.views, []
         for view in views:
             if _leased.pop(id(view), None) is not None:
                 # An array uses it: that is private memory and may live on.
@@ -66,9 +64,9 @@ class Leases:
 
     def forget(self) -> None:
         """Let the views live on: no tick will begin any more."""
-        for view in self._views:
+        for view in self.views:
             _leased.pop(id(view), None)
-        self._views = []
+        self.views = []
 
 
 def holds_views(kind: Any) -> bool:

@@ -45,6 +45,7 @@ class Worker:
         self._codecs: dict[bytes, Codec] = {}
         self._clock = SystemClock()
         self._now_ns = self._clock.now_ns
+        self._reply_limit = config.reply_limit_bytes
         self.retired = False
 
     def announce(self) -> None:
@@ -124,7 +125,7 @@ class Worker:
             with zone.memory.view(start, start + header.request_length) as request:
                 values, failures = codec.run_request(request, progress)
             reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
-            if len(reply) > self._config.reply_limit_bytes:
+            if len(reply) > self._reply_limit:
                 failures = (failures or {}) | self._too_large(codec, values)
                 reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
         except Exception as error:  # of decoding or encoding: too deep, or no memory
@@ -164,15 +165,14 @@ class Worker:
                 return
 
     def _too_large(self, codec: Codec, values: list[Any]) -> dict[int, BaseException]:
-        limit = self._config.reply_limit_bytes
         sizes = {i: len(codec.encode_reply(0, [value], None)) for i, value in enumerate(values)}
         return {
             i: ReplyTooLarge(
-                f"a result of {codec.function.name} takes {size} bytes, the limit is {limit}; "
-                f"return less, or raise WorkerPool({self._config.reply_limit_option}=...)"
+                f"a result of {codec.function.name} takes {size} bytes, the limit is "
+                f"{self._reply_limit}; return less, or raise WorkerPool({self._config.reply_limit_option}=...)"
             )
             for i, size in sizes.items()
-            if size > limit
+            if size > self._reply_limit
         }
 
     def _codec(self, name: bytes) -> Codec | LookupError:

@@ -186,7 +186,7 @@ def test_a_zone_learns_how_long_its_batches_wait_for_a_worker(
         if impossible_ns is not None:
             pair.memory.note_progress(call.offset, 0, pair.clock.now_ns() + impossible_ns)
         assert pair.take_all() == {(number, 0): 2 * number}
-    assert pair.zone._sender.worth.worth_ns == pytest.approx(worth_ns, rel=0.05)
+    assert pair.zone._sender._worth.worth_ns == pytest.approx(worth_ns, rel=0.05)
 
 
 # -- the window
