@@ -169,7 +169,8 @@ class Worker:
         return {
             i: ReplyTooLarge(
                 f"a result of {codec.function.name} takes {size} bytes, the limit is "
-                f"{self._reply_limit}; return less, or raise WorkerPool({self._config.reply_limit_option}=...)"
+                f"{self._reply_limit}; return less, or raise "
+                f"WorkerPool({self._config.reply_limit_option}=...)"
             )
             for i, size in sizes.items()
             if size > self._reply_limit

@@ -12,23 +12,24 @@ import corororo as cr
 from corororo import _idle
 from corororo.testing import MockClock
 
-LOOK_US = 5  # from one look to the next, where nobody else wants the core
-SLICE_US = 3000  # what somebody else takes who does, unless a test says otherwise
+LOOK_US = 5  # from one look to the next on a free core
+SLICE_US = 3000  # time slice of another process, unless a test says otherwise
+LONGEST_US = 1000
 
 
 class Core:
-    """A core that an AdaptiveSpin runs on, for itself or with somebody else.
+    """A core on which an AdaptiveSpin runs, alone or beside another process.
 
-    Its clock goes on while the strategy gives way: by a look, or by the other's time slice.
+    The clock advances while the strategy gives way: by a look, or by the other's time slice.
     """
 
-    def __init__(self, shortest_us: float = 1, longest_us: float = 1000) -> None:
+    def __init__(self, shortest_us: float = 1) -> None:
         self.clock = MockClock()
         self.crowded = False
         self.slice_us = SLICE_US
         self.looks = 0
         self.strategy = cr.AdaptiveSpin(
-            shortest_us, longest_us, self.clock, give_way=self._give_way
+            shortest_us, LONGEST_US, self.clock, give_way=self._give_way
         )
 
     @property
@@ -39,7 +40,7 @@ class Core:
         self.clock.jump(microseconds / 1e6)
 
     def wait_for_work(self, microseconds: float, batch_us: float = 0) -> int:
-        """Have the strategy wait until work comes and is run; the looks that it took."""
+        """Wait until work comes and has run; returns the number of looks."""
         comes_ns = self.clock.now_ns() + microseconds * 1000
         looks_before = self.looks
         while self.strategy.idle(0) and self.clock.now_ns() < comes_ns:
@@ -50,7 +51,7 @@ class Core:
         return self.looks - looks_before
 
     def wait_in_vain(self) -> int:
-        """Have the strategy wait until it parks; the looks that it took."""
+        """Wait until the strategy parks; returns the number of looks."""
         looks_before = self.looks
         while self.strategy.idle(0):
             pass
@@ -61,12 +62,13 @@ class Core:
         self.pass_us(self.slice_us if self.crowded else LOOK_US)
 
 
-def core_that_spins() -> Core:
-    """One whose window has grown as far as it goes."""
+@pytest.fixture
+def spinning() -> Core:
+    """A core whose strategy has grown its window to the limit."""
     core = Core()
     for _ in range(12):
         core.wait_for_work(40)
-    assert core.window_us == 1000
+    assert core.window_us == LONGEST_US
     return core
 
 
@@ -79,22 +81,12 @@ def test_spinning_strategies_look_again_for_ever(strategy: cr.BusySpin | cr.Yiel
     assert all(strategy.idle(0) for _ in range(1000))
 
 
-def test_backoff_parks_after_its_spins_and_yields() -> None:
+def test_backoff_parks_after_its_spins_and_yields_and_begins_anew_with_work() -> None:
     strategy = cr.Backoff(spins=3, yields=2)
     assert [strategy.idle(0) for _ in range(6)] == [True] * 5 + [False]
-
-
-def test_backoff_begins_anew_with_work() -> None:
-    strategy = cr.Backoff(spins=2, yields=0)
-    strategy.idle(0)
-    strategy.idle(0)
+    assert [strategy.idle(0) for _ in range(3)] == [True] * 3
     strategy.idle(5)
-    assert [strategy.idle(0) for _ in range(3)] == [True, True, False]
-
-
-def test_backoff_refuses_negative_counts() -> None:
-    with pytest.raises(ValueError, match="spins must be 0 or more, got -1"):
-        cr.Backoff(spins=-1)
+    assert [strategy.idle(0) for _ in range(6)] == [True] * 5 + [False]
 
 
 def test_strategies_give_way_where_no_core_can_be_yielded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,6 +104,20 @@ def test_strategies_travel_to_their_workers(strategy: cr.Park) -> None:
     assert type(pickle.loads(pickle.dumps(strategy))) is type(strategy)
 
 
+@pytest.mark.parametrize(
+    ("kind", "options", "rule"),
+    [
+        (cr.Backoff, {"spins": -1}, "spins must be 0 or more, got -1"),
+        (cr.AdaptiveSpin, {"shortest_us": 5, "longest_us": 1}, "shortest_us <= longest_us, got 5"),
+        (cr.AdaptiveSpin, {"shortest_us": 0}, "expected 0 < shortest_us"),
+        (cr.AdaptiveSpin, {"late_us": 0}, "late_us must be more than 0, got 0"),
+    ],
+)
+def test_options_out_of_range_are_refused(kind: type, options: dict[str, int], rule: str) -> None:
+    with pytest.raises(ValueError, match=rule):
+        kind(**options)
+
+
 # -- the window of an adaptive strategy
 
 
@@ -124,102 +130,57 @@ def test_a_window_doubles_with_each_wait_that_a_spin_can_bridge_up_to_its_limit(
     assert windows == [2, 4, 8, 16, 32, 64, 128, 256, 512, 1000, 1000, 1000]
 
 
-def test_a_window_halves_each_time_it_ends_in_vain_down_to_its_limit() -> None:
-    core = core_that_spins()
+def test_a_window_halves_each_time_it_ends_in_vain_down_to_its_limit(spinning: Core) -> None:
     windows = []
     for _ in range(12):
-        core.wait_in_vain()
-        windows.append(core.window_us)
+        spinning.wait_in_vain()
+        windows.append(spinning.window_us)
     assert windows == [500, 250, 125, 62.5, 31.25, 15.625, 7.8125, 3.90625, 1.953125, 1, 1, 1]
 
 
-def test_a_wait_that_no_window_can_bridge_counts_as_in_vain() -> None:
-    core = core_that_spins()
-    core.wait_for_work(1001)
-    assert core.window_us == 500
-
-
-def test_work_that_comes_soon_after_parking_doubles_the_window_that_was_too_short() -> None:
+@pytest.mark.parametrize(
+    ("window_us", "wait_us", "batch_us", "after_us"),
+    [
+        (1000, 1001, 0, 500),  # no window can bridge it
+        (1, 500, 0, 2),  # it had parked, and a longer window would have paid
+        (100, 500, 0, 200),
+        (100, 40, 5000, 200),  # a spin found a long batch
+        (100, 200, 5000, 50),  # a long batch came to a parked worker
+    ],
+)
+def test_a_window_is_judged_by_the_wait_that_it_was_for(
+    window_us: float, wait_us: float, batch_us: float, after_us: float
+) -> None:
     core = Core()
-    core.wait_for_work(500)
-    assert core.looks == 1  # it had parked
-    assert core.window_us == 2
-    core.strategy.window_us = 100
-    core.wait_for_work(500)
-    assert core.window_us == 200
+    core.strategy.window_us = window_us
+    core.wait_for_work(wait_us, batch_us)
+    assert core.window_us == after_us
 
 
-def test_a_long_batch_that_a_spin_has_found_widens_the_window() -> None:
-    core = Core(shortest_us=100)
-    core.wait_for_work(40, batch_us=5000)
-    assert core.window_us == 200
-
-
-def test_a_long_batch_that_came_to_a_parked_worker_does_not_widen_the_window() -> None:
-    core = Core(shortest_us=100)
-    core.wait_for_work(200, batch_us=5000)
-    assert core.window_us == 100
-
-
-def test_work_that_is_there_at_once_says_nothing_of_waiting() -> None:
-    core = Core()
-    core.wait_for_work(40)
-    for _ in range(5):
-        core.strategy.idle(3)
-    assert core.window_us == 2
-
-
-def test_a_wait_is_learned_from_only_once() -> None:
+def test_work_that_is_there_at_once_teaches_nothing() -> None:
     core = Core()
     core.wait_for_work(40)
     core.wait_in_vain()
     core.strategy.idle(1)
     window_us = core.window_us
-    core.strategy.idle(1)
+    for _ in range(5):
+        core.strategy.idle(3)
     assert core.window_us == window_us
 
 
-def test_an_adaptive_strategy_spins_for_its_window_and_no_longer() -> None:
-    core = Core(shortest_us=100, longest_us=1000)
-    assert core.wait_in_vain() == 100 / LOOK_US
-
-
-def test_an_adaptive_strategy_with_a_grown_window_never_parks_while_work_comes_in_time() -> None:
-    core = core_that_spins()
+def test_an_adaptive_strategy_spins_for_its_window_and_no_longer(spinning: Core) -> None:
+    assert Core(shortest_us=100).wait_in_vain() == 100 / LOOK_US
     for _ in range(20):
-        assert core.wait_for_work(900) == 900 / LOOK_US
+        assert spinning.wait_for_work(900) == 900 / LOOK_US
 
 
-@pytest.mark.parametrize(("shortest_us", "longest_us"), [(5, 1), (0, 1), (-1, 1)])
-def test_an_adaptive_strategy_refuses_a_window_that_is_none(
-    shortest_us: float, longest_us: float
-) -> None:
-    told = f"expected 0 < shortest_us <= longest_us, got {shortest_us} and {longest_us}"
-    with pytest.raises(ValueError, match=told):
-        cr.AdaptiveSpin(shortest_us, longest_us)
+# -- on a crowded core
 
 
-def test_an_adaptive_strategy_refuses_to_find_every_look_late() -> None:
-    with pytest.raises(ValueError, match="late_us must be more than 0, got 0"):
-        cr.AdaptiveSpin(late_us=0)
-
-
-# -- and the crowd around it
-
-
-def test_a_late_look_parks_at_once_and_shrinks_the_window() -> None:
-    core = core_that_spins()
-    core.crowded = True
-    assert core.wait_in_vain() == 1
-    assert core.window_us == 1
-
-
-def test_a_loop_turn_that_takes_long_is_a_late_look_too() -> None:
-    core = core_that_spins()
-    assert core.strategy.idle(0)
-    core.pass_us(60)  # somebody else had the core between two looks
-    assert not core.strategy.idle(0)
-    assert core.window_us == 1
+def test_a_late_look_parks_at_once_and_shrinks_the_window(spinning: Core) -> None:
+    spinning.crowded = True
+    assert spinning.wait_in_vain() == 1
+    assert spinning.window_us == 1
 
 
 def test_a_look_is_late_after_late_us_and_not_before() -> None:
@@ -230,28 +191,20 @@ def test_a_look_is_late_after_late_us_and_not_before() -> None:
     assert not strategy.idle(0)
 
 
-def test_the_waits_after_a_late_look_park_without_a_spin() -> None:
-    core = core_that_spins()
-    core.crowded = True
-    core.wait_in_vain()
-    looks = [core.wait_for_work(40) for _ in range(1 + 1 + 4 + 1)]
-    assert looks == [0, 1, 0, 0, 0, 0, 1]
-
-
 @pytest.mark.parametrize("slice_us", [60, 3000])
-def test_work_that_comes_soon_in_a_crowd_does_not_widen_the_window(slice_us: int) -> None:
-    core = core_that_spins()
-    core.crowded = True
-    core.slice_us = slice_us
+def test_work_that_comes_soon_in_a_crowd_does_not_widen_the_window(
+    spinning: Core, slice_us: int
+) -> None:
+    spinning.crowded = True
+    spinning.slice_us = slice_us
     for _ in range(100):
-        core.wait_for_work(80)
-        assert core.window_us == 1
+        spinning.wait_for_work(80)
+        assert spinning.window_us == 1
 
 
-def test_a_crowd_costs_one_late_look_in_a_bounded_number_of_waits() -> None:
-    core = core_that_spins()
-    core.crowded = True
-    looks = [core.wait_for_work(40) for _ in range(3000)]
+def test_a_crowd_costs_one_late_look_in_a_bounded_number_of_waits(spinning: Core) -> None:
+    spinning.crowded = True
+    looks = [spinning.wait_for_work(40) for _ in range(3000)]
     late = [wait for wait, taken in enumerate(looks) if taken]
     between = [later - earlier for earlier, later in pairwise(late)]
     assert between[:5] == [2, 5, 17, 65, 129]
@@ -259,28 +212,17 @@ def test_a_crowd_costs_one_late_look_in_a_bounded_number_of_waits() -> None:
     assert max(looks) == 1
 
 
-def test_a_core_that_is_free_again_is_noticed_within_a_bounded_number_of_waits() -> None:
-    core = core_that_spins()
-    core.crowded = True
+@pytest.mark.parametrize("wait_us", [40, 5000])  # spins find work, or end in vain
+def test_a_free_core_is_noticed_and_the_next_crowd_holds_off_less(
+    spinning: Core, wait_us: int
+) -> None:
+    spinning.crowded = True
     for _ in range(3000):
-        core.wait_for_work(40)
-    core.crowded = False
+        spinning.wait_for_work(40)
+    spinning.crowded = False
     for _ in range(128 + 12):
-        core.wait_for_work(40)
-    assert core.window_us == 1000
-    assert core.wait_for_work(900) == 900 / LOOK_US
-
-
-@pytest.mark.parametrize("wait_us", [40, 5000])
-def test_undisturbed_spins_make_the_next_hold_off_shorter(wait_us: int) -> None:
-    """Whether they find work or end in vain."""
-    core = core_that_spins()
-    core.crowded = True
-    for _ in range(3000):
-        core.wait_for_work(40)
-    core.crowded = False
-    for _ in range(128 + 12):
-        core.wait_for_work(wait_us)
-    core.crowded = True
-    core.wait_in_vain()
-    assert [core.wait_for_work(40) for _ in range(2)] == [0, 1]
+        spinning.wait_for_work(wait_us)
+    assert spinning.window_us == (LONGEST_US if wait_us == 40 else 1)
+    spinning.crowded = True
+    spinning.wait_in_vain()
+    assert [spinning.wait_for_work(40) for _ in range(2)] == [0, 1]

@@ -79,6 +79,8 @@ def test_a_wrong_call_fails_where_it_is_made_and_names_the_function() -> None:
         plain(1, 2, 3)  # type: ignore[call-arg, unused-coroutine]
     with pytest.raises(TypeError, match="missing"):
         plain.call_inline()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="too many positional"):
+        with_keywords(3, 2)  # type: ignore[call-arg]
 
 
 def test_annotations_give_the_types_of_arguments_and_results() -> None:
@@ -106,15 +108,12 @@ def test_a_function_that_a_worker_could_not_find_is_refused(wrong: Any, rule: st
         cr.async_task(wrong)
 
 
-def test_parameters_without_names_are_refused() -> None:
+def test_parameters_without_names_and_negative_retries_are_refused() -> None:
     def many(*values: int) -> None: ...
 
     many.__qualname__ = "many"
     with pytest.raises(TypeError, match=r"named parameters, got \*values.*take a list"):
         cr.async_task(many)
-
-
-def test_negative_retries_are_refused() -> None:
     with pytest.raises(ValueError, match="got -1"):
         cr.async_task(retries=-1)
 
@@ -157,10 +156,3 @@ def test_a_call_runs_nothing_before_it_is_awaited() -> None:
     with cr.Scheduler() as scheduler:
         scheduler.run(note_that_it_ran())
     assert ran == ["ran"]
-
-
-def test_keyword_only_parameters_are_not_filled_by_position() -> None:
-    with pytest.raises(TypeError, match="too many positional arguments"):
-        with_keywords(3, 2)  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="too many positional arguments"):
-        with_keywords.call_inline(3, 2)  # type: ignore[call-arg]
