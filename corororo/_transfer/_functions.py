@@ -40,14 +40,14 @@ class AsyncTaskFunction(Generic[P, R]):
         self.retries = retries
         self._variants: dict[tuple[float | None, int], AsyncTaskFunction[P, R]] = {}
         self.name = f"{function.__module__}:{function.__qualname__}"
-        self.is_async = inspect.iscoroutinefunction(function)
         self._function = function
+        self._is_async = inspect.iscoroutinefunction(function)
         self._signature = inspect.signature(function)
-        self._parameters = list(self._signature.parameters.values())
-        self._arity = len(self._parameters)
-        self._positional = sum(p.kind is not p.KEYWORD_ONLY for p in self._parameters)
+        parameters = self._signature.parameters.values()
+        self.parameter_names = [p.name for p in parameters]
+        self._positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
         # With so many arguments by position nothing has to be bound; -1: never.
-        self._complete_at = self._arity if self._positional == self._arity else -1
+        self._complete_at = len(parameters) if self._positional == len(parameters) else -1
         functools.update_wrapper(self, function, updated=())
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
@@ -97,11 +97,6 @@ class AsyncTaskFunction(Generic[P, R]):
                 del self._variants[next(iter(self._variants))]
         return variant
 
-    @property
-    def parameter_names(self) -> list[str]:
-        """The names of the complete arguments of a call, in order."""
-        return [parameter.name for parameter in self._parameters]
-
     def call_inline(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function in this process; AsyncTasks that it awaits run here as well."""
         given = args if not kwargs and len(args) == self._complete_at else self._bind(args, kwargs)
@@ -110,14 +105,14 @@ class AsyncTaskFunction(Generic[P, R]):
     @property
     def run(self) -> Callable[..., Any]:
         """The function, taking the complete arguments of a call by position."""
-        if self._positional < self._arity:
+        if self._complete_at < 0:
             return self._run_with_keywords
-        return self._run_coroutine if self.is_async else self._function
+        return self._run_coroutine if self._is_async else self._function
 
     def argument_types(self) -> Any:
         """The type of a call's complete arguments, as msgspec decodes them: a tuple."""
         hints = self._hints()
-        kinds = [hints.get(p.name, Any) for p in self._parameters]
+        kinds = [hints.get(name, Any) for name in self.parameter_names]
         return tuple[tuple(kinds)] if kinds else tuple[()]  # type: ignore[misc]
 
     def result_type(self) -> Any:
@@ -140,13 +135,13 @@ class AsyncTaskFunction(Generic[P, R]):
         except TypeError as error:
             raise TypeError(f"{self.name}{self._signature}: {error}") from None
         bound.apply_defaults()
-        return tuple(bound.arguments[p.name] for p in self._parameters)
+        return tuple(bound.arguments[name] for name in self.parameter_names)
 
     def _run_with_keywords(self, *args: Any) -> Any:
-        names = [p.name for p in self._parameters[self._positional :]]
-        keywords = dict(zip(names, args[self._positional :], strict=True))
-        result = self._function(*args[: self._positional], **keywords)
-        return run_nested(result) if self.is_async else result
+        split = self._positional
+        keywords = dict(zip(self.parameter_names[split:], args[split:], strict=True))
+        result = self._function(*args[:split], **keywords)
+        return run_nested(result) if self._is_async else result
 
     def _run_coroutine(self, *args: Any) -> Any:
         return run_nested(self._function(*args))  # type: ignore[call-arg]

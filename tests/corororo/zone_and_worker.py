@@ -40,16 +40,6 @@ def double(x: int) -> int:
 
 
 @cr.async_task
-def fragile(x: int) -> int:
-    return x
-
-
-@cr.async_task
-def first_of(data: bytes) -> int:
-    return len(data)
-
-
-@cr.async_task
 def unresolvable(x: NoSuchType) -> int:  # type: ignore[name-defined]  # noqa: F821
     return 1
 
@@ -169,13 +159,11 @@ memory = RingMemory.open(Path(sys.argv[1]))
 assert memory.try_lock(int(sys.argv[2]))
 print("locked", flush=True)
 sys.stdin.readline()
-memory.unlock(int(sys.argv[2]))
-print("unlocked", flush=True)
 """
 
 
 class LockHolder:
-    """Another process that holds the lock of a record."""
+    """Another process that holds the lock of a record until it is closed."""
 
     def __init__(self, pair: ZoneAndWorker, offset: int, environment: dict[str, str]) -> None:
         ring = str(pair.session.ring(pair.number))
@@ -188,13 +176,6 @@ class LockHolder:
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "locked\n"
-
-    def release(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        assert self._process.stdout.readline() == "unlocked\n"
 
     def close(self) -> None:
         self._process.kill()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from zone_and_worker import LockHolder, ZoneAndWorker, double, doubles, fragile, ran
+from zone_and_worker import LockHolder, ZoneAndWorker, double, doubles, ran
 
 import corororo as cr
 from corororo._ring import NO_WORKER, Descriptor, Kind
@@ -104,49 +104,6 @@ def test_a_descriptor_of_an_older_attempt_runs_nothing(single: ZoneAndWorker) ->
     single.report_death(7)
     assert single.take_all() == {("a", 0): 2, ("a", 1): 4}
     assert sorted(ran) == [1, 2]
-
-
-def test_a_call_that_kills_each_worker_fails_alone(pair: ZoneAndWorker) -> None:
-    pair.teach(fragile, 1_000)
-    pair.zone.send_nowait(fragile, "a", [(i,) for i in range(8)])
-    outcomes: dict[Any, Any] = {}
-    for _ in range(20):
-        calls = pair.read_all_calls()
-        for call in calls:
-            header = pair.memory.header(call.offset)
-            first = pair.first_argument(call)
-            if first <= 5 < first + header.calls:
-                pair.die(call, marked=True)
-            else:
-                pair.give_back(call)
-        pair.work()
-        pair.collect(outcomes)
-    error = outcomes.pop(("a", 5))
-    assert isinstance(error, cr.WorkerDied)
-    assert "fragile was alone with 4 workers" in str(error)
-    assert "retries=3" in str(error)
-    assert outcomes == {("a", i): i for i in range(8) if i != 5}
-    assert pair.zone.in_flight == 0
-
-
-def test_a_death_that_was_asked_for_counts_against_no_call(single: ZoneAndWorker) -> None:
-    single.zone.send_nowait(only_once, "a", [(1,)])
-    for number in range(10, 30):
-        single.mark(single.read_call(), number)
-        single.report_death(number, Kind.WORKER_KILLED)
-        assert single.zone.take_nowait() == []
-    assert single.take_all() == {("a", 0): 1}
-
-
-def test_calls_that_do_not_fit_into_a_full_fifo_after_a_death_are_sent_later(
-    pair: ZoneAndWorker,
-) -> None:
-    pair.zone.send_nowait(double, "a", [(i,) for i in range(16)])
-    pair.fill_calls()
-    pair.report_death(3)
-    assert pair.zone.take_nowait() == []
-    assert pair.take_all() == doubles("a", 16)
-    assert sorted(ran) == list(range(16))
 
 
 @pytest.mark.timeout(30)
@@ -261,14 +218,6 @@ def test_a_marked_batch_that_no_worker_runs_is_run_again(single: ZoneAndWorker) 
     assert single.take_all() == {("a", 0): 5}  # without a retry
 
 
-def test_a_reply_on_its_way_is_not_lost_at_the_first_look(single: ZoneAndWorker) -> None:
-    single.zone.send_nowait(double, "a", [(1,)])
-    single.worker.do_work()
-    single.clock.jump(10.0)
-    assert single.take_all() == {("a", 0): 2}
-    assert single.zone.calls_retried == 0
-
-
 # -- requests to the pool
 
 
@@ -291,14 +240,6 @@ def test_the_pool_is_asked_about_the_worker_that_has_a_batch_for_long(
     single.clock.jump(0.15)
     single.zone.take_nowait()
     assert asked(single) == [(Kind.LOOK, 4)]
-
-
-def test_a_pool_that_takes_no_requests_is_asked_again(single: ZoneAndWorker) -> None:
-    single.zone.send_nowait(double, "a", [(1,)])
-    with pool_that_takes_no_requests(single):
-        pass_time(single, 0.15)
-    pass_time(single, 0.15)
-    assert asked(single) == [(Kind.LOOK, NO_WORKER)]
 
 
 def test_looks_for_calls_in_a_long_queue_become_rarer(single: ZoneAndWorker) -> None:
@@ -384,21 +325,6 @@ def test_a_zone_that_was_stopped_kills_no_worker_at_its_first_look(
     assert kills(strict) == []
 
 
-@pytest.mark.parametrize(
-    ("call", "started_ns"), [(99, None), (0, 1_000_000), (2**20 - 1, 2**64 - 1)]
-)
-def test_impossible_progress_kills_no_worker(
-    strict: ZoneAndWorker, call: int, started_ns: int | None
-) -> None:
-    strict.clock.jump(100)
-    strict.zone.send_nowait(limited, "a", [(1,), (2,)])
-    descriptor = start_call(strict)
-    now_ns = strict.clock.now_ns() if started_ns is None else started_ns
-    strict.memory.note_progress(descriptor.offset, call, now_ns)
-    pass_time(strict, 3.0)
-    assert kills(strict) == []
-
-
 @pytest.mark.parametrize("call", [0, 1, 2])
 @pytest.mark.parametrize("finished", [False, True])
 def test_a_call_past_its_timeout_fails_alone_unless_it_ended_before_its_worker(
@@ -427,14 +353,3 @@ def test_the_batch_that_hung_a_worker_is_blamed(
     monkeypatch.undo()
     strict.report_death(6, kind)
     assert isinstance(strict.take_all()["a", 0], cr.WorkerDied)
-
-
-def test_a_batch_that_a_hung_worker_of_another_zone_had_is_not_blamed(
-    strict: ZoneAndWorker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    strict.zone.send_nowait(only_once, "a", [(1,)])
-    start_call(strict)
-    pass_time(strict, 0.5)
-    monkeypatch.undo()
-    strict.report_death(6, Kind.WORKER_KILLED)
-    assert strict.take_all() == {("a", 0): 1}

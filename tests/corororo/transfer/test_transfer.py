@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import os
-import weakref
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from zone_and_worker import ZoneAndWorker, double, doubles, first_of, fragile, ran, unresolvable
+from zone_and_worker import ZoneAndWorker, double, doubles, ran, unresolvable
 
 import corororo as cr
 from corororo._platform import HAS_MEMORY_FILES
 from corororo._ring import Descriptor, Kind
-from corororo._transfer import SharedRing
 from corororo._transfer._codec import Codec
 from corororo._transfer._sender import MAX_BATCHES_OUT
 from corororo._transfer._shared_ring import FIFO_RETRY_S
@@ -35,11 +31,6 @@ def total(numbers: list[int]) -> int:
 @cr.async_task
 def swell(length: int) -> bytes:
     return bytes(length)
-
-
-@cr.async_task
-def blank(length: int) -> memoryview:
-    return memoryview(bytes(length))
 
 
 def spills(pair: ZoneAndWorker) -> list[Path]:
@@ -62,18 +53,6 @@ def test_calls_come_back_under_their_ticket_and_in_their_place(pair: ZoneAndWork
     assert pair.zone.in_flight == 53
     assert pair.take_all() == doubles("a", 50) | doubles("b", 3)
     assert pair.zone.statistics().ring.used_bytes == 0
-
-
-def test_a_descriptor_that_arrives_twice_runs_once(pair: ZoneAndWorker) -> None:
-    pair.zone.send_nowait(double, "a", [(1,)])
-    descriptor = pair.read_call()
-    for _ in range(2):
-        pair.give_back(descriptor)
-    pair.work()
-    pair.give_back(descriptor)
-    assert pair.take_all() == {("a", 0): 2}
-    pair.work()
-    assert ran == [1]
 
 
 def test_a_reply_to_another_attempt_is_dropped_and_counted(pair: ZoneAndWorker) -> None:
@@ -165,28 +144,6 @@ def test_the_batch_of_an_invalid_reply_runs_again(pair: ZoneAndWorker, how: str)
     assert pair.zone.statistics().ring.used_bytes == 0
 
 
-def test_a_call_whose_replies_are_always_invalid_fails(pair: ZoneAndWorker) -> None:
-    pair.zone.send_nowait(fragile, "a", [(1,)])
-    outcomes: dict[Any, Any] = {}
-    for _ in range(20):
-        if pair.has_calls():
-            pair.replies.write_nowait(INVALID["no msgpack"](pair, answer(pair)))
-        pair.collect(outcomes)
-    assert isinstance(outcomes["a", 0], cr.WorkerDied)
-    assert pair.zone.in_flight == 0
-
-
-def test_a_reply_before_the_batch_has_run_is_ignored(pair: ZoneAndWorker) -> None:
-    pair.zone.send_nowait(double, "a", [(1,)])
-    call = pair.read_call()
-    pair.replies.write_nowait(call._replace(kind=Kind.REPLY, worker=1))
-    assert pair.zone.take_nowait() == []
-    assert pair.zone.calls_retried == 0
-    pair.give_back(call)
-    assert pair.take_all() == {("a", 0): 2}
-    assert ran == [1]
-
-
 def test_a_reply_that_does_not_fit_into_memory_fails_its_calls(
     pair: ZoneAndWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,14 +158,6 @@ def test_a_reply_that_does_not_fit_into_memory_fails_its_calls(
 
 
 # -- large replies
-
-
-def test_a_result_larger_than_its_extent_comes_through_a_file(pair: ZoneAndWorker) -> None:
-    pair.zone.send_nowait(swell, "a", [(40_000,), (10,)])
-    outcomes = pair.take_all()
-    assert [len(outcomes["a", i]) for i in range(2)] == [40_000, 10]
-    assert pair.zone.statistics().spilled_replies >= 1
-    assert spills(pair) == []
 
 
 def test_a_file_of_a_dead_worker_that_did_not_answer_is_removed(pair: ZoneAndWorker) -> None:
@@ -230,33 +179,7 @@ def test_closing_removes_replies_in_files_before_and_after(pair: ZoneAndWorker) 
     assert list(pair.session.directory.glob(f"{pair.number:08x}.*")) == []
 
 
-def test_a_result_above_the_limit_fails_alone_with_the_figures(pair: ZoneAndWorker) -> None:
-    pair.zone.send_nowait(swell, "a", [(2_000_000,), (10,)])
-    outcomes = pair.take_all()
-    assert isinstance(outcomes["a", 0], cr.ReplyTooLarge)
-    assert "swell takes 2000" in str(outcomes["a", 0])
-    assert f"limit is {1 << 20}" in str(outcomes["a", 0])
-    assert len(outcomes["a", 1]) == 10
-
-
 # -- calls that cannot be sent
-
-
-def test_arguments_above_the_ring_fail_alone_with_the_figures(pair: ZoneAndWorker) -> None:
-    pair.zone.send_nowait(first_of, "a", [(b"x",), (bytes(100_000),), (b"xyz",)])
-    outcomes = pair.take_all()
-    assert isinstance(outcomes["a", 1], cr.RequestTooLarge)
-    assert "first_of take 1000" in str(outcomes["a", 1])
-    assert "65536" in str(outcomes["a", 1])
-    assert (outcomes["a", 0], outcomes["a", 2]) == (1, 3)
-
-
-def test_arguments_without_an_encoding_fail_alone(pair: ZoneAndWorker) -> None:
-    pair.zone.send_nowait(first_of, "a", [(b"x",), (object(),), (b"xyz",)])
-    outcomes = pair.take_all()
-    assert isinstance(outcomes["a", 1], TypeError)
-    assert "first_of: argument data" in str(outcomes["a", 1])
-    assert (outcomes["a", 0], outcomes["a", 2]) == (1, 3)
 
 
 def test_annotations_that_cannot_be_used_fail_their_calls_and_no_others(
@@ -322,12 +245,6 @@ def test_calls_that_wait_beside_one_without_an_encoding_keep_their_arguments(
     assert outcomes == {("a", 0): 1} | {("b", i): i for i in range(4)}
 
 
-def test_no_batch_takes_more_than_a_quarter_of_the_ring(pair: ZoneAndWorker) -> None:
-    pair.zone.send_nowait(first_of, "a", [(bytes(4_000),)] * 8)
-    assert pair.zone.statistics().batches_out == 4
-    assert set(pair.take_all().values()) == {4_000}
-
-
 def test_no_more_batches_are_out_than_the_smallest_fifo_holds(tmp_path: Path) -> None:
     with contextlib.closing(ZoneAndWorker(tmp_path, ring_bytes=1 << 20, max_batch=1)) as pair:
         pair.teach(double, 1_000)
@@ -336,40 +253,17 @@ def test_no_more_batches_are_out_than_the_smallest_fifo_holds(tmp_path: Path) ->
         assert pair.take_all() == doubles("a", 600)
 
 
-def test_a_pool_bounds_what_its_schedulers_have_in_flight(tmp_path: Path) -> None:
-    async def one(x: int) -> int:
-        return await double(x)
-
-    with contextlib.closing(ZoneAndWorker(tmp_path, max_pending=70)) as pair:
-        source = SimpleNamespace(open_transfer=lambda: pair.zone)
-        with cr.Scheduler(source) as scheduler:
-            for i in range(1_000):
-                scheduler.schedule(one(i))
-            scheduler.tick(deadline=0, late="carry")
-            assert 70 <= pair.zone.in_flight <= 170  # the Tasks of one slice come on top
-
-
 def test_the_likely_wait_follows_from_what_calls_took_before(pair: ZoneAndWorker) -> None:
     assert pair.zone.likely_wait_s() == 0.0
     pair.zone.send_nowait(double, "a", [(1,)])
     pair.take_all()
     [use] = pair.zone.worker_use()
+    assert (use.worker, use.batches, use.calls) == (1, 1, 1)
     pair.zone.send_nowait(double, "b", [(i,) for i in range(6)])
     assert pair.zone.likely_wait_s() == pytest.approx(use.busy_ns * 6 / 2 / 1e9)  # by two workers
     pair.fill_calls()
     pair.zone.send_nowait(double, "c", [(1,)])
     assert pair.zone.likely_wait_s() == math.inf
-
-
-def test_the_use_of_a_worker_adds_up(pair: ZoneAndWorker) -> None:
-    busy_ns = [0]
-    for batch in range(1, 4):
-        pair.zone.send_nowait(double, "a", [(1,), (2,)])
-        pair.take_all()
-        [use] = pair.zone.worker_use()
-        assert (use.worker, use.calls) == (1, 2 * batch)
-        busy_ns.append(use.busy_ns)
-    assert all(earlier < later for earlier, later in itertools.pairwise(busy_ns))
 
 
 # -- the end
@@ -407,32 +301,3 @@ def test_a_closed_ring_takes_no_memory_though_workers_have_it_open(in_flight: bo
         with pair.session.ring(pair.number).open("rb") as ring:
             pair.zone.close()
             assert bool(os.fstat(ring.fileno()).st_blocks) == in_flight  # a worker may read there
-
-
-def lent_view(pair: ZoneAndWorker) -> memoryview:
-    """A view as a Task gets it."""
-    pair.zone.begin_tick()
-    pair.zone.send_nowait(blank, "a", [(9,)])
-    view = pair.take_all()["a", 0]
-    pair.zone.lend(blank, [view])
-    assert isinstance(view, memoryview)
-    return view
-
-
-def test_a_view_ends_with_the_next_tick_of_its_own_zone(pair: ZoneAndWorker) -> None:
-    view = lent_view(pair)
-    with contextlib.closing(SharedRing(pair.session, pair.config)) as other:
-        other.begin_tick()
-    assert bytes(view) == bytes(9)
-    pair.zone.begin_tick()
-    with pytest.raises(ValueError, match="released"):
-        bytes(view)
-
-
-def test_a_zone_that_closes_lets_its_views_live_on(pair: ZoneAndWorker) -> None:
-    view = lent_view(pair)
-    alive = weakref.ref(view)
-    pair.zone.close()
-    assert bytes(view) == bytes(9)
-    del view
-    assert alive() is None

@@ -55,15 +55,13 @@ class WorkingThread:
 
 
 @contextlib.contextmanager
-def one_locked_call(
-    pair: ZoneAndWorker, environment: dict[str, str]
-) -> Iterator[tuple[Descriptor, LockHolder]]:
+def one_locked_call(pair: ZoneAndWorker, environment: dict[str, str]) -> Iterator[Descriptor]:
     """A call in the FIFO, whose record another process has locked."""
     pair.zone.send_nowait(double, "a", [(1,)])
     call = pair.read_call()
     pair.give_back(call)
-    with contextlib.closing(LockHolder(pair, call.offset, environment)) as holder:
-        yield call, holder
+    with contextlib.closing(LockHolder(pair, call.offset, environment)):
+        yield call
 
 
 def test_a_worker_waits_with_its_reply_while_the_zone_reads_nothing(pair: ZoneAndWorker) -> None:
@@ -79,34 +77,11 @@ def test_a_worker_waits_with_its_reply_while_the_zone_reads_nothing(pair: ZoneAn
     assert ran == [1]
 
 
-def test_a_batch_whose_record_is_locked_runs_once_the_lock_is_free(
-    pair: ZoneAndWorker, source_environment: dict[str, str]
-) -> None:
-    with one_locked_call(pair, source_environment) as (_, holder):
-        worker = WorkingThread(pair)
-        assert worker.is_blocked()
-        holder.release()
-        assert worker.join() == 1
-    assert pair.take_all() == {("a", 0): 2}
-
-
-def test_a_batch_that_became_void_behind_the_lock_is_not_run(
-    pair: ZoneAndWorker, source_environment: dict[str, str]
-) -> None:
-    with one_locked_call(pair, source_environment) as (call, holder):
-        worker = WorkingThread(pair)
-        assert worker.is_blocked()
-        pair.memory.renew(call.offset, call.attempt + 1)
-        holder.release()
-        assert worker.join() == 0
-    assert ran == []
-
-
 def test_a_batch_that_another_worker_has_is_not_waited_for(
     pair: ZoneAndWorker, source_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_loop, "LOCK_TRIES", 10**9)  # it gives up for no other reason
-    with one_locked_call(pair, source_environment) as (call, _):
+    with one_locked_call(pair, source_environment) as call:
         worker = WorkingThread(pair)
         assert worker.is_blocked()
         pair.mark(call, 9)
