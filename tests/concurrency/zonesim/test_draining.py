@@ -1,4 +1,4 @@
-"""Zones that a step leaves out: they hand over their players, end, and come back as they were."""
+"""Zones that a step leaves out hand over their players, end, and come back as they were."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
-from zonesim_runs import Command, needs_titles, saved
+from zonesim_runs import CHECKOUT, Command, needs_titles, saved
 
-CHECKOUT = Path(__file__).resolve().parents[3]
 STEPS = ("run", "field", "--zones", "4,1,3", "--ticks", "12", "--set", "period_ms=20")
 FEW = ("--set", "field.mobs=20", "--set", "field.players=5", "--workers", "1", "--json")
 
 
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory):
-    """The folder of these steps where nobody dies, and what the run said."""
+    """The folder of these steps without deaths, and the summary."""
     folder = tmp_path_factory.mktemp("calm")
     command = Command(*STEPS, *FEW, "--out", "run", cwd=folder)
     ended = command.finish()
@@ -47,18 +46,21 @@ def expect_players_handed_over(folder: Path, document) -> None:
         (2, 0): {20},
         (3, 0): {20}, (3, 1): {0}, (3, 2): {0},
     }  # fmt: skip
-    events = [event for event in document["events"] if event["kind"] == "zone-drained"]
-    assert [(event["zone"], event["detail"]) for event in events] == [
-        (zone, "its players go to zone 0") for zone in (1, 2, 3)
-    ]
+    drained = [(e["zone"], e["detail"]) for e in document["events"] if e["kind"] == "zone-drained"]
+    assert drained == [(zone, "its players go to zone 0") for zone in (1, 2, 3)]
 
 
-def test_players_go_to_the_zones_that_stay(calm):
-    expect_players_handed_over(*calm)
+def test_players_go_to_the_zones_that_stay_and_a_zone_comes_back_where_it_ended(calm):
+    folder, document = calm
+    expect_players_handed_over(folder, document)
+    ticks = saved(folder, "SELECT tick FROM ticks WHERE zone = 1 ORDER BY started_ns")
+    assert [tick for (tick,) in ticks] == list(range(24))
+    lives = saved(folder, "SELECT count(DISTINCT pid) FROM ticks WHERE zone = 1")
+    assert lives == [(2,)]
 
 
 @pytest.mark.parametrize("together", ["2", pytest.param("4", marks=pytest.mark.slow)])
-def test_players_go_to_the_zones_that_stay_whatever_process_they_are_in(
+def test_players_go_to_the_zones_that_stay_in_whatever_process(
     start, tmp_path, calm_hash, together
 ):
     ended = start(*STEPS, *FEW, "--zones-per-process", together, "--out", "run").finish()
@@ -68,37 +70,24 @@ def test_players_go_to_the_zones_that_stay_whatever_process_they_are_in(
     expect_players_handed_over(tmp_path / "run", ended.document)
 
 
-def test_a_zone_that_comes_back_goes_on_where_it_ended(calm):
-    folder, _ = calm
-
-    ticks = saved(folder, "SELECT tick FROM ticks WHERE zone = 1 ORDER BY started_ns")
-    assert [tick for (tick,) in ticks] == list(range(24))
-    lives = saved(folder, "SELECT count(DISTINCT pid) FROM ticks WHERE zone = 1")
-    assert lives == [(2,)]
-
-
 @needs_titles
-def test_the_processes_of_zones_that_are_drained_end(start, tmp_path):
-    command = start(
-        "scale", "field", "--zones", "4,1", "--duration", "2", "--set", "period_ms=100",
-        *FEW, "--out", "run",
-    )  # fmt: skip
+def test_the_processes_of_drained_zones_end_while_others_tick(start, tmp_path):
+    steps = ("scale", "field", "--zones", "4,1", "--duration", "2", "--set", "period_ms=100")
+    command = start(*steps, *FEW, "--out", "run")
 
     def zones() -> set[str]:
         return {line for line in command.processes().values() if line.startswith("zonesim zone")}
 
-    everybody = {f"zonesim zone {zone}" for zone in range(4)}
-    command.wait_until(lambda: zones() == everybody, "zones")
-    command.wait_until(lambda: zones() == {"zonesim zone 0"}, "the end of three of them")
+    command.wait_until(lambda: len(zones()) == 4, "zones")
+    command.wait_until(lambda: zones() == {"zonesim zone 0"}, "end of three of them")
     ended = command.finish()
 
     assert ended.code == 0, ended.error
     assert players_of(tmp_path / "run")[2, 0][-1] == 20
 
 
-# A death at the worst moment, once in each zone: right before or after a word is said that others
-# rely on, or before players that have come or gone are saved. And a disk that does not take the
-# checkpoints of whoever has taken players in, so many times in each process.
+# Each zone dies once at the worst moment: right before or after a message that others rely on, or
+# before players are saved. And the disk refuses some checkpoints of zones that took players in.
 DIE_ONCE = """
 import os
 import signal
@@ -143,9 +132,8 @@ mouthpiece.Mouthpiece.say = say_or_die
 saver.save = save_or_die
 zone.Zone.release = release_or_die
 """
-DRAINED = {1, 2, 3}
-HEIR = {0}
-VICTIMS = {
+DRAINED, HEIR = {1, 2, 3}, {0}
+MOMENTS = {
     "before release": DRAINED,
     "before Drained": DRAINED,
     "after Drained": DRAINED,
@@ -157,7 +145,7 @@ VICTIMS = {
 
 @pytest.fixture
 def start_dying(start, tmp_path):
-    """Start a command whose zone processes die at a moment."""
+    """Start a command whose zones die at a moment."""
 
     def start_command(fatal: str, *arguments: str, refusals: int = 0) -> Command:
         folder = tmp_path / "patch"
@@ -171,15 +159,14 @@ def start_dying(start, tmp_path):
     return start_command
 
 
-@pytest.mark.parametrize("fatal", VICTIMS)
+@pytest.mark.parametrize("fatal", MOMENTS)
 def test_no_death_in_a_handover_loses_or_doubles_a_player(start_dying, tmp_path, calm_hash, fatal):
     ended = start_dying(fatal, *STEPS, *FEW, "--out", "run").finish()
 
     assert ended.code == 0, ended.error
-    events = ended.document["events"]
-    died = {event["zone"] for event in events if event["kind"] == "zone-died"}
-    # Who has said its last word may be gone, or told to end, before its death is noticed.
-    assert died <= VICTIMS[fatal] if fatal == "after Drained" else died == VICTIMS[fatal]
+    died = {event["zone"] for event in ended.document["events"] if event["kind"] == "zone-died"}
+    # After its last message a zone may be told to end before its death is noticed.
+    assert died <= MOMENTS[fatal] if fatal == "after Drained" else died == MOMENTS[fatal]
     assert ended.document["world_hash"] == calm_hash
     assert set(players_of(tmp_path / "run")[2, 0]) == {20}
 
@@ -194,24 +181,22 @@ def test_an_heir_that_cannot_be_saved_dies_and_no_player_is_lost(start_dying, tm
 
     assert ended.code == 0, ended.error
     events = {(event["kind"], event["zone"]) for event in ended.document["events"]}
-    assert ("checkpoint-unwritable", 0) in events
-    assert ("zone-died", 0) in events
+    assert {("checkpoint-unwritable", 0), ("zone-died", 0)} <= events
     assert set(handover_events(ended)) == {("players-unsaved", 0)}
     assert ended.document["world_hash"] == calm_hash
     assert set(players_of(tmp_path / "run")[2, 0]) == {20}
 
 
-def test_an_heir_that_can_be_saved_at_last_says_so(start_dying, calm_hash):
+def test_an_heir_that_is_saved_later_is_an_event(start_dying, calm_hash):
     ended = start_dying("never", *STEPS, *FEW, "--out", "run", refusals=36).finish()
 
     assert ended.code == 0, ended.error
-    told = handover_events(ended)
-    assert told[:1] == [("players-unsaved", 0)]
-    assert told[-1:] == [("players-saved", 0)]
+    events = handover_events(ended)
+    assert (events[0], events[-1]) == (("players-unsaved", 0), ("players-saved", 0))
     assert ended.document["world_hash"] == calm_hash
 
 
-def test_players_on_their_way_to_an_heir_that_is_given_up_go_to_another_one(start_dying, tmp_path):
+def test_players_on_their_way_to_a_zone_that_is_given_up_go_to_another_one(start_dying, tmp_path):
     steps = ("run", "field", "--zones", "4,2", "--ticks", "12", "--set", "period_ms=40")
     never_again = ("--set", "supervision.restarts=0", "--set", "limits.unhealthy=0")
     ended = start_dying("before save", *steps, *FEW, *never_again, "--out", "run").finish()
@@ -235,8 +220,8 @@ def test_a_zone_that_dies_between_two_steps_runs_again_what_was_not_saved(
     assert {tick for (tick,) in ticks} == set(range(36))
 
 
-def test_zones_that_come_and_go_again_and_again_keep_every_player(start_dying, tmp_path):
-    """Also where a zone that has come back dies before it has been saved again."""
+def test_zones_that_come_and_go_repeatedly_keep_every_player(start_dying, tmp_path):
+    # Also where a zone that has come back dies before it has been saved again.
     steps = ("run", "field", "--zones", "4,1,4,1", "--ticks", "6", "--set", "period_ms=20")
     rarely = ("--set", "supervision.checkpoint_ticks=0")
     ended = start_dying("before Drained", *steps, *FEW, *rarely, "--out", "run").finish()

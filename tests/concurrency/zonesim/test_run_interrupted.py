@@ -1,3 +1,5 @@
+"""Signals end a run: it saves what it measured and leaves nothing behind."""
+
 from __future__ import annotations
 
 import json
@@ -12,52 +14,41 @@ from zonesim.cli.main import main
 ENDLESS = ("--duration", "600", "--set", "chains.chains=4", "--json", "--out", "run")
 QUICK = ("run", "chains", "--zones", "3", "--set", "period_ms=5", *ENDLESS)
 STUCK = ("run", "chains", "--set", "chains.work=sleep:60000ms", "--workers", "1", *ENDLESS)
-CANCELS = [signal.SIGINT, signal.SIGTERM]
-SLOW_TERM = pytest.param(signal.SIGTERM, marks=pytest.mark.slow)
+NOHUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+NEEDS_HUP = pytest.mark.skipif(NOHUP, reason="under nohup a run ignores SIGHUP")
+SIGNALS = [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
 
 
-def saved_all(folder, ended):
+def expect_saved(folder, ended):
     assert ended.code == 130, ended.error
     assert "Traceback" not in ended.error
     assert json.loads((folder / "summary.json").read_text()) == ended.document
+    for step in ended.document["steps"]:
+        calls = step["async_tasks"]
+        assert (calls["lost"], calls["submitted"]) == (0, 4 * step["ticks"])
 
 
-def test_a_run_that_is_cancelled_ends_and_saves_all_that_it_measured(start, tmp_path):
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGHUP, marks=NEEDS_HUP),  # of a terminal that closes
+    ],
+)
+def test_an_interrupted_run_saves_and_reports_what_it_measured(start, tmp_path, number):
     command = start(*QUICK, "--report")
-    command.wait_until_it_ticks(tmp_path / "run")
-    command.signal(signal.SIGINT)
-
-    ended = command.finish()
-
-    saved_all(tmp_path / "run", ended)
-    assert (tmp_path / "run" / "report.html").stat().st_size > 0
-    [step] = ended.document["steps"]
-    assert step["async_tasks"]["lost"] == 0
-    assert step["async_tasks"]["submitted"] == step["async_tasks"]["completed"] == 4 * step["ticks"]
-    assert step["ticks"] > 0
-    assert 0 < step["duration_s"] < 600
-
-
-NOHUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-NEEDS_HUP = pytest.mark.skipif(NOHUP, reason="started as by nohup, where a run ignores SIGHUP, too")
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=NEEDS_HUP)])
-def test_a_signal_to_all_processes_at_once_is_no_worse(start, tmp_path, number):
-    # The drawing goes undisturbed, too, when a terminal closes.
-    command = start(*QUICK, *(["--report"] if number == signal.SIGHUP else []))
     command.wait_until_it_ticks(tmp_path / "run")
     command.signal_all(number)
     if number == signal.SIGHUP:
-        command.signal_all(
-            number
-        )  # the shell tells of the end of a terminal, and so does the system
+        command.signal_all(number)  # both the shell and the system send it
 
     ended = command.finish()
 
-    saved_all(tmp_path / "run", ended)
-    assert (tmp_path / "run" / "report.html").exists() == (number == signal.SIGHUP)
-    assert ended.document["steps"][0]["async_tasks"]["lost"] == 0
+    expect_saved(tmp_path / "run", ended)
+    assert (tmp_path / "run" / "report.html").stat().st_size > 0
+    [step] = ended.document["steps"]
+    assert step["ticks"] > 0
+    assert 0 < step["duration_s"] < 600
     assert ended.document["events"] == []
 
 
@@ -66,7 +57,6 @@ def test_a_second_signal_ends_a_run_whose_tick_does_not_end(start, tmp_path):
     command.wait_for_step(tmp_path / "run")  # until then a zone rehearses
     command.wait_until(lambda: a_worker_has_calls(command), "tick")
 
-    # Two and no more: another one would find the command at its end, with all of it saved.
     command.signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
         command.finish(timeout_s=1.0)
@@ -78,25 +68,11 @@ def test_a_second_signal_ends_a_run_whose_tick_does_not_end(start, tmp_path):
     assert main(["report", str(tmp_path / "run")]) == 0
 
 
-def fork_server_of(command):
-    return any("multiprocessing.forkserver" in line for line in command.processes().values())
-
-
-def test_a_run_that_is_cancelled_while_its_fork_server_comes_up_leaves_nothing(start):
+@pytest.mark.parametrize("moment", ["forkserver", "zonesim worker 1"])
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_run_that_is_interrupted_before_its_first_tick_leaves_nothing(start, moment, number):
     command = start(*QUICK, "--report")
-    command.wait_until(lambda: fork_server_of(command), "fork server")
-    command.signal_all(signal.SIGINT)
-
-    ended = command.finish()
-
-    assert ended.code == 130, ended.error
-    assert "Traceback" not in ended.error
-
-
-@pytest.mark.parametrize("number", CANCELS)
-def test_a_run_that_is_cancelled_before_its_first_tick_leaves_nothing(start, number):
-    command = start(*QUICK, "--report")
-    command.wait_for_process("zonesim worker 1")
+    command.wait_until(lambda: any(moment in each for each in command.processes().values()), moment)
     command.signal_all(number)
 
     ended = command.finish()
@@ -105,47 +81,35 @@ def test_a_run_that_is_cancelled_before_its_first_tick_leaves_nothing(start, num
     assert "Traceback" not in ended.error
 
 
-SCALE = ("scale", "chains", "--set", "chains.chains=4", "--json", "--out", "run", "--duration", "1")
-
-
-def zones_of(command):
-    return {line for line in command.processes().values() if line.startswith("zonesim zone ")}
-
-
 @needs_titles
-@pytest.mark.parametrize("number", [signal.SIGINT, SLOW_TERM])
-def test_a_run_that_is_cancelled_while_it_grows_saves_what_it_measured(start, tmp_path, number):
-    command = start(*SCALE, "--zones", "1,9")
-    command.wait_for_process("zonesim zone 2")
+@pytest.mark.parametrize(("zones", "saved_zones"), [("1,9", [1]), ("9,1", [9, 1])])
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_run_that_is_interrupted_while_zones_come_or_go_saves_what_it_measured(
+    start, tmp_path, zones, saved_zones, number
+):
+    steps = ("--duration", "1", "--zones", zones, *ENDLESS[2:])
+    command = start("scale", "chains", *steps)
+    if saved_zones == [1]:
+        command.wait_for_process("zonesim zone 2")
+    else:
+        command.wait_until(lambda: zone_processes(command) == 9, "all zones")
+        command.wait_until(lambda: zone_processes(command) < 9, "zone that has drained")
     command.signal(number)
 
     ended = command.finish()
 
-    saved_all(tmp_path / "run", ended)
-    [step] = ended.document["steps"]  # the second one has not begun
-    assert step["zones"] == 1
-    assert step["async_tasks"]["lost"] == 0
+    expect_saved(tmp_path / "run", ended)
+    assert [step["zones"] for step in ended.document["steps"]] == saved_zones
+
+
+def zone_processes(command) -> int:
+    return sum(line.startswith("zonesim zone ") for line in command.processes().values())
 
 
 @needs_titles
-@pytest.mark.parametrize("number", [signal.SIGINT, SLOW_TERM])
-def test_a_run_that_is_cancelled_while_zones_drain_saves_what_it_measured(start, tmp_path, number):
-    command = start(*SCALE, "--zones", "9,1")
-    command.wait_until(lambda: len(zones_of(command)) == 9, "all zones")
-    command.wait_until(lambda: len(zones_of(command)) < 9, "first zone that has drained")
-    command.signal(number)
-
-    ended = command.finish()
-
-    saved_all(tmp_path / "run", ended)
-    assert [step["zones"] for step in ended.document["steps"]] == [9, 1]
-    assert {step["async_tasks"]["lost"] for step in ended.document["steps"]} == {0}
-
-
-def test_a_check_of_paths_that_is_cancelled_leaves_nothing(start, tmp_path):
-    ground = ["." * 512] * 512
+def test_a_check_of_paths_that_is_interrupted_leaves_nothing(start, tmp_path):
     header = "type octile\nheight 512\nwidth 512\nmap\n"
-    (tmp_path / "wide.map").write_text(header + "\n".join(ground) + "\n")
+    (tmp_path / "wide.map").write_text(header + ("." * 512 + "\n") * 512)
     row = "0\twide.map\t512\t512\t0\t0\t511\t511\t722.66231566\n"
     (tmp_path / "wide.scen").write_text("version 1\n" + row * 2000)
     command = start("paths", "wide.map", "wide.scen", "--workers", "1")

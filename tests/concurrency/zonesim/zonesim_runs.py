@@ -1,4 +1,4 @@
-"""The command line as processes of its own: started, looked into, ended. Asserts what is left."""
+"""Starts `zonesim` commands as processes, waits for them, and finds what they leave behind."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from corororo.processes import HAS_PROC, HAS_TITLES
 from zonesim.live.view_file import read_view
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-PATIENCE_S = 30.0  # for what has to happen some time; nothing is measured by it
+PATIENCE_S = 30.0  # for what has to happen at some time
 POLL_S = 0.01
-LAST_ONES_S = 5.0  # 2 s are promised from the end of a controller to that of its last process
+LAST_ONES_S = 5.0  # the last process ends within 2 s after its controller
 NO_TITLES = "processes have no names on this system"
 
 needs_titles = pytest.mark.skipif(not HAS_TITLES, reason=NO_TITLES)
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class Ended(NamedTuple):
-    """What came of a command."""
+    """The end of a command."""
 
     code: int
     output: str
@@ -42,13 +42,13 @@ class Ended(NamedTuple):
 
     @property
     def document(self) -> Any:
-        """Standard output as the one JSON document that it has to be."""
+        """Standard output, which has to be one JSON document."""
         assert self.output, self.error
         return json.loads(self.output)
 
     @property
     def complaint(self) -> str:
-        """The line on standard error that says why it ended; fails unless there is exactly one."""
+        """The one line on standard error that says why it ended."""
         lines = self.error.splitlines()
         complaints = [line for line in lines if line.startswith("zonesim: error: ")]
         assert len(complaints) == 1, self.error
@@ -60,12 +60,12 @@ class Ended(NamedTuple):
 class Command:
     """A running `zonesim`, the leader of a session that holds all processes it starts.
 
-    ``module`` is another module to run in its place. A run draws its report where a test says so.
+    ``module`` runs another module. A run draws no report, unless a test asks for it.
     """
 
     def __init__(self, *arguments: str, cwd: Path, module: str = "zonesim", **options: Any) -> None:
         if arguments and arguments[0] in ("run", "scale") and "--report" not in arguments:
-            arguments = (*arguments, "--no-report")  # which takes longer than a small run
+            arguments = (*arguments, "--no-report")
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=cwd,
@@ -88,12 +88,12 @@ class Command:
         return _in_session(self.pid) if HAS_PROC else _in_group_by_ps(self.pid)
 
     def sessions(self) -> list[Path]:
-        """Its session directories, wherever they stand."""
+        """Its session directories."""
         pattern = f"*corororo-{os.getuid()}-{self.pid}-*"
         return [found for base in candidate_bases() for found in base.glob(pattern)]
 
     def wait_for_process(self, title: str) -> int:
-        """The process id of the process of this name, as soon as there is one."""
+        """Wait for a process with this title; returns its id."""
         if not HAS_TITLES:
             pytest.skip(NO_TITLES)
 
@@ -103,21 +103,21 @@ class Command:
         return self.wait_until(look, f"process {title!r}")
 
     def wait_for_step(self, folder: Path) -> None:
-        """Return when a step is under way whose figures go to ``folder``."""
+        """Wait until a step has begun whose figures go to ``folder``."""
         self.wait_until(lambda: _count(folder, "steps"), "step")
 
     def wait_until_it_ticks(self, folder: Path) -> None:
-        """Return when a tick has run and been told of; it need not have been saved."""
+        """Wait until a tick has run."""
         self.wait_for_step(folder)
         [session] = self.sessions()
         self.wait_until(lambda: read_view(session).progress.ticks > 0, "tick")
 
-    def wait_for_ticks(self, folder: Path) -> None:
-        """Return when the first bundle of ticks, some hundred of them, has been saved."""
-        self.wait_until(lambda: _count(folder, "ticks"), "ticks")
+    def wait_for_ticks(self, folder: Path, more_than: int = 0) -> None:
+        """Wait until ticks have been saved."""
+        self.wait_until(lambda: _count(folder, "ticks") > more_than, "ticks")
 
     def wait_until(self, look: Callable[[], T | None], what: str) -> T:
-        """What ``look`` gives, as soon as it gives something; fails when the command ends first."""
+        """Wait until ``look`` returns something; fails when the command ends first."""
         end = time.monotonic() + PATIENCE_S
         while not (found := look()):
             assert not self.has_ended(), f"ended before {what}"
@@ -134,7 +134,7 @@ class Command:
         os.killpg(self.pid, number)
 
     def has_ended(self) -> bool:
-        """Whether the controller is gone."""
+        """Whether the controller has ended."""
         return self._process.poll() is not None
 
     def finish(self, timeout_s: float = PATIENCE_S) -> Ended:
@@ -143,16 +143,16 @@ class Command:
         return Ended(self._process.returncode, output, error)
 
     def wait_for_the_last_ones(self) -> dict[int, str]:
-        """The processes that have not gone in time after the controller."""
+        """Wait for the processes that outlive the controller; returns those that stay."""
         end = time.monotonic() + LAST_ONES_S
         while (left := self.processes()) and time.monotonic() < end:
             time.sleep(POLL_S)
         return left
 
     def clean_up(self) -> tuple[dict[int, str], list[Path]]:
-        """The processes and session directories that it left behind; they are ended by force.
+        """Remove the processes and session directories that it left behind, and return them.
 
-        Nothing is held against a command that a failing test did not wait for.
+        None are returned of a command that a failing test did not wait for.
         """
         left = (self.wait_for_the_last_ones(), self.sessions()) if self.has_ended() else ({}, [])
         for pid in self.processes():
@@ -168,7 +168,7 @@ def a_worker_has_calls(command: Command) -> bool:
     """Whether a worker holds the lock of a record, as it does while its calls run."""
     for ring in [ring for session in command.sessions() for ring in session.glob("*.ring")]:
         if not ring.stat().st_size:
-            continue  # its room is being reserved
+            continue  # it is being created
         memory = RingMemory.open(ring)
         try:
             for offset in range(0, 1 << 14, ALIGNMENT):
@@ -181,7 +181,7 @@ def a_worker_has_calls(command: Command) -> bool:
 
 
 def saved(folder: Path, query: str) -> list[tuple[Any, ...]]:
-    """Rows of a run's figures."""
+    """Rows of a run's database."""
     with closing(sqlite3.connect(f"{(folder / 'run.sqlite').as_uri()}?mode=ro", uri=True)) as file:
         return file.execute(query).fetchall()
 
@@ -189,13 +189,12 @@ def saved(folder: Path, query: str) -> list[tuple[Any, ...]]:
 def _count(folder: Path, table: str) -> int:
     try:
         return int(saved(folder, f"SELECT count(*) FROM {table}")[0][0])
-    except sqlite3.OperationalError:  # not made yet
+    except sqlite3.OperationalError:  # there is none yet
         return 0
 
 
 def _in_session(session: int) -> dict[int, str]:
     pids = [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
-    # Asking the system for the session of each is ten times as fast as reading it from a file.
     found = [pid for pid in pids if _session_of(pid) == session]
     return {pid: line for pid in found if (line := _line_of(pid))}
 
@@ -209,7 +208,7 @@ def _session_of(pid: int) -> int:
 
 
 def _line_of(pid: int) -> str:
-    """The command line of a process; "" where it is dead."""
+    """The command line of a process; empty where it is dead."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         line = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -219,7 +218,7 @@ def _line_of(pid: int) -> str:
 
 
 def _in_group_by_ps(group: int) -> dict[int, str]:
-    """The same where there is no /proc: nobody leaves the group of the leader of the session."""
+    """The same without /proc: all stay in the process group of the session leader."""
     command = ["ps", "-A", "-ww", "-o", "pid=,pgid=,stat=,args="]
     listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
     rows = (line.split(None, 3) for line in listed.stdout.splitlines())
