@@ -95,14 +95,3 @@ def test_a_low_limit_on_open_files_is_raised_as_far_as_the_system_allows(start):
     few = limit_to(64, resource.RLIMIT_NOFILE)
     ended = start("run", "chains", "--zones", "9", preexec_fn=few).finish()
     expect_refused(ended, "9 zones need ", "the hard limit is 64")
-
-
-def test_a_map_whose_name_is_not_utf8_is_refused(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    try:
-        (tmp_path / "latin-\udce9.map").write_text(MAP)
-    except OSError:
-        pytest.skip("this file system takes UTF-8 names only")
-    code = main(["run", "field", "--ticks", "1", "--set", "map.path=latin-\udce9.map"])
-    ended = Ended(code, *capsys.readouterr())
-    expect_refused(ended, "$.map.path: expected a path in UTF-8, found ")

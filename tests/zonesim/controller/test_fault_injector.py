@@ -141,15 +141,6 @@ async def test_a_zone_is_killed_at_its_tick_and_the_event_counts_the_zones_besid
 
 
 @pytest.mark.trio
-async def test_nothing_is_injected_after_the_end(sleepers, events, injecting, autojump_clock):
-    sleepers.start(sleepers.workers, 1)
-    async with injecting(KillWorker(every_s=2)) as injector:
-        injector.end_at(round((trio.current_time() + 1) * S))
-        await trio.sleep(5)
-    assert events == []
-
-
-@pytest.mark.trio
 async def test_a_stall_lasts_for_its_time_or_until_the_injector_ends(
     sleepers, events, injecting, autojump_clock
 ):

@@ -30,7 +30,6 @@ from zonesim.wire.messages import (
     LegDone,
     Ready,
     SlowDisk,
-    Stop,
 )
 from zonesim.workloads.base import ZoneSpec
 
@@ -111,21 +110,6 @@ async def test_a_zone_process_that_ends_inside_a_message_is_not_blamed_for_it(ke
         await send(path, HELLO, frame(LegDone(3)), frame(LegDone(5))[:kept])
         assert slot_of(fleet).step_done == (5 if kept == len(frame(LegDone(5))) else 3)
         assert (events, slot_of(fleet).why_killed) == ([], "")
-
-
-async def test_a_zone_process_that_connects_when_all_end_is_told_to_stop():
-    async with serving(awaited=True) as (fleet, _, path):
-        await fleet.stop()
-        async with Channel(await trio.open_unix_socket(path), FromController) as channel:
-            await channel.send(Hello(0, os.getpid()))
-            assert await channel.receive() == Stop()
-
-
-async def test_an_order_to_a_process_that_has_just_ended_is_dropped():
-    async with serving(awaited=True) as (fleet, events, path):
-        await send(path, HELLO, frame(Ready({7: 0})))
-        await fleet.halt()
-        assert events == []
 
 
 async def test_a_process_may_connect_before_its_id_is_known():

@@ -3,7 +3,6 @@ from __future__ import annotations
 import time
 from collections import deque
 
-import msgspec
 import pytest
 
 import corororo as cr
@@ -71,11 +70,6 @@ def test_old_ticks_leave_the_recent_figures_and_not_the_counts(gauge):
     assert (progress.utilisation_highest, progress.tps_lowest) == (0.0, 0.0)
 
 
-def test_calls_in_flight_are_those_of_the_latest_tick_of_each_zone(gauge):
-    gauge.take([row(0, carried=5), row(1, carried=7), row(0, carried=1)])
-    assert progress_of(gauge).async_in_flight == 8
-
-
 def test_a_step_that_has_ended_is_kept_and_the_next_one_begins_at_zero(gauge):
     gauge.take([row(late=True), row(1)])
     gauge.write()
@@ -88,13 +82,6 @@ def test_a_step_that_has_ended_is_kept_and_the_next_one_begins_at_zero(gauge):
     [step] = progress.ended
     assert (step.step, step.zones, step.ticks, step.late, step.missed) == (2, 2, 2, 1, 0)
     assert step.response_p50_ms == step.response_p99_ms == 3.0
-
-
-def test_zones_are_counted_by_state_with_those_that_are_still_to_be_made(gauge):
-    gauge.begin("starting", 2, 5)
-    progress = progress_of(gauge, {**BOTH, 2: ZoneState.STARTING})
-    assert progress.zones_by_state == {"Creating": 2, "Starting": 1, "Ready": 1, "Allocated": 1}
-    assert progress.zones_ready == 2
 
 
 def test_the_rates_of_the_slowest_and_the_fastest_zone_are_given(gauge):
@@ -204,9 +191,3 @@ def test_the_use_of_workers_is_their_share_of_the_time_since_an_earlier_look(gau
     progress = progress_of(gauge, {}, [], pool)
     assert [line.worker for line in progress.workers] == [1, 2]
     assert (progress.worker_restarts, progress.batches_queued) == (3, 17)
-
-
-def test_a_snapshot_survives_being_encoded(gauge):
-    gauge.take([row(0, players=3), row(1)])
-    progress = progress_of(gauge)
-    assert msgspec.json.decode(msgspec.json.encode(progress), type=Progress) == progress

@@ -59,17 +59,6 @@ def test_a_repeated_release_and_one_of_an_earlier_life_count_for_nothing(handove
     assert handovers.send_on([5], [0]) == {}
 
 
-def test_players_that_have_arrived_are_not_under_way_any_more(handovers):
-    release(handovers, 4, 5)
-    handovers.send_on([4, 5], [0])
-    for number in (1, 1, 99):
-        handovers.adopted(number)
-    assert [adopt.number for adopt in handovers.for_zone(0)] == [2]
-    assert handovers.any_awaited
-    handovers.adopted(2)
-    assert not handovers.any_awaited
-
-
 def test_players_that_are_not_saved_are_not_waited_for_but_sent_again_after_a_death(
     handovers, events
 ):
@@ -86,15 +75,6 @@ def test_players_that_are_not_saved_are_not_waited_for_but_sent_again_after_a_de
         ("players-unsaved", "zone 0"),
         ("players-saved", "zone 0"),
     ]
-
-
-def test_players_that_are_saved_at_once_are_no_event(handovers, events):
-    release(handovers, 5)
-    handovers.send_on([5], [0])
-    handovers.adopted(1)
-    handovers.adopted(1, saved=False)
-    assert events == []
-    assert handovers.for_zone(0) == []
 
 
 def test_arrivals_that_an_ended_zone_gave_away_are_not_sent_again(handovers):

@@ -40,20 +40,6 @@ def test_ticks_bound_each_zone_by_the_number_of_the_tick_that_it_has_come_to():
     assert [leg.end_ns for leg in legs] == [None] * 3
 
 
-def test_at_full_speed_every_step_has_an_end():
-    stepping, legs = legs_of(Scenario(zones=[1, 2], duration_s=3.0, pace="max"), 1, 5)
-
-    assert not stepping.continuous
-    assert [leg.end_ns - leg.start_ns for leg in legs] == [3 * SECOND_NS] * 2
-    assert not legs[0].realtime
-
-
-def test_a_ramp_says_how_long_its_last_step_is():
-    _, legs = legs_of(Scenario(zones="1..2:+1 every 7s"), 1, 10)
-
-    assert legs[-1].end_ns == legs[-1].start_ns + 7 * SECOND_NS
-
-
 def test_a_tick_belongs_to_the_step_in_whose_window_it_was_due_however_late_it_comes():
     stepping, legs = legs_of(Scenario(zones=[1, 2, 1], duration_s=1.0), 1, 5, 9)
 
