@@ -25,7 +25,7 @@ from zonesim.system.machine import pss_mb
 from zonesim.system.sessions import CONTROL
 from zonesim.wire.messages import Leg
 from zonesim.wire.ticks import TickRow
-from zonesim.workloads.base import ZoneSpec, zone_spec
+from zonesim.workloads.base import zone_spec
 from zonesim.world.map_store import MapStore
 from zonesim.zone.ticker import sleep_until_ns
 
@@ -155,7 +155,7 @@ class Controller:
         """Create the zones of a step and have them tick; a step that runs ends where it begins."""
         if self._leg is None:
             self._log.gauge.begin("starting", number, zones)
-        specs = [self._spec(zone) for zone in range(zones)]
+        specs = [zone_spec(self._scenario, z, self._maps.graph_for(z)) for z in range(zones)]
         await self._fleet.grow(specs, self._scenario.zones_per_process)
         surplus = [zone for zone in self._fleet.zone_states() if zone >= zones]
         if self._leg is None:  # no zone ticks: those that stay get all players before they go on
@@ -200,9 +200,6 @@ class Controller:
         duration_s = (ended_ns - leg.start_ns) / 1e9
         workers = self._scaler.mean_workers()
         self._log.end_step(end_ns, duration_s, self._fleet.work(), self._pss_mb, workers)
-
-    def _spec(self, zone: int) -> ZoneSpec:
-        return zone_spec(self._scenario, zone, self._maps.graph_for(zone))
 
     async def _measure_memory(self) -> None:
         """Measure the zone processes of the step, per zone."""

@@ -112,9 +112,9 @@ class Command:
         [session] = self.sessions()
         self.wait_until(lambda: read_view(session).progress.ticks > 0, "tick")
 
-    def wait_for_ticks(self, folder: Path, more_than: int = 0) -> None:
+    def wait_for_ticks(self, folder: Path) -> None:
         """Wait until ticks have been saved."""
-        self.wait_until(lambda: _count(folder, "ticks") > more_than, "ticks")
+        self.wait_until(lambda: _count(folder, "ticks"), "ticks")
 
     def wait_until(self, look: Callable[[], T | None], what: str) -> T:
         """Wait until ``look`` returns something; fails when the command ends first."""
