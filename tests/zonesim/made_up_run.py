@@ -12,9 +12,9 @@ MS = 1_000_000
 TOP_HASH = 2**64 - 1
 
 
-def row(zone: int, tick: int, *, carried: int = 0, completed: int = 396) -> TickRow:
+def row(zone: int, tick: int, **changes: object) -> TickRow:
     scheduled_ns = 10**15 + (tick * 400 + zone) * MS
-    return TickRow(
+    plain = TickRow(
         zone=zone,
         tick=tick,
         scheduled_ns=scheduled_ns,
@@ -31,15 +31,16 @@ def row(zone: int, tick: int, *, carried: int = 0, completed: int = 396) -> Tick
         cpu_ns=2 * MS,
         tasks=1_584,
         async_submitted=396,
-        async_completed=completed,
+        async_completed=396,
         async_failed=0,
         batches=7,
         retried=1,
-        carried=carried,
+        carried=0,
         entities=330,
         players=10,
         world_hash=TOP_HASH - zone,
     )
+    return replace(plain, **changes)
 
 
 def run_info(**changes: object) -> RunInfo:
@@ -48,7 +49,7 @@ def run_info(**changes: object) -> RunInfo:
         seed=7,
         scenario_text='zones = [1, 2]\nname = "scale"\n',
         machine={"cpu": "Abacus 3", "cpus": 2},
-        versions={"python": "3.11.2"},
+        versions={"python": "3.11.2", "corororo": "0.1.0"},
         started_utc="2026-11-23T10:15:00Z",
         limits={},
     )

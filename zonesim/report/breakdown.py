@@ -1,4 +1,4 @@
-"""Where a tick goes: the parts of the mean tick, stacked up to the whole."""
+"""The parts of the mean tick of each step, stacked."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _draw_bars(axes: Axes, steps: Sequence[StepSummary]) -> None:
     above, below = [0.0] * len(steps), [0.0] * len(steps)
     for name, colour in _PARTS.items():
         values = [getattr(step.breakdown_ms, name) for step in steps]
-        # A negative rest means that measured parts overlap: it hangs below zero, to be seen.
+        # A negative rest, of measured parts that overlap, hangs below zero.
         bottoms = [above[at] if values[at] >= 0 else below[at] for at in places]
         axes.bar(
             places,

@@ -1,4 +1,4 @@
-"""How tick times spread within each step: the middle, the bulk, and every outlier."""
+"""Distribution of tick times in each step: a box, whiskers and every outlier."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from zonesim.report import style
 from zonesim.results.saved_run import Run, StepData, summarise
 from zonesim.results.statistics import NS_PER_MS, percentile, tick_ns
 
-_SCATTER = 0.16  # outliers stand side by side, to be counted by eye
-_GOLDEN = (5**0.5 - 1) / 2  # its multiples spread evenly, and the same way each time
+_SCATTER = 0.16  # outliers are spread sideways to stay countable
+_GOLDEN = (5**0.5 - 1) / 2  # its multiples spread evenly and reproducibly
 
 
 def draw(run: Run, path: Path) -> Path:

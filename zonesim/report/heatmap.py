@@ -1,4 +1,4 @@
-"""Zones against time, coloured by response time: which zone was slow, and when."""
+"""Zones against time, coloured by response time: which zone was slow and when."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from zonesim.results.saved_run import Run, StepData
 from zonesim.results.statistics import NS_PER_MS, response_ns
 from zonesim.wire.ticks import TickRow
 
-# A cell must be larger than a pixel, or the picture would leave slow ticks out.
+# A cell must be larger than a pixel, or the picture would lose slow ticks.
 _MOST_COLUMNS, _MOST_LINES = 400, 200
 _COLUMNS_AT_PACE_MAX = 200
 _MISSING = "#D0D0D0"
@@ -57,7 +57,7 @@ def _fill_cells(steps: Sequence[StepData]) -> _Cells:
             column = start + int((_moment_ns(step, row) - first_ns) // column_ns)
             value_ms = max(response_ns(row, step.info.pace) / NS_PER_MS, style.FLOOR_MS)
             line = row.zone // zones_per_line
-            # fmax: the slowest stands for its cell, and NaN gives way.
+            # fmax: a cell shows its slowest tick, and ignores NaN.
             grid[line, column] = np.fmax(grid[line, column], value_ms)
     return _Cells(grid, starts, column_ns, zones_per_line)
 
@@ -72,7 +72,7 @@ def _span_ns(step: StepData) -> int:
 
 
 def _column_ns(steps: Sequence[StepData]) -> float:
-    """Choose the time of a column: one period, or as many as keep columns apart."""
+    """Choose the time of a column: a period, or several to limit the number of columns."""
     total_ns = sum(_span_ns(step) for step in steps)
     if steps[0].info.pace == "max":
         return max(total_ns / _COLUMNS_AT_PACE_MAX, 1.0)
@@ -105,7 +105,7 @@ def _draw_cells(axes: Axes, steps: Sequence[StepData], cells: _Cells) -> None:
 
 
 def _mark_steps(axes: Axes, steps: Sequence[StepData], cells: _Cells, seconds: float) -> None:
-    """Draw a line where a step starts, and above it how many zones the step has."""
+    """Draw a line at the start of each step, and its zones above."""
     named_to = -1.0
     for start, step in zip(cells.step_starts, steps, strict=True):
         at = start * cells.column_ns / 1e9

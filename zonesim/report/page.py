@@ -1,4 +1,4 @@
-"""A run as one self-contained page, ``report.html``. Measures nothing, draws nothing itself."""
+"""A saved run as figures and as one self-contained page, ``report.html``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from zonesim.report.figures import FIGURES, draw_all
+from zonesim.report import breakdown, distribution, heatmap, tick_time
 from zonesim.results.saved_run import Run, Summary, load_run, summarise, write_summary, writing
 from zonesim.results.statistics import Distribution, StepSummary
 from zonesim.results.step_table import workers_text
@@ -34,12 +34,17 @@ img { max-width: 100%; height: auto; display: block; margin: 1em 0 2em; }
 .ok { color: #00654a; } .broken { color: #a63d00; font-weight: 600; }
 """
 
-_CAPTIONS = {
-    "tick_time.png": "Response time (finished - scheduled) against zones",
-    "distribution.png": "Distribution of tick times (finished - started) in each step",
-    "heatmap.png": "Response time of every zone over time",
-    "breakdown.png": "Parts of the mean tick in each step",
-}
+# File, how to draw it, caption.
+FIGURES = [
+    ("tick_time.png", tick_time.draw, "Response time (finished - scheduled) against zones"),
+    (
+        "distribution.png",
+        distribution.draw,
+        "Distribution of tick times (finished - started) in each step",
+    ),
+    ("heatmap.png", heatmap.draw, "Response time of every zone over time"),
+    ("breakdown.png", breakdown.draw, "Parts of the mean tick in each step"),
+]
 
 # Heading, unit, figure.
 _COLUMNS: list[tuple[str, str, Callable[[StepSummary], str]]] = [
@@ -76,33 +81,27 @@ _TIMES: list[tuple[str, Callable[[StepSummary], Distribution]]] = [
 ]
 
 
-def redraw(run_directory: Path, on_figure: Callable[[], None] = lambda: None) -> Path:
-    """Make ``summary.json``, the figures and the report anew from ``run.sqlite``.
+def redraw(directory: Path, on_figure: Callable[[], None] = lambda: None) -> Path:
+    """Write ``summary.json``, the figures and the report of a run anew from ``run.sqlite``.
 
-    ``on_figure`` is called before each figure is drawn, and may break it off. RunError where the
-    folder holds no run, OutputError where it cannot be written.
+    ``on_figure`` is called before each figure and may raise. RunError if the folder holds no run,
+    OutputError if it cannot be written.
     """
-    run = load_run(run_directory)
+    run = load_run(directory)
     summary = summarise(run)
-    write_summary(run_directory, summary)
-    draw_all(run, run_directory, on_figure)
-    return _write(run_directory, run, summary)
-
-
-def write_report(run_directory: Path) -> Path:
-    """Write ``report.html`` with the figures that stand in the folder, and say where it is.
-
-    RunError where the folder holds no run, OutputError where it cannot be written.
-    """
-    run = load_run(run_directory)
-    return _write(run_directory, run, summarise(run))
-
-
-def _write(directory: Path, run: Run, summary: Summary) -> Path:
+    write_summary(directory, summary)
+    draw_all(run, directory, on_figure)
     path = directory / REPORT_FILE
     with writing(path):
         write_whole(path, _page(directory, run, summary).encode())
     return path
+
+
+def draw_all(run: Run, directory: Path, on_figure: Callable[[], None] = lambda: None) -> None:
+    """Draw every figure of a run into a folder; OutputError if it cannot be written."""
+    for name, draw, _ in FIGURES:
+        on_figure()
+        draw(run, directory / name)
 
 
 def _page(directory: Path, run: Run, summary: Summary) -> str:
@@ -116,7 +115,7 @@ def _page(directory: Path, run: Run, summary: Summary) -> str:
             f'<p class="origin">{escape(_origin(run))}</p>',
             _section("Limits", _limits(run, summary)),
             _section("Steps", _step_table(_COLUMNS, summary.steps)),
-            _section("Figures", "\n".join(_figure(directory / name) for name in FIGURES)),
+            _section("Figures", "\n".join(_figures(directory))),
             _section("Times, ms", _time_table(summary.steps)),
             _section("Work", _step_table(_CALLS, summary.steps) + _totals(summary.steps)),
             _section("Events", _events(run)),
@@ -144,13 +143,12 @@ def _origin(run: Run) -> str:
 
 def _limits(run: Run, summary: Summary) -> str:
     if summary.failure is None:
-        return _kept_limits(run, summary)
-    failed = f'<p class="broken">The run broke off: {escape(summary.failure)}.</p>'
-    return f"{failed}\n{_kept_limits(run, summary)}"
+        return _kept_limits(run.info.limits, summary)
+    failed = f'<p class="broken">The run failed: {escape(summary.failure)}.</p>'
+    return f"{failed}\n{_kept_limits(run.info.limits, summary)}"
 
 
-def _kept_limits(run: Run, summary: Summary) -> str:
-    limits = run.info.limits
+def _kept_limits(limits: Mapping[str, float], summary: Summary) -> str:
     if not limits:
         return "<p>The scenario sets no limits.</p>"
     if summary.limits.ok:
@@ -211,13 +209,10 @@ def _events(run: Run) -> str:
     return _table(heads, rows, kind="text")
 
 
-def _figure(path: Path) -> str:
-    caption = escape(_CAPTIONS[path.name])
-    try:
-        image = base64.b64encode(path.read_bytes()).decode()
-    except OSError:
-        return f"<p>{caption}: not drawn; zonesim report draws it.</p>"
-    return f'<img alt="{caption}" src="data:image/png;base64,{image}">'
+def _figures(directory: Path) -> Iterable[str]:
+    for name, _, caption in FIGURES:
+        image = base64.b64encode((directory / name).read_bytes()).decode()
+        yield f'<img alt="{escape(caption)}" src="data:image/png;base64,{image}">'
 
 
 def _pairs(values: Mapping[str, str | int]) -> str:

@@ -1,4 +1,4 @@
-"""The common look of all figures: colours, fonts, titles, axes of milliseconds and of steps."""
+"""The look of all figures: colours, fonts, titles, axes of milliseconds and of steps."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from zonesim.results.saved_run import Run, writing
 from zonesim.results.statistics import StepSummary
 
-# Okabe and Ito's palette: told apart with every kind of colour blindness.
+# Okabe and Ito's palette, distinguishable with every kind of colour blindness.
 BLUE, SKY, GREEN, YELLOW = "#0072B2", "#56B4E9", "#009E73", "#F0E442"
 ORANGE, VERMILION, PURPLE, GREY, BLACK = "#E69F00", "#D55E00", "#CC79A7", "#999999", "#222222"
 
-FLOOR_MS = 0.001  # a log axis has no place for zero: what is below a microsecond is drawn there
+FLOOR_MS = 0.001  # smaller values are drawn here: a log axis has no zero
 MOST_LABELS = 10  # along an axis of steps; more would run into each other
 
 _LOOK: dict[Any, Any] = {
@@ -43,7 +43,7 @@ _LOOK: dict[Any, Any] = {
 
 @contextmanager
 def page(run: Run, title: str, path: Path) -> Iterator[Axes]:
-    """Give the axes of a figure that names its run, and save it when it is drawn."""
+    """Yield the axes of a figure that names its run, then save it."""
     first = (_shortened(run.info.scenario, 32), f"seed {run.info.seed}")
     origin = origin_of(first, run.info.machine, run.info.versions)
     with sheet(title, origin, path) as figure:
@@ -54,7 +54,7 @@ def page(run: Run, title: str, path: Path) -> Iterator[Axes]:
 def sheet(
     title: str, origin: str, path: Path, size: tuple[float, float] = (9.6, 5.6)
 ) -> Iterator[Figure]:
-    """Give an empty figure of so many inches below its titles, and save it when it is drawn."""
+    """Yield an empty figure of so many inches below its titles, then save it."""
     width, height = size
     with mpl.rc_context(_LOOK):
         titles = 0.672 / height
@@ -66,7 +66,7 @@ def sheet(
         below = 1 - 0.49 / height
         figure.text(0.012, below, origin, size=9.5, color="#555555", va="top")
         yield figure
-        # Laid out once: left to it, savefig does so twice, and draws all of it for nothing as well.
+        # Laid out once: savefig would do it twice, and draw everything to do so.
         below_titles.execute(figure)
         figure.set_layout_engine(None)
         with writing(path):
@@ -79,7 +79,7 @@ def floored(values_ms: Sequence[float]) -> list[float]:
 
 
 def log_ms_axis(axes: Axes, low_ms: float, high_ms: float, label: str) -> None:
-    """Make y a log axis of milliseconds that has room around the values and at least a decade."""
+    """Make y a log axis of milliseconds, at least a decade long, with a margin."""
     low_ms, high_ms = max(low_ms, FLOOR_MS), max(high_ms, FLOOR_MS)
     if high_ms < low_ms * 10:
         low_ms, high_ms = low_ms / 3.2, high_ms * 3.2
@@ -92,14 +92,14 @@ def log_ms_axis(axes: Axes, low_ms: float, high_ms: float, label: str) -> None:
 
 
 def plain(value: float) -> str:
-    """Write a figure with at most three digits and no exponent: 0.05, 1.07, 13.7, 400."""
+    """Write a number with at most three digits and no exponent: 0.05, 1.07, 13.7, 400."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"
 
 
 def period_line(axes: Axes, period_ms: float) -> None:
-    """Mark the time that a tick has."""
+    """Mark the period."""
     axes.axhline(period_ms, color=BLACK, linestyle=(0, (5, 3)), linewidth=1.2, zorder=1.5)
     axes.annotate(
         f"period {plain(period_ms)} ms",
@@ -113,7 +113,7 @@ def period_line(axes: Axes, period_ms: float) -> None:
 
 
 def step_axis(axes: Axes, steps: Sequence[StepSummary], notes: Sequence[str]) -> None:
-    """Make x a place for each step, named by its zones with a note below."""
+    """Label x with the zones of each step and a note below."""
     shown = labelled(len(steps))
     labels = [f"{steps[at].zones}\n{notes[at]}".rstrip() for at in shown]
     axes.set_xticks(list(shown), labels)
@@ -124,12 +124,12 @@ def step_axis(axes: Axes, steps: Sequence[StepSummary], notes: Sequence[str]) ->
 
 
 def labelled(steps: int, most: int = MOST_LABELS) -> range:
-    """Choose the places of an axis of steps whose labels have room beside each other."""
+    """Choose the steps whose labels fit beside each other."""
     return range(0, steps, -(-steps // most) or 1)
 
 
 def say_empty(axes: Axes, reason: str = "no tick was measured") -> None:
-    """Say that there is nothing to draw, in place of an empty frame."""
+    """Say that there is nothing to draw."""
     axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", size=13)
     axes.set_axis_off()
 
@@ -137,7 +137,7 @@ def say_empty(axes: Axes, reason: str = "no tick was measured") -> None:
 def origin_of(
     first: Sequence[str], machine: Mapping[str, str | int], versions: Mapping[str, str]
 ) -> str:
-    """Tell in one line what is drawn, and which machine and versions it was measured with."""
+    """Describe in one line what is drawn, and the machine and versions it was measured with."""
     cpu = str(machine.get("cpu", "unknown machine"))
     parts = [
         *first,

@@ -1,4 +1,4 @@
-"""Response time against zones: how many zones this machine holds. The main figure."""
+"""Response time against zones: the main figure, how many zones this machine holds."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _note(step: StepSummary) -> str:
 
 
 def _label_line_ends(axes: Axes, step: StepSummary) -> None:
-    """Name each line at its right end, pushed apart where lines meet."""
+    """Name each line at its right end; names of lines that meet are pushed apart."""
     names = list(_LINES)
     values = [getattr(step.response_ms, name) for name in names]
     low, high = axes.get_ylim()

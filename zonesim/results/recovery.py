@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, groupby
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
@@ -18,25 +18,24 @@ _ENDS = frozenset({_DIED, "zone-quarantined"})
 _RETURNS = frozenset({"zone-restarted", "zone-drained"})
 
 
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened to a process: a start, a death, a restart."""
+
+    step: int
+    at_ns: int  # on the monotonic clock of the ticks
+    kind: str
+    detail: str
+    zone: int | None = None
+    worker: int | None = None  # its place in the pool, counted from 1
+    pid: int | None = None
+
+
 class Recovery(msgspec.Struct, frozen=True):
     """The worst of all deaths of zones in a run; all zero when none died."""
 
     zones_unhealthy: int = 0  # dead at the end of the run
     recovery_ms_max: float = 0.0  # from a death to the end of the first tick after it
     redone_ticks_max: int = 0  # ticks run before one death and again after it
-
-
-class _Event(Protocol):
-    """The fields of an event that are used here."""
-
-    @property
-    def at_ns(self) -> int: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def zone(self) -> int | None: ...
-    @property
-    def detail(self) -> str: ...
 
 
 class _Return(NamedTuple):
@@ -46,7 +45,7 @@ class _Return(NamedTuple):
     redone: int
 
 
-def deaths_of(events: Iterable[_Event]) -> dict[int, list[int]]:
+def deaths_of(events: Iterable[Event]) -> dict[int, list[int]]:
     """Return the moments at which each zone died, in order."""
     found: dict[int, list[int]] = {}
     for event in events:
@@ -55,7 +54,7 @@ def deaths_of(events: Iterable[_Event]) -> dict[int, list[int]]:
     return found
 
 
-def unhealthy_of(events: Iterable[_Event]) -> list[int]:
+def unhealthy_of(events: Iterable[Event]) -> list[int]:
     """Return the zones that died, did not come back, and are still wanted."""
     dead: set[int] = set()
     for event in events:
@@ -66,7 +65,7 @@ def unhealthy_of(events: Iterable[_Event]) -> list[int]:
     return sorted(dead)
 
 
-def failure_of(events: Iterable[_Event]) -> str | None:
+def failure_of(events: Iterable[Event]) -> str | None:
     """Return why the run ended early, in one line; None if it did not."""
     return next((event.detail for event in events if event.kind == RUN_FAILED), None)
 

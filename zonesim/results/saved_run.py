@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from zonesim.results.recovery import Event as Event
 from zonesim.results.recovery import deaths_of, failure_of, recovery_of, unhealthy_of
 from zonesim.results.statistics import (
     LimitsResult,
@@ -47,18 +48,6 @@ class WorkerRow(msgspec.Struct, frozen=True):
     batches: int
     busy_ns: int
     restarts: int
-
-
-class Event(msgspec.Struct, frozen=True):
-    """Something that happened to a process: a start, a death, a restart."""
-
-    step: int
-    at_ns: int  # on the monotonic clock that the ticks are on
-    kind: str
-    detail: str
-    zone: int | None = None
-    worker: int | None = None  # its place in the pool, counted from 1
-    pid: int | None = None
 
 
 class StepData(msgspec.Struct, frozen=True):

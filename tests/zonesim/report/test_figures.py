@@ -2,29 +2,84 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
-from pathlib import Path
-from typing import NamedTuple
 
+import made_up_run
 import numpy as np
 import pytest
+from made_up_run import MS, run_info, step_info
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from msgspec.structs import replace
 
-from zonesim.report import style as plot_style
-from zonesim.report.figures import FIGURES, draw_all
-from zonesim.results.saved_run import OutputError, Run
+from zonesim.report import breakdown, distribution, heatmap, style, tick_time
+from zonesim.report.page import FIGURES, draw_all
+from zonesim.results.saved_run import OutputError, Run, StepData, summarise
+from zonesim.wire.ticks import TickRow
+
+TickTime = Callable[[int, int], float]  # zone, tick -> ms
+
+
+def tick_row(zone: int, tick: int, phase_ms: float, took_ms: float) -> TickRow:
+    scheduled_ns = 10**15 + int((tick * 400 + phase_ms) * MS)
+    took_ns = int(took_ms * MS)
+    return made_up_run.row(
+        zone,
+        tick,
+        scheduled_ns=scheduled_ns,
+        started_ns=scheduled_ns,
+        finished_ns=scheduled_ns + took_ns,
+        late=took_ms > 400,
+        missed=0,
+        waiting_ns=took_ns * 4 // 10,
+        step_ns=took_ns * 3 // 10,
+        encode_ns=took_ns // 10,
+        resume_ns=took_ns // 10,
+        gc_ns=took_ns // 100,
+    )
+
+
+def uneven(zone: int, tick: int) -> float:
+    return 50.0 if (zone * 7 + tick) % 97 == 0 else 1 + (zone * 31 + tick * 17) % 40 / 10
+
+
+def make_run(
+    zones: Sequence[int],
+    *,
+    ticks: int = 10,
+    took_ms: TickTime = uneven,
+    pace: str = "realtime",
+    scenario: str = "scale",
+) -> Run:
+    steps = [
+        StepData(
+            info=replace(step_info(step, count), pace=pace, duration_s=ticks * 0.4),
+            pss_mb_per_zone=5.0,
+            workers=[],
+            rows=[
+                tick_row(zone, tick, 400 * zone / count, took_ms(zone, tick))
+                for zone in range(count)
+                for tick in range(ticks)
+            ],
+        )
+        for step, count in enumerate(zones, start=1)
+    ]
+    return Run(info=run_info(scenario=scenario), steps=steps, events=[])
+
+
+def with_rows(run: Run, **changes: object) -> Run:
+    step = run.steps[0]
+    return replace(run, steps=[replace(step, rows=[replace(row, **changes) for row in step.rows])])
+
 
 SHAPES = {
     "one zone": {"zones": [1]},
     "up to a hundred zones": {"zones": [1, 2, 5, 10, 20, 50, 100], "ticks": 4},
     "many steps": {"zones": list(range(10, 40)), "ticks": 2},
-    "the same zones twice": {"zones": [5, 5]},
-    "a single tick": {"zones": [1], "ticks": 1},
     "no time at all": {"zones": [1, 2], "took_ms": lambda zone, tick: 0.0},
-    "always the same": {"zones": [1, 2], "took_ms": lambda zone, tick: 3.0},
     "always too slow": {"zones": [1, 2], "took_ms": lambda zone, tick: 900.0},
     "no tick": {"zones": [1, 2], "ticks": 0},
     "no step": {"zones": []},
@@ -33,82 +88,88 @@ SHAPES = {
 }
 
 
-class Drawn(NamedTuple):
-    """The files of a run's figures, and the figures, to look at what stands in them."""
-
-    paths: list[Path]
-    figures: list[Figure]
-
-
-def draw(run: Run, folder: Path) -> Drawn:
-    figures: list[Figure] = []
-    save = Figure.savefig
-
-    def keep(figure: Figure, *args: object, **options: object) -> None:
-        figures.append(figure)
-        save(figure, *args, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", keep)
-        return Drawn(draw_all(run, folder), figures)
-
-
 @pytest.fixture(scope="module")
-def drawn(make_run, tmp_path_factory) -> Callable[[str], Drawn]:
-    """Give the figures of a shape of run, which are drawn once."""
-    return cache(lambda shape: draw(make_run(**SHAPES[shape]), tmp_path_factory.mktemp("drawn")))
+def drawn(tmp_path_factory) -> Callable[[str], list[Figure]]:
+    """Draw the figures of a shape of run, once."""
+
+    def draw(shape: str) -> list[Figure]:
+        figures: list[Figure] = []
+        save = Figure.savefig
+
+        def keep(figure: Figure, *args: object, **options: object) -> None:
+            figures.append(figure)
+            save(figure, *args, **options)
+
+        folder = tmp_path_factory.mktemp("drawn")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Figure, "savefig", keep)
+            draw_all(make_run(**SHAPES[shape]), folder)
+        for name, _, _ in FIGURES:
+            assert imread(folder / name).shape[:2] == (616, 1056)
+        return figures
+
+    return cache(draw)
+
+
+@pytest.fixture
+def axes_of(monkeypatch, tmp_path) -> Callable[..., Axes]:
+    """Draw a figure without saving it, and return its axes."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+
+    def axes_of(draw, run: Run) -> Axes:
+        draw(run, tmp_path / "figure.png")
+        return figures[-1].axes[0]
+
+    return axes_of
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_shape_of_run_gives_four_figures_that_fit_their_page(drawn, shape):
-    paths, figures = drawn(shape)
-    assert [path.name for path in paths] == list(FIGURES)
-    for path in paths:
-        height, width = imread(path).shape[:2]
-        assert (width, height) == (1056, 616)
-    titles = [figure.texts[0] for figure in figures]
-    origins = [figure.texts[1] for figure in figures]
-    for text in titles + origins:
-        assert text.get_window_extent().x1 <= text.figure.bbox.x1
+def test_every_shape_of_run_gives_four_figures_whose_titles_fit(drawn, shape):
+    figures = drawn(shape)
+    assert len(figures) == len(FIGURES)
+    for figure in figures:
+        for text in figure.texts[:2]:
+            assert text.get_window_extent().x1 <= figure.bbox.x1
 
 
 @pytest.mark.parametrize("shape", ["one zone", "up to a hundred zones", "always too slow"])
-def test_nothing_is_cut_by_the_edge_of_the_page(drawn, shape):
-    for figure in drawn(shape).figures:
+def test_nothing_is_cut_by_the_edge_of_a_figure(drawn, shape):
+    for figure in drawn(shape):
         used, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
         assert min(used.x0, used.y0) >= 0
         assert (used.x1 <= width, used.y1 <= height) == (True, True)
 
 
 def test_labels_of_many_steps_do_not_touch(drawn):
-    for figure in drawn("many steps").figures:
+    for figure in drawn("many steps"):
         labels = [text for text in figure.axes[0].get_xticklabels() if text.get_text()]
         boxes = [text.get_window_extent() for text in labels]
         assert not any(left.x1 > right.x0 for left, right in pairwise(boxes))
 
 
 def test_the_title_names_scenario_seed_machine_and_version(drawn):
-    for figure in drawn("one zone").figures:
-        origin = figure.texts[1].get_text()
-        for part in ("scale", "seed 1", "Abacus 3, 2 CPUs", "Python 3.11.2", "corororo 0.1.0"):
-            assert part in origin
+    origin = drawn("one zone")[0].texts[1].get_text()
+    for part in ("scale", "seed 7", "Abacus 3", "Python 3.11.2", "corororo 0.1.0"):
+        assert part in origin
 
 
-def test_the_same_run_is_drawn_the_same_twice(drawn, make_run, tmp_path):
-    again = draw_all(make_run(**SHAPES["back to back"]), tmp_path)
-    assert [path.read_bytes() for path in again] == [
-        path.read_bytes() for path in drawn("back to back").paths
-    ]
+def test_the_same_run_is_drawn_the_same_twice(tmp_path):
+    (tmp_path / "again").mkdir()
+    for folder in (tmp_path, tmp_path / "again"):
+        draw_all(make_run([1, 3], pace="max"), folder)
+    for name, _, _ in FIGURES:
+        assert (tmp_path / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
-def test_a_figure_that_cannot_be_written_is_refused_in_one_line(make_run, tmp_path):
+def test_a_figure_that_cannot_be_written_is_refused_in_one_line(tmp_path):
     with pytest.raises(OutputError, match=r"tick_time\.png: cannot be written") as refusal:
         draw_all(make_run([1]), tmp_path / "absent")
     assert "\n" not in str(refusal.value)
 
 
 def test_drawing_needs_no_display_and_no_pyplot():
-    code = "import sys, zonesim.report.figures; print('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, zonesim.report.page; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -117,14 +178,110 @@ def test_drawing_needs_no_display_and_no_pyplot():
     ("value", "text"),
     [(0, "0"), (0.001, "0.001"), (1.0726, "1.07"), (13.66, "13.7"), (1e3, "1,000")],
 )
-def test_figures_are_written_with_three_digits_and_no_exponent(value, text):
-    assert plot_style.plain(value) == text
+def test_numbers_have_three_digits_and_no_exponent(value, text):
+    assert style.plain(value) == text
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 0), (3, 3), (1, 400), (0.2, 90_000)])
 def test_a_log_axis_spans_a_decade_and_holds_its_values(low, high):
     axes = Figure().add_subplot()
-    plot_style.log_ms_axis(axes, low, high, "ms")
+    style.log_ms_axis(axes, low, high, "ms")
     bottom, top = axes.get_ylim()
-    assert bottom < plot_style.floored([low])[0] <= plot_style.floored([high])[0] < top
+    assert bottom < style.floored([low])[0] <= style.floored([high])[0] < top
     assert np.log10(top / bottom) >= 1
+
+
+def test_response_lines_show_the_percentiles_of_the_summary(axes_of):
+    run = make_run([1, 5, 20])
+    found = axes_of(tick_time.draw, run)
+    lines = {line.get_label(): list(line.get_ydata()) for line in found.get_lines()}
+    for name in ("p50", "p95", "p99", "max"):
+        assert lines[name] == [getattr(step.response_ms, name) for step in summarise(run).steps]
+    assert "period 400 ms" in [text.get_text() for text in found.texts]
+
+
+def test_late_ticks_are_counted_below_their_step(axes_of):
+    run = make_run([1, 2], took_ms=lambda zone, tick: 900 if zone and tick == 0 else 2)
+    labels = [label.get_text() for label in axes_of(tick_time.draw, run).get_xticklabels()]
+    assert labels == ["1\nnone late", "2\n1 late\n(5 %)"]
+
+
+def test_nothing_is_called_late_if_nothing_was_due(axes_of):
+    found = axes_of(tick_time.draw, make_run([1], pace="max", took_ms=lambda zone, tick: 900))
+    assert [label.get_text() for label in found.get_xticklabels()] == ["1"]
+    assert "none was due" in found.get_xlabel()
+
+
+def test_names_of_response_lines_that_meet_are_pushed_apart(axes_of):
+    found = axes_of(tick_time.draw, make_run([2], took_ms=lambda zone, tick: 0))
+    names = {text.get_text(): text.xy[1] for text in found.texts}
+    heights = [names[f"{name}  0 ms"] for name in ("p50", "p95", "p99", "max")]
+    assert heights == sorted(set(heights))
+
+
+def test_each_step_with_ticks_has_a_box_with_its_median_beside_it(axes_of):
+    run = make_run([1, 2, 5], ticks=11, took_ms=lambda zone, tick: 1 + tick)
+    run.steps[1].rows.clear()
+    found = axes_of(distribution.draw, run)
+    assert len(found.patches) == 2
+    assert [text.get_text() for text in found.texts if "period" not in text.get_text()] == ["6"] * 2
+    assert found.get_xticklabels()[1].get_text() == "2\n0 ticks"
+
+
+def test_every_tick_beyond_the_whiskers_is_a_point(axes_of):
+    run = make_run([1], ticks=1_000, took_ms=lambda zone, tick: 60 if tick < 5 else 2)
+    lines = axes_of(distribution.draw, run).get_lines()
+    (points,) = [line for line in lines if line.get_marker() == "o"]
+    assert list(points.get_ydata()) == [60] * 5
+    assert all(abs(x) < 0.2 for x in points.get_xdata())
+
+
+def test_the_parts_of_a_tick_stack_up_to_the_mean_which_stands_above(axes_of):
+    run = make_run([1, 5, 20])
+    found = axes_of(breakdown.draw, run)
+    parts = {part.get_label(): [bar.get_height() for bar in part] for part in found.containers}
+    assert list(parts) == ["step", "encode", "wait", "resume", "gc", "other"]
+    for at, step in enumerate(summarise(run).steps):
+        assert sum(values[at] for values in parts.values()) == pytest.approx(step.tick_ms.mean)
+        assert found.texts[at].get_text() == style.plain(step.tick_ms.mean)
+
+
+def test_parts_that_overlap_show_a_rest_below_zero(axes_of):
+    run = with_rows(make_run([1], took_ms=lambda zone, tick: 2.0), step_ns=2_000_000)
+    found = axes_of(breakdown.draw, run)
+    assert found.containers[-1][0].get_height() < 0
+    assert found.get_ylim()[0] < 0
+
+
+@pytest.fixture
+def cells_of(axes_of):
+    """Draw the heatmap and return its cells, masked if they are grey."""
+    return lambda run: np.ma.masked_invalid(axes_of(heatmap.draw, run).images[0].get_array())
+
+
+def test_each_zone_and_period_has_a_cell_with_its_response_time(cells_of):
+    run = make_run([3], ticks=4, took_ms=lambda zone, tick: 1 + zone * 10 + tick)
+    del run.steps[0].rows[2]
+    assert cells_of(run).tolist() == [[1, 2, None, 4], [11, 12, 13, 14], [21, 22, 23, 24]]
+
+
+def test_steps_stand_end_to_end_and_absent_zones_are_grey(cells_of):
+    cells = cells_of(make_run([1, 2], ticks=3, took_ms=lambda zone, tick: 5.0))
+    assert cells.mask.tolist() == [[False] * 6, [True] * 3 + [False] * 3]
+
+
+def test_a_cell_of_many_ticks_shows_the_slowest(cells_of):
+    run = make_run([1], ticks=1_000, took_ms=lambda zone, tick: 99 if tick == 500 else 2)
+    cells = cells_of(run)
+    assert cells.shape[1] <= 400
+    assert cells.max() == 99
+
+
+def test_hundreds_of_zones_share_lines_and_keep_the_slowest(cells_of):
+    cells = cells_of(make_run([450], ticks=2, took_ms=lambda zone, tick: 99 if zone == 301 else 2))
+    assert cells.shape == (150, 2)
+    assert cells[100].tolist() == [99, 99]
+
+
+def test_ticks_without_a_schedule_are_placed_by_their_start(cells_of):
+    assert cells_of(with_rows(make_run([1], ticks=3, pace="max"), scheduled_ns=0)).count() == 3

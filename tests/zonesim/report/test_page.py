@@ -9,7 +9,8 @@ import pytest
 from made_up_run import MS, row, run_info, step_info
 from msgspec.structs import replace
 
-from zonesim.report.page import redraw, write_report
+from zonesim.report import page
+from zonesim.report.page import redraw
 from zonesim.results.saved_run import Event, OutputError, RunError
 from zonesim.results.writer import RunWriter
 from zonesim.wire.ticks import TickRow
@@ -77,97 +78,91 @@ def tick_row(zone: int, tick: int) -> TickRow:
     return replace(plain, finished_ns=finished_ns, late=tick == 1, missed=0)
 
 
+@pytest.fixture(autouse=True)
+def _draw_quickly(request, monkeypatch):
+    """Write four files in place of figures; only the first test draws."""
+    if "drawn" in request.fixturenames:
+        return
+
+    def draw_all(run, directory, on_figure):
+        for name, _, _ in page.FIGURES:
+            (directory / name).write_bytes(PNG_START)
+
+    monkeypatch.setattr(page, "draw_all", draw_all)
+
+
 def page_of(path: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module")
-def redrawn(tmp_path_factory):
-    """A run without its summary, redrawn once; what redrew it gave, and the summary that was."""
-    folder = write_run(tmp_path_factory.mktemp("run"), limits={"lost": 0}, detail="signal 9")
+@pytest.fixture
+def drawn():
+    """Ask for real figures."""
+
+
+def test_a_run_is_redrawn_into_figures_summary_and_a_report_that_holds_them(drawn, tmp_path):
+    folder = write_run(tmp_path, limits={"lost": 0}, detail="signal 9")
     summary = (folder / "summary.json").read_bytes()
     (folder / "summary.json").unlink()
-    return redraw(folder), summary
+    report = redraw(folder)
 
-
-def test_a_run_is_redrawn_into_figures_summary_and_report(redrawn):
-    report, summary = redrawn
-    assert report.name == "report.html"
-    assert (report.parent / "summary.json").read_bytes() == summary
-    assert len(list(report.parent.glob("*.png"))) == 4
-
-
-def test_the_report_holds_its_figures_and_points_nowhere_else(redrawn):
-    report, _ = redrawn
+    assert (folder / "summary.json").read_bytes() == summary
     links = page_of(report).links
-    assert len(links) == 4
+    assert len(links) == len(list(folder.glob("*.png"))) == 4
     for link in links:
         kind, _, content = link.partition(",")
         assert kind == "data:image/png;base64"
         assert base64.b64decode(content, validate=True).startswith(PNG_START)
-    text = report.read_text()
-    assert not re.search(r"https?:|@import|url\(", text)
+    assert not re.search(r"https?:|@import|url\(", report.read_text())
 
 
-def test_every_tag_of_the_report_is_closed_in_order(redrawn):
-    page = page_of(redrawn[0])
+def test_the_report_is_well_formed_and_its_tables_are_even(tmp_path):
+    page = page_of(redraw(write_run(tmp_path, detail="signal 9")))
     assert page.open == []
     assert page.seen[:2] == ["html", "head"]
+    assert {len(cells) for cells in page.rows} == {2, 5, 8, 9, 13}
 
 
-def test_every_row_of_a_table_is_as_wide_as_the_ones_around_it(tmp_path):
-    page = page_of(write_report(write_run(tmp_path, detail="signal 9")))
-    widths = {len(cells) for cells in page.rows}
-    assert widths == {2, 5, 8, 9, 13}
-
-
-def test_the_steps_stand_in_a_table_with_their_figures(tmp_path):
-    rows = page_of(write_report(write_run(tmp_path))).rows
+def test_steps_times_events_and_machine_stand_in_tables(tmp_path):
+    rows = page_of(redraw(write_run(tmp_path, detail="signal 9"))).rows
     assert ["2", "2", "2", "10", "2", "0", "2.5", "2.5"] in [cells[:8] for cells in rows]
     assert ["response", "2", "4.00", "4.00", "4.00", "4.00", "4.00", "4.00"] in rows
+    assert ["2.500", "1", "worker-died", "worker 1 (pid 17)", "signal 9"] in rows
     assert ["cpu", "Abacus <3>"] in rows
     assert ["memory (MB)", "640"] in rows
 
 
 def test_text_of_a_run_is_escaped(tmp_path):
-    text = write_report(write_run(tmp_path, detail="<b onclick='x'>")).read_text()
+    text = redraw(write_run(tmp_path, detail="<b onclick='x'>")).read_text()
     assert "<script>" not in text
     assert "<b onclick" not in text
     assert "scale &lt;&amp;&gt;" in text
     assert "zones = [1, 2]  # &lt;script&gt;" in text
 
 
-def test_broken_limits_are_named(tmp_path):
-    text = write_report(write_run(tmp_path, limits={"late_ratio": 0.1, "lost": 0})).read_text()
-    assert "step 2 (2 zones): late_ratio is 0.2, above the limit of 0.1" in text
+@pytest.mark.parametrize(
+    ("limits", "text"),
+    [
+        ({"late_ratio": 0.1}, "step 2 (2 zones): late_ratio is 0.2, above the limit of 0.1"),
+        ({"late_ratio": 0.5}, "All kept: late_ratio 0.5."),
+        ({}, "The scenario sets no limits."),
+    ],
+)
+def test_limits_are_named_whether_kept_or_broken(tmp_path, limits, text):
+    assert text in redraw(write_run(tmp_path, limits=limits)).read_text()
 
 
-def test_kept_limits_are_named_too(tmp_path):
-    text = write_report(write_run(tmp_path, limits={"late_ratio": 0.5})).read_text()
-    assert "All kept: late_ratio 0.5." in text
-
-
-def test_events_are_timed_from_the_first_tick(tmp_path):
-    rows = page_of(write_report(write_run(tmp_path, detail="signal 9"))).rows
-    assert ["2.500", "1", "worker-died", "worker 1 (pid 17)", "signal 9"] in rows
-
-
-def test_a_report_without_figures_says_so(tmp_path):
-    text = write_report(write_run(tmp_path)).read_text()
-    assert text.count("not drawn") == 4
-
-
-def test_a_run_without_a_tick_has_a_report(tmp_path):
+def test_a_run_without_a_tick_has_a_report(drawn, tmp_path):
     path = redraw(write_run(tmp_path, ticks=0, detail="signal 9"))
     assert ["0.000", "1", "worker-died", "worker 1 (pid 17)", "signal 9"] in page_of(path).rows
 
 
 def test_a_run_that_did_not_finish_has_a_report(tmp_path):
-    with RunWriter(tmp_path, run_info(limits={"unhealthy": 0})):
-        pass
+    with RunWriter(tmp_path, run_info()) as writer:
+        writer.add_event(Event(1, 1, "run-failed", "no zone is left"))
     page = redraw(tmp_path).read_text()
     assert "the run did not finish" in page
-    assert "sets no limits" not in page
+    assert "The run failed: no zone is left." in page
 
 
 def test_a_folder_without_a_run_has_no_report(tmp_path):
@@ -180,5 +175,5 @@ def test_a_report_that_cannot_be_written_is_refused_in_one_line(tmp_path):
     write_run(tmp_path)
     (tmp_path / "report.html").mkdir()
     with pytest.raises(OutputError, match=r"report\.html: cannot be written") as refusal:
-        write_report(tmp_path)
+        redraw(tmp_path)
     assert "\n" not in str(refusal.value)

@@ -76,9 +76,9 @@ def test_calls_carried_over_a_step_that_leaves_their_zone_out_are_accounted_for(
     with RunWriter(tmp_path, run_info()) as writer:
         for step, rows in enumerate(
             [
-                [row(0, 0), row(1, 0, completed=390, carried=6)],
+                [row(0, 0), row(1, 0, async_completed=390, carried=6)],
                 [row(0, 1)],
-                [row(0, 2), row(1, 1, completed=402)],
+                [row(0, 2), row(1, 1, async_completed=402)],
             ],
             start=1,
         ):

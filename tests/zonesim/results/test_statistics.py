@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import made_up_run
 import msgspec
 import pytest
 
@@ -17,6 +18,7 @@ from zonesim.results.statistics import (
     summarise_step,
 )
 from zonesim.results.step_info import StepInfo
+from zonesim.results.step_table import figure, step_table
 from zonesim.scenario.loading import Limits
 from zonesim.wire.ticks import TickRow
 from zonesim.zone.phases import phase_ns
@@ -37,33 +39,9 @@ STEP = StepInfo(
 def row(zone: int = 0, tick: int = 0, took_ms: float = 3, late_start_ms: float = 0, **changes):
     scheduled_ns = int((tick * PERIOD_MS + 1_000) * MS)
     started_ns = scheduled_ns + int(late_start_ms * MS)
-    plain = TickRow(
-        zone=zone,
-        tick=tick,
-        scheduled_ns=scheduled_ns,
-        started_ns=started_ns,
-        finished_ns=started_ns + int(took_ms * MS),
-        late=False,
-        missed=0,
-        busy_ns=2 * MS,
-        waiting_ns=1 * MS,
-        step_ns=1 * MS,
-        encode_ns=200_000,
-        resume_ns=400_000,
-        gc_ns=0,
-        cpu_ns=2 * MS,
-        tasks=1_584,
-        async_submitted=396,
-        async_completed=396,
-        async_failed=0,
-        batches=7,
-        retried=0,
-        carried=0,
-        entities=330,
-        players=10,
-        world_hash=2**64 - 1,
-    )
-    return msgspec.structs.replace(plain, **changes)
+    times = {"scheduled_ns": scheduled_ns, "started_ns": started_ns}
+    plain = made_up_run.row(zone, tick, finished_ns=started_ns + int(took_ms * MS), **times)
+    return msgspec.structs.replace(plain, **{"late": False, "missed": 0} | changes)
 
 
 def summary(rows: Sequence[TickRow], **changes: object) -> StepSummary:
@@ -318,3 +296,49 @@ def test_a_broken_limit_of_recovery_is_named_once_for_the_whole_run(name, limit,
     recovery = Recovery(zones_unhealthy=2, recovery_ms_max=1500.5, redone_ticks_max=11)
     assert check_limits(steps, {name: limit, "lost": 0}, recovery).broken == [sentence]
     assert check_limits(steps, {name: limit}).ok
+
+
+EMPTY = summarise_step([], STEP)
+
+
+def busy_step(**changes: object):
+    slow = msgspec.structs.replace(EMPTY.response_ms, p50=1.934, p95=12.34, p99=123.4, max=4567.8)
+    return msgspec.structs.replace(EMPTY, response_ms=slow, **changes)
+
+
+def test_a_step_is_one_line_of_figures_under_two_lines_of_headings():
+    lines = step_table([busy_step(zones=5, ticks=125, late=3, worker_utilisation=0.407)]).split(
+        "\n"
+    )
+
+    assert len(lines) == 3
+    assert " ".join(lines[2].split()) == "5 2 125 3 0 1.93 12.3 123 4568 0.00 0.00 41 -"
+
+
+def test_the_table_of_a_thousand_zones_fits_80_columns():
+    large = busy_step(
+        zones=1000, workers=63.972, ticks=99_999, late=9_999, missed=999, pss_mb_per_zone=123.4
+    )
+
+    assert max(map(len, step_table([EMPTY, large]).split("\n"))) <= 80
+
+
+def test_a_changing_number_of_workers_is_shown_as_its_mean():
+    lines = step_table([busy_step(workers=2.0), busy_step(workers=1.4285)]).split("\n")
+
+    assert [line.split()[1] for line in lines[2:]] == ["2", "1.43"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0.00"),
+        (1.934, "1.93"),
+        (9.996, "10.0"),
+        (12.34, "12.3"),
+        (99.96, "100"),
+        (4567.8, "4568"),
+    ],
+)
+def test_a_figure_has_three_significant_digits(value, text):
+    assert figure(value) == text
