@@ -16,7 +16,7 @@ from zonesim.system.interrupts import ENDING
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-LINES_KEPT = 256  # while nobody reads
+LINES_KEPT = 256  # without a reader
 PATIENCE_S = 1.0  # for a slow reader, at the end
 _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
@@ -74,7 +74,7 @@ class Painter:
         self._changed = threading.Condition()  # never held while something is drawn
         self._ending = False
         self._given_up = False
-        # A daemon: a terminal that nobody reads must not keep the process from exiting.
+        # A daemon: a terminal without a reader must not keep the process from exiting.
         self._thread = threading.Thread(target=self._paint, name="zonesim view", daemon=True)
         self._thread.start()
 
@@ -92,7 +92,7 @@ class Painter:
             self._changed.notify()
 
     def close(self) -> None:
-        """Return when all is drawn, or after a while without a reader."""
+        """Return when all is drawn, or after a second without a reader."""
         with self._changed:
             self._ending = True
             self._changed.notify()
@@ -123,7 +123,7 @@ class Painter:
             self._changed.wait_for(lambda: self._lines or self._frame or self._ending)
             if self._given_up or not (self._lines or self._frame):
                 return None
-            gap = [f"{self._left_out} lines left out: nobody read them"] if self._left_out else []
+            gap = [f"{self._left_out} lines left out: no reader"] if self._left_out else []
             lines, frame = [*gap, *self._lines], self._frame
             self._lines.clear()
             self._left_out, self._frame = 0, None

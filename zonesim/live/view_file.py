@@ -35,7 +35,7 @@ class NoView(ViewError):
 
 
 class NoSuchRun(Exception):
-    """The run that is meant cannot be told; one line."""
+    """The request fits no run, or several; one line."""
 
 
 class View(msgspec.Struct, frozen=True):

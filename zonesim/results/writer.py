@@ -84,7 +84,9 @@ class RunWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if not self._closing.is_set():  # the run failed: its error is told, not this one
+        if (
+            not self._closing.is_set()
+        ):  # the run failed: that error is reported, not one of the disk
             self._close(lambda: True)
 
     def begin_step(self, info: StepInfo) -> None:

@@ -22,7 +22,7 @@ LONG = (*RUN, "--duration", "600", "--set", "period_ms=10", "--out", "run")
 
 @contextmanager
 def stalled(folder: Path) -> Iterator[None]:
-    """Another process lets nobody read or write the file of a run."""
+    """Another process locks the file of a run."""
     with closing(sqlite3.connect(folder / "run.sqlite", timeout=60.0)) as other:
         other.execute("BEGIN EXCLUSIVE")
         yield

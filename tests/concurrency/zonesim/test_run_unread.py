@@ -81,7 +81,7 @@ def terminal():
 
 @pytest.fixture(params=["terminal", "pipe"])
 def unread(request):
-    """A full terminal or pipe that nobody reads."""
+    """A full terminal or pipe without a reader."""
     ends = request.getfixturevalue("terminal") if request.param == "terminal" else Ends(*os.pipe())
     yield ends.fill()
     ends.close()
@@ -124,7 +124,7 @@ def test_a_terminal_shows_a_live_table_and_standard_output_stays_pure(start_on, 
     assert -1 < hides < shows  # the cursor is given back
 
 
-def test_a_run_that_nobody_reads_goes_on_and_ends(start_on, unread, tmp_path):
+def test_a_run_without_a_reader_goes_on_and_ends(start_on, unread, tmp_path):
     ended = start_on(unread, *SHORT).finish()
 
     assert ended.code == 0
@@ -137,7 +137,7 @@ def test_a_run_that_nobody_reads_goes_on_and_ends(start_on, unread, tmp_path):
 @pytest.mark.parametrize(
     ("unread", "stdout"), [("terminal", "unread"), ("pipe", "read")], indirect=["unread"]
 )
-def test_two_signals_end_a_run_that_nobody_reads(start_on, unread, tmp_path, stdout):
+def test_two_signals_end_a_run_without_a_reader(start_on, unread, tmp_path, stdout):
     options = {} if stdout == "read" else {"stdout": unread.writer}
     command = start_on(unread, *LONG, "--json", **options)
     command.wait_until_it_ticks(tmp_path / "run")
@@ -171,24 +171,3 @@ def test_only_the_results_of_a_run_wait_for_a_reader(start_on, unread, tmp_path,
     else:
         assert "world hash: " in unread.read_to_end()
         assert command.finish().code == 0
-
-
-def test_top_on_a_terminal_that_nobody_reads_ends_and_leaves_the_run_alone(
-    start, terminal, tmp_path
-):
-    run = start(*LONG)
-    run.wait_until_it_ticks(tmp_path / "run")
-    environment = {"TERM": "xterm-256color"}
-    watching = start("top", str(tmp_path / "run"), stdout=terminal.writer, environment=environment)
-    shown = b""
-    while b"zonesim chains" not in shown:
-        shown += terminal.read_some()
-    terminal.fill()
-
-    watching.signal(signal.SIGINT)
-
-    ended = watching.finish(BLOCKED_S)
-    assert (ended.code, ended.error) == (0, "")
-    assert not run.has_ended()
-    run.signal(signal.SIGINT)
-    assert run.finish().code == 130

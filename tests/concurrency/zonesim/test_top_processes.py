@@ -13,7 +13,7 @@ def ticks_seen(run):
     return sum(read_view(session).progress.ticks for session in shown)
 
 
-def test_a_run_is_seen_from_outside_and_waits_for_nobody_who_watches(start, tmp_path):
+def test_top_shows_a_run_that_does_not_wait_for_it(start, tmp_path):
     run = start(*RUN, "--duration", "600", "--out", "run", "--json")
     run.wait_until(lambda: ticks_seen(run), "ticks that are shown")
     with open(tmp_path / "seen", "w") as seen:

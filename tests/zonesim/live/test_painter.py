@@ -90,7 +90,7 @@ def test_a_stuck_reader_delays_no_caller_and_sees_the_newest_frame_later(full_pi
     left_out = 10_000 - LINES_KEPT
     assert drawn == [
         "stuck",
-        f"{left_out} lines left out: nobody read them",
+        f"{left_out} lines left out: no reader",
         *[f"line {number}" for number in range(left_out, 10_000)],
         "<frame 9999>",
     ]

@@ -127,14 +127,6 @@ def test_yellow_begins_at_80_percent_of_the_period_and_red_at_all_of_it(share, s
     assert style_of(share) == style
 
 
-def test_a_share_is_marked_as_it_is_written():
-    shares = {0.794: "79%", 0.796: "80%!", 0.994: "99%!", 0.996: "100%!!"}
-    for share, text in shares.items():
-        worker, busy = WorkerLine(1, share), zone(1, utilisation=share)
-        said = words(state(workers=(worker,), busiest=(busy,), utilisation_highest=share))
-        assert said.split().count(text) >= 3
-
-
 def test_an_ascii_terminal_gets_ascii():
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, "ascii")

@@ -8,7 +8,7 @@ import time
 
 import msgspec
 import pytest
-from live_states import RUNNING, crowded, state
+from live_states import RUNNING, state
 
 from corororo._ring import Session
 from zonesim.cli.main import BAD_INPUT, DONE, main
@@ -18,7 +18,6 @@ from zonesim.live.view_file import (
     VIEW_FILE,
     NoSuchRun,
     NoView,
-    View,
     ViewError,
     ViewFile,
     choose,
@@ -74,17 +73,6 @@ def test_no_other_user_can_read_it_whatever_the_umask(tmp_path):
         os.umask(before)
 
     assert (tmp_path / VIEW_FILE).stat().st_mode & 0o777 == 0o600
-
-
-def test_a_slow_reader_keeps_the_snapshot_that_it_began_to_read(tmp_path):
-    file = ViewFile(tmp_path, tmp_path)
-    file.publish(RUNNING)
-    with open(tmp_path / VIEW_FILE, "rb") as reader:
-        begin = reader.read(10)
-        file.publish(crowded())
-        rest = reader.read()
-
-    assert msgspec.json.decode(begin + rest, type=View).progress == RUNNING
 
 
 def test_a_run_goes_on_if_its_view_cannot_be_written(tmp_path):
@@ -151,16 +139,6 @@ def test_following_ends_with_the_run(begin):
             session.remove()
 
     assert seen == [56, 56, 56]
-
-
-def test_a_view_that_cannot_be_read_is_an_error_while_the_run_goes_on(begin):
-    session = begin("run")
-    (session.directory / VIEW_FILE).write_text("{}")
-
-    with pytest.raises(ViewError, match="expected the view of a run"):
-        watched_runs()
-    with pytest.raises(ViewError, match="expected the view of a run"):
-        list(follow(session.directory))
 
 
 def test_a_run_that_publishes_nothing_for_long_is_silent(begin):

@@ -154,14 +154,6 @@ def test_the_title_names_scenario_seed_machine_and_version(drawn):
         assert part in origin
 
 
-def test_the_same_run_is_drawn_the_same_twice(tmp_path):
-    (tmp_path / "again").mkdir()
-    for folder in (tmp_path, tmp_path / "again"):
-        draw_all(make_run([1, 3], pace="max"), folder)
-    for name, _, _ in FIGURES:
-        assert (tmp_path / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
-
-
 def test_a_figure_that_cannot_be_written_is_refused_in_one_line(tmp_path):
     with pytest.raises(OutputError, match=r"tick_time\.png: cannot be written") as refusal:
         draw_all(make_run([1]), tmp_path / "absent")
@@ -210,13 +202,6 @@ def test_nothing_is_called_late_if_nothing_was_due(axes_of):
     found = axes_of(tick_time.draw, make_run([1], pace="max", took_ms=lambda zone, tick: 900))
     assert [label.get_text() for label in found.get_xticklabels()] == ["1"]
     assert "none was due" in found.get_xlabel()
-
-
-def test_names_of_response_lines_that_meet_are_pushed_apart(axes_of):
-    found = axes_of(tick_time.draw, make_run([2], took_ms=lambda zone, tick: 0))
-    names = {text.get_text(): text.xy[1] for text in found.texts}
-    heights = [names[f"{name}  0 ms"] for name in ("p50", "p95", "p99", "max")]
-    assert heights == sorted(set(heights))
 
 
 def test_each_step_with_ticks_has_a_box_with_its_median_beside_it(axes_of):

@@ -46,13 +46,6 @@ def test_a_run_comes_back_as_it_was_measured(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"run.sqlite", "summary.json"}
 
 
-def test_a_hash_of_64_bits_is_kept_as_hex_digits(tmp_path):
-    write_run(tmp_path)
-    with contextlib.closing(sqlite3.connect(tmp_path / "run.sqlite")) as database:
-        found = database.execute("SELECT DISTINCT world_hash FROM ticks ORDER BY 1").fetchall()
-    assert found == [("fffffffffffffffe",), ("ffffffffffffffff",)]
-
-
 def test_the_summary_computed_again_from_the_file_is_the_very_same(tmp_path):
     first = write_run(tmp_path, {"late_ratio": 0.01})
     assert summarise(load_run(tmp_path)) == first
