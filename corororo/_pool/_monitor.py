@@ -36,7 +36,7 @@ from ._registry import Registry
 from ._spawner import RETRY_S, Spawner, WorkerProcess, retry_without_files
 
 LOOK_S = 0.05  # least time between two looks for stopped workers, however many zones ask
-SWEEP_S = 3.0  # between two looks for what is reported by nobody
+SWEEP_S = 3.0  # between two looks for killed zones and for workers stopped while idle
 FAILED_STARTS_MAX = 3  # workers that die in a row before any of them takes a call
 
 # Why workers are killed.
@@ -293,7 +293,7 @@ def _skipped_without_files() -> Iterator[None]:
 
 def _failed_to_start(worker: WorkerProcess) -> str:
     return (
-        f"{FAILED_STARTS_MAX} workers died before they took a call, the last with exit code "
-        f"{worker.exit_code}; if the errors above name the main module, its code must stand "
+        f"{FAILED_STARTS_MAX} workers died before they took a call, the last "
+        f"{worker.status().ended}; if the errors above name the main module, its code must stand "
         f'under `if __name__ == "__main__":`'
     )

@@ -112,11 +112,6 @@ class WorkerProcess:
         """Whether it has ended because it was asked to, with no calls left."""
         return self._code == RETIRED
 
-    @property
-    def exit_code(self) -> int | None:
-        """The exit code that ``poll`` found."""
-        return self._code
-
     def poll(self) -> int | None:
         """None while it runs; a negative signal number where a signal ended it.
 

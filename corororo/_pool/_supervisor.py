@@ -114,7 +114,7 @@ class Supervisor:
             if self._thread.is_alive():  # it waits for a forkserver that hangs
                 kill_forkserver()
                 self._thread.join()
-        self._lifeline.close()  # tells workers to end, and zones that nobody will answer
+        self._lifeline.close()  # tells workers to end, and zones that the pool is closed
         for workers in (self._registry.working, self._registry.retiring):
             while workers:
                 workers[-1].stop(STOP_S)

@@ -86,7 +86,7 @@ class FifoReader(_Fifo):
             data = os.read(self._fd, READ_BYTES)
         except BlockingIOError:
             return []
-        whole = len(data) - len(data) % DESCRIPTOR_BYTES  # all of it, unless somebody writes junk
+        whole = len(data) - len(data) % DESCRIPTOR_BYTES  # more is junk of another program
         found = [Descriptor._make(fields) for fields in DESCRIPTOR.iter_unpack(data[:whole])]
         return [descriptor for descriptor in found if descriptor.kind in KINDS]
 
@@ -99,7 +99,7 @@ class FifoWriter(_Fifo):
             super().__init__(os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
         except OSError as error:
             if error.errno in (errno.ENXIO, errno.ENOENT):
-                raise PoolClosed(f"nobody reads {path} any more") from None
+                raise PoolClosed(f"{path}: the FIFO has no reader any more") from None
             raise
 
     def write_nowait(self, descriptor: Descriptor) -> None:

@@ -1,4 +1,4 @@
-"""Byte offsets of records and descriptors. Knows nothing of tasks or msgspec.
+"""Byte layout of records and descriptors.
 
 A record stands in the ring of one zone, begins on a multiple of ALIGNMENT and holds one batch::
 
@@ -11,16 +11,13 @@ A record stands in the ring of one zone, begins on a multiple of ALIGNMENT and h
     progress: | call, the lower 20 bits | since when, in microseconds, the upper 44 bits |
 
 The zone writes all of it but the worker, the progress and the reply extent, which belong to the
-worker that holds the record's lock. The progress tells which call runs since when, in records
-that are ``timed``; in others it stays with the first one, and so tells since when they are run.
-``sequence`` is never used twice, so a descriptor that points to a record long
-freed finds another number there. Everything from ``sequence`` to the end of the request stays as
-it was written.
+worker that holds the record's lock. The progress names the call that runs and its start, in
+records that are ``timed``; in others it stays with the first call. ``sequence`` is never used
+twice, so a descriptor of a record long freed finds another number there.
 
-What one process may read while another one writes it, holder and progress, is a word each, in the
-order of the machine: such a word is stored and loaded at once, on every CPU. A zone never uses an
-attempt twice in a row at one place, so whoever has a record's lock, and with it all that was
-written before somebody else had it, never takes a holder of the past for one of today.
+Holder and progress are read while another process writes them. Each is a word in the order of the
+machine, which every CPU stores and loads at once. A zone never uses an attempt twice in a row at
+one place, so who has a record's lock never takes a holder of the past for the present one.
 
 A descriptor travels through a FIFO and is 32 bytes long: under PIPE_BUF, so that the kernel
 writes it whole, and a divisor of the page, so that a reader of 32 bytes never gets two halves::
@@ -94,13 +91,8 @@ class RecordHeader(NamedTuple):
     timed: int
 
     @property
-    def attempt(self) -> int:
-        """Which attempt the record is for; descriptors of another one are void."""
-        return self.holder & 0xFFFF_FFFF
-
-    @property
     def worker(self) -> int:
-        """Who has it, or NO_WORKER."""
+        """The worker that has it, or NO_WORKER."""
         return self.holder >> 32
 
     @property
@@ -124,7 +116,7 @@ class RecordHeader(NamedTuple):
 
 
 def holder(attempt: int, worker: int = NO_WORKER) -> int:
-    """The word that says who has a record."""
+    """The word that names the worker of a record."""
     return worker << 32 | attempt
 
 

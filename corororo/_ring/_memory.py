@@ -1,10 +1,9 @@
-"""The mapped file of a ring: writes records, reads them, locks them. Knows no queue of any kind.
+"""The mapped file of a ring: records are written, read and locked here.
 
 A worker locks the first byte of a record before it looks at it, marks it as its own, and holds
-the lock until the reply stands. The lock is the kernel's (fcntl): it ends with its holder, and
-it is what makes giving a record to another worker safe. Whoever gets the lock knows that nobody
-writes into the record; a descriptor of an older attempt finds another attempt number under the
-lock and is void. Lock and FIFO order the memory of both sides: nothing else is relied on.
+the lock until the reply stands. The lock is the kernel's (fcntl) and ends with its holder, which
+makes it safe to give the record to another worker: while one has the lock, no other process
+writes into the record, and a descriptor of an older attempt is void.
 """
 
 from __future__ import annotations
@@ -56,9 +55,8 @@ class RingMemory:
             os.close(fd)
             path.unlink()
             raise SessionError(
-                f"{path}: expected room for a ring of {size_bytes} bytes, found: "
-                f"{error.strerror}; free some there, or ask for smaller rings: "
-                f"WorkerPool(ring_bytes=...)"
+                f"{path}: expected room for a ring of {size_bytes} bytes, found: {error.strerror}; "
+                f"free some there, or ask for smaller rings: WorkerPool(ring_bytes=...)"
             ) from None
 
     @classmethod
@@ -73,7 +71,7 @@ class RingMemory:
 
     @property
     def removed(self) -> bool:
-        """Whether the file has lost its name: the zone is gone, and nobody else will come."""
+        """Whether the file has been removed: its zone has ended."""
         return os.fstat(self._fd).st_nlink == 0
 
     # -- records
@@ -144,7 +142,10 @@ class RingMemory:
         """Take the record's lock unless another process has it."""
         try:
             fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, offset)
-        except (BlockingIOError, PermissionError):  # POSIX allows either for "somebody has it"
+        except (
+            BlockingIOError,
+            PermissionError,
+        ):  # POSIX allows either
             return False
         return True
 
@@ -153,10 +154,7 @@ class RingMemory:
         fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, offset)
 
     def give_up_pages(self) -> None:
-        """Give the room back at once, for a zone whose ring nobody reads or writes any more.
-
-        Workers keep a ring open until they meet another zone, and with it all of its memory.
-        """
+        """Free the memory of a ring that is not used any more, though workers still map it."""
         if hasattr(mmap, "MADV_REMOVE"):
             with contextlib.suppress(OSError):  # a file system that cannot: it goes with the file
                 self._map.madvise(mmap.MADV_REMOVE)
@@ -181,12 +179,11 @@ def _allocate(fd: int, size_bytes: int) -> None:
     if HAS_FALLOCATE:
         os.posix_fallocate(fd, 0, size_bytes)
         return
-    # Zeros written are room reserved. What cannot fit is not begun: until it failed, others
-    # would find the file system full.
+    # What cannot fit is not begun: meanwhile other programs would find the file system full.
     status = os.fstatvfs(fd)
     if size_bytes > status.f_bavail * status.f_frsize:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     zeros = memoryview(bytes(min(size_bytes, 1 << 20)))
     left = size_bytes
     while left:
-        left -= os.write(fd, zeros[:left])  # it may take a part, and refuse the rest the next time
+        left -= os.write(fd, zeros[:left])

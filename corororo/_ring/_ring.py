@@ -1,4 +1,4 @@
-"""The zone's ring: claims room for records, and frees it in order. Knows no bytes of a record.
+"""The allocator of a ring: claims room for records and frees it in order.
 
 One process allocates, so there is no counter that two write and nothing to race on. Claims go
 forward from the head; what is freed out of order waits until everything before it is free too.

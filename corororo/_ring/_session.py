@@ -48,9 +48,8 @@ class Session:
     def create(cls, room_bytes: int = 0, base: Path | None = None) -> Session:
         """Make one where ``room_bytes`` are free, and hold its lock.
 
-        Sessions that a killed owner left behind are removed first. Without ``base`` it goes to
-        /dev/shm, else $XDG_RUNTIME_DIR, else the temporary directory, whichever has the room
-        first. Raises SessionError where none has.
+        Sessions of killed owners are removed first. Without ``base`` it goes to the first candidate
+        base that has the room; raises SessionError where none has.
         """
         for place in candidate_bases() if base is None else [base]:
             remove_stale_sessions(place)
@@ -121,8 +120,7 @@ class Session:
     def open_replies(self) -> tuple[int, FifoReader]:
         """A ring's number and the reading end of its reply FIFO, for a new zone.
 
-        No zone of this session has had the number, unless by a chance of 1 in 4 billion. The
-        FIFO gets its name once it is read, so that one without a reader is one left behind.
+        The FIFO gets its name when it has a reader: one without a reader was left behind.
         """
         unnamed = self.directory / f"{os.getpid()}-{secrets.token_hex(8)}.fifo"
         make_fifo(unnamed)
@@ -147,7 +145,7 @@ class Session:
             remove_file(spill)
 
     def remove_rings_left_behind(self) -> None:
-        """Remove the files of zones that were killed: nobody reads their replies."""
+        """Remove the files of zones that were killed: their replies have no reader."""
         for replies in self.all_replies():
             try:
                 FifoWriter(replies).close()
@@ -158,7 +156,7 @@ class Session:
         """Give up the lock and remove the directory; for the owner. Idempotent."""
         if self._owned:
             self._give_up_lock()  # first: it may be the last file that could be had
-            # Whoever writes there still has missed the end; the next start removes what is left.
+            # A process may still write there; the next start removes what is left.
             with contextlib.suppress(OSError):
                 remove_session(self.directory)
             self._owned = False
@@ -175,7 +173,7 @@ class Session:
 
 
 def _make_locked_file(path: Path) -> int:
-    # Locked before it bears its name: nobody ever sees the lock file of a living owner unlocked.
+    # Locked before it has its name: the lock of a living owner is never seen unlocked.
     unnamed = path.with_suffix(".unlocked")
     fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
     fcntl.flock(fd, fcntl.LOCK_EX)

@@ -78,17 +78,6 @@ def test_two_schedulers_of_one_pool_get_their_own_results() -> None:
         assert other.statistics().async_tasks_taken == 3 * 20 + 1
 
 
-def test_a_zone_with_very_many_calls_leaves_the_workers_to_others_in_between() -> None:
-    with cr.WorkerPool(2, rings=2) as pool, cr.Scheduler(pool) as one, cr.Scheduler(pool) as other:
-        one.schedule(calls.slow_double.map(range(2000), [0.002] * 2000))
-        one.tick(deadline=0.0, late="carry")
-        for i in range(5):
-            assert finish(other, calls.double.map(range(i))) == [2 * x for x in range(i)]
-        assert one._transfer.in_flight == 2000  # its first batches may be back; it has not looked
-        assert one._transfer.statistics().batches_waiting > 0
-        pool.close()
-
-
 def test_a_guest_of_a_pool_that_was_closed_meanwhile_gets_pool_closed_and_leaks_nothing() -> None:
     with cr.WorkerPool(1) as pool:
         guest = cr.WorkerPool.attach(pool.address)

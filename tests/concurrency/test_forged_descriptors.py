@@ -61,13 +61,3 @@ def test_a_reply_fifo_full_of_garbage_does_not_cost_a_worker_its_life() -> None:
         writer.close()
         assert finish(scheduler, calls.double(1)) == 2
         assert pool.statistics().restarts == 0
-
-
-def test_a_forged_status_does_not_end_the_pool() -> None:
-    with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
-        writer = FifoWriter(Path(pool.address) / "status")
-        for kind in (*Kind, 99):
-            writer.write_nowait(Descriptor(kind, worker=1_000))
-        writer.close()
-        assert finish(scheduler, calls.double(1)) == 2
-        assert pool.statistics().workers[0].ready

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,6 @@ from waiting import (
     begin,
     finish,
     is_alive,
-    kill_those_alive,
     pids,
     stop,
     tick_until,
@@ -28,7 +25,7 @@ from waiting import (
 
 import corororo as cr
 from corororo._pool import _monitor
-from corororo.processes import HAS_PROC, HAS_SIGIO, forkserver_pid
+from corororo.processes import HAS_PROC, forkserver_pid
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -36,16 +33,6 @@ pytestmark = [
 ]
 
 SLOW_S = 2.5  # longer than any look at a worker that says nothing
-
-
-OWNER = """
-    import sys
-    import corororo as cr
-    if __name__ == "__main__":
-        with cr.WorkerPool(2) as pool:
-            print(*(worker.pid for worker in pool.statistics().workers), flush=True)
-            sys.stdin.readline()
-"""
 
 
 def test_idle_workers_that_are_stopped_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,24 +103,6 @@ def test_a_pool_closes_with_all_its_workers_stopped(busy: bool, tmp_path: Path) 
     assert not session.exists()
 
 
-@pytest.mark.skipif(not HAS_SIGIO, reason="here a process ends itself, and has to run for that")
-def test_stopped_workers_end_with_their_killed_owner(
-    start_script: Callable[[str, str], subprocess.Popen[str]],
-) -> None:
-    owner = start_script("owner.py", OWNER)
-    assert owner.stdout is not None
-    workers = [int(pid) for pid in owner.stdout.readline().split()]
-    try:
-        stop(*workers)
-        owner.kill()
-        owner.wait(10)
-        wait_until(lambda: not any(map(is_alive, workers)), "the workers have ended", 10)
-    finally:
-        kill_those_alive(workers)
-        with cr.WorkerPool(1):  # removes the session of the killed owner
-            pass
-
-
 def the_one_that_died(pool: cr.WorkerPool) -> cr.WorkerStatus:
     wait_until(lambda: pool.statistics().died, "a worker has died")
     return pool.statistics().died[0]
@@ -164,14 +133,6 @@ def test_a_call_that_never_comes_back_fails_alone_and_the_others_come_back() -> 
         assert finish(scheduler, calls.double(4)) == 8
 
 
-def test_work_within_the_hang_timeout_goes_on_however_many_batches_it_is() -> None:
-    with cr.WorkerPool(1, hang_timeout=0.4) as pool, cr.Scheduler(pool) as scheduler:
-        arguments = [(x, 0.05) for x in range(20)]
-        values = finish(scheduler, calls.slow_double.starmap(arguments))
-        assert values == [2 * x for x in range(20)]
-        assert pool.statistics().restarts == 0
-
-
 def test_a_stopped_worker_is_replaced_and_leaves_where_it_stood() -> None:
     with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
         assert finish(scheduler, calls.double(3)) == 6
@@ -181,13 +142,6 @@ def test_a_stopped_worker_is_replaced_and_leaves_where_it_stood() -> None:
         died = the_one_that_died(pool)
         assert (died.pid, died.ended) == (pid, "killed: a signal had stopped it")
         assert "do_work" in died.stacks
-
-
-def test_how_a_worker_has_ended_is_told() -> None:
-    with cr.WorkerPool(1) as pool:
-        assert [worker.ended for worker in pool.statistics().workers] == [""]
-        os.kill(pids(pool)[0], signal.SIGKILL)
-        assert the_one_that_died(pool).ended == f"by signal {int(signal.SIGKILL)}"
 
 
 def test_workers_killed_under_a_stopped_fork_server_are_replaced() -> None:

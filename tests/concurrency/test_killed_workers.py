@@ -83,27 +83,6 @@ def test_an_answer_that_was_sent_outlives_its_worker(tmp_path: Path) -> None:
         assert finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)]
 
 
-def test_a_death_in_one_zone_is_none_of_its_neighbours_business(tmp_path: Path) -> None:
-    """Four Schedulers share two workers."""
-    with cr.WorkerPool(2, rings=4) as pool:
-        zones = [cr.Scheduler(pool) for _ in range(4)]
-        try:
-            blocked = begin(zones[0], calls.say_and_wait(str(tmp_path), 21))
-            [killed] = who_runs(zones[0], tmp_path, 1)
-            waiting = [begin(zone, calls.double.map(range(50))) for zone in zones[1:]]
-            for zone in zones:
-                zone.tick(deadline=0.0, late="carry")
-            kill(killed)
-            for zone, outcome in zip(zones[1:], waiting, strict=True):
-                assert value_of(zone, outcome) == [2 * i for i in range(50)]
-            (tmp_path / "go").touch()
-            assert value_of(zones[0], blocked) == 42
-            wait_until_whole(pool, [killed])
-        finally:
-            for zone in zones:
-                zone.close()
-
-
 @pytest.mark.parametrize("seed", [0, 1])
 def test_results_are_exact_while_workers_are_killed_at_random(seed: int) -> None:
     """Tasks await calls one by one while a worker is killed at each tick, and now and then all."""
@@ -178,17 +157,3 @@ def test_the_loss_of_the_fork_server_in_mid_batch_loses_no_call() -> None:
         assert finish(scheduler, calls.double.map(range(100))) == [2 * i for i in range(100)]
         wait_until(lambda: scheduler.tick().async_tasks_carried == 0, "the older calls are back")
         wait_until(lambda: not any(map(is_alive, old)), "no worker of the lost server lives")
-
-
-def test_file_descriptors_do_not_pile_up_with_the_dead() -> None:
-    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
-
-        def lose_a_worker() -> int:
-            killed = pids(pool)[:1]
-            kill(*killed)
-            wait_until_whole(pool, killed)
-            assert finish(scheduler, calls.double(1)) == 2
-            return len(os.listdir("/dev/fd"))
-
-        first = [lose_a_worker() for _ in range(2)][-1]
-        assert max(lose_a_worker() for _ in range(5)) <= first + 2

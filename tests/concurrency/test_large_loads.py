@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
 import pytest
 import worker_calls as calls
-from waiting import begin, finish, value_of, who_runs
+from waiting import finish
 
 import corororo as cr
 
@@ -46,34 +45,6 @@ def test_more_calls_than_may_be_pending_wait_their_turn(length: int) -> None:
     ):
         assert finish(scheduler, cr.gather(*map(calls.echo, data)), 40) == data
         assert finish(scheduler, calls.echo.map(data), 40) == data
-
-
-def test_five_thousand_calls_that_travel_alone_come_back_in_one_tick() -> None:
-    """Each is a batch of its own, and far more of them than a FIFO or the ring hold."""
-    with (
-        cr.WorkerPool(2, max_batch=1, ring_bytes=SMALL_RING) as pool,
-        cr.Scheduler(pool) as scheduler,
-    ):
-        one_by_one = begin(scheduler, cr.gather(*map(calls.double, range(5_000))))
-        as_a_vector = begin(scheduler, calls.double.map(range(5_000)))
-        scheduler.tick()
-        assert one_by_one == as_a_vector == [[2 * i for i in range(5_000)]]
-        assert scheduler.statistics().batches == 10_000
-
-
-def test_sixteen_zones_fill_the_way_to_a_worker_that_reads_nothing(tmp_path: Path) -> None:
-    with ExitStack() as stack:
-        pool = stack.enter_context(cr.WorkerPool(1, rings=16, max_batch=1))
-        zones = [stack.enter_context(cr.Scheduler(pool)) for _ in range(16)]
-        blocked = begin(zones[0], calls.say_and_wait(str(tmp_path), 21))
-        who_runs(zones[0], tmp_path, 1)
-        outcomes = [begin(zone, calls.double.map(range(1_000))) for zone in zones]
-        for zone in zones:
-            zone.tick(deadline=0.0, late="carry")
-        (tmp_path / "go").touch()
-        for zone, outcome in zip(zones, outcomes, strict=True):
-            assert value_of(zone, outcome) == [2 * i for i in range(1_000)]
-        assert value_of(zones[0], blocked) == 42
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="/proc tells of the memory")
@@ -142,11 +113,6 @@ def test_arguments_above_the_ring_fail_alone_and_name_the_option() -> None:
         with pytest.raises(cr.RequestTooLarge, match=r"length_of take 2000\d+ .*ring_bytes"):
             finish(scheduler, calls.length_of(bytes(20_000)))
         assert finish(scheduler, calls.length_of(bytes(15_000))) == 15_000
-
-
-def test_a_hundred_thousand_calls_come_back_in_order() -> None:
-    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
-        assert finish(scheduler, calls.double.map(range(100_000))) == list(range(0, 200_000, 2))
 
 
 def let_pass(seconds: float) -> None:

@@ -49,19 +49,6 @@ def test_a_call_past_its_timeout_fails_alone_and_its_worker_is_replaced(
     assert scheduler.run(calls.short_nap(0.0)) == 0.0
 
 
-def test_a_call_that_holds_the_interpreter_is_ended_as_well(scheduler: cr.Scheduler) -> None:
-    with pytest.raises(cr.AsyncTaskTimeout):
-        scheduler.run(calls.spin_for_ever(-1))
-    assert scheduler.run(calls.spin_for_ever(4)) == 4
-
-
-def test_options_for_one_call_override_those_of_the_function(scheduler: cr.Scheduler) -> None:
-    assert scheduler.run(calls.short_nap.with_options(timeout=None)(0.5)) == 0.5
-    with pytest.raises(cr.AsyncTaskTimeout, match=r"more than 0\.05 s"):
-        scheduler.run(calls.short_nap.with_options(timeout=0.05)(5.0))
-    assert calls.short_nap.timeout == 0.3
-
-
 @pytest.mark.parametrize(
     "idle", [cr.Park(), cr.BusySpin(), cr.Yielding(), cr.Backoff(), cr.AdaptiveSpin()]
 )

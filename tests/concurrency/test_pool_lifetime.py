@@ -70,18 +70,6 @@ def test_workers_that_come_up_while_their_pool_closes_end_by_themselves(
             wait_until(partial(is_replaced, pool, before), "the worker is replaced")
 
 
-def test_a_scheduler_whose_pool_was_closed_says_so_and_can_be_closed() -> None:
-    pool = cr.WorkerPool(1)
-    pool.start()
-    scheduler = cr.Scheduler(pool)
-    scheduler.schedule(calls.slow_double(1, 30.0))
-    scheduler.tick(deadline=0.0, late="carry")
-    pool.close()
-    with pytest.raises(cr.PoolClosed):
-        finish(scheduler, calls.double(1))
-    scheduler.close()
-
-
 def test_a_pool_may_be_started_again_after_it_was_closed() -> None:
     pool = cr.WorkerPool(1)
     for _ in range(2):
@@ -89,19 +77,6 @@ def test_a_pool_may_be_started_again_after_it_was_closed() -> None:
             assert finish(scheduler, calls.double(2)) == 4
             with pytest.raises(RuntimeError, match="started already"):
                 pool.start()
-
-
-def test_files_do_not_pile_up_with_pools_and_schedulers() -> None:
-    def live_and_die() -> int:
-        with cr.WorkerPool(2) as pool:
-            for _ in range(3):
-                with cr.Scheduler(pool) as scheduler:
-                    assert finish(scheduler, calls.double(1)) == 2
-            assert len(list(Path(pool.address).glob("*.ring"))) == 0
-        return len(os.listdir("/dev/fd"))
-
-    first = [live_and_die() for _ in range(2)][-1]
-    assert max(live_and_die() for _ in range(3)) <= first
 
 
 def test_a_place_that_is_not_there_is_refused_with_its_path(tmp_path: Path) -> None:

@@ -156,19 +156,6 @@ def test_workers_end_with_a_killed_owner(start_owner: Start, tmp_path: Path, how
     next_start_removes(address)
 
 
-def test_a_worker_that_holds_the_gil_ends_when_its_call_returns(
-    start_owner: Start, tmp_path: Path
-) -> None:
-    inside = tmp_path / "inside"
-    work = f"scheduler.run(calls.hold_the_gil({str(inside)!r}, 2.0))"
-    owner, address, workers = start_owner(work)
-    wait_until(lambda: inside.exists() and inside.read_text(), "the call has begun")
-    kill(owner)
-    expect_end([pid for pid in workers if pid != int(inside.read_text())])
-    expect_end(workers, 2.0 + 2.0)
-    next_start_removes(address)
-
-
 def test_a_guest_hears_that_the_owner_was_killed(start_owner: Start, start_script: Script) -> None:
     owner, address, workers = start_owner(WAIT)
     guest = start_script(

@@ -72,13 +72,6 @@ def test_a_ring_that_fits_takes_calls(import_path: list[Path], folder: Path) -> 
     assert make_ring(import_path, folder, RING_BYTES) == MADE
 
 
-def test_a_ring_larger_than_any_file_may_be_is_refused(
-    import_path: list[Path], folder: Path
-) -> None:
-    said = make_ring(import_path, folder, RING_BYTES, "limited", "65536")
-    refused_cleanly(said, RING_BYTES, "File too large")
-
-
 @pytest.mark.parametrize("how", [(), ("promised",)], ids=["as it says", "against its word"])
 def test_a_ring_that_does_not_fit_its_file_system_is_refused(
     import_path: list[Path], folder: Path, small: tuple[str, ...], how: tuple[str, ...]

@@ -180,16 +180,6 @@ def test_schedulers_know_how_many_workers_there_are_whenever_they_came() -> None
                 )
 
 
-def test_what_cannot_be_resized_is_refused_with_the_rule() -> None:
-    with cr.WorkerPool(1) as pool:
-        with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
-            pool.resize(0)
-        with pytest.raises(TypeError, match=r"workers must be an int, got 2\.0"):
-            pool.resize(2.0)  # type: ignore[arg-type]
-    with cr.WorkerPool(0) as inline, pytest.raises(ValueError, match="a pool of 0 workers"):
-        inline.resize(2)
-
-
 Start = Callable[[str, str], subprocess.Popen[str]]
 
 

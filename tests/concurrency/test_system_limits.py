@@ -85,17 +85,6 @@ WITHOUT_FILES = """
 """
 
 
-DEATH_WITHOUT_FILES = """
-            with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
-                pid = scheduler.run(calls.worker_pid())
-                held = every_file()
-                os.kill(pid, signal.SIGKILL)
-                wait_until(lambda: not has_process(pid), "it is dead")
-                held.clear()
-                print("value", scheduler.run(calls.double(4)))
-"""
-
-
 LARGE_REPLY = 'print("value", len(scheduler.run(calls.swell(3_000_000))))'
 
 
@@ -138,12 +127,6 @@ def test_a_worker_that_cannot_be_replaced_for_want_of_files_is_a_clear_error(
 
 def test_a_large_reply_that_cannot_be_opened_is_a_clear_error(start_script: Start) -> None:
     assert_clear(outcome_of(start_script, WITHOUT_FILES.format(call=LARGE_REPLY)))
-
-
-def test_a_worker_that_dies_while_there_are_no_files_for_a_moment_is_replaced(
-    start_script: Start,
-) -> None:
-    assert outcome_of(start_script, DEATH_WITHOUT_FILES) == "value 8\n"
 
 
 def test_a_temporary_directory_with_a_path_too_long_for_sockets_is_a_clear_error(

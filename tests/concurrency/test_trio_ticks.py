@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,42 +89,6 @@ async def test_the_end_of_the_pool_ends_the_wait() -> None:
                 nursery.start_soon(close)
                 with pytest.raises(cr.PoolClosed):
                     await scheduler.run_tick()
-
-
-async def test_a_tick_that_is_cancelled_does_not_forget_what_its_tasks_raised() -> None:
-    async def fail() -> None:
-        raise LookupError("raised in a tick that nobody waited for")
-
-    with cr.Scheduler() as scheduler:
-        scheduler.schedule(fail())
-        with trio.CancelScope() as scope:
-            scope.cancel()
-            with contextlib.suppress(LookupError):
-                await scheduler.run_tick()
-                raise AssertionError("neither cancelled nor failed")
-        if scope.cancelled_caught:
-            with pytest.raises(LookupError, match="nobody waited"):
-                await scheduler.run_tick()
-        assert (await scheduler.run_tick()).steps == 0
-
-
-async def test_a_primitive_of_trio_awaited_by_mistake_does_not_touch_who_drives_the_tick(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    del autojump_clock
-    event = trio.Event()
-
-    async def mistaken() -> None:
-        await event.wait()
-
-    with cr.Scheduler() as scheduler:
-        scheduler.schedule(mistaken())
-        with pytest.raises(TypeError, match="run_in_trio"):
-            await scheduler.run_tick()
-        event.set()
-        began = trio.current_time()
-        await trio.sleep(5)
-        assert trio.current_time() - began == 5
 
 
 async def double_later(x: int) -> int:

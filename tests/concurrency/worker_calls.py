@@ -169,11 +169,6 @@ def short_nap(seconds: float) -> float:
     return seconds
 
 
-@cr.async_task(timeout=0.3)
-def spin_for_ever(number: int) -> int:
-    return sum(range(10**12)) if number < 0 else number
-
-
 @cr.async_task
 def shift(point: Point, by: float = 1.0, *, up: float = 0.0) -> Point:
     return Point(point.x + by, point.y + by + up)

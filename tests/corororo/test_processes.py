@@ -28,7 +28,6 @@ from corororo.processes import (
     raise_open_file_limit,
     read_stacks,
     set_title,
-    usable_cpus,
 )
 
 UNLIMITED = resource.RLIM_INFINITY
@@ -67,24 +66,6 @@ def test_one_variable_turns_off_everything_that_only_some_systems_have(
 ) -> None:
     portable = flags_of_a_process({**source_environment, "CORORORO_PORTABLE": "1"})
     assert portable == dict.fromkeys(FLAGS, False)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems lack some of it")
-@pytest.mark.parametrize("value", ["", "0"])
-def test_no_other_value_of_that_variable_changes_anything(
-    source_environment: dict[str, str], value: str
-) -> None:
-    flags = flags_of_a_process({**source_environment, "CORORORO_PORTABLE": value})
-    assert flags == dict.fromkeys(FLAGS, True)
-
-
-def test_usable_cpus_are_those_of_this_process_or_else_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_platform, "HAS_AFFINITY", True)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {1, 5, 7}, raising=False)
-    assert usable_cpus() == 3
-    monkeypatch.setattr(_platform, "HAS_AFFINITY", False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 12)
-    assert usable_cpus() == 12
 
 
 @pytest.mark.parametrize(
@@ -230,11 +211,6 @@ def test_a_dump_is_private_whatever_the_umask(tmp_path: Path) -> None:
         faulthandler.unregister(STACK_SIGNAL)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_bytes() == b""
-
-
-def test_without_room_for_a_dump_a_process_goes_on_without(tmp_path: Path) -> None:
-    dump_stacks_on_signal(tmp_path / "removed" / "stacks")
-    assert not faulthandler.unregister(STACK_SIGNAL)
 
 
 def test_stacks_are_short_text_with_the_main_thread_first(tmp_path: Path) -> None:

@@ -77,3 +77,10 @@ def test_cpus_that_cannot_be_used_are_refused(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1}, raising=False)
     for pin in ([], [4096]):
         assert told(ValueError, {"pin": pin}).startswith("pin must name some of the CPUs [0, 1]")
+
+
+def test_what_cannot_be_resized_is_refused_with_the_rule() -> None:
+    with cr.WorkerPool(0) as inline, pytest.raises(ValueError, match="a pool of 0 workers"):
+        inline.resize(2)
+    with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
+        _options.check_resize(1, 0)

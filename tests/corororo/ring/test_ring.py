@@ -73,32 +73,6 @@ def test_claims_and_frees_in_any_order_agree_with_the_model(
     assert ring.claim(SIZE) == 0
 
 
-def test_a_record_freed_before_an_older_one_keeps_its_room_until_that_is_freed_too() -> None:
-    ring = Ring(4 * ALIGNMENT)
-    older, younger = ring.claim(2 * ALIGNMENT), ring.claim(2 * ALIGNMENT)
-    ring.free(younger)
-    with pytest.raises(RingFull, match="does not fit now"):
-        ring.claim(1)
-    ring.free(older)
-    assert ring.claim(4 * ALIGNMENT) == 0
-
-
-def test_an_extent_never_wraps_around_the_end() -> None:
-    ring = Ring(4 * ALIGNMENT)
-    first = ring.claim(2 * ALIGNMENT)
-    ring.claim(ALIGNMENT)
-    ring.free(first)
-    assert ring.claim(2 * ALIGNMENT) == 0
-
-
-def test_an_offset_that_is_not_claimed_cannot_be_freed() -> None:
-    ring = Ring(4 * ALIGNMENT)
-    offset = ring.claim(1)
-    ring.free(offset)
-    with pytest.raises(KeyError):
-        ring.free(offset)
-
-
 @pytest.mark.parametrize("size", [0, ALIGNMENT, 2 * ALIGNMENT + 1, -ALIGNMENT])
 def test_a_ring_of_a_wrong_size_is_refused_with_the_figure(size: int) -> None:
     with pytest.raises(ValueError, match=f"multiple of {ALIGNMENT}.*got {size}"):

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -20,7 +16,6 @@ from corororo._ring import (
     _session,
     find_sessions,
     make_fifo,
-    remove_session,
     remove_stale_sessions,
     stale_sessions,
     write_file,
@@ -47,16 +42,6 @@ def test_a_session_is_a_private_directory_with_its_lock_and_fifos(tmp_path: Path
     session.remove()
 
 
-def test_removing_it_leaves_nothing_and_may_be_done_twice(tmp_path: Path) -> None:
-    before = open_files()
-    session = Session.create(base=tmp_path)
-    (session.directory / "more").write_text("x")
-    session.remove()
-    session.remove()
-    assert list(tmp_path.iterdir()) == []
-    assert open_files() == before
-
-
 def test_the_next_start_removes_what_a_killed_owner_left_and_nothing_else(tmp_path: Path) -> None:
     living = Session.create(base=tmp_path)
     dead = abandon(Session.create(base=tmp_path))
@@ -78,31 +63,6 @@ def test_a_session_whose_owner_lives_is_never_stale(tmp_path: Path) -> None:
     assert list(stale_sessions(tmp_path)) == [directory]
     assert remove_stale_sessions(tmp_path) == [directory]
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_start_that_was_killed_half_way_is_removed_too(tmp_path: Path) -> None:
-    directory = abandon(Session.create(base=tmp_path))
-    directory.rename(tmp_path / f".{directory.name}")
-    assert len(remove_stale_sessions(tmp_path)) == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_cannot_be_removed_stays_stale_and_the_rest_goes(tmp_path: Path) -> None:
-    directory = abandon(Session.create(base=tmp_path))
-    (directory / "kept").mkdir()
-    (directory / "kept" / "file").touch()
-    remove = shutil.rmtree
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shutil, "rmtree", lambda path: None)  # as where the files are another's
-        with pytest.raises(OSError, match="not empty"):
-            remove_session(directory)
-        assert remove_stale_sessions(tmp_path) == []
-
-    assert {path.name for path in directory.iterdir()} == {"lock", "kept"}
-    assert [found.state for found in find_sessions(tmp_path)] == ["stale"]
-    remove(directory / "kept")
-    assert remove_stale_sessions(tmp_path) == [directory]
 
 
 def test_sessions_are_found_with_their_owners_and_who_lives(tmp_path: Path) -> None:
@@ -146,17 +106,6 @@ def test_a_directory_that_others_may_enter_is_refused(tmp_path: Path) -> None:
         Session.attach(str(tmp_path))
 
 
-def test_no_two_zones_of_a_session_get_the_same_number(tmp_path: Path) -> None:
-    session = Session.create(base=tmp_path)
-    zones = [session.open_replies() for _ in range(20)]
-    numbers = [number for number, _ in zones]
-    assert len(set(numbers)) == 20
-    assert session.all_replies() == sorted(session.replies(n) for n in numbers)
-    for _, reader in zones:
-        reader.close()
-    session.remove()
-
-
 def test_what_a_killed_zone_left_is_removed_and_a_living_zone_keeps_its_files(
     tmp_path: Path,
 ) -> None:
@@ -176,40 +125,6 @@ def test_what_a_killed_zone_left_is_removed_and_a_living_zone_keeps_its_files(
 def test_where_no_place_has_the_room_the_error_says_what_was_found() -> None:
     with pytest.raises(SessionError, match=r"rings need \d+ MB, found: .* has \d+ MB"):
         Session.create(room_bytes=1 << 60)
-
-
-def unlocked(place: Path, pid: int, age_s: float) -> Path:
-    """What an owner leaves that dies before it has the lock, or when it has removed it."""
-    directory = place / f".corororo-{os.getuid()}-{pid}-0123abcd"
-    directory.mkdir()
-    (directory / "calls").touch()
-    os.utime(directory, (time.time() - age_s,) * 2)
-    return directory
-
-
-def test_a_session_without_a_lock_is_stale_once_its_owner_is_gone_for_a_while(
-    tmp_path: Path, dead_pid: int
-) -> None:
-    made, left = unlocked(tmp_path, os.getpid(), 1_000.0), unlocked(tmp_path, dead_pid, 1_000.0)
-    states = {found.directory: found.state for found in find_sessions(tmp_path)}
-    assert states == {made: "unknown", left: "stale"}
-    assert remove_stale_sessions(tmp_path) == [left]
-    assert list(tmp_path.iterdir()) == [made]
-
-
-def test_a_session_without_a_lock_may_be_that_of_an_owner_whom_nobody_here_knows(
-    tmp_path: Path, dead_pid: int
-) -> None:
-    unlocked(tmp_path, dead_pid, 1.0)  # in another container, say
-    assert [found.state for found in find_sessions(tmp_path)] == ["unknown"]
-
-
-@pytest.fixture
-def dead_pid() -> int:
-    """A process id that nobody has any more."""
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    return ended.pid
 
 
 @pytest.fixture(params=[0, 0o022, 0o077], ids=oct)
