@@ -180,7 +180,7 @@ class Scheduler:
         return self._passes.statistics()
 
     def format_stacks(self) -> str:
-        """Where each Task stands that has begun and not ended, as text; "" where there is none.
+        """The stack of each Task that has begun and not ended, as text; "" where there is none.
 
         A block for all Tasks that wait at the same place: how many they are, then a line and its
         source for each coroutine, the innermost last. For a tick that does not come to its end:
@@ -191,7 +191,7 @@ class Scheduler:
     # -- ending it
 
     def close(self) -> None:
-        """End every Task where it stands and give the transfer back; idempotent.
+        """End every Task at its current await and close the transfer; idempotent.
 
         ``finally`` blocks of the Tasks run, and what they raise is raised from here.
         """

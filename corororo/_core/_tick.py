@@ -1,7 +1,7 @@
 """One pass over what is runnable, its bound, and its report.
 
-A pass is bounded: what gives way, or is scheduled meanwhile, waits for the next one; so do Tasks
-while too many calls are in flight.
+A pass is bounded: Tasks at a checkpoint, and those scheduled meanwhile, wait for the next one; so
+do all Tasks while too many calls are in flight.
 """
 
 from __future__ import annotations

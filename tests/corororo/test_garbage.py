@@ -46,7 +46,7 @@ def test_a_collector_that_was_off_stays_off() -> None:
     assert not gc.isenabled()
 
 
-def test_all_is_as_it_was_after_an_exception() -> None:
+def test_the_collector_is_restored_after_an_exception() -> None:
     callbacks = list(gc.callbacks)
     with pytest.raises(ValueError, match="inside"), cr.SlackCollector():
         raise ValueError("inside")
@@ -64,7 +64,7 @@ def test_garbage_is_collected_in_the_slack() -> None:
 
 
 @pytest.mark.parametrize("slack_s", [0.0, -1.0])
-def test_garbage_does_not_grow_for_ever_where_there_never_is_slack(slack_s: float) -> None:
+def test_garbage_is_collected_without_slack_too(slack_s: float) -> None:
     with cr.SlackCollector() as collector:
         young = dead_cycle()
         for _ in range(2_000):
@@ -72,14 +72,14 @@ def test_garbage_does_not_grow_for_ever_where_there_never_is_slack(slack_s: floa
         assert young() is None
 
 
-def test_collections_that_others_ask_for_are_counted_too() -> None:
+def test_every_collection_counts_as_a_pause() -> None:
     with cr.SlackCollector() as collector:
         before_ns = collector.paused_ns
         gc.collect()
         assert collector.paused_ns > before_ns
 
 
-def test_the_pauses_are_told_apart_in_the_report_of_a_tick() -> None:
+def test_a_tick_reports_the_pauses_apart() -> None:
     with cr.SlackCollector() as collector, cr.Scheduler(garbage=collector) as scheduler:
         scheduler.schedule(gc.collect)
         report = scheduler.tick()

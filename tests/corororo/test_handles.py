@@ -1,4 +1,4 @@
-"""Handles: a slot opens for its present tenant only."""
+"""Handles: only the current handle of a slot gives access to it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import corororo as cr
 
 
-def test_a_handle_opens_its_slot_until_it_is_given_back() -> None:
+def test_a_handle_gives_access_to_its_slot_until_it_is_released() -> None:
     pool: cr.HandlePool[str] = cr.HandlePool()
     handle = pool.acquire("mob")
     assert (pool.get(handle), len(pool), list(pool)) == ("mob", 1, ["mob"])
@@ -20,7 +20,7 @@ def test_a_handle_opens_its_slot_until_it_is_given_back() -> None:
             use(handle)
 
 
-def test_the_next_tenant_of_a_slot_is_out_of_reach_of_the_last_one() -> None:
+def test_the_old_handle_of_a_reused_slot_is_stale() -> None:
     pool: cr.HandlePool[str] = cr.HandlePool()
     old = pool.acquire("old")
     pool.release(old)
@@ -32,7 +32,7 @@ def test_the_next_tenant_of_a_slot_is_out_of_reach_of_the_last_one() -> None:
 
 
 @pytest.mark.parametrize("handle", [cr.Handle(0, 1), cr.Handle(-1, 1), cr.Handle(7, 0)])
-def test_a_handle_that_was_never_given_out_is_stale(handle: cr.Handle) -> None:
+def test_a_handle_that_was_never_acquired_is_stale(handle: cr.Handle) -> None:
     pool: cr.HandlePool[None] = cr.HandlePool()
     with pytest.raises(cr.StaleHandle, match="no slot"):
         pool.get(handle)
@@ -45,7 +45,7 @@ def test_a_value_may_be_none() -> None:
     assert pool.release(handle) is None
 
 
-def test_versions_go_round_without_touching_nought() -> None:
+def test_versions_wrap_around_to_one() -> None:
     pool: cr.HandlePool[str] = cr.HandlePool()
     pool.release(pool.acquire("first"))
     pool._versions[0] = (1 << 32) - 1

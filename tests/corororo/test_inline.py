@@ -45,7 +45,7 @@ def test_calls_run_when_they_are_taken_and_in_the_order_of_sending() -> None:
     assert transfer.take_nowait() == []
 
 
-def test_a_failing_call_stands_apart_from_its_neighbours() -> None:
+def test_a_failing_call_leaves_its_neighbours_alone() -> None:
     values, failures = run_calls(half.call_inline, [(1,), (0,), (2,), (0,)])
     assert values == [1.0, None, 0.5, None]
     assert failures is not None
@@ -57,7 +57,7 @@ def test_a_failing_call_stands_apart_from_its_neighbours() -> None:
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, StopIteration])
 @pytest.mark.parametrize("arguments", [[(1,), (2,), (3,)], Columns([[1, 2, 3]], 3)])
-def test_no_error_of_a_call_leaves_the_batch_or_ends_it(
+def test_not_even_an_exit_of_one_call_ends_the_batch(
     error: type[BaseException], arguments: Sequence[tuple[int]]
 ) -> None:
     def fail(number: int) -> int:
@@ -75,17 +75,17 @@ def test_no_error_of_a_call_leaves_the_batch_or_ends_it(
     assert places == [0, 1, 2]
 
 
-def test_what_an_async_function_awaits_runs_in_the_same_place() -> None:
+def test_async_tasks_awaited_inside_one_run_in_the_same_place() -> None:
     assert nested.call_inline(2) == "0.5"
     assert nested.call_inline(0) == "caught"
 
 
-def test_what_only_a_scheduler_can_give_is_a_type_error_that_says_so() -> None:
+def test_awaiting_a_scheduler_inside_an_async_task_is_a_type_error() -> None:
     with pytest.raises(TypeError, match=r"without a scheduler.*do this in the Task"):
         wants_a_scheduler.call_inline()
 
 
-def test_a_nested_coroutine_may_catch_that_and_go_on() -> None:
+def test_a_nested_coroutine_may_catch_that_error() -> None:
     async def stubborn() -> str:
         try:
             await cr.checkpoint()
@@ -117,7 +117,7 @@ class Struck:
             raise TimeoutError
 
 
-def test_what_is_raised_between_two_calls_shifts_no_result() -> None:
+def test_an_error_between_two_calls_shifts_no_result() -> None:
     values, failures = run_calls(lambda n: 10 * n, Columns([[0, 1, 2, 3]], 4), Struck())
     assert values == [0, None, 20, 30]
     assert {place: type(error) for place, error in (failures or {}).items()} == {1: TimeoutError}
@@ -153,7 +153,7 @@ CALLS = st.integers(0, 3).flatmap(
 
 
 @given(CALLS)
-def test_they_hold_the_calls_that_they_were_made_of(calls: list[tuple[int, ...]]) -> None:
+def test_columns_hold_the_calls_that_they_were_made_of(calls: list[tuple[int, ...]]) -> None:
     columns = Columns.of(calls)
     assert list(columns) == calls
     assert [columns[i] for i in range(-len(calls), len(calls))] == calls + calls
@@ -164,7 +164,7 @@ def test_they_hold_the_calls_that_they_were_made_of(calls: list[tuple[int, ...]]
 
 
 @given(CALLS, st.slices(20))
-def test_a_part_of_them_holds_that_part_of_the_calls(
+def test_a_slice_of_columns_holds_that_slice_of_the_calls(
     calls: list[tuple[int, ...]], part: slice
 ) -> None:
     columns = Columns.of(calls)[part]

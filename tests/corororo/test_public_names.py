@@ -1,4 +1,4 @@
-"""Each public name is exported once, and says what it is."""
+"""Each public name is exported once and documented, and classes show what is documented alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""corororo.testing: time that takes no time, and pools without processes."""
+"""corororo.testing: the MockClock, the inline pool and run()."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def double(x: int) -> int:
     return 2 * x
 
 
-def test_a_mock_clock_stands_still_until_it_is_told_to_jump() -> None:
+def test_a_mock_clock_moves_by_jumps_alone() -> None:
     clock = MockClock(start=2.5)
     assert isinstance(clock, Clock)
     assert (clock.now(), clock.now_ns()) == (2.5, 2_500_000_000)
@@ -31,7 +31,7 @@ def test_a_mock_clock_never_goes_back(seconds: float) -> None:
         MockClock().jump(seconds)
 
 
-def test_a_run_jumps_over_what_it_would_sleep_through() -> None:
+def test_a_run_jumps_over_sleeps() -> None:
     clock = MockClock()
 
     async def main() -> str:

@@ -1,4 +1,4 @@
-"""What cancelling does to each thing that a Task may wait for. Replies come by hand."""
+"""What cancelling does to each thing that a Task may wait for. A test gives each reply."""
 
 from __future__ import annotations
 
@@ -290,6 +290,17 @@ def test_a_scope_is_for_one_use(by_hand: cr.Scheduler) -> None:
             pass
 
     with pytest.raises(RuntimeError, match="one use"):
+        by_hand.run(main())
+
+
+def test_scopes_are_left_in_the_order_of_their_blocks(by_hand: cr.Scheduler) -> None:
+    async def main() -> None:
+        outer = cr.CancelScope()
+        outer.__enter__()
+        with cr.CancelScope():
+            outer.__exit__(None, None, None)
+
+    with pytest.raises(RuntimeError, match="entered inside it"):
         by_hand.run(main())
 
 

@@ -39,10 +39,10 @@ class Failure(Exception):
     """What a program raises on purpose; its argument says where."""
 
 
-def told(error: BaseException | None) -> Any:
+def outcome(error: BaseException | None) -> Any:
     """An outcome that can be compared between the libraries."""
     if isinstance(error, BaseExceptionGroup):
-        return ["group", *sorted(map(str, map(told, error.exceptions)))]
+        return ["group", *sorted(map(str, map(outcome, error.exceptions)))]
     if error is None or isinstance(error, Failure):
         return repr(error)
     return type(error).__name__
@@ -117,7 +117,7 @@ class Program:
         try:
             await self.run(task, body)
         except BaseException as error:
-            self.note(task, "ended", told(error))
+            self.note(task, "ended", outcome(error))
             raise
         self.note(task, "ended")
 

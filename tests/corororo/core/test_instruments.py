@@ -16,25 +16,25 @@ from corororo.testing import MockClock
 
 class Watcher(Instrument):
     def __init__(self) -> None:
-        self.heard: list[Any] = []
+        self.events: list[Any] = []
 
     def before_tick(self) -> None:
-        self.heard.append("tick")
+        self.events.append("tick")
 
     def after_tick(self, report: cr.TickReport) -> None:
-        self.heard.append(("ticked", report.tasks_finished))
+        self.events.append(("ticked", report.tasks_finished))
 
     def before_task_step(self, task: Any) -> None:
-        self.heard.append(("step", task.name.rpartition(".")[2]))
+        self.events.append(("step", task.name.rpartition(".")[2]))
 
     def after_task_step(self, task: Any) -> None:
-        self.heard.append(("stepped", task.name.rpartition(".")[2]))
+        self.events.append(("stepped", task.name.rpartition(".")[2]))
 
     def async_task_sent(self, name: str, calls: int) -> None:
-        self.heard.append(("sent", name.rpartition(":")[2], calls))
+        self.events.append(("sent", name.rpartition(":")[2], calls))
 
     def async_task_done(self, calls: int, failures: int) -> None:
-        self.heard.append(("done", calls, failures))
+        self.events.append(("done", calls, failures))
 
 
 async def mob(i: int) -> None:
@@ -46,7 +46,7 @@ def test_an_instrument_is_called_through_a_tick_in_order() -> None:
     with cr.Scheduler(instruments=[watcher]) as scheduler:
         scheduler.schedule(mob(2))
         scheduler.tick()
-    assert watcher.heard == [
+    assert watcher.events == [
         "tick",
         ("step", "mob"),
         ("stepped", "mob"),
@@ -58,7 +58,7 @@ def test_an_instrument_is_called_through_a_tick_in_order() -> None:
     ]
 
 
-def test_each_step_bears_the_name_of_the_coroutine_that_makes_it() -> None:
+def test_each_step_has_the_name_of_its_coroutine() -> None:
     """Also the first step, also of a Task that has run something else before."""
     watcher = Watcher()
 
@@ -76,7 +76,7 @@ def test_each_step_bears_the_name_of_the_coroutine_that_makes_it() -> None:
         scheduler.run(first())
         scheduler.run(second())
         scheduler.run(parent())
-    names = [event[1] for event in watcher.heard if event[0] in ("step", "stepped")]
+    names = [event[1] for event in watcher.events if event[0] in ("step", "stepped")]
     assert names == [
         *("first", "first", "second", "second"),
         *("parent", "parent", "second", "second", "parent", "parent"),

@@ -48,7 +48,7 @@ def test_a_nursery_is_left_when_its_last_child_has_ended(
 
 
 @pytest.mark.parametrize("way", ["return", "break", "continue", "error"])
-def test_a_nursery_left_early_waits_for_its_children_all_the_same(
+def test_a_nursery_that_is_left_early_waits_for_its_children(
     scheduler: cr.Scheduler, notes: Notes, way: str
 ) -> None:
     async def leave() -> str:
@@ -144,9 +144,9 @@ def test_a_coroutine_is_refused_as_a_child_and_the_error_says_what_to_write(
     scheduler.run(main())
 
 
-@pytest.mark.parametrize("stands", ["in the body", "waiting for children"])
-def test_closing_the_scheduler_ends_a_nursery_where_it_stands(
-    clock: MockClock, notes: Notes, stands: str
+@pytest.mark.parametrize("waits", ["in the body", "waiting for children"])
+def test_closing_the_scheduler_ends_a_nursery_and_its_children(
+    clock: MockClock, notes: Notes, waits: str
 ) -> None:
     async def child(name: str) -> None:
         try:
@@ -159,7 +159,7 @@ def test_closing_the_scheduler_ends_a_nursery_where_it_stands(
             async with cr.open_nursery() as nursery:
                 nursery.start_soon(child, "first")
                 nursery.start_soon(child, "second")
-                if stands == "in the body":
+                if waits == "in the body":
                     await cr.sleep(9)
         finally:
             notes.append("outside")

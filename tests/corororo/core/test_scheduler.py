@@ -67,7 +67,7 @@ def test_schedule_refuses_what_it_cannot_run_and_says_what_it_takes(
     assert scheduler.statistics().tasks_runnable == 0
 
 
-def test_a_checkpoint_gives_way_until_the_next_tick(scheduler: cr.Scheduler) -> None:
+def test_a_checkpoint_waits_for_the_next_tick(scheduler: cr.Scheduler) -> None:
     seen: list[str] = []
 
     async def walk() -> None:
@@ -139,6 +139,19 @@ def test_an_interrupt_in_a_task_reaches_the_caller_and_loses_no_other_task(
     assert seen == [2, 4]
 
 
+def test_after_an_interrupt_inside_a_pass_a_scheduler_can_only_be_closed(
+    by_hand: cr.Scheduler, hand: HandTransfer
+) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    hand.begin_tick = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        by_hand.tick()
+    with pytest.raises(RuntimeError, match="close it, and make another"):
+        by_hand.tick()
+
+
 class ClosedTransfer(HandTransfer):
     """Refuses calls, as the transfer of a closed pool does."""
 
@@ -172,12 +185,12 @@ def test_a_task_cannot_tick_the_scheduler_that_runs_it(scheduler: cr.Scheduler) 
     assert scheduler.run(double(1)) == 2
 
 
-def test_run_says_when_nothing_can_resume_the_task(scheduler: cr.Scheduler) -> None:
+def test_run_raises_when_nothing_can_resume_the_task(scheduler: cr.Scheduler) -> None:
     with pytest.raises(RuntimeError, match="parked"):
         scheduler.run(cr.sleep(math.inf))
 
 
-def test_run_expired_tasks_goes_on_until_nothing_is_left(scheduler: cr.Scheduler) -> None:
+def test_run_expired_tasks_ticks_until_nothing_is_left(scheduler: cr.Scheduler) -> None:
     seen: list[int] = []
 
     async def walk() -> None:
@@ -299,7 +312,7 @@ class Thing:
     pass
 
 
-def test_a_task_that_has_ended_keeps_nothing_alive(scheduler: cr.Scheduler) -> None:
+def test_a_finished_task_keeps_nothing_alive(scheduler: cr.Scheduler) -> None:
     things: list[weakref.ref[Thing]] = []
 
     async def child() -> Thing:

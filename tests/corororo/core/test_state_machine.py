@@ -1,4 +1,4 @@
-"""Nurseries, cancellation and replies in any order: whatever is done, each Task ends once."""
+"""Nurseries, cancellation and replies in random order: each Task ends exactly once."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         try:
             value = await double(mine)
         finally:
-            assert life.waits_for == mine  # nobody resumed it meanwhile for anything else
+            assert life.waits_for == mine  # it was not resumed for anything else meanwhile
             life.waits_for = None
         assert value == 2 * mine
 
@@ -103,7 +103,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         try:
             await self.do_call(life)
         except cr.Cancelled:
-            await self.do_call(life)  # cancelled again, wherever the scope still stands
+            await self.do_call(life)  # cancelled again, if the scope is still open
 
     # -- what happens to them
 
@@ -183,4 +183,4 @@ class SchedulerMachine(RuleBasedStateMachine):
 SchedulerMachine.TestCase.settings = settings(
     max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
 )
-TestWhateverIsDoneEachTaskEndsOnce = SchedulerMachine.TestCase
+TestEachTaskEndsOnce = SchedulerMachine.TestCase

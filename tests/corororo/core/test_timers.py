@@ -102,19 +102,6 @@ def test_an_interval_goes_on_after_a_run_that_failed(
     assert ran == [0, 1, 2]
 
 
-def test_an_interval_whose_factory_raises_goes_on(
-    scheduler: cr.Scheduler, clock: MockClock
-) -> None:
-    def factory() -> Any:
-        raise LookupError("no coroutine")
-
-    scheduler.schedule_interval(1, factory)
-    for _ in range(3):
-        with pytest.raises(LookupError):
-            scheduler.tick()
-        clock.jump(1)
-
-
 def test_an_interval_that_is_cancelled_once_or_twice_runs_no_more(
     scheduler: cr.Scheduler, clock: MockClock
 ) -> None:

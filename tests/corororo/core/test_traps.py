@@ -74,10 +74,10 @@ def test_trio_and_asyncio_cannot_drive_a_task_and_the_error_says_how_to_run_it(
 
 
 @pytest.mark.parametrize("what", INSIDE_ONLY)
-@pytest.mark.parametrize("driver", ["nobody", "trio", "asyncio"])
+@pytest.mark.parametrize("driver", ["no driver", "trio", "asyncio"])
 def test_a_scope_or_nursery_outside_of_a_task_says_how_to_run_it(what: str, driver: str) -> None:
     drivers: dict[str, Callable[[], object]] = {
-        "nobody": lambda: INSIDE_ONLY[what]().send(None),
+        "no driver": lambda: INSIDE_ONLY[what]().send(None),
         "trio": lambda: trio.run(INSIDE_ONLY[what]),
         "asyncio": lambda: asyncio.run(INSIDE_ONLY[what]()),
     }
@@ -157,7 +157,7 @@ def test_an_error_passes_gather_nursery_and_scope_and_each_cleans_up(
     assert cleaned == ["culprit", "sibling", "outer", "neighbour"]
 
 
-def test_an_exit_asked_for_in_a_child_leaves_through_its_nursery(scheduler: cr.Scheduler) -> None:
+def test_a_system_exit_in_a_child_is_raised_from_its_nursery(scheduler: cr.Scheduler) -> None:
     async def child() -> None:
         raise SystemExit(3)
 
@@ -172,7 +172,7 @@ def test_an_exit_asked_for_in_a_child_leaves_through_its_nursery(scheduler: cr.S
     assert scheduler.statistics().tasks_finished == 3
 
 
-def test_a_sleeper_goes_on_in_the_first_tick_after_its_time_and_not_before(
+def test_a_sleeper_resumes_in_the_first_tick_after_its_time(
     scheduler: cr.Scheduler, clock: MockClock
 ) -> None:
     woke: list[float] = []
