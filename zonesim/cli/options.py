@@ -78,7 +78,9 @@ _RUN_OPTIONS = (
     click.option("--pace", metavar="realtime|max", help="Keep the period, or run back to back."),
     click.option("--seed", type=int, metavar="N", help="Seed of the random generator."),
     click.option(
-        "--transfer", metavar="ring|inline", help="How AsyncTasks reach the workers, if at all."
+        "--transfer",
+        metavar="ring|inline",
+        help="ring sends AsyncTasks to the workers, inline runs them in the zone.",
     ),
     click.option(
         "--set",

@@ -109,12 +109,10 @@ class WorkerBounds(_Table, frozen=True):
 class Limits(_Table, frozen=True):
     """`[limits]`: what every step must keep; a run that breaks one ends with exit code 1."""
 
-    late_ratio: Annotated[
-        _Ratio | None, Meta(description="Late ticks over executed ticks, at most.")
-    ] = None
-    missed_ratio: Annotated[
-        _Ratio | None, Meta(description="Missed ticks over due ticks, at most.")
-    ] = None
+    late_ratio: Annotated[_Ratio | None, Meta(description="Late of executed ticks, at most.")] = (
+        None
+    )
+    missed_ratio: Annotated[_Ratio | None, Meta(description="Missed of due ticks, at most.")] = None
     response_p99_ms: Annotated[
         _Milliseconds | None,
         Meta(description="p99 of finished - scheduled, at most."),
@@ -132,7 +130,7 @@ class Limits(_Table, frozen=True):
     ] = None
     unhealthy: Annotated[
         _Count | None,
-        Meta(description="Zones that are not alive at the end of the run, at most."),
+        Meta(description="Zones not alive at the end, at most."),
     ] = None
     recovery_ms: Annotated[
         _Milliseconds | None,

@@ -97,7 +97,7 @@ def find_path(graph: str, start: int, goal: int) -> bytes:
 
     ``graph`` is the path of a graph file. The cells are packed uint32 in native byte order, so
     that ``memoryview(result).cast("I")`` reads them without a copy; ``b""`` means that start and
-    goal are not connected. Raises ValueError for a cell outside the map.
+    goal are not connected.
     """
     # Imported here: zones import this module, and do without scipy.
     from .search import search_path

@@ -38,12 +38,6 @@ class _Graph:
         self.node_cell = np.frombuffer(mapped, np.int32, layout.nodes, layout.node_cell)
         self.component = np.frombuffer(mapped, np.int32, layout.nodes, layout.component)
 
-    def node(self, cell: int) -> int:
-        """The node of a cell, -1 where it is blocked."""
-        if not 0 <= cell < len(self.cell_node):
-            raise ValueError(f"cell must be from 0 to {len(self.cell_node) - 1}, got {cell}")
-        return int(self.cell_node[cell])
-
 
 # A graph file is never rewritten at the same path, so the cache needs no check.
 _graph = lru_cache(_GRAPHS_KEPT)(_Graph)
@@ -56,7 +50,7 @@ def search_path(graph_path: str, start: int, goal: int) -> bytes:
     (graph, start, goal) gives the same path in every worker, ties included.
     """
     graph = _graph(graph_path)
-    start_node, goal_node = graph.node(start), graph.node(goal)
+    start_node, goal_node = int(graph.cell_node[start]), int(graph.cell_node[goal])
     if start_node < 0 or goal_node < 0:
         return b""
     if graph.component[start_node] != graph.component[goal_node]:

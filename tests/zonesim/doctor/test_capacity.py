@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import msgspec
-import pytest
 
 from zonesim.doctor.capacity import ZONE_MB, work_out
 from zonesim.doctor.facts import GroupLimits, Memory, OpenFiles, Place, Processes
@@ -44,12 +43,6 @@ def test_memory_bounds_zones_and_workers(facts, scenario):
     assert bounds(found)["memory"] == (zones, 9)
     assert (found.zones, found.zones_bound) == (zones, "memory")
     assert "50 MB a worker as measured" in found.bounds[1].assumes
-
-
-@pytest.mark.parametrize("left", [0, 10_000_000])
-def test_a_group_without_memory_holds_nothing(facts, scenario, left):
-    group = GroupLimits(memory_bytes=100_000_000, memory_left_bytes=left)
-    assert bounds(work_out(facts(group=group), TRIAL, scenario))["memory"] == (0, 0)
 
 
 def test_a_small_place_for_sessions_bounds_the_rings(facts, scenario):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import random
 import types
 from math import dist
 
@@ -8,7 +7,6 @@ import pytest
 
 from zonesim.world import behaviour as behaviour_module
 from zonesim.world.behaviour import MOB_SPEED, PLAYER_SPEED, Behaviour
-from zonesim.world.determinism import hash_state
 from zonesim.world.entities import CELL_UNITS, CHASE, REST, RETURN, ROAM, TRANSITIONS, Entities
 from zonesim.world.graph_file import ZoneGraph
 from zonesim.world.make import make_map
@@ -26,12 +24,11 @@ def parked_find_path(graph, start, goal):
 
 
 class Driver:
-    """Runs Tasks by hand: each until it asks for a path, then all answers in a chosen order."""
+    """Runs Tasks without a scheduler: each until it asks for a path, then answers them all."""
 
-    def __init__(self, behaviour, shuffle=None):
+    def __init__(self, behaviour):
         self.behaviour = behaviour
         self.entities = behaviour.entities
-        self.shuffle = shuffle
         self.number = -1
 
     def tick(self):
@@ -43,8 +40,6 @@ class Driver:
             thought = self.behaviour.think(i)
             if (asked := self.step(thought, None)) is not None:
                 asking.append((thought, asked))
-        if self.shuffle:
-            self.shuffle.shuffle(asking)
         for thought, asked in asking:
             assert self.step(thought, search_path(*asked)) is None
         return [asked[1:] for _, asked in asking]
@@ -56,9 +51,6 @@ class Driver:
         except StopIteration:
             return None
 
-    def hash(self):
-        return hash_state(self.entities.changing())
-
     def place(self, i):
         return self.entities.x[i], self.entities.y[i]
 
@@ -67,11 +59,11 @@ class Driver:
 def zone(graph_of, monkeypatch):
     monkeypatch.setattr(behaviour_module, "find_path", parked_find_path)
 
-    def make(game_map, mobs, players, shuffle=None):
+    def make(game_map, mobs, players):
         graph = graph_of(game_map)
         behaviour = Behaviour(Entities(mobs, players), ZoneGraph(graph), graph, PERIOD_S)
         behaviour.populate(11)
-        return Driver(behaviour, shuffle)
+        return Driver(behaviour)
 
     return make
 
@@ -222,18 +214,6 @@ def test_no_entity_leaves_the_main_region_or_walks_faster_than_allowed(zone, kin
             speed = MOB_SPEED if i < 60 else PLAYER_SPEED
             assert dist(before[i], (x, y)) <= speed * PERIOD_S + 1e-9
     assert seen == set(TRANSITIONS)
-
-
-def test_the_order_of_answers_does_not_matter(zone):
-    made = make_map("caves", 32, 32, 3)
-    in_order = zone(made, mobs=60, players=6)
-    shuffled = zone(made, mobs=60, players=6, shuffle=random.Random(1))
-    most = 0
-    for _ in range(100):
-        most = max(most, len(in_order.tick()))
-        shuffled.tick()
-        assert shuffled.hash() == in_order.hash()
-    assert most > 2
 
 
 def test_a_tick_of_a_full_zone_asks_for_few_paths(zone):

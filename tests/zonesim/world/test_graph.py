@@ -17,7 +17,7 @@ from zonesim.world.graph_file import (
     lay_out,
     map_graph,
 )
-from zonesim.world.map import load_map, map_of_rows
+from zonesim.world.map import map_of_rows
 
 ISLANDS = map_of_rows(["..@.", "@@@.", "...."], "m")
 sizes = st.integers(1, 70_000)
@@ -75,11 +75,6 @@ def test_components_are_the_connected_regions_the_largest_first(game_map):
         assert same == set(plain_distances(game_map, cell))
     counts = [read["component"].count(number) for number in range(max(read["component"]) + 1)]
     assert counts == sorted(counts, reverse=True)
-
-
-def test_a_real_map_is_written_whole(moving_ai):
-    read = written(load_map(moving_ai / "den312d.map"))
-    assert len(read["node_cell"]) == 2_445
 
 
 @given(sizes, sizes, sizes, st.integers(0, 600_000))

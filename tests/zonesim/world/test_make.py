@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zonesim.world.make import keep_largest_ground, make_map
-from zonesim.world.map import GROUND, parse_map
+from zonesim.world.map import GROUND
 
 kinds = st.sampled_from(["caves", "fields", "towns"])
 sides = st.integers(16, 40)
@@ -31,12 +31,6 @@ def test_the_ground_is_one_region_of_40_percent(kind, width, height, seed):
 def test_a_seed_gives_the_same_map_on_every_python(kind, digest):
     rows = "\n".join(make_map(kind, 64, 48, 7).rows)
     assert sha256(rows.encode()).hexdigest()[:16] == digest
-
-
-def test_a_made_map_can_be_written_as_a_moving_ai_map():
-    made = make_map("towns", 20, 30, 7)
-    text = "\n".join(["type octile", "height 30", "width 20", "map", *made.rows])
-    assert parse_map(text, made.name) == made
 
 
 @pytest.mark.parametrize(

@@ -26,17 +26,6 @@ def test_zones_of_one_kind_share_a_graph_and_mixed_ones_take_turns(tmp_path):
     ]
 
 
-def test_the_ground_follows_from_the_seed(tmp_path):
-    table = MapTable(kind="caves", **SMALL)
-    graphs = []
-    for number, seed in enumerate((1, 1, 2)):
-        (tmp_path / str(number)).mkdir()
-        store = MapStore(Scenario(map=table, seed=seed), tmp_path / str(number))
-        graphs.append(Path(store.graph_for(0)).read_bytes())
-
-    assert graphs[0] == graphs[1] != graphs[2]
-
-
 def test_a_map_file_is_the_ground_of_all_zones(tmp_path):
     file = tmp_path / "my.map"
     file.write_text("type octile\nheight 2\nwidth 3\nmap\n...\n.@.\n")

@@ -48,12 +48,6 @@ def test_there_is_no_path_to_a_blocked_cell_or_another_region(graph_of, start, g
     assert search_path(graph, start, goal) == b""
 
 
-@pytest.mark.parametrize("cell", [-1, 2])
-def test_a_cell_outside_the_map_is_refused(graph_of, cell):
-    with pytest.raises(ValueError, match=f"cell must be from 0 to 1, got {cell}"):
-        search_path(graph_of(map_of_rows([".."], "m")), 0, cell)
-
-
 def test_the_path_depends_on_nothing_but_its_ends(graph_of):
     """Ties included: on an open field most pairs have many shortest paths."""
     game_map = map_of_rows(["." * 20] * 20, "m")
