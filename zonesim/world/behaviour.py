@@ -9,6 +9,8 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
+import corororo as cr
+
 from .determinism import Random, advance, derive, mix
 from .entities import (
     CELL_UNITS,
@@ -19,7 +21,7 @@ from .entities import (
     TRANSITIONS,
     Entities,
 )
-from .graph_file import ZoneGraph, find_path
+from .graph_file import ZoneGraph
 from .grid import NO_PLAYER, Grid
 
 MOB_SPEED: Final = 5.0  # units a second
@@ -38,6 +40,20 @@ _ROAM_TRIES: Final = 8
 _NO_GOAL: Final = -1
 _PLACES: Final = 0  # names of the derived random streams; .players has the next one
 _ENTITY: Final = 1
+
+
+@cr.async_task
+def find_path(graph: str, start: int, goal: int) -> bytes:
+    """Return a shortest path from one cell to another, both included.
+
+    ``graph`` is the path of a graph file. The cells are packed uint32 in native byte order, so
+    that ``memoryview(result).cast("I")`` reads them without a copy; ``b""`` means that start and
+    goal are not connected.
+    """
+    # Imported here: zones import this module, and do without scipy.
+    from .search import search_path
+
+    return search_path(graph, start, goal)
 
 
 class Behaviour:

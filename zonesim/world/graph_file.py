@@ -1,4 +1,4 @@
-"""The navigation graph of a map in a file: its layout, a zone's view of it, and path requests.
+"""The navigation graph of a map in a file: its layout, and a zone's view of it.
 
 The file is native-endian: it lives as long as the processes of one machine that share it.
 
@@ -14,8 +14,6 @@ import mmap
 import struct
 from pathlib import Path
 from typing import Final, NamedTuple
-
-import corororo as cr
 
 ALIGNMENT: Final = 64  # a cache line
 HEADER: Final = struct.Struct("=4I")
@@ -89,20 +87,6 @@ class ZoneGraph:
         while self._component[node] != MAIN_COMPONENT:
             node = (node + 1) % nodes
         return self._node_cell[node]
-
-
-@cr.async_task
-def find_path(graph: str, start: int, goal: int) -> bytes:
-    """Return a shortest path from one cell to another, both included.
-
-    ``graph`` is the path of a graph file. The cells are packed uint32 in native byte order, so
-    that ``memoryview(result).cast("I")`` reads them without a copy; ``b""`` means that start and
-    goal are not connected.
-    """
-    # Imported here: zones import this module, and do without scipy.
-    from .search import search_path
-
-    return search_path(graph, start, goal)
 
 
 def _ints(mapped: memoryview, offset: int, count: int) -> memoryview[int]:

@@ -14,7 +14,7 @@ import msgspec
 import corororo as cr
 from zonesim.system.errors import RunFailed
 
-from .graph_file import find_path
+from .behaviour import find_path
 from .map import GROUND, Map, load_map
 from .map_store import write_graph_file
 

@@ -13,8 +13,8 @@ from zonesim.scenario.load_shape import Surge, guests_at
 from zonesim.workloads import chains, make_world
 from zonesim.workloads.base import ZoneSpec
 from zonesim.world import behaviour
+from zonesim.world.behaviour import find_path
 from zonesim.world.graph import write_graph
-from zonesim.world.graph_file import find_path
 from zonesim.world.make import make_map
 
 TICKS = 40

@@ -8,8 +8,8 @@ from corororo.testing import MockClock
 from zonesim.workloads import make_world
 from zonesim.workloads.base import ZoneSpec
 from zonesim.world import behaviour
+from zonesim.world.behaviour import find_path
 from zonesim.world.graph import write_graph
-from zonesim.world.graph_file import find_path
 from zonesim.world.make import make_map
 
 
