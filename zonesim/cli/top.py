@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import sys
 from pathlib import Path
@@ -92,12 +91,9 @@ def _frame(progress: Progress) -> str:
     from zonesim.live.view import is_terminal
 
     width, height = shutil.get_terminal_size()
-    in_colours = is_terminal(sys.stdout)
-    encoding = sys.stdout.encoding or "utf-8"
-    with io.TextIOWrapper(io.BytesIO(), encoding) as file:
-        console = Console(
-            file=file, width=width, height=height, force_terminal=in_colours, highlight=False
-        )
+    console = Console(
+        width=width, height=height, force_terminal=is_terminal(sys.stdout), highlight=False
+    )
+    with console.capture() as captured:
         console.print(LiveTable(progress))
-        file.seek(0)
-        return file.read().rstrip("\n")
+    return captured.get().rstrip("\n")
