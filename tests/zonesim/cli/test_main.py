@@ -38,16 +38,13 @@ def refusal(capsys, *arguments: str) -> str:
     return error.removeprefix("zonesim: error: ").rstrip("\n")
 
 
-def run_process(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from zonesim.cli.main import main; sys.exit(main())"
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=CHECKOUT,
-        text=True,
-        timeout=60,
-        check=False,
-        **options,
+def run_into(output: int, *arguments: str) -> tuple[int, str]:
+    """Run a command of its own process; exit code and standard error."""
+    program = [sys.executable, "-m", "zonesim", *arguments]
+    ended = subprocess.run(
+        program, cwd=CHECKOUT, stdout=output, stderr=subprocess.PIPE, text=True, timeout=60
     )
+    return ended.returncode, ended.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -192,14 +189,12 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(modules, unwanted):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_an_output_that_is_full_is_one_line_and_exit_code_2():
+def test_output_onto_a_full_disk_is_one_line_and_exit_code_2():
     with open("/dev/full", "w") as full:
-        ended = run_process("scenarios", stdout=full, stderr=subprocess.PIPE)
-
-    assert ended.returncode == BAD_INPUT
-    assert ended.stderr == (
-        "zonesim: error: standard output cannot be written: No space left on device\n"
-    )
+        assert run_into(full.fileno(), "scenarios") == (
+            BAD_INPUT,
+            "zonesim: error: standard output cannot be written: No space left on device\n",
+        )
 
 
 @pytest.mark.parametrize(
@@ -208,12 +203,9 @@ def test_an_output_that_is_full_is_one_line_and_exit_code_2():
 def test_output_into_a_closed_pipe_is_no_failure(command):
     reader, writer = os.pipe()
     os.close(reader)
-    program = [sys.executable, "-m", "zonesim", *command]
-    ended = subprocess.run(
-        program, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False
-    )
+    ended = run_into(writer, *command)
     os.close(writer)
-    assert (ended.returncode, ended.stderr) == (OUTPUT_CLOSED, "")
+    assert ended == (OUTPUT_CLOSED, "")
 
 
 def test_missing_packages_are_one_line_that_says_what_to_install(capsys, monkeypatch):

@@ -115,31 +115,24 @@ def test_a_wrong_fault_is_refused_with_its_path_and_rule(problem_of, fault, prob
 @pytest.mark.parametrize(
     ("run", "fault", "problem"),
     [
-        (
-            {"zones": [3, 5]},
-            {"kind": "kill-zone", "zone": 5},
-            "$.faults[0].zone: expected a zone of the run, from 0 to 4, found 5",
-        ),
+        ({"zones": [3, 5]}, {"kind": "kill-zone", "zone": 5}, "zone of the run, from 0 to 4"),
         (
             {},
             {"kind": "surge", "players": 1, "for_s": 1, "zone": 1},
-            "$.faults[0].zone: expected a zone of the run, from 0 to 0, found 1",
+            "zone of the run, from 0 to 0",
         ),
-        (
-            {"workers": 2},
-            {"kind": "stall-worker", "worker": 3},
-            "$.faults[0].worker: expected a worker of the run, from 1 to 2, found 3",
-        ),
+        ({"workers": 2}, {"kind": "stall-worker", "worker": 3}, "worker of the run, from 1 to 2"),
         (
             {"workers": {"max": 4}},
             {"kind": "kill-worker", "worker": 5},
-            "$.faults[0].worker: expected a worker of the run, from 1 to 4, found 5",
+            "worker of the run, from 1 to 4",
         ),
     ],
 )
 def test_a_fault_whose_target_the_run_never_has_is_refused(problem_of, run, fault, problem):
     message = problem_of("", run | {"faults": [fault | {"at_s": 1}]})
-    assert message == f"command line: {problem}"
+    assert message.startswith("command line: $.faults[0].")
+    assert problem in message
 
 
 @pytest.mark.parametrize("run", [{"workers": "auto"}, {"workers": 0}, {"transfer": "inline"}])
