@@ -201,18 +201,3 @@ def test_the_faults_of_a_scenario_are_events_and_change_nothing_in_the_world(sta
     kinds = [event["kind"] for event in events]
     assert kinds.count("zone-restarted") == kinds.count("zone-died") == 2
     assert {"zone-hung", "worker-died"} <= set(kinds)
-
-
-def test_a_run_that_does_not_recover_within_its_limits_ends_with_exit_code_1(start, tmp_path):
-    (tmp_path / "hard.toml").write_text(
-        'workload = "chains"\nzones = 2\nticks = 20\nperiod_ms = 50\nworkers = 1\n'
-        "[chains]\nchains = 4\n[limits]\nunhealthy = 0\n[supervision]\nrestarts = 0\n"
-        '[[faults]]\nkind = "kill-zone"\nat_tick = 9\nzone = 0\n'
-    )
-    ended = start("run", "hard.toml", "--json", "--out", "run").finish()
-
-    assert ended.code == 1, ended.error
-    assert ended.document["limits"]["broken"] == ["run: unhealthy is 1, above the limit of 0"]
-    assert any(event["kind"] == "zone-quarantined" for event in ended.document["events"])
-    [step] = ended.document["steps"]
-    assert step["missed"] >= 2 * 20 - step["ticks"] >= 10

@@ -90,7 +90,8 @@ def test_a_low_limit_on_open_files_is_raised_as_far_as_the_system_allows(start):
     command = start("run", "chains", *together, *small, preexec_fn=allow_few_files_at_first)
     ended = command.finish()
     assert ended.code == 0, ended.error
-    assert "40 Ready, 80 ticks" in ended.error
+    assert "zones 40 Ready, " in ended.error
+    assert "ticks 80, " in ended.error
 
     few = limit_to(64, resource.RLIMIT_NOFILE)
     ended = start("run", "chains", "--zones", "9", preexec_fn=few).finish()

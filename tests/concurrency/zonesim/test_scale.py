@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-import time
 from itertools import pairwise
 
 import pytest
-import trio
 from zonesim_runs import Command, needs_titles, saved
 
-import corororo as cr
-from zonesim.controller.worker_scaler import WorkerScaler
-from zonesim.scenario.loading import WorkerBounds
 from zonesim.zone.phases import due_times, phase_ns
 
 ZONES = [2, 4, 1, 3]
@@ -132,31 +127,3 @@ def test_the_number_of_workers_follows_the_load(start, tmp_path):
     assert busy["worker_utilisation"] == pytest.approx(busy_ns / 1e9 / there_s)
     kinds = {event["kind"] for event in ended.document["events"]}
     assert kinds == {"workers-scaled", "zone-drained"}  # retired workers are not dead
-
-
-def test_a_pool_that_cannot_grow_continues_and_the_change_says_why(tmp_path, monkeypatch):
-    (tmp_path / "ends_later.py").write_text("")
-    monkeypatch.syspath_prepend(tmp_path)
-    changes: list[str] = []
-
-    async def scale_once(pool: cr.WorkerPool) -> None:
-        changed = trio.Event()
-
-        def note(change: str) -> None:
-            changes.append(change)
-            changed.set()
-
-        scaler = WorkerScaler(pool, WorkerBounds(max=3, sync_s=0.05), time.monotonic_ns, note)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(scaler.run)
-            with trio.fail_after(20):
-                await changed.wait()
-            nursery.cancel_scope.cancel()
-        assert scaler.mean_workers() == 1.0
-
-    with cr.WorkerPool(1, imports=["ends_later"]) as pool:
-        (tmp_path / "ends_later.py").write_text("import os\nos._exit(7)\n")
-        trio.run(scale_once, pool)
-        assert pool.workers == 1
-    assert changes[0].startswith("1 -> 1: utilisation 1.00 of target 0.70; expected 2 workers")
-    assert "exit code 7" in changes[0]
