@@ -160,8 +160,5 @@ def _names(directory: Path) -> list[str]:
 
 
 def _remove_entry(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(path)
-    else:
-        remove_file(path)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -137,7 +137,6 @@ def test_rooms_of_the_simulator_import_those_below_them_alone() -> None:
     assert wrong == set()
 
 
-@pytest.mark.xfail(reason="the benches and the system room do", strict=True)
 def test_the_simulator_imports_no_private_module_of_the_library() -> None:
     private = {
         f"{module_name(path)} imports {name}"

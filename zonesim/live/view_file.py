@@ -14,8 +14,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-import corororo as cr
-from corororo._ring import Session
+from corororo.processes import owner_lives
 from zonesim.live.progress import Progress
 from zonesim.results.step_table import count_zones
 from zonesim.system.sessions import live_runs
@@ -122,9 +121,8 @@ def listed(runs: list[WatchedRun]) -> list[str]:
 
 def follow(session: Path, sleep: Callable[[float], None] = time.sleep) -> Iterator[View]:
     """Give the views of a run until it ends, a few each second. Raises ViewError."""
-    with suppress(cr.PoolClosed, NoView):  # the run has ended
-        while True:
-            Session.attach(str(session))  # raises if its owner is gone
+    with suppress(NoView):  # the run has just ended
+        while owner_lives(session):
             yield read_view(session)
             sleep(LOOK_S)
 
