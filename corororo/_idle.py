@@ -1,7 +1,7 @@
-"""What a worker does while there is no work: IdleStrategies. Knows neither FIFOs nor batches.
+"""Idle strategies: what a worker does while there is no work. The names are Agrona's.
 
-The names are Agrona's. Spinning saves the wake-up of a sleeper, some tens of microseconds, and
-takes a core for itself; where processes outnumber cores it takes it from those it waits for.
+Spinning saves the wake-up of a sleeping thread, some tens of microseconds, and occupies a core.
+Where processes outnumber cores, it takes the core from the processes it waits for.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from corororo._clock import SystemClock
 from corororo._platform import HAS_SCHED_YIELD
 from corororo.abc import Clock
 
-MAX_HOLD_OFF: Final = 128  # waits; a core that stays crowded costs one late look in so many
+MAX_HOLD_OFF: Final = 128  # waits; on a crowded core one late look in so many
 NEVER: Final = -1.0  # before any time that a clock shows
 
 
 def give_way() -> None:
-    """Let whoever else wants to run have the core."""
+    """Yield the core to any other runnable process."""
     if HAS_SCHED_YIELD:
         os.sched_yield()
     else:
@@ -27,15 +27,15 @@ def give_way() -> None:
 
 
 class Park:
-    """Sleeps in the kernel at once: no idle worker costs anything."""
+    """Sleeps in the kernel at once, so that an idle worker costs nothing."""
 
     def idle(self, work_count: int) -> bool:
-        """Never look again before work has come."""
+        """Sleep until work comes."""
         return False
 
 
 class BusySpin:
-    """Looks again at once, for ever: for workers that have a core of their own."""
+    """Looks again at once, for ever: for workers with a core of their own."""
 
     def idle(self, work_count: int) -> bool:
         """Look again."""
@@ -43,10 +43,10 @@ class BusySpin:
 
 
 class Yielding:
-    """Looks again for ever, and lets others have the core between two looks."""
+    """Looks again for ever, and yields the core between two looks."""
 
     def idle(self, work_count: int) -> bool:
-        """Look again after whoever else wants to run."""
+        """Look again after other processes."""
         if work_count == 0:
             give_way()
         return True
@@ -64,7 +64,7 @@ class Backoff:
         self._looks = 0
 
     def idle(self, work_count: int) -> bool:
-        """One step further from spinning to parking; work begins it anew."""
+        """Go from spinning over yielding to parking; work restarts the sequence."""
         if work_count:
             self._looks = 0
             return True
@@ -79,19 +79,19 @@ class Backoff:
 
 
 class AdaptiveSpin:
-    """Spins for a window that doubles where spinning pays, and parks at once in a crowd.
+    """Spins for a window that doubles while spinning pays, and parks at once on a crowded core.
 
-    Each wait that a spin of ``longest_us`` would have bridged doubles the window, each window
-    that ends in vain halves it; it stays between ``shortest_us`` and ``longest_us``. Work that is
-    there at once was not waited for, and changes nothing.
+    Each wait that a spin of ``longest_us`` would have bridged doubles the window, and each window
+    that ends without work halves it; it stays between ``shortest_us`` and ``longest_us``. Work
+    that is there at once changes nothing.
 
-    It gives way between two looks. A look that comes more than ``late_us`` after the last one
-    says that somebody else wanted the core: then it parks, the window shrinks to the shortest,
-    and the next waits park without any spin. First one, then four times as many each time, at
-    most 128; each spin that nobody disturbs halves that number.
+    It yields the core between two looks. A look more than ``late_us`` after the last one means
+    that another process wanted the core: the strategy parks, the window shrinks to the shortest,
+    and the next waits park without a spin. First one wait, then four times as many each time, at
+    most 128; each undisturbed spin halves that number.
 
-    From the plan that this project answers: double up to 1,000 us, halve down to 1 us. To judge
-    a window by the wait that it was for, and not by its end alone, is the way of Linux' haltpoll.
+    To judge a window by the wait that it was for, and not by its end alone, follows Linux'
+    haltpoll.
     """
 
     def __init__(
@@ -117,10 +117,10 @@ class AdaptiveSpin:
         self._spinning = False
         self._looked_ns = 0
         self._spin_until_ns = 0.0
-        self._in_reach_until_ns = NEVER  # work that comes by then would have paid for a spin
-        self._tried_us = shortest_us  # the window of the wait that is to be judged
-        self._hold_off = 0  # waits without a spin, next time that a look is late
-        self._held_off = 0  # those that are still to come
+        self._in_reach_until_ns = NEVER  # a spin would have paid for work until then
+        self._tried_us = shortest_us  # the window of the wait to be judged
+        self._hold_off = 0  # waits without a spin after the next late look
+        self._held_off = 0  # waits without a spin still to come
         self.window_us = shortest_us
 
     def idle(self, work_count: int) -> bool:
@@ -146,8 +146,7 @@ class AdaptiveSpin:
 
     def _look(self) -> bool:
         self._give_way()
-        # After giving way, not before: work that came meanwhile would hide how long it took.
-        # Where giving way to nobody takes that long, spinning wins nothing over parking anyway.
+        # Read after the yield: work that came meanwhile would hide how long the yield took.
         now_ns = self._clock.now_ns()
         late = now_ns - self._looked_ns > self._late_ns
         self._looked_ns = now_ns
@@ -169,8 +168,8 @@ class AdaptiveSpin:
         self.window_us = max(self._shortest_us, self.window_us / 2)
 
     def _learn(self) -> None:
-        # The batch has been run by now: a long one counts as come too late for a spin, and is.
-        # Beside it the wake-up of a sleeper is nothing.
+        # The batch has run by now, so a long one counts as too late for a spin: beside it a
+        # wake-up costs nothing.
         if self._spinning:
             self._hold_off //= 2
         if self._spinning or self._clock.now_ns() <= self._in_reach_until_ns:

@@ -128,7 +128,7 @@ def test_calls_run_again_with_the_arguments_they_were_sent_with(
     single.zone.send_nowait(total, "a", [(numbers[0],), (numbers[1],)])
     call = single.read_call()
     for given_numbers in numbers:
-        given_numbers.append(1_000)  # the Task goes on with its own objects
+        given_numbers.append(1_000)  # the Task changes what it passed
     single.die(call, marked=marked)
     assert single.take_all() == {("a", 0): 3, ("a", 1): 3}
 
