@@ -138,10 +138,11 @@ class Sender:
 
     def _place(self) -> None:
         waiting = self._waiting
+        enough = LEAST_BATCHES * self.window.workers
         while waiting and len(self._records) < MAX_BATCHES_OUT:
             batch = waiting[0]
             state = self.state(batch.function)
-            if not state.service_ns and self._has_enough():
+            if not state.service_ns and len(self._records) >= enough:
                 return  # the first reply will tell how many calls should go together
             if isinstance(batch, Pile):
                 batch = self._cut(batch, state)
@@ -152,9 +153,6 @@ class Sender:
                 return
             waiting.popleft()
             self._queue(batch)
-
-    def _has_enough(self) -> bool:
-        return len(self._records) >= LEAST_BATCHES * self.window.workers
 
     def _queue(self, batch: Batch) -> None:
         heapq.heappush(self._placed, (batch.turn, batch))

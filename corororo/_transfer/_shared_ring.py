@@ -266,7 +266,9 @@ class SharedRing:
             reply = state.codec.read_reply(data, calls)
             if reply is not None:
                 state.note_reply(len(data), reply)
-                self._note_use(descriptor.worker, reply)
+                use = self._use.setdefault(descriptor.worker, [0, 0, 0])
+                for i, amount in enumerate((1, calls, reply.busy_ns)):
+                    use[i] += amount
         if reply is None:
             self._broken += 1
             self._recovery.reply_is_invalid(batch)
@@ -292,12 +294,6 @@ class SharedRing:
 
     def _complete(self, ticket: Any, start: int, reply: Reply) -> None:
         self._ready.append(Completion(ticket, start, reply.values, reply.failures))
-
-    def _note_use(self, worker: int, reply: Reply) -> None:
-        use = self._use.setdefault(worker, [0, 0, 0])
-        use[0] += 1
-        use[1] += len(reply.values)
-        use[2] += reply.busy_ns
 
     def _fail(self, batch: Batch, place: int, error: BaseException) -> None:
         """Fail one call of a batch."""
