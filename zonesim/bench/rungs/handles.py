@@ -47,11 +47,11 @@ class Handles(Rung):
         """Open both pipes and start the workers."""
         context = server()
         calls, self._calls = context.Pipe(duplex=False)
-        self._replies, replies = context.Pipe(duplex=False)
+        ours, replies = context.Pipe(duplex=False)
         self._locks = context.Lock(), context.Lock()  # their names live as long as they do
         self._table = HandleTable()
         self.own(self._calls)
-        self.own(self._replies)
+        self.watch(ours)
         with calls, replies:
             for _ in range(self.workers):
                 self.start_worker(serve, calls, replies, *self._locks)
@@ -62,9 +62,8 @@ class Handles(Rung):
 
     def receive(self, timeout_s: float | None) -> Iterator[Completion]:
         """Replies find their calls by the handle."""
-        while self._replies.poll(timeout_s):
-            yield self._table.completion(self._replies.recv_bytes())
-            timeout_s = 0
+        for _, message in self.messages(timeout_s):
+            yield self._table.completion(message)
 
 
 def serve(

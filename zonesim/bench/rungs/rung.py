@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import cache
 from importlib import import_module
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
+from selectors import EVENT_READ, DefaultSelector
 from types import GenericAlias
 from typing import Any, ClassVar, NamedTuple, Self, TypeAlias
 
@@ -49,6 +50,8 @@ class Rung:
         self._waiting: deque[Sent] = deque()
         self._ready: list[Completion] = []
         self._parts = ExitStack()
+        self._selector = DefaultSelector()
+        self.own(self._selector)
 
     # -- what a rung has of its own
 
@@ -67,6 +70,19 @@ class Rung:
     def own(self, part: Any) -> None:  # noqa: ANN401 - anything with a close method
         """Close it with the rung."""
         self._parts.enter_context(closing(part))
+
+    def watch(self, end: End, place: int = 0) -> None:
+        """Have ``messages`` read from the end of a pipe, and close it with the rung."""
+        self.own(end)
+        self._selector.register(end, EVENT_READ, place)
+
+    def messages(self, timeout_s: float | None) -> Iterator[tuple[int, bytes]]:
+        """Messages that have come back, each with the place of its pipe."""
+        while ready := self._selector.select(timeout_s):
+            for key, _ in ready:
+                end: Any = key.fileobj
+                yield key.data, end.recv_bytes()
+            timeout_s = 0
 
     def start_worker(self, target: Callable[..., None], *arguments: object) -> None:
         """Start a worker process."""
@@ -161,16 +177,14 @@ class PipeRung(Rung):
     def start(self) -> None:
         """Open the pipes, and start a worker on each pair."""
         self._calls: list[End] = []
-        self._replies: list[End] = []
         self._turn = 0
         self._out_at = [0] * self.workers  # messages, by worker
         for place in range(self.workers):
             calls, ours = server().Pipe(duplex=False)
             replies, theirs = server().Pipe(duplex=False)
             self.own(ours)
-            self.own(replies)
+            self.watch(replies, place)
             self._calls.append(ours)
-            self._replies.append(replies)
             with calls, theirs:
                 self.start_worker(type(self).serve, calls, theirs, *self.worker_arguments(place))
 
@@ -187,12 +201,10 @@ class PipeRung(Rung):
                 return self._turn
 
     def messages(self, timeout_s: float | None) -> Iterator[tuple[int, bytes]]:
-        """Messages that have come back, each with the place of its worker."""
-        for end in wait(self._replies, timeout_s):
-            assert isinstance(end, Connection)
-            place = self._replies.index(end)
+        """As Rung, and the workers have room again."""
+        for place, message in super().messages(timeout_s):
             self._out_at[place] -= 1
-            yield place, end.recv_bytes()
+            yield place, message
 
 
 # -- calls and results as bytes, on both sides
