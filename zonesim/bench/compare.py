@@ -80,12 +80,7 @@ def _within(figure: float, row: Row) -> bool:
     return low <= figure <= high
 
 
-def _changed(
-    row: Row,
-    before: float | None,
-    after: float | None,
-    verdict: Verdict,
-) -> Change:
+def _changed(row: Row, before: float | None, after: float | None, verdict: Verdict) -> Change:
     ratio = after / before if before and after is not None else None
     return Change(row.group, row.name, row.against, row.figure_unit, before, after, ratio, verdict)
 

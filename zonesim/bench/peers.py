@@ -143,17 +143,10 @@ def call_rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
     """Our tick over its calls one by one, and one call over one."""
     for way in (SUBMIT, TRIO_PARALLEL):
         if way in samples:
-            yield compared(
-                "calls",
-                "a tick, back to back",
-                way,
-                "us",
-                samples[OURS],
-                samples[way],
-                goal=Goal("at most", 1 / 40),
-            )
+            name, goal = "a tick, back to back", Goal("at most", 1 / 40)
+            yield compared("calls", name, way, "us", samples[OURS], samples[way], goal=goal)
         else:
-            yield "trio-parallel is not installed, so its row is missing; pip install trio-parallel"
+            yield "trio-parallel is not installed: its row is missing; pip install corororo[bench]"
     goal = Goal("at most", 0.33)
     yield compared("calls", ONE, SUBMIT_ONE, "us", samples[ONE], samples[SUBMIT_ONE], goal=goal)
 

@@ -66,19 +66,7 @@ def alone(
     detail: bool = False,
 ) -> Row:
     """The row of a measurement that is compared with nothing."""
-    row = compared(
-        group,
-        name,
-        "",
-        unit,
-        samples,
-        samples,
-        statistic=own_median,
-        figure_unit=unit,
-        goal=goal,
-        note=note,
-        detail=detail,
-    )
+    row = compared(group, name, "", unit, samples, samples, own_median, unit, goal, note, detail)
     return msgspec.structs.replace(row, theirs=None, their_samples=[])
 
 
@@ -89,7 +77,6 @@ def compared(
     unit: str,
     ours: Rounds,
     theirs: Rounds,
-    *,
     statistic: Statistic = ratio,
     figure_unit: str = "x",
     goal: Goal | None = None,
