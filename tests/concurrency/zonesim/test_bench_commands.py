@@ -11,11 +11,10 @@ from waiting import wait_until
 from zonesim_runs import Command, needs_titles
 
 import corororo as cr
-from zonesim.bench import suite
+from zonesim.bench import noise, peers, suite
 from zonesim.bench.fleet import KILLS, WRONG, run_fleet, run_with_kills
 from zonesim.bench.isolated import run_isolated
 from zonesim.bench.memory_probes import ring_bytes, size_of
-from zonesim.bench.peers import SUITE
 from zonesim.bench.suite import BenchError
 from zonesim.cli.main import BAD_INPUT, DONE, main
 
@@ -32,21 +31,34 @@ PICTURES = {
 
 @pytest.mark.parametrize(
     ("command", "groups"),
-    [("spectrum", "impact,batching"), ("peers", "calls"), ("memory", "rings")],
+    [
+        ("spectrum", "patterns,impact,zones,batching,bursts"),
+        ("ladder", "numbers"),
+        ("peers", "hand,calls,map,zones"),
+        ("memory", "rings"),
+    ],
 )
 def test_a_bench_prints_its_table_first_and_saves_and_draws_it(
-    start, tmp_path: Path, command: str, groups: str
+    command: str,
+    groups: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ended = start("bench", command, "--only", groups, *ONCE, "--out", "out").finish()
-    assert (ended.code, "Traceback" in ended.error) == (0, False)
-    lines = ended.output.splitlines()
-    assert lines[0].startswith("a tick: 1,980 coroutines")
-    report = suite.load(tmp_path / "out")
+    monkeypatch.setattr(noise, "LOOK_S", 0.02)
+    monkeypatch.setattr(peers, "PACES", dict.fromkeys(peers.PACES, (2, 0.0)))
+    assert main(["bench", command, "--only", groups, *ONCE, "--out", str(tmp_path)]) == DONE
+    lines = capsys.readouterr().out.splitlines()
+    report = suite.load(tmp_path)
     assert report.complete
-    assert [row.name in line for row, line in zip(report.rows, lines[1:], strict=False)]
-    files = ["bench.json", *PICTURES[command]]
-    assert lines[-len(files) :] == [f"written: out/{file}" for file in files]
-    assert all((tmp_path / "out" / file).is_file() for file in files)
+    assert list(report.amounts) == groups.split(",")
+    assert {row.group for row in report.rows} >= set(report.amounts)
+    shown = [row for row in report.rows if not row.detail]
+    assert lines[0].startswith("a tick: 1,980 coroutines")
+    assert all(line.startswith(row.name) for row, line in zip(shown, lines[1:], strict=False))
+    files = ["bench.json", *(name for name in PICTURES[command] if "paths" not in name)]
+    assert lines[len(shown) + 2 :] == [f"written: {tmp_path / file}" for file in files]
+    assert all((tmp_path / file).is_file() for file in files)
 
 
 @pytest.mark.slow
@@ -79,7 +91,7 @@ def test_an_unknown_group_is_refused_with_the_known_ones(
 ) -> None:
     assert main(["bench", "peers", "--only", "hands", "--out", str(tmp_path)]) == BAD_INPUT
     complaint = capsys.readouterr().err
-    assert f"--only: expected some of {','.join(SUITE.groups)}, found 'hands'" in complaint
+    assert f"--only: expected some of {','.join(peers.SUITE.groups)}, found 'hands'" in complaint
 
 
 # -- how it ends
