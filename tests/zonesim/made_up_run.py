@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from zonesim.results.saved_run import RunInfo
 from zonesim.results.step_info import StepInfo
-from zonesim.wire.ticks import TickRow
+from zonesim.wire.messages import TickRow
 
 MS = 1_000_000
 TOP_HASH = 2**64 - 1

@@ -1,16 +1,15 @@
-"""Places with stand-ins for zone processes, and whoever watches over them."""
+"""Slots with stand-ins for zone processes, and a supervisor that is observed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import trio
 
-from zonesim.processes.slot import Host
+from zonesim.processes.slot import ProcessSlot
 from zonesim.processes.supervisor import Supervisor
 from zonesim.scenario.supervision import Supervision
 from zonesim.system.text import process_text
@@ -20,15 +19,13 @@ HOUR_NS = 3_600_000_000_000
 PERIOD_S = 0.5
 POLICY = Supervision(missed_beats=4)
 NOBODY = 2**31 - 1  # no system gives a process such a number
-NOWHERE = Path("/nowhere/zone-process.stack")
 
 
 class StandIn:
-    """In the place of a zone process: ends by itself after a while, or when it is killed."""
+    """Stands in for a zone process; ends by itself after a while, or when it is killed."""
 
     def __init__(self, pid: int = NOBODY, lasts_s: float = math.inf) -> None:
         self.pid = pid
-        self.stack_path = NOWHERE
         self.killed = False
         self.on_end: Callable[[], None] = lambda: None
         self._lasts_s = lasts_s
@@ -38,8 +35,11 @@ class StandIn:
         with trio.move_on_after(self._lasts_s):
             await self._ended.wait()
 
-    def told(self) -> str:
+    def how_ended(self) -> str:
         return "by signal 9" if self.killed else "with exit code 3"
+
+    async def stacks(self) -> str:
+        return ""
 
     def has_ended(self) -> bool:
         return self._ended.is_set()
@@ -66,7 +66,7 @@ class Events(list[tuple[str, str, str]]):
 
 
 class Observer:
-    """Starts what it is told to start, and keeps all that the supervisor says."""
+    """Starts stand-ins and records what the supervisor reports."""
 
     def __init__(
         self,
@@ -77,8 +77,8 @@ class Observer:
         self.lives: list[StandIn | Exception] = []  # those to come
         self.started_s: list[float] = []
         self.events = Events()
-        self.deaths: list[Host] = []
-        self.given_up: list[tuple[Host, str]] = []
+        self.deaths: list[ProcessSlot] = []
+        self.given_up: list[tuple[ProcessSlot, str]] = []
         self.supervisor = Supervisor(
             self._start,
             policy,
@@ -89,7 +89,7 @@ class Observer:
             self.events.note,
         )
 
-    async def _start(self, host: Host) -> StandIn:
+    async def _start(self, host: ProcessSlot) -> StandIn:
         self.started_s.append(trio.current_time())
         life = self.lives.pop(0)
         if isinstance(life, Exception):
@@ -100,14 +100,14 @@ class Observer:
         return [kind for kind, _, _ in self.events]
 
 
-def place(policy: Supervision = POLICY, zone: int = 7) -> Host:
-    host = Host(zone, policy)
+def place(policy: Supervision = POLICY, zone: int = 7) -> ProcessSlot:
+    host = ProcessSlot(zone, policy)
     host.specs[zone] = ZoneSpec(zone, 1, PERIOD_S, "chains", "")
     return host
 
 
 def follow_trio(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have supervisor and places know no other time than that of trio."""
+    """Let supervisor and slots use the clock of trio."""
     clock = SimpleNamespace(monotonic_ns=lambda: HOUR_NS + round(trio.current_time() * 1e9))
     monkeypatch.setattr("zonesim.processes.supervisor.time", clock)
     monkeypatch.setattr("zonesim.processes.slot.time", clock)

@@ -13,7 +13,7 @@ import corororo as cr
 from zonesim.controller.run import run_for_figures
 from zonesim.processes.preload import PRELOAD
 from zonesim.scenario.loading import load_scenario
-from zonesim.system.machine import own_memory_mb, pss_mb
+from zonesim.system.operating_system import own_memory_mb, pss_mb
 
 from .patterns import empty
 from .program import CHAINS, find_number, open_scheduler, tick_chains

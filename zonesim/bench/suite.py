@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from zonesim.system.machine import describe_machine, version, versions
+from zonesim.system.operating_system import describe_machine, version, versions
 
 from . import noise
 from .rows import Row

@@ -36,7 +36,7 @@ _EXTRA = re.compile(r"Got unexpected extra argument\S* \((?P<found>.*)\)")
 
 def _print_version(context: click.Context, option: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from zonesim.system.machine import versions
+        from zonesim.system.operating_system import versions
 
         say(f"zonesim {versions()['corororo']}")
         raise click.exceptions.Exit(DONE)

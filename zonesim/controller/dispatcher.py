@@ -12,7 +12,7 @@ import trio
 
 from zonesim.controller.handovers import Handovers
 from zonesim.controller.slots import SlotTable, ZoneState
-from zonesim.processes.slot import Host
+from zonesim.processes.slot import ProcessSlot
 from zonesim.processes.supervisor import OnEvent
 from zonesim.scenario.supervision import Supervision
 from zonesim.system.errors import RunFailed
@@ -32,12 +32,12 @@ from zonesim.wire.messages import (
     Saving,
     SlowDisk,
     Stop,
+    TickRow,
     Ticks,
-    Told,
     WorkerTotals,
+    ZoneEvent,
     add_by_worker,
 )
-from zonesim.wire.ticks import TickRow
 
 SEND_S = 1.0  # for an order to all; the supervisor finds the process that reads nothing
 
@@ -85,7 +85,7 @@ class Dispatcher:
 
     # -- orders
 
-    async def assign(self, slot: Host) -> None:
+    async def assign(self, slot: ProcessSlot) -> None:
         """Have a process make the zones of its slot that it has not been told to make."""
         new = [spec for zone, spec in slot.specs.items() if zone not in slot.assigned]
         if slot.channel is None or not new:
@@ -96,7 +96,7 @@ class Dispatcher:
         policy = self._plan.supervision
         saving = Saving(self._plan.pool_address, policy.checkpoint_ticks, self._slow_disk)
         lives = {spec.zone: self.lives[spec.zone] for spec in new}
-        await slot.tell(Assign(new, lives, saving, policy.tick_bound_s))
+        await slot.send(Assign(new, lives, saving, policy.tick_bound_s))
 
     async def order_leg(self, leg: Leg) -> None:
         """Have all zones tick as a leg says; those that it does not name end."""
@@ -109,18 +109,18 @@ class Dispatcher:
         if self.halting:  # halt() came meanwhile, and may have been sent before the leg
             await self.send_all(Halt())
 
-    async def order_drain(self, slot: Host) -> None:
+    async def order_drain(self, slot: ProcessSlot) -> None:
         """Have a process end those of its zones that are to be drained and can tick."""
         zones = [z for z in slot.specs if z in self.draining and self._slots.can_tick(z)]
         if zones and slot.is_up:
             for zone in zones:
                 self._slots.move(zone, ZoneState.DRAINING)
-            await slot.tell(Drain(zones))
+            await slot.send(Drain(zones))
 
     async def send_adopts(self, adopts: Iterable[Adopt]) -> None:
         """Send players to their new zones; the order at each zone is part of its world."""
         async with trio.open_nursery() as nursery:
-            by_slot: dict[Host, list[Adopt]] = {}
+            by_slot: dict[ProcessSlot, list[Adopt]] = {}
             for adopt in adopts:
                 for slot in self._slots.slots_with([adopt.zone]):
                     by_slot.setdefault(slot, []).append(adopt)
@@ -138,18 +138,18 @@ class Dispatcher:
             for slot in self._slots.all():
                 nursery.start_soon(_send_within, slot, order, SEND_S)
 
-    async def _send_leg(self, slot: Host, leg: Leg) -> None:
+    async def _send_leg(self, slot: ProcessSlot, leg: Leg) -> None:
         slot.step_ordered = leg.step
         until = {zone: leg.until[zone] for zone in self._zones_to_tick(slot, leg)}
         # A replacement runs nothing that was due before: that has run, or is missed.
         start_ns = max(leg.start_ns, time.monotonic_ns()) if slot.died_ns else leg.start_ns
-        await slot.tell(msgspec.structs.replace(leg, until=until, start_ns=start_ns))
+        await slot.send(msgspec.structs.replace(leg, until=until, start_ns=start_ns))
 
-    def _zones_to_tick(self, slot: Host, leg: Leg) -> list[int]:
+    def _zones_to_tick(self, slot: ProcessSlot, leg: Leg) -> list[int]:
         """The zones of a slot that a leg names, without those that drain and have run it."""
         return [z for z in slot.specs if z in leg.until and not self._has_run(slot, leg, z)]
 
-    def _has_run(self, slot: Host, leg: Leg, zone: int) -> bool:
+    def _has_run(self, slot: ProcessSlot, leg: Leg, zone: int) -> bool:
         until = leg.until[zone]
         if zone not in self.draining:
             return False
@@ -162,7 +162,7 @@ class Dispatcher:
         slot = self._slots.awaited(pid)
         assert slot is not None  # the listener admits no other
         slot.connected(channel)
-        await (slot.tell(Stop()) if self.stopping else self.assign(slot))
+        await (slot.send(Stop()) if self.stopping else self.assign(slot))
         try:
             while (message := await channel.receive()) is not None:
                 await self._take(slot, channel, message)
@@ -172,7 +172,7 @@ class Dispatcher:
             if slot.channel is channel:
                 slot.kill(f"killed: {error}")
 
-    async def _take(self, slot: Host, channel: Channel, message: msgspec.Struct) -> None:
+    async def _take(self, slot: ProcessSlot, channel: Channel, message: msgspec.Struct) -> None:
         if isinstance(message, Ticks):  # they count, even if their process is dead by now
             add_by_worker(self.work, message.workers)
             self._on_ticks(message.rows)
@@ -192,7 +192,7 @@ class Dispatcher:
                 self._handovers.released(zone, players, adopted)
             case Adopted(number, saved):
                 self._handovers.adopted(number, saved)
-            case Told(kind, zone, detail):
+            case ZoneEvent(kind, zone, detail):
                 self._on_event(kind, detail, zones=[zone], pid=slot.pid)
             case Failed() as failure:
                 self._note_failure(slot, failure)
@@ -205,7 +205,7 @@ class Dispatcher:
                 state = ZoneState.ALLOCATED if row.players else ZoneState.READY
                 self._slots.move(row.zone, state)
 
-    async def _note_ready(self, slot: Host, next_ticks: dict[int, int]) -> None:
+    async def _note_ready(self, slot: ProcessSlot, next_ticks: dict[int, int]) -> None:
         """Zones are made: send what was ordered of them meanwhile."""
         slot.made |= next_ticks.keys() & slot.assigned
         slot.next_ticks = next_ticks
@@ -218,12 +218,12 @@ class Dispatcher:
         if leg is not None and is_behind and self._zones_to_tick(slot, leg):
             await self._send_leg(slot, leg)
             if self.halting:
-                await slot.tell(Halt())
+                await slot.send(Halt())
         await self.order_drain(slot)
         for zone in ready:
             await _send_in_order(slot, self._handovers.for_zone(zone))
 
-    def _note_restarted(self, slot: Host, zones: set[int]) -> None:
+    def _note_restarted(self, slot: ProcessSlot, zones: set[int]) -> None:
         if not zones:
             return
         slot.missed -= zones
@@ -233,7 +233,7 @@ class Dispatcher:
         detail = f"after {after_ms:.0f} ms, continues at tick {span}"
         self._on_event("zone-restarted", detail, zones=zones, pid=slot.pid)
 
-    def _note_failure(self, slot: Host, failure: Failed) -> None:
+    def _note_failure(self, slot: ProcessSlot, failure: Failed) -> None:
         """A process cannot continue: replace it, or end the run where no restart can help."""
         reason, detail = failure.reason, failure.detail
         if not slot.made or slot.restarts.recent >= self._plan.supervision.restarts:
@@ -249,11 +249,11 @@ class Dispatcher:
         slot.kill(f"{how}: {reason}")
 
 
-async def _send_in_order(slot: Host, orders: Iterable[Order]) -> None:
+async def _send_in_order(slot: ProcessSlot, orders: Iterable[Order]) -> None:
     for order in orders:
-        await slot.tell(order)
+        await slot.send(order)
 
 
-async def _send_within(slot: Host, order: Order, timeout_s: float) -> None:
+async def _send_within(slot: ProcessSlot, order: Order, timeout_s: float) -> None:
     with trio.move_on_after(timeout_s):
-        await slot.tell(order)
+        await slot.send(order)

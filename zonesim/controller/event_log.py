@@ -17,8 +17,7 @@ from zonesim.results.step_info import StepInfo
 from zonesim.results.writer import RunWriter
 from zonesim.scenario.loading import Scenario
 from zonesim.system.text import event_text, process_text
-from zonesim.wire.messages import Leg, WorkerTotals
-from zonesim.wire.ticks import TickRow
+from zonesim.wire.messages import Leg, TickRow, WorkerTotals
 from zonesim.world.determinism import combine
 
 OnNotice = Callable[[str], None]

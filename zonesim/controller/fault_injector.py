@@ -22,7 +22,7 @@ from zonesim.scenario.faults import (
     SurgeFault,
     more_players,
 )
-from zonesim.wire.ticks import TickRow
+from zonesim.wire.messages import TickRow
 from zonesim.world.determinism import Random, derive
 
 EVENT: Final = "fault"

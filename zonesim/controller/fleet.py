@@ -12,12 +12,11 @@ from corororo.processes import kill_forkserver, usable_cpus
 from zonesim.controller.dispatcher import Dispatcher, FleetPlan, OnTicks
 from zonesim.controller.handovers import Handovers
 from zonesim.controller.slots import SlotTable, ZoneState
-from zonesim.processes.handle import ZoneProcessHandle
-from zonesim.processes.server_watch import ServerWatch
-from zonesim.processes.slot import Host
-from zonesim.processes.supervisor import LOOK_S, OnEvent, Supervisor
+from zonesim.processes.preload import ForkServerWatch
+from zonesim.processes.slot import ProcessSlot, ZoneProcessHandle
+from zonesim.processes.supervisor import CHECK_S, OnEvent, Supervisor
 from zonesim.system.errors import RunFailed
-from zonesim.wire.listener import Door
+from zonesim.wire.listener import Listener
 from zonesim.wire.messages import Adopt, Halt, Leg, Stop, WorkerTotals
 from zonesim.workloads.base import ZoneSpec
 
@@ -58,7 +57,7 @@ class Fleet:
             self._note_given_up,
             on_event,
         )
-        self._listener = Door(
+        self._listener = Listener(
             plan.socket_path,
             lambda pid: self._slots.awaited(pid) is not None,
             self._dispatcher.serve,
@@ -109,10 +108,10 @@ class Fleet:
         slots = list(dict.fromkeys(self._place(spec, zones_per_process) for spec in new))
         async with trio.open_nursery() as nursery:
             for slot in slots:
-                if slot.is_kept:
+                if slot.is_supervised:
                     nursery.start_soon(self._dispatcher.assign, slot)
-        for slot in [slot for slot in slots if not slot.is_kept]:
-            slot.is_kept = True
+        for slot in [slot for slot in slots if not slot.is_supervised]:
+            slot.is_supervised = True
             self._nursery.start_soon(self._supervisor.keep, slot)
             await trio.lowlevel.checkpoint()
             if self._dispatcher.leg is not None:
@@ -194,27 +193,27 @@ class Fleet:
         """From now on a process that ends is expected."""
         self._dispatcher.stopping = self._supervisor.ending = True
         for slot in self._slots.all():
-            slot.is_leaving = True
+            slot.retiring = True
 
     # -- parts of grow and drain
 
-    def _place(self, spec: ZoneSpec, zones_per_process: int) -> Host:
+    def _place(self, spec: ZoneSpec, zones_per_process: int) -> ProcessSlot:
         slot = self._slots.add_zone(spec, spec.zone // zones_per_process)
         self._dispatcher.lives[spec.zone] += 1
         self._handovers.forget(spec.zone)
-        if slot.given_up:
+        if slot.quarantined:
             self._slots.move(spec.zone, ZoneState.UNHEALTHY)
             self._on_event("zone-quarantined", "its process was given up", zones=[spec.zone])
         return slot
 
-    def _coming_up(self, slots: Iterable[Host]) -> int:
+    def _coming_up(self, slots: Iterable[ProcessSlot]) -> int:
         """Count the slots whose process has been started and whose zones cannot tick yet."""
         is_settled = self._slots.is_settled
-        return sum(slot.is_kept and not all(map(is_settled, slot.specs)) for slot in slots)
+        return sum(slot.is_supervised and not all(map(is_settled, slot.specs)) for slot in slots)
 
     def _has_drained(self, zone: int) -> bool:
         """Whether a zone has ended in the process that holds it now, or never will."""
-        return all(zone in s.drained or s.given_up for s in self._slots.slots_with([zone]))
+        return all(zone in s.drained or s.quarantined for s in self._slots.slots_with([zone]))
 
     def _arrival_ticks(self) -> dict[int, int | None]:
         """Where ticks are counted, players arrive after the last tick of the leg."""
@@ -232,21 +231,21 @@ class Fleet:
             how = "it had no players"
         self._on_event("zone-drained", how, zones=[zone])
 
-    async def _dismiss(self, slot: Host) -> None:
+    async def _dismiss(self, slot: ProcessSlot) -> None:
         """End a process that holds no zones any more."""
         handle = slot.handle
-        await slot.tell(Stop())
+        await slot.send(Stop())
         if handle is not None and not self._dispatcher.stopping:
             self._nursery.start_soon(handle.stop)
 
-    def _is_done(self, slot: Host, step: int) -> bool:
+    def _is_done(self, slot: ProcessSlot, step: int) -> bool:
         """Whether nothing more of a step will come from a slot."""
         halted = self._dispatcher.halting and not slot.is_up
-        return slot.step_done == step or slot.given_up or halted
+        return slot.step_done == step or slot.quarantined or halted
 
     # -- starts, deaths and failures
 
-    async def _start(self, slot: Host) -> ZoneProcessHandle:
+    async def _start(self, slot: ProcessSlot) -> ZoneProcessHandle:
         """Start a process; raises OSError or EOFError where none can be started now."""
         plan = self._plan
         start = partial(
@@ -263,14 +262,14 @@ class Fleet:
 
     async def _watch_fork_server(self) -> None:
         """Report the death of a fork server; the next start brings up a new one."""
-        watch = ServerWatch()
+        watch = ForkServerWatch()
         while True:
-            await trio.sleep(LOOK_S)
-            pid = watch.look()
+            await trio.sleep(CHECK_S)
+            pid = watch.dead_pid()
             if pid is not None and not self._dispatcher.stopping:
                 self._on_event("fork-server-died", "the next start brings up another one", pid=pid)
 
-    def _note_death(self, slot: Host) -> None:
+    def _note_death(self, slot: ProcessSlot) -> None:
         for zone in slot.specs:
             self._slots.move(zone, ZoneState.UNHEALTHY)
         if self._pool is not None:
@@ -278,11 +277,11 @@ class Fleet:
         self._check_pool()
         self._slots.notify()
 
-    def _note_given_up(self, slot: Host, why: str) -> None:
+    def _note_given_up(self, slot: ProcessSlot, why: str) -> None:
         heirs = [
             zone
             for other in self._slots.all()
-            if not other.given_up
+            if not other.quarantined
             for zone in other.specs
             if zone not in self._dispatcher.draining
         ]
@@ -295,7 +294,7 @@ class Fleet:
 
     def _check_any_left(self) -> None:
         slots = self._slots.all()
-        if slots and all(slot.given_up for slot in slots):
+        if slots and all(slot.quarantined for slot in slots):
             raise RunFailed(f"no zone is left: {self._last_given_up}")
 
     def _check_pool(self) -> None:

@@ -12,8 +12,7 @@ from zonesim.controller.slots import TICKING, TO_TICK, ZoneState
 from zonesim.live.progress import EventLine, Progress, StepLine, WorkerLine, ZoneLine
 from zonesim.results.statistics import NS_PER_MS, percentile, response_ns
 from zonesim.scenario.loading import Scenario
-from zonesim.wire.messages import WorkerTotals
-from zonesim.wire.ticks import TickRow
+from zonesim.wire.messages import TickRow, WorkerTotals
 
 RECENT_S = 5.0  # how far back the recent figures look; at least three periods
 TICKS_KEPT = 200  # of a zone: at full speed it makes far more in that time

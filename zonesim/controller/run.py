@@ -21,7 +21,7 @@ from zonesim.results.writer import RunWriter
 from zonesim.scenario.loading import Scenario
 from zonesim.system.errors import RunFailed, leaves_of
 from zonesim.system.interrupts import Interrupts
-from zonesim.system.machine import describe_machine, versions
+from zonesim.system.operating_system import describe_machine, versions
 from zonesim.world.map import MapError
 from zonesim.zone.reporter import SMALLER_RINGS
 

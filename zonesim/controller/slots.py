@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import trio
 
-from zonesim.processes.slot import Host
+from zonesim.processes.slot import ProcessSlot
 from zonesim.scenario.supervision import Supervision
 from zonesim.workloads.base import ZoneSpec
 
@@ -43,31 +43,31 @@ class SlotTable:
 
     def __init__(self, policy: Supervision) -> None:
         self._policy = policy
-        self._slots: dict[int, Host] = {}
+        self._slots: dict[int, ProcessSlot] = {}
         self._states: dict[int, ZoneState] = {}
         self._changed = trio.Event()
 
-    def all(self) -> list[Host]:
+    def all(self) -> list[ProcessSlot]:
         """Every slot."""
         return list(self._slots.values())
 
-    def slot(self, number: int) -> Host:
+    def slot(self, number: int) -> ProcessSlot:
         """The slot of this number; a new one where there is none."""
         if number not in self._slots:
-            self._slots[number] = Host(number, self._policy)
+            self._slots[number] = ProcessSlot(number, self._policy)
         return self._slots[number]
 
-    def slots_with(self, zones: Iterable[int]) -> list[Host]:
+    def slots_with(self, zones: Iterable[int]) -> list[ProcessSlot]:
         """The slots that hold any of these zones."""
         wanted = set(zones)
         return [slot for slot in self._slots.values() if not wanted.isdisjoint(slot.specs)]
 
-    def awaited(self, pid: int) -> Host | None:
+    def awaited(self, pid: int) -> ProcessSlot | None:
         """The slot of a process that was started and has not connected yet."""
         slots = (s for s in self._slots.values() if s.channel is None and s.handle is not None)
         return next((slot for slot in slots if slot.handle and slot.handle.pid == pid), None)
 
-    def add_zone(self, spec: ZoneSpec, number: int) -> Host:
+    def add_zone(self, spec: ZoneSpec, number: int) -> ProcessSlot:
         """Put a zone into a slot, for the first time or again."""
         if spec.zone in self._states:
             self.move(spec.zone, ZoneState.CREATING)
@@ -77,7 +77,7 @@ class SlotTable:
         slot.specs[spec.zone] = spec
         return slot
 
-    def remove_zones(self, zones: Iterable[int]) -> list[Host]:
+    def remove_zones(self, zones: Iterable[int]) -> list[ProcessSlot]:
         """Take zones that have ended out of their slots; returns the slots that are empty now."""
         emptied = []
         for slot in self.slots_with(zones):
@@ -87,7 +87,7 @@ class SlotTable:
                 for known in (slot.assigned, slot.made, slot.missed):
                     known.discard(zone)
             if not slot.specs:
-                slot.is_leaving = True
+                slot.retiring = True
                 del self._slots[slot.number]
                 emptied.append(slot)
         self.notify()
@@ -119,7 +119,7 @@ class SlotTable:
 
     def is_given_up(self, zone: int) -> bool:
         """Whether no process will be started for a zone any more."""
-        return all(slot.given_up for slot in self.slots_with([zone]))
+        return all(slot.quarantined for slot in self.slots_with([zone]))
 
     def is_settled(self, zone: int) -> bool:
         """Whether a zone can tick, or never will."""

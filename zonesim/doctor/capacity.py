@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from zonesim.processes.preload import zones_for
 from zonesim.scenario.faults import WORKERS_MAX
 from zonesim.scenario.load_shape import ZONES_MAX
 from zonesim.scenario.loading import Scenario
-from zonesim.system.open_files import zones_for
 
 from .facts import Facts
 from .trial import Trial

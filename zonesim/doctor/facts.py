@@ -11,14 +11,16 @@ from pathlib import Path
 import msgspec
 
 from corororo.processes import candidate_bases, free_bytes
-from zonesim.system.machine import describe_machine, version, versions
 from zonesim.system.operating_system import (
     HAS_MEMORY_FILES,
-    instead,
+    describe_machine,
     process_limit,
     processes_in_use,
     read_proc,
     read_sys,
+    replacements,
+    version,
+    versions,
 )
 
 TOOLS = ("click", "rich", "setproctitle")  # beside the packages that a run records
@@ -131,7 +133,7 @@ def gather() -> Facts:
         clock=_clock(),
         versions=versions() | {name: version(name) for name in TOOLS},
         memory_files=HAS_MEMORY_FILES,
-        instead=instead(),
+        instead=replacements(),
     )
 
 

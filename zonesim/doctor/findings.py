@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from zonesim.processes.preload import files_for
 from zonesim.scenario.loading import Scenario
-from zonesim.system.open_files import files_for
 from zonesim.system.sessions import Kept, SessionReport
 
 from .capacity import needed_mb

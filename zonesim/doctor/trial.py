@@ -15,8 +15,7 @@ import msgspec
 import corororo as cr
 from zonesim.scenario.loading import load_scenario
 from zonesim.system.errors import RunFailed
-from zonesim.system.machine import pss_mb
-from zonesim.system.operating_system import cpu_ns
+from zonesim.system.operating_system import cpu_ns, pss_mb
 from zonesim.system.sessions import trial_prefix
 from zonesim.workloads import make_world
 from zonesim.workloads.base import World, zone_spec

@@ -1,8 +1,7 @@
-"""Importing this makes a process the fork server of a run: it outlives the signals of its group.
+"""Imported by the fork server alone: makes it ignore the signals of its process group.
 
-A terminal sends SIGINT, and SIGHUP when it closes, `timeout` and service managers SIGTERM, to every
-process of a group. The controller then ends the run and writes its report, for which it needs its
-children; they end when it ends them.
+Terminals, `timeout` and service managers signal every process of a group. The controller then ends
+the run and writes its report. It needs its children for that, and ends them itself.
 """
 
 from __future__ import annotations

@@ -1,28 +1,33 @@
-"""Has a zone process stand at each place: starts it, notices its end or that it hangs, starts anew.
+"""Starts zone processes, detects their deaths and hangs, restarts them with backoff.
 
-Knows nothing of zones, steps and results: it tells what has happened.
+A missed heartbeat means little on a crowded machine. So a silent process is also judged by what it
+did meanwhile: it hangs if it is stopped, if it sleeps when it should have woken, or if it had
+enough CPU time to send something.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import trio
 
 from corororo.processes import process_state
-from zonesim.processes.handle import ZoneProcessHandle
-from zonesim.processes.health import IS_STOPPED, SLEEPING, STOPPED, Look, why_it_hangs
-from zonesim.processes.slot import Host
+from zonesim.processes.slot import ProcessSlot, ZoneProcessHandle
 from zonesim.scenario.supervision import Supervision
 from zonesim.system.operating_system import cpu_ns
-from zonesim.system.stacks import stacks_of
 
-LOOK_S = 0.1
-OWN_DELAY_S = 0.2  # who looks this much too late has heard nothing meanwhile, either
+CHECK_S = 0.1
+OWN_DELAY_S = 0.2  # a check that is later than this has received no messages meanwhile either
+STARTUP_S = 30.0  # a process may be silent for so long until it has created its zones
 
-COMING_UP_S = 30.0  # until then a process may be silent that has not made its zones yet
+STOPPED = frozenset("Tt")  # states of /proc/PID/stat
+SLEEPING = "S"
+IS_STOPPED = "it is stopped"
+ASLEEP_CHECKS = 3  # a process that waits for a lock sleeps in one check
+TIMES_BUSIEST = 3
+TIMES_ALLOWED = 10  # after so many times the allowed silence it hangs, whatever it does
 
 
 class OnEvent(Protocol):
@@ -40,134 +45,167 @@ class OnEvent(Protocol):
 
 
 class Supervisor:
-    """For all places of a run.
+    """Supervises all slots of a run.
 
-    ``start`` gives the place a process, ``on_death`` and ``on_given_up`` hear what has become of
-    one, ``on_event`` all that belongs into the list of events. ``may_be_busy``: what a process
-    runs by itself may take as long as a tick may.
+    ``start`` starts the process of a slot; ``on_death`` and ``on_quarantined`` are called when one
+    has died for the first time, or once too often. ``may_be_busy``: AsyncTasks run in the zone
+    processes, so that a process may be silent for as long as a tick may take.
     """
 
     def __init__(
         self,
-        start: Callable[[Host], Awaitable[ZoneProcessHandle]],
+        start: Callable[[ProcessSlot], Awaitable[ZoneProcessHandle]],
         policy: Supervision,
         period_s: float,
         may_be_busy: bool,
-        on_death: Callable[[Host], None],
-        on_given_up: Callable[[Host, str], None],
+        on_death: Callable[[ProcessSlot], None],
+        on_quarantined: Callable[[ProcessSlot, str], None],
         on_event: OnEvent,
     ) -> None:
-        self.ending = False  # from now on nobody is started any more
+        self.ending = False  # set to start no more processes
         self._start = start
         self._allowed_s = policy.silence_s(period_s)
         self._tick_bound_s = policy.tick_bound_s
         self._may_be_busy = may_be_busy
         self._on_death = on_death
-        self._on_given_up = on_given_up
+        self._on_quarantined = on_quarantined
         self._on_event = on_event
-        self._doubts: dict[Host, _Doubt] = {}  # about those who are silent for a while
-        self._examined: set[Host] = set()
+        self._suspects: dict[ProcessSlot, _Suspect] = {}  # processes that are silent for a while
+        self._examined: set[ProcessSlot] = set()
 
-    async def keep(self, host: Host) -> None:
-        """Have a process stand there, until the run ends, or the place is given up or left."""
-        while self._may_start(host):
-            how = await self._one_life(host)
-            if host.is_leaving:
+    async def keep(self, slot: ProcessSlot) -> None:
+        """Keep a process running in a slot until the run ends, or the slot retires or fails."""
+        while self._may_start(slot):
+            how = await self._run_process(slot)
+            if slot.retiring:
                 return
-            self._on_death(host)
-            self._note(host, "zone-died", how)
-            if not self._may_start(host):
+            self._on_death(slot)
+            self._note(slot, "zone-died", how)
+            if not self._may_start(slot):
                 return
-            wait_s = host.restarts.after_death(time.monotonic_ns() / 1e9, hung=host.hung)
+            wait_s = slot.restarts.after_death(time.monotonic_ns() / 1e9, hung=slot.hung)
             if wait_s is None:
-                why = f"died {host.restarts.recent} times, the last time {how}"
-                host.given_up = True
-                self._note(host, "zone-quarantined", f"{why}; it is not started again")
-                self._on_given_up(host, why)
+                why = f"died {slot.restarts.recent} times, the last time {how}"
+                slot.quarantined = True
+                self._note(slot, "zone-quarantined", f"{why}; it is not started again")
+                self._on_quarantined(slot, why)
                 return
             await trio.sleep(wait_s)
 
-    async def watch(self, hosts: Callable[[], Iterable[Host]]) -> None:
-        """For ever, find processes that hang, and have them die."""
+    async def watch(self, slots: Callable[[], Iterable[ProcessSlot]]) -> None:
+        """Find and kill processes that hang, for ever."""
         async with trio.open_nursery() as nursery:
             while True:
                 began_s = trio.current_time()
-                await trio.sleep(LOOK_S)
-                delayed = trio.current_time() - began_s > LOOK_S + OWN_DELAY_S
-                for host in hosts():
-                    if delayed and process_state_of(host) not in STOPPED:
-                        host.heard_ns = max(host.heard_ns, time.monotonic_ns())
-                    elif (why := self._why_it_hangs(host)) and host not in self._examined:
-                        nursery.start_soon(self._replace, host, host.handle, why)
+                await trio.sleep(CHECK_S)
+                delayed = trio.current_time() - began_s > CHECK_S + OWN_DELAY_S
+                for slot in slots():
+                    if delayed and not _is_stopped(slot):
+                        slot.heard_ns = max(slot.heard_ns, time.monotonic_ns())
+                    elif (why := self._why_it_hangs(slot)) and slot not in self._examined:
+                        nursery.start_soon(self._kill_hung, slot, slot.handle, why)
 
-    def _note(self, host: Host, kind: str, detail: str) -> None:
-        self._on_event(kind, detail, zones=sorted(host.specs), pid=host.pid)
+    def _note(self, slot: ProcessSlot, kind: str, detail: str) -> None:
+        self._on_event(kind, detail, zones=sorted(slot.specs), pid=slot.pid)
 
-    def _may_start(self, host: Host) -> bool:
-        return not self.ending and not host.is_leaving
+    def _may_start(self, slot: ProcessSlot) -> bool:
+        return not self.ending and not slot.retiring
 
-    async def _one_life(self, host: Host) -> str:
-        """From the start of a process to its end; returns how it ended."""
-        host.is_starting, host.hung, host.pid = True, False, None
+    async def _run_process(self, slot: ProcessSlot) -> str:
+        """Start a process, wait for its end, and return how it ended."""
+        slot.is_starting, slot.hung, slot.pid = True, False, None
         try:
-            handle = await self._start(host)
+            handle = await self._start(slot)
         except (OSError, EOFError) as error:
-            host.is_starting = False
-            host.died_ns = time.monotonic_ns()
-            return f"before it began: {str(error) or type(error).__name__}"
-        host.stands(handle)
+            slot.is_starting = False
+            slot.died_ns = time.monotonic_ns()
+            return f"failed to start: {str(error) or type(error).__name__}"
+        slot.attach(handle)
         await handle.wait_until_ended()
-        host.gone()
-        return host.why_killed or handle.told()
+        slot.detach()
+        return slot.why_killed or handle.how_ended()
 
-    def _why_it_hangs(self, host: Host) -> str | None:
-        """What is wrong with a process that says nothing; None as long as it may be well."""
-        if host.handle is None or host.is_leaving or host.why_killed:
+    def _why_it_hangs(self, slot: ProcessSlot) -> str | None:
+        """Why a silent process hangs; None if it may be well."""
+        if slot.handle is None or slot.retiring or slot.why_killed:
             return None
-        pid, silent_s = host.handle.pid, (time.monotonic_ns() - host.heard_ns) / 1e9
+        pid, silent_s = slot.handle.pid, (time.monotonic_ns() - slot.heard_ns) / 1e9
         if silent_s < self._allowed_s / 2:
-            self._doubts.pop(host, None)
+            self._suspects.pop(slot, None)
             return None
-        look = self._doubts.setdefault(host, _Doubt(cpu_ns(pid))).look(pid, silent_s)
-        may_be_busy = self._may_be_busy or not host.is_up
-        busiest_s = host.longest_busy_ns / 1e9
-        why = why_it_hangs(look, self._allowed_s, busiest_s, may_be_busy=may_be_busy)
-        if why is None and not host.is_up and silent_s > max(COMING_UP_S, self._allowed_s):
+        seen = self._suspects.setdefault(slot, _Suspect(cpu_ns(pid))).check(pid, silent_s)
+        may_be_busy = self._may_be_busy or not slot.is_up
+        busiest_s = slot.longest_busy_ns / 1e9
+        why = why_it_hangs(seen, self._allowed_s, busiest_s, may_be_busy=may_be_busy)
+        if why is None and not slot.is_up and silent_s > max(STARTUP_S, self._allowed_s):
             why = "it does not come up"
-        if why is None and host.is_up and silent_s > max(self._tick_bound_s, self._allowed_s):
-            why = "it runs and does not come back; supervision.tick_hang_s allows it longer"
+        if why is None and slot.is_up and silent_s > max(self._tick_bound_s, self._allowed_s):
+            why = "its tick does not end; raise supervision.tick_hang_s to allow more"
         return why and f"silent for {silent_s:.1f} s: {why}"
 
-    async def _replace(self, host: Host, handle: ZoneProcessHandle | None, why: str) -> None:
-        """Have it say where it stands, and end it."""
-        if handle is None or handle is not host.handle:
-            return  # it has ended by itself meanwhile
-        self._examined.add(host)
+    async def _kill_hung(
+        self, slot: ProcessSlot, handle: ZoneProcessHandle | None, why: str
+    ) -> None:
+        """Ask a process for its stacks, report them, and kill it."""
+        if handle is None or handle is not slot.handle:
+            return  # it has ended meanwhile
+        self._examined.add(slot)
         try:
-            stack = await stacks_of(handle.pid, handle.stack_path)
-            self._note(host, "zone-hung", f"{why}\n{stack}".strip())
-            if handle is host.handle:
-                host.hung = IS_STOPPED not in why  # that is found at once, and no work does it
-                host.kill(f"killed: {why}")
+            stacks = await handle.stacks()
+            self._note(slot, "zone-hung", f"{why}\n{stacks}".strip())
+            if handle is slot.handle:
+                slot.hung = IS_STOPPED not in why  # a signal stopped it, not its work
+                slot.kill(f"killed: {why}")
         finally:
-            self._examined.discard(host)
-            self._doubts.pop(host, None)
+            self._examined.discard(slot)
+            self._suspects.pop(slot, None)
 
 
-def process_state_of(host: Host) -> str:
-    """The state of the process that stands there."""
-    return process_state(host.handle.pid) if host.handle is not None else ""
+class Observation(NamedTuple):
+    """What is known of a silent process."""
+
+    silent_s: float
+    state: str  # a letter of /proc/PID/stat; "" if unknown
+    cpu_s: float  # used since half of the allowed silence had passed
+    asleep_checks: int  # consecutive checks in which it slept
 
 
-class _Doubt:
-    """What has been seen of a process since it was silent for a while."""
+def why_it_hangs(
+    seen: Observation, allowed_s: float, busiest_s: float = 0.0, *, may_be_busy: bool = False
+) -> str | None:
+    """Why a process hangs; None if it may only be slow.
+
+    ``busiest_s`` is the longest time that a tick kept it busy so far; 0 if none has ended yet.
+    """
+    if seen.silent_s <= allowed_s:
+        return None
+    if seen.state in STOPPED:
+        return IS_STOPPED
+    if may_be_busy:
+        return None
+    if not seen.state:
+        return "its state is unknown"
+    if seen.state == SLEEPING and seen.asleep_checks >= ASLEEP_CHECKS:
+        return "it sleeps, or waits for something that does not come"
+    if busiest_s and seen.cpu_s >= max(allowed_s / 2, TIMES_BUSIEST * busiest_s):
+        return f"it runs and does not come back: {seen.cpu_s:.1f} s of CPU since"
+    if seen.silent_s > TIMES_ALLOWED * allowed_s:
+        return f"it is in state {seen.state}"
+    return None
+
+
+class _Suspect:
+    """A process that has been silent for half of the allowed time."""
 
     def __init__(self, spent_ns: int | None) -> None:
         self._spent_ns = spent_ns or 0
-        self._asleep_looks = 0
+        self._asleep_checks = 0
 
-    def look(self, pid: int, silent_s: float) -> Look:
-        """Look once more."""
+    def check(self, pid: int, silent_s: float) -> Observation:
         state, spent_ns = process_state(pid), cpu_ns(pid) or 0
-        self._asleep_looks = self._asleep_looks + 1 if state in SLEEPING else 0
-        return Look(silent_s, state, (spent_ns - self._spent_ns) / 1e9, self._asleep_looks)
+        self._asleep_checks = self._asleep_checks + 1 if state == SLEEPING else 0
+        return Observation(silent_s, state, (spent_ns - self._spent_ns) / 1e9, self._asleep_checks)
+
+
+def _is_stopped(slot: ProcessSlot) -> bool:
+    return slot.handle is not None and process_state(slot.handle.pid) in STOPPED

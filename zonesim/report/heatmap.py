@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from zonesim.report import style
 from zonesim.results.saved_run import Run, StepData
 from zonesim.results.statistics import NS_PER_MS, response_ns
-from zonesim.wire.ticks import TickRow
+from zonesim.wire.messages import TickRow
 
 # A cell must be larger than a pixel, or the picture would lose slow ticks.
 _MOST_COLUMNS, _MOST_LINES = 400, 200

@@ -11,8 +11,7 @@ from zonesim.report import breakdown, distribution, heatmap, tick_time
 from zonesim.results.saved_run import Run, Summary, load_run, summarise, write_summary, writing
 from zonesim.results.statistics import Distribution, StepSummary
 from zonesim.results.step_table import workers_text
-from zonesim.system.text import process_text
-from zonesim.system.whole_file import write_whole
+from zonesim.system.text import process_text, write_whole
 
 REPORT_FILE = "report.html"
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from zonesim.wire.ticks import TickRow
+from zonesim.wire.messages import TickRow
 
 NS_PER_MS = 1_000_000
 RUN_FAILED = "run-failed"

@@ -22,8 +22,8 @@ from zonesim.results.statistics import (
     summarise_step,
 )
 from zonesim.results.step_info import StepInfo
-from zonesim.system.whole_file import write_whole
-from zonesim.wire.ticks import TickRow
+from zonesim.system.text import write_whole
+from zonesim.wire.messages import TickRow
 
 FORMAT = 2
 RUN_FILE = "run.sqlite"

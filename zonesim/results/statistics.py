@@ -12,7 +12,7 @@ import msgspec
 
 from zonesim.results.recovery import Recovery
 from zonesim.results.step_info import StepInfo, count_missed
-from zonesim.wire.ticks import TickRow
+from zonesim.wire.messages import TickRow
 
 NS_PER_MS = 1_000_000
 NO_DEATHS = Recovery()

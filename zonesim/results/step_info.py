@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from zonesim.wire.ticks import TickRow
-from zonesim.zone.phases import due_times
+from zonesim.wire.messages import TickRow
+from zonesim.zone.schedule import due_times
 
 NS_PER_MS = 1_000_000
 

@@ -32,7 +32,7 @@ from zonesim.results.saved_run import (
 )
 from zonesim.results.step_info import StepInfo
 from zonesim.system.text import encodable
-from zonesim.wire.ticks import TickRow
+from zonesim.wire.messages import TickRow
 
 UNWRITABLE = "results-unwritable"  # the kind of the event
 QUEUED_ROWS_MAX = 1 << 17  # of about 1 KB each: some minutes of 100 zones

@@ -1,4 +1,4 @@
-"""Why a run cannot go on, and which of several errors says so best. Knows no other room."""
+"""RunFailed, and the errors inside exception groups."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 
 class RunFailed(Exception):
-    """A run cannot start or go on; the message is one line that says what to do."""
+    """A run cannot start or continue; one line with the reason and the remedy."""
 
 
 def leaves_of(error: BaseException) -> Iterator[BaseException]:
-    """The errors of a group, and of the groups in it."""
+    """The errors inside nested exception groups."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
             yield from leaves_of(inner)

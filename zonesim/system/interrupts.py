@@ -1,8 +1,8 @@
-"""Ctrl-C, SIGTERM and SIGHUP: what they do before a command, in it, in a run, and after it all.
+"""Ctrl-C, SIGTERM and SIGHUP: how they end a command or a run.
 
-Python's own way, an exception wherever the program happens to be, breaks off ends that are under
-way and processes half started, and shows tracebacks before the program is loaded. So a command
-begins and ends with signals that end it or are ignored, and a run counts them. Ends no run itself.
+Python's KeyboardInterrupt, raised at any point, would break off cleanup and half-started processes,
+and show tracebacks while the program still loads. So signals end a command at once before it has
+begun, are ignored once its exit code is settled, and are counted during a run.
 """
 
 from __future__ import annotations
@@ -17,26 +17,25 @@ from typing import NoReturn, Self, TypeAlias
 
 INTERRUPTED = 130  # the exit code, as shells report a SIGINT
 PATIENCE_S = 1.0
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def end_at_once() -> None:
-    """From now on a signal ends this process on the spot: nothing has begun."""
-    _handle(_exit, [number for number in ENDING if _is_heeded(number)])
+    """From now on a signal ends this process immediately: nothing has begun yet."""
+    _handle(_exit, _not_ignored())
 
 
 def end_undisturbed() -> None:
-    """From now on signals change nothing any more: the exit code is settled."""
+    """From now on signals are ignored: the exit code is settled."""
     _handle(signal.SIG_IGN, ENDING)
 
 
 @contextmanager
 def raising_keyboard_interrupt() -> Iterator[None]:
-    """Take all of them for Ctrl-C, as Python does: for what cleans up after itself anywhere."""
-    heeded = [number for number in ENDING if _is_heeded(number)]
-    before = _handle(signal.default_int_handler, heeded)
+    """Treat all of them as Ctrl-C: for code that can be interrupted anywhere."""
+    before = _handle(signal.default_int_handler, _not_ignored())
     try:
         yield
     finally:
@@ -46,9 +45,8 @@ def raising_keyboard_interrupt() -> Iterator[None]:
 class Interrupts:
     """Counts the signals that ask a run to end; a context manager.
 
-    The first one asks for what was measured, the second for the end. They break nothing off by
-    themselves: a run waits for them, and whoever does one short thing after another looks at
-    ``count`` in between.
+    The first signal asks for the results so far, the second for the end. They interrupt nothing by
+    themselves: a run waits for them, and other code checks ``count`` between two steps.
     """
 
     def __init__(self) -> None:
@@ -56,13 +54,12 @@ class Interrupts:
         self._latest_s = 0.0
         self._breakable = False
         self._hung_up = False
-        self._tell: Callable[[], object] = _nobody
+        self._notify: Callable[[], object] = _nothing
         self._before: dict[int, _Handler] = {}
 
     def __enter__(self) -> Self:
-        # Whoever starts a run in the background still ends it with SIGINT.
-        numbers = [n for n in ENDING if n != signal.SIGHUP or _is_heeded(n)]
-        self._before = _handle(self._take, numbers)
+        # SIGINT also ends a run in the background, whose shell has it ignored.
+        self._before = _handle(self._take, {signal.SIGINT, signal.SIGTERM, *_not_ignored()})
         return self
 
     def __exit__(
@@ -74,29 +71,29 @@ class Interrupts:
         _restore(self._before)
 
     def check(self, enough: int = 1) -> None:
-        """Raise KeyboardInterrupt when there have been so many."""
+        """Raise KeyboardInterrupt if there have been so many signals."""
         if self.count >= enough:
             raise KeyboardInterrupt
 
     async def wait_for(self, count: int) -> None:
-        """Return when there have been so many; for one task of a trio program at a time."""
-        import trio  # which this program may do without, until it waits
+        """Wait until there have been so many signals; one trio task at a time."""
+        import trio  # not needed by commands that do not wait
 
         token = trio.lowlevel.current_trio_token()
         try:
             while self.count < count:
-                come = trio.Event()
-                self._tell = lambda come=come: token.run_sync_soon(come.set)  # type: ignore[misc]
-                if self.count < count:  # else it came before anybody was told
-                    await come.wait()
+                arrived = trio.Event()
+                self._notify = lambda event=arrived: token.run_sync_soon(event.set)  # type: ignore[misc]
+                if self.count < count:  # otherwise it arrived before the line above
+                    await arrived.wait()
         finally:
-            self._tell = _nobody
+            self._notify = _nothing
 
     @contextmanager
     def breaking(self) -> Iterator[None]:
-        """For work that looks at no count: who asks again after a second breaks it off.
+        """For work that does not check ``count``: a later second signal interrupts it.
 
-        Sooner, it may be about to end by itself, and to break it off has its price.
+        Later means after PATIENCE_S, since the work may be about to end by itself.
         """
         self._breakable = True
         try:
@@ -106,10 +103,7 @@ class Interrupts:
 
     @contextmanager
     def last_words(self) -> Iterator[None]:
-        """For what is said when all is done: who has asked twice waits a second for its reader.
-
-        Raises KeyboardInterrupt then.
-        """
+        """For the last output: after two signals, raise KeyboardInterrupt if it takes too long."""
         if self.count < 2:
             yield
             return
@@ -124,19 +118,19 @@ class Interrupts:
     def _take(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             if self._hung_up:
-                return  # a shell and the system each tell of one end of a terminal
+                return  # the shell and the kernel both send one when a terminal closes
             self._hung_up = True
         self.count += 1
         before_s, self._latest_s = self._latest_s, time.monotonic()
-        self._tell()
+        self._notify()
         if self._breakable and self.count > 1 and self._latest_s - before_s > PATIENCE_S:
-            self._breakable = False  # once: its end is not to be broken off as well
+            self._breakable = False  # the cleanup after it must not be interrupted
             raise KeyboardInterrupt
 
 
-def _is_heeded(number: int) -> bool:
-    """Whether nobody has asked to have a signal ignored, as nohup does."""
-    return signal.getsignal(number) is not signal.SIG_IGN
+def _not_ignored() -> list[int]:
+    """The signals that the caller has not set to be ignored, as nohup does."""
+    return [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def _handle(handler: _Handler, numbers: Iterable[int]) -> dict[int, _Handler]:
@@ -152,5 +146,5 @@ def _exit(number: int, frame: FrameType | None) -> NoReturn:
     os._exit(INTERRUPTED)
 
 
-def _nobody() -> None:
+def _nothing() -> None:
     pass

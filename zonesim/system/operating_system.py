@@ -1,7 +1,4 @@
-"""What zonesim asks of the system below it: the one place of it that knows which one that is.
-
-Whether something is there at all says ``corororo.processes``, which tests can have say no.
-"""
+"""The machine and its operating system: hardware, memory, processes, peers of a socket."""
 
 from __future__ import annotations
 
@@ -20,53 +17,87 @@ from corororo.processes import (
     HAS_SCHED_YIELD,
     HAS_SIGIO,
     HAS_TITLES,
+    usable_cpus,
 )
 from corororo.processes import (
     HAS_MEMORY_FILES as HAS_MEMORY_FILES,
 )
 
-if TYPE_CHECKING:  # `zonesim check` and others that run nothing have no need of it
+# Imported where needed: `zonesim check` does without trio, a zone process without the others.
+if TYPE_CHECKING:
     import trio
 
 PROC = Path("/proc")
 SYS = Path("/sys")
+PACKAGES = ("corororo", "trio", "msgspec", "scipy", "matplotlib")
 
-# What only some systems have, and what is done without it.
+# What only some systems have, and how the others do without it.
 FALLBACKS = (
     (HAS_MEMORY_FILES, "rings are files on a disk"),
-    (HAS_PROC, "memory and CPU time of single processes are not known"),
-    (HAS_AFFINITY, "processes cannot be held on CPUs"),
-    (HAS_TITLES, "processes are not named"),
+    (HAS_PROC, "memory and CPU time of single processes are unknown"),
+    (HAS_AFFINITY, "processes cannot be pinned to CPUs"),
+    (HAS_TITLES, "processes have no titles"),
     (HAS_SIGIO, "a worker inside a long C call outlives its owner by that call"),
     (HAS_FALLOCATE, "rings are reserved by writing zeros"),
     (HAS_SCHED_YIELD, "spinning workers sleep for no time instead of yielding"),
 )
 
 UCRED = struct.Struct("iII")  # of Linux: pid, uid, gid
-SOL_LOCAL, LOCAL_PEERCRED, LOCAL_PEERPID = 0, 1, 2  # of macOS; Python knows none of them
+SOL_LOCAL, LOCAL_PEERCRED, LOCAL_PEERPID = 0, 1, 2  # of macOS; the socket module lacks them
 XUCRED = struct.Struct("II")  # of macOS: version, uid; then a count, and 16 groups
 XUCRED_BYTES = 76
 PID = struct.Struct("i")
 
 
+def describe_machine() -> dict[str, str | int]:
+    """Describe the hardware and the system, without the names of the host and its user."""
+    import platform
+
+    return {
+        "cpu": _cpu_model(),
+        "cpus": os.cpu_count() or 1,
+        "cpus_usable": usable_cpus(),
+        "memory_mb": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1_000_000,
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
+        "architecture": platform.machine(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a run's figures depend on."""
+    import platform
+
+    return {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+
+
+def version(package: str) -> str:
+    """The version of an installed package; "not installed" for any other."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def replacements() -> list[str]:
+    """How this system does without what only others have."""
+    return [text for available, text in FALLBACKS if not available]
+
+
 def cpus_to_hold() -> list[int]:
-    """CPUs on which this process can be held; none where the system holds nobody."""
+    """CPUs that this process can be pinned to; empty where the system has no pinning."""
     return sorted(os.sched_getaffinity(0)) if HAS_AFFINITY else []
 
 
 def hold_to_cpus(cpus: list[int]) -> None:
-    """Hold this process, and what it starts from here on, to some of those CPUs."""
+    """Pin this process, and the processes it starts, to some of those CPUs."""
     os.sched_setaffinity(0, cpus)
 
 
-def peak_memory_bytes() -> int:
-    """The most that this process has ever had in memory."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1_024  # which counts in other units
-
-
 def read_proc(*parts: str) -> str:
-    """A file below /proc; "" where there is none of that name, or no longer."""
+    """Read a file below /proc; "" where it does not exist."""
     try:
         return PROC.joinpath(*parts).read_text() if HAS_PROC else ""
     except OSError:
@@ -74,29 +105,52 @@ def read_proc(*parts: str) -> str:
 
 
 def read_sys(*parts: str) -> str:
-    """A file below /sys; "" where there is none of that name, or it cannot be read."""
+    """Read a file below /sys; "" where it does not exist or cannot be read."""
     try:
-        return SYS.joinpath(*parts).read_text().strip() if HAS_PROC else ""  # they come together
+        return SYS.joinpath(*parts).read_text().strip() if HAS_PROC else ""
     except OSError:
         return ""
 
 
 def cpu_ns(pid: int) -> int | None:
-    """The CPU time that a process has used; None where the system does not tell."""
+    """The CPU time that a process has used; None where it is unknown."""
     spent = read_proc(str(pid), "schedstat").split()
     return int(spent[0]) if spent else None
 
 
+def pss_mb(pid: int) -> float | None:
+    """Proportional memory of a process in MB (10^6 bytes); None where it is unknown.
+
+    Pages shared by n processes count 1/n in each, so the sum over processes is what they take.
+    """
+    for line in read_proc(str(pid), "smaps_rollup").splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1_024 / 1_000_000
+    return None
+
+
+def own_memory_mb() -> float:
+    """Memory of this process in MB: proportional, or else its peak."""
+    now_mb = pss_mb(os.getpid())
+    return peak_memory_bytes() / 1_000_000 if now_mb is None else now_mb
+
+
+def peak_memory_bytes() -> int:
+    """The most memory that this process has ever used."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1_024  # macOS counts in bytes
+
+
 def process_limit() -> int | None:
-    """How many processes and threads this user may have; None where nothing limits them."""
+    """How many processes and threads this user may have; None for no limit."""
     limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     if limit == resource.RLIM_INFINITY or (os.getuid() == 0 and sys.platform == "linux"):
-        return None  # Linux does not hold root to it
+        return None  # Linux does not apply it to root
     return limit
 
 
 def processes_in_use() -> int | None:
-    """The processes and threads of this user; None where the system does not tell."""
+    """The processes and threads of this user; None where the number is unknown."""
     if not HAS_PROC:
         return None
     found = 0
@@ -110,36 +164,39 @@ def processes_in_use() -> int | None:
 
 
 def session_processes(session: int) -> dict[int, str] | None:
-    """What the living processes of a session call themselves; None where nobody can tell."""
+    """The command lines of the living processes of a session; None where they are unknown."""
     if not HAS_PROC:
         return None
     pids = [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()]
     return {
-        pid: read_proc(str(pid), "cmdline").rstrip("\0") for pid in pids if _is_of(session, pid)
+        pid: read_proc(str(pid), "cmdline").rstrip("\0")
+        for pid in pids
+        if _is_alive_in(session, pid)
     }
 
 
-def _is_of(session: int, pid: int) -> bool:
-    """Whether a process is of a session, and has not died."""
+def _is_alive_in(session: int, pid: int) -> bool:
     words = read_proc(str(pid), "stat").rpartition(")")[2].split()
     return bool(words) and int(words[3]) == session and words[0] != "Z"
 
 
-def instead() -> list[str]:
-    """What is done on this system without what only others have."""
-    return [text for there, text in FALLBACKS if not there]
+def _cpu_model() -> str:
+    import platform
+
+    lines = read_proc("cpuinfo").splitlines()
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, "") or platform.processor() or platform.machine()
 
 
 class Peer(NamedTuple):
-    """The process that connected the other end of a Unix socket, or listens there."""
+    """The process at the other end of a Unix socket."""
 
     pid: int
     uid: int
 
 
 def peer_of(connection: trio.socket.SocketType) -> Peer:
-    """Who sits at the other end of a Unix socket; the kernel's word."""
-    # Each system has a way of its own, and none is portable: no flag turns these off.
+    """Ask the kernel for the process at the other end of a Unix socket."""
     if sys.platform == "linux":
         credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size)
         pid, uid, _ = UCRED.unpack(credentials)

@@ -1,7 +1,4 @@
-"""The sessions on this machine: those that live, and those that killed owners left behind.
-
-Knows where they stand and what their files say; talks to no process.
-"""
+"""The sessions on this machine: live ones, and what killed owners left behind."""
 
 from __future__ import annotations
 
@@ -37,36 +34,36 @@ class SessionReport(msgspec.Struct, frozen=True):
     directory: str
     state: Literal["live", "stale", "unknown"]  # unknown: another user's, or just being made
     user: str
-    own: bool  # of the user who asks
+    own: bool  # of this user
     pid: int  # of its owner
     age_s: float
-    size_bytes: int | None  # None where it cannot be looked into
-    zones: int | None  # that have a ring in it; those that run their work inline have none
-    workers: int | None  # of a pool that lives
+    size_bytes: int | None  # None where it is not readable
+    zones: int | None  # with a ring; inline zones have none
+    workers: int | None  # of a live pool
 
 
 class LiveRun(NamedTuple):
-    """A run of this user that goes on now."""
+    """A live run of this user."""
 
     directory: Path
     owner_pid: int
-    started: float  # as time.time() has it
+    started: float  # in the time of time.time()
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """A session that should have been removed, and could not be."""
+    """A session that could not be removed."""
 
     directory: str
     reason: str
 
 
 def live_runs() -> list[LiveRun]:
-    """The runs of this user whose controllers live, oldest first."""
+    """The live runs of this user, oldest first."""
     found = [
         LiveRun(session.directory, session.pid, started)
         for session in _all_sessions()
         if session.state == "live"
-        and session.uid == os.getuid()
+        and _is_own(session)
         and (session.directory / CONTROL).exists()
         and (started := _started(session.directory)) is not None
     ]
@@ -74,7 +71,7 @@ def live_runs() -> list[LiveRun]:
 
 
 def describe_sessions() -> list[SessionReport]:
-    """All sessions of all users, wherever one may stand; oldest first."""
+    """All sessions of all users, oldest first."""
     now = time.time()
     found = [
         _describe(session, now - started)
@@ -85,30 +82,27 @@ def describe_sessions() -> list[SessionReport]:
 
 
 def clean_up() -> tuple[list[str], list[Kept]]:
-    """Remove what killed owners of this user left behind: what is gone, and what could not be."""
+    """Remove what killed owners of this user left behind; return what is gone and what is not."""
+    sessions = {directory for base in candidate_bases() for directory in stale_sessions(base)}
+    trials = {t.directory for t in _all_trials() if t.state == "stale" and _is_own(t)}
     removed, kept = [], []
-    for base in candidate_bases():
-        for directory in list(stale_sessions(base)):
-            try:
-                remove_session(directory)
-            except OSError as error:
-                kept.append(Kept(str(directory), f"{error.filename}: {error.strerror}"))
-            else:
-                removed.append(str(directory))
-    for trial in _all_trials():
-        if trial.state == "stale" and trial.uid == os.getuid():
-            try:
-                shutil.rmtree(trial.directory)
-            except OSError as error:
-                kept.append(Kept(str(trial.directory), f"{error.filename}: {error.strerror}"))
-            else:
-                removed.append(str(trial.directory))
+    for directory in (*sorted(sessions), *sorted(trials)):
+        try:
+            remove_session(directory) if directory in sessions else shutil.rmtree(directory)
+        except OSError as error:
+            kept.append(Kept(str(directory), f"{error.filename}: {error.strerror}"))
+        else:
+            removed.append(str(directory))
     return removed, kept
 
 
 def trial_prefix() -> str:
-    """How the name begins of a temporary directory that this process has for a measurement."""
+    """The prefix of this process's temporary directories for measurements."""
     return f"zonesim-trial-{os.getpid()}-"
+
+
+def _is_own(session: FoundSession) -> bool:
+    return session.uid == os.getuid()
 
 
 def _all_sessions() -> Iterator[FoundSession]:
@@ -118,7 +112,7 @@ def _all_sessions() -> Iterator[FoundSession]:
 
 
 def _all_trials() -> Iterator[FoundSession]:
-    """The directories of measurements, in which a session stands for itself."""
+    """The directories of measurements; their sessions lie inside them."""
     place = temporary_directory()
     for directory in sorted(place.glob("zonesim-trial-*")) if place is not None else ():
         name = _TRIAL.fullmatch(directory.name)
@@ -138,7 +132,7 @@ def _state_of_trial(directory: Path, pid: int) -> Literal["live", "stale", "unkn
 
 
 def _started(directory: Path) -> float | None:
-    """When its lock was made, which nobody writes to; None when it is gone."""
+    """When its lock was created; None when it is gone."""
     for path in (directory / "lock", directory):
         try:
             return path.stat().st_mtime
@@ -153,9 +147,9 @@ def _describe(session: FoundSession, age_s: float) -> SessionReport:
         directory=str(session.directory),
         state=session.state,
         user=_user(session.uid),
-        own=session.uid == os.getuid(),
+        own=_is_own(session),
         pid=session.pid,
-        age_s=max(0.0, age_s),  # somebody may have set the clock back
+        age_s=max(0.0, age_s),  # the clock may have been set back
         size_bytes=size_bytes,
         zones=rings,
         workers=_workers(session),
@@ -170,7 +164,7 @@ def _user(uid: int) -> str:
 
 
 def _contents(directory: Path) -> tuple[int | None, int | None]:
-    """What its files take, and how many rings they are; None where it cannot be looked into."""
+    """The bytes of its files, and its number of rings; None where it is not readable."""
     size_bytes = rings = 0
     try:
         for folder, _, names in os.walk(directory, onerror=_raise):
@@ -190,5 +184,5 @@ def _workers(session: FoundSession) -> int | None:
         return None
     try:
         return cr.WorkerPool.attach(str(session.directory)).workers
-    except (cr.PoolClosed, cr.SessionError, OSError):  # it is over, or just begins
+    except (cr.PoolClosed, cr.SessionError, OSError):  # it has ended, or just begins
         return None

@@ -1,12 +1,14 @@
-"""Text that can be sent, saved and printed, and how events are shown as text."""
+"""Text and files: text that can be sent and saved, events as text, files written whole."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def encodable(text: str) -> str:
-    """Names of files may hold what no encoding takes: that is escaped."""
+    """Escape what UTF-8 cannot encode, as in some file names."""
     return text.encode(errors="backslashreplace").decode()
 
 
@@ -26,3 +28,15 @@ def event_text(kind: str, process: str, detail: str) -> str:
     """Show an event in one line: ``zone-died: zone 3 (pid 4711), by signal 9``."""
     first_line = detail.partition("\n")[0]
     return f"{kind}: {', '.join(part for part in (process, first_line) if part)}"
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Replace a file in one step; raises OSError, and leaves the existing file then."""
+    new = path.with_name(f"{path.name}.new")
+    try:
+        with open(new, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(data)
+    except OSError:
+        new.unlink(missing_ok=True)  # a partial file would only take up space
+        raise
+    new.replace(path)

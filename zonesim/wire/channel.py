@@ -1,9 +1,7 @@
-"""How messages travel between controller and zone processes, and which are refused.
+"""Typed messages over the Unix socket between the controller and a zone process.
 
-Knows neither of the two ends. Both check who sits at the other: only this user's processes talk.
-A message is framed by its head, and refused by it before any more is read::
-
-    | version u8 | kind u8 | length u32 | the message in msgpack ... |
+Each message is its length as a u32, then a tagged msgspec struct in msgpack. Both ends check that
+the other one belongs to the same user.
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ from __future__ import annotations
 import os
 import struct
 import types
-import typing
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
@@ -19,51 +16,41 @@ import msgspec
 import trio
 
 from zonesim.system.operating_system import peer_of
-from zonesim.wire.messages import BYTES_MAX
 
-VERSION: Final = 4
-HEAD: Final = struct.Struct("<BBI")
+LENGTH: Final = struct.Struct("<I")
+MESSAGE_BYTES_MAX: Final = 16 << 20
 RECEIVE_BYTES: Final = 1 << 16
-SHOWN_CHARACTERS: Final = 200
+ERROR_CHARACTERS: Final = 200
 
-Expected: TypeAlias = type[msgspec.Struct] | types.UnionType  # one kind of message, or several
+Expected: TypeAlias = type[msgspec.Struct] | types.UnionType  # the messages that may arrive
 
-_KINDS: Final = list(BYTES_MAX)  # a kind's number is its place
-_DECODERS: Final = {kind: msgspec.msgpack.Decoder(kind) for kind in _KINDS}
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
 class ControlError(Exception):
-    """The other end is gone, is somebody else, or speaks another language; one line."""
+    """The other end is gone, belongs to another user, or sent something invalid."""
 
 
 class CutOff(ControlError):
-    """The other end went in the middle of a message."""
+    """The connection ended inside a message."""
 
 
 class MessageTooLong(Exception):
-    """A message of this end that the other one would not take; one line."""
+    """A message is larger than the other end accepts."""
 
 
 class Channel:
-    """One end of the wire; ``expected`` are the kinds of messages that may arrive here."""
+    """One end of a control connection; ``expected`` are the messages that may arrive here."""
 
     def __init__(self, stream: trio.SocketStream, expected: Expected) -> None:
         check_peer(stream.socket)
         self._stream = stream
+        self._decoder: msgspec.msgpack.Decoder[msgspec.Struct] = msgspec.msgpack.Decoder(expected)
         self._buffer = bytearray()
         self._sending = trio.Lock()
-        self.expect(expected)
-
-    def expect(self, expected: Expected) -> None:
-        """From now on other messages may arrive. Never is more read than the largest has."""
-        kinds = typing.get_args(expected) or (expected,)
-        self._expected = {_KINDS.index(kind): kind for kind in kinds}
-        largest = max(BYTES_MAX[kind] for kind in kinds)
-        self._receive_bytes = min(RECEIVE_BYTES, HEAD.size + largest)
 
     async def send(self, message: msgspec.Struct) -> None:
-        """Raises ControlError when the other end is gone, MessageTooLong where that is so."""
+        """Send a message; raise ControlError if the other end is gone, or MessageTooLong."""
         data = frame(message)
         async with self._sending:
             try:
@@ -72,21 +59,23 @@ class Channel:
                 raise ControlError("the other end of the control channel is gone") from None
 
     async def receive(self) -> msgspec.Struct | None:
-        """The next message; None when the other end has closed.
+        """Return the next message; None when the other end has closed.
 
-        Raises ControlError for anything that is no message, CutOff for half a one; nothing that
-        comes behind it is worth reading.
+        Raises ControlError for an invalid message, and CutOff for an incomplete one. Close the
+        channel then: the start of the next message is not known.
         """
-        head = await self._read(HEAD.size)
+        head = await self._read(LENGTH.size)
         if not head:
             return None
-        kind, length = self._kind_of(head)
+        (length,) = LENGTH.unpack(head)
+        if length > MESSAGE_BYTES_MAX:
+            raise ControlError(_too_long(length))
         data = await self._read(length)
         try:
-            return _DECODERS[kind].decode(data)
-        # Text that is no UTF-8 and lists inside lists are errors of their own.
+            return self._decoder.decode(data)
+        # Invalid UTF-8 and deeply nested lists raise errors of their own.
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ControlError(f"{length} bytes are no {kind.__name__}: {_shown(error)}") from None
+            raise ControlError(f"invalid message of {length} bytes: {_one_line(error)}") from None
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,30 +88,18 @@ class Channel:
     ) -> None:
         await self._stream.aclose()
 
-    def _kind_of(self, head: bytes) -> tuple[type[msgspec.Struct], int]:
-        version, number, length = HEAD.unpack(head)
-        if version != VERSION:
-            raise ControlError(f"expected a message of version {VERSION}, found {version}")
-        kind = self._expected.get(number)
-        if kind is None:
-            names = " or ".join(kind.__name__ for kind in self._expected.values())
-            raise ControlError(f"expected {names}, found a message of kind {number}")
-        if length > BYTES_MAX[kind]:
-            raise ControlError(_too_long(kind, length))
-        return kind, length
-
     async def _read(self, length: int) -> bytes:
-        """So many bytes, or none at the end between two messages."""
+        """Read so many bytes; none where the connection ended between two messages."""
         buffer = self._buffer
         while len(buffer) < length:
             try:
-                data = await self._stream.receive_some(self._receive_bytes)
+                data = await self._stream.receive_some(RECEIVE_BYTES)
             except trio.BrokenResourceError:
                 data = b""
             if not data:
-                if not buffer and length == HEAD.size:
+                if not buffer and length == LENGTH.size:
                     return b""
-                raise CutOff(f"it ended after {len(buffer)} of {length} bytes")
+                raise CutOff(f"the connection ended after {len(buffer)} of {length} bytes")
             buffer += data
         read = bytes(buffer[:length])
         del buffer[:length]
@@ -130,25 +107,24 @@ class Channel:
 
 
 def frame(message: msgspec.Struct) -> bytes:
-    """A message as it travels; raises MessageTooLong."""
-    kind = type(message)
+    """Encode a message as it travels; raises MessageTooLong."""
     data = _ENCODER.encode(message)
-    if len(data) > BYTES_MAX[kind]:
-        raise MessageTooLong(_too_long(kind, len(data)))
-    return HEAD.pack(VERSION, _KINDS.index(kind), len(data)) + data
+    if len(data) > MESSAGE_BYTES_MAX:
+        raise MessageTooLong(f"{type(message).__name__}: {_too_long(len(data))}")
+    return LENGTH.pack(len(data)) + data
 
 
 def check_peer(connection: trio.socket.SocketType) -> None:
-    """Raise ControlError unless a process of this user sits at the other end."""
+    """Raise ControlError unless the other end belongs to this user."""
     uid = peer_of(connection).uid
     if uid != os.getuid():
         raise ControlError(f"expected a process of user {os.getuid()}, found one of user {uid}")
 
 
-def _too_long(kind: type[msgspec.Struct], length: int) -> str:
-    return f"expected at most {BYTES_MAX[kind]} bytes of {kind.__name__}, found {length}"
+def _too_long(length: int) -> str:
+    return f"a message must be at most {MESSAGE_BYTES_MAX} bytes, got {length}"
 
 
-def _shown(error: Exception) -> str:
-    """What is wrong with a message, in one line: some of it may be the stranger's own words."""
-    return str(error)[:SHOWN_CHARACTERS].encode("unicode_escape").decode()
+def _one_line(error: Exception) -> str:
+    """The error may quote what was received: keep it short and printable."""
+    return str(error)[:ERROR_CHARACTERS].encode("unicode_escape").decode()

@@ -1,73 +1,51 @@
-"""What controller and zone processes tell each other. Knows neither end, nor how it travels."""
+"""The messages between the controller and its zone processes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from zonesim.scenario.supervision import Supervision
 from zonesim.system.text import encodable
-from zonesim.wire.ticks import TickRow
 from zonesim.workloads.base import ZoneSpec
 
-
-class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What all messages share: immutable, and a field that is not known is another language."""
-
-
-class Hello(_Message, frozen=True):
-    """A zone process has come up."""
-
-    host: int
-    pid: int
+REASON_CHARACTERS = 2_000
+DETAIL_CHARACTERS = 20_000
 
 
-class SlowDisk(_Message, frozen=True):
-    """From now on and until then, each write of a checkpoint takes so much longer."""
+class TickRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One executed tick of one zone, as the zone itself measured it.
 
-    delay_s: float
-    until_ns: int  # monotonic
-
-
-class Saving(msgspec.Struct, frozen=True):
-    """Where zones are saved, and how often."""
-
-    directory: str
-    every_ticks: int  # 0: only where players move from zone to zone
-    slow: SlowDisk = SlowDisk(0.0, 0)  # what all others have been told of the disk
-
-
-class Assign(_Message, frozen=True):
-    """Make these zones: as they were saved last, or anew where they never were."""
-
-    zones: list[ZoneSpec]
-    lives: dict[int, int]  # by zone: a new number whenever it is wanted anew, after it was drained
-    saving: Saving
-    tick_hang_s: float = Supervision().tick_bound_s  # for a tick of which nothing comes
-
-
-class Ready(_Message, frozen=True):
-    """The zones assigned last are made."""
-
-    next_ticks: dict[int, int]  # by zone, of all zones of the process
-
-
-class Leg(_Message, frozen=True):
-    """Tick these zones until a bound.
-
-    Zones that tick already go on, with the bounds of this leg; those that it does not name end
-    at its ``start_ns``.
+    Times ending in ``_ns`` that name a moment (scheduled, started, finished) are on the
+    machine-wide monotonic clock, so rows of different processes compare.
     """
 
-    step: int
-    origin_ns: int  # monotonic; with the phase of each zone, this makes its schedule
-    start_ns: int  # nothing that was due before runs
-    period_ns: int
-    until: dict[int, int | None]  # by zone: the number of the first tick that it runs no more
-    end_ns: int | None  # nothing runs that is due then or later
-    realtime: bool
+    zone: int
+    tick: int  # 0, 1, 2 … over the life of the zone
+    scheduled_ns: int
+    started_ns: int
+    finished_ns: int
+    late: bool  # finished after the next tick was due
+    missed: int  # due ticks that never ran, because this tick or an earlier one took too long
+    busy_ns: int  # main thread: finished - started - waiting
+    waiting_ns: int
+    step_ns: int
+    encode_ns: int
+    resume_ns: int
+    gc_ns: int  # garbage collection inside the tick
+    cpu_ns: int  # CPU time of the process between started and finished
+    tasks: int  # Tasks (coroutines on the main thread) run by this tick
+    async_submitted: int
+    async_completed: int
+    async_failed: int
+    batches: int
+    retried: int  # AsyncTasks run again because their worker died
+    carried: int  # AsyncTasks still out when the tick ended
+    entities: int
+    players: int
+    world_hash: int  # 64 bits, unsigned: the zone's state after this tick
+    pid: int = 0  # the process that ran it
 
 
 class WorkerTotals(msgspec.Struct, frozen=True, array_like=True):
@@ -79,146 +57,177 @@ class WorkerTotals(msgspec.Struct, frozen=True, array_like=True):
     busy_ns: int
 
 
-class Ticks(_Message, frozen=True):
-    """Ticks that have run; a zone process sends them at once, and they are its heartbeat."""
-
-    rows: list[TickRow]
-    workers: list[WorkerTotals]  # those that did anything since the last message, and what
+class _Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Base of all messages; the tag on the wire is the name of the class."""
 
 
-class LegDone(_Message, frozen=True):
-    """All zones have run their leg."""
+# -- from the controller
+
+
+class SlowDisk(_Message, frozen=True):
+    """Make each write of a checkpoint take longer, until a moment."""
+
+    delay_s: float
+    until_ns: int  # monotonic
+
+
+class Saving(msgspec.Struct, frozen=True):
+    """Where zones save their checkpoints, and how often."""
+
+    directory: str
+    every_ticks: int  # 0: only when players move between zones
+    slow: SlowDisk = SlowDisk(0.0, 0)  # the fault that is active now
+
+
+class Assign(_Message, frozen=True):
+    """Create these zones, from their latest checkpoints where there are any."""
+
+    zones: list[ZoneSpec]
+    lives: dict[int, int]  # by zone: counts how often it was created after having been drained
+    saving: Saving
+    tick_hang_s: float = Supervision().tick_bound_s  # a tick without progress for so long hangs
+
+
+class Leg(_Message, frozen=True):
+    """Tick these zones until a bound.
+
+    Zones that tick already take over the new bounds; zones that are not named end at ``start_ns``.
+    """
 
     step: int
+    origin_ns: int  # monotonic; the schedule of a zone follows from it and the zone's phase
+    start_ns: int  # ticks that were due before are not run
+    period_ns: int
+    until: dict[int, int | None]  # by zone: the number of the first tick that it does not run
+    end_ns: int | None  # ticks that are due then or later are not run
+    realtime: bool
 
 
 class Halt(_Message, frozen=True):
     """End the leg after the ticks that run now."""
 
 
-class Stop(_Message, frozen=True):
-    """End the process."""
-
-
-class Failed(_Message, frozen=True):
-    """The process cannot go on."""
-
-    reason: str  # one line
-    detail: str  # a traceback, or nothing where the reason says it all
-    hung: tuple[int, ...] = ()  # zones that wait for something that does not come
-
-
-class Beat(_Message, frozen=True):
-    """The process is well, and has had nothing else to say for a while."""
-
-
 class Drain(_Message, frozen=True):
-    """Hand over the players of these zones as soon as they tick no more, and end them."""
+    """Release the players of these zones once they have stopped ticking, and end the zones."""
 
     zones: list[int]
 
 
-class Drained(_Message, frozen=True):
-    """A zone has ended; these are its players. Said again where it may not have been heard."""
-
-    zone: int
-    players: bytes
-    adopted: tuple[int, ...] = ()  # the latest arrivals that are among them, by number
-
-
 class Adopt(_Message, frozen=True):
-    """Take in the players of another zone; the same number is the same players."""
+    """Take in the players of another zone; ``number`` identifies the transfer."""
 
     number: int
     zone: int
     players: bytes
-    next_tick: int = 0  # not before this one is the next: a zone that came back may be behind
+    next_tick: int = 0  # not before: a restarted zone may be behind
+
+
+class Stop(_Message, frozen=True):
+    """End the process."""
+
+
+# -- from a zone process
+
+
+class Ready(_Message, frozen=True):
+    """The assigned zones exist."""
+
+    next_ticks: dict[int, int]  # by zone, of all zones of the process
+
+
+class Ticks(_Message, frozen=True):
+    """Ticks that have run. They serve as the heartbeat."""
+
+    rows: list[TickRow]
+    workers: list[WorkerTotals]  # work done since the previous message
+
+
+class LegDone(_Message, frozen=True):
+    """All zones have reached the end of their leg."""
+
+    step: int
+
+
+class Beat(_Message, frozen=True):
+    """Heartbeat of a process that has sent nothing else for a while."""
+
+
+class Drained(_Message, frozen=True):
+    """A zone has ended; these are its players. A restarted zone may send it again."""
+
+    zone: int
+    players: bytes
+    adopted: tuple[int, ...] = ()  # the latest transfers that the players include
 
 
 class Adopted(_Message, frozen=True):
-    """They are in the zone. Said once they are in its checkpoint, and before if that takes long."""
+    """The players of a transfer are in the zone."""
 
     number: int
-    saved: bool = True  # else a death of the zone takes them along: they have to be sent again
+    saved: bool = True  # in its checkpoint too; until then they are lost if the zone dies
 
 
-class Told(_Message, frozen=True):
-    """Something for the list of events."""
+class Failed(_Message, frozen=True):
+    """The process cannot continue."""
+
+    reason: str  # one line
+    detail: str  # a traceback, or empty where the reason is enough
+    hung: tuple[int, ...] = ()  # zones whose tick makes no progress
+
+
+class ZoneEvent(_Message, frozen=True):
+    """An event of a zone, for the event log."""
 
     kind: str
     zone: int
     detail: str
 
 
-# What may arrive at either end, once a zone process has said Hello.
-FromZones = Ready | Ticks | LegDone | Failed | Beat | Drained | Adopted | Told
 FromController = Assign | Leg | Halt | Stop | Drain | Adopt | SlowDisk
+FromZones = Ready | Ticks | LegDone | Failed | Beat | Drained | Adopted | ZoneEvent
 Order = FromController
 
-# The bytes that a message may have at most, by its kind. A stranger gets to say Hello and no more.
-BYTES_MAX: Final[dict[type[msgspec.Struct], int]] = {
-    Hello: 128,
-    Ready: 1 << 16,
-    LegDone: 128,
-    Failed: 1 << 18,
-    Ticks: 4 << 20,
-    Assign: 16 << 20,
-    Leg: 1 << 20,
-    Halt: 128,
-    Stop: 128,
-    Beat: 128,
-    Drain: 1 << 16,
-    Drained: 4 << 20,
-    Adopt: (4 << 20) + 64,  # what was Drained, and whose it is
-    Adopted: 128,
-    SlowDisk: 128,
-    Told: 1 << 16,
-}
-REASON_CHARACTERS = 2_000
-DETAIL_CHARACTERS = 20_000
+
+def failed(reason: str, detail: str, hung: tuple[int, ...] = ()) -> Failed:
+    """Make a Failed of bounded size; the end of a traceback is what matters."""
+    return Failed(
+        encodable(reason)[:REASON_CHARACTERS], encodable(detail)[-DETAIL_CHARACTERS:], hung
+    )
 
 
-def failed(reason: str, detail: str) -> Failed:
-    """A Failed that can be sent, whatever its texts hold: the end of a traceback says most."""
-    return Failed(encodable(reason)[:REASON_CHARACTERS], encodable(detail)[-DETAIL_CHARACTERS:])
-
-
-def told(kind: str, zone: int, detail: str) -> Told:
-    """A Told that can be sent, whatever its texts hold."""
-    return Told(kind, zone, encodable(detail)[:REASON_CHARACTERS])
+def zone_event(kind: str, zone: int, detail: str) -> ZoneEvent:
+    """Make a ZoneEvent of bounded size."""
+    return ZoneEvent(kind, zone, encodable(detail)[:REASON_CHARACTERS])
 
 
 def add_by_worker(sums: dict[int, WorkerTotals], parts: Iterable[WorkerTotals]) -> None:
-    """Add what was done to the sums, by worker number."""
+    """Add work to the sums, by worker number."""
     for part in parts:
-        whole = sums.get(part.worker) or WorkerTotals(part.worker, 0, 0, 0)
-        sums[part.worker] = WorkerTotals(
-            part.worker,
-            whole.batches + part.batches,
-            whole.calls + part.calls,
-            whole.busy_ns + part.busy_ns,
-        )
+        sums[part.worker] = _combined(sums.get(part.worker), part, 1)
 
 
-def done_since(before: dict[int, WorkerTotals], now: dict[int, WorkerTotals]) -> list[WorkerTotals]:
-    """What was done between two sums, by those that did anything."""
-    done = []
-    for number, whole in now.items():
-        part = before.get(number) or WorkerTotals(number, 0, 0, 0)
-        if whole != part:
-            done.append(
-                WorkerTotals(
-                    number,
-                    whole.batches - part.batches,
-                    whole.calls - part.calls,
-                    whole.busy_ns - part.busy_ns,
-                )
-            )
-    return done
+def done_since(
+    before: Mapping[int, WorkerTotals], now: Mapping[int, WorkerTotals]
+) -> list[WorkerTotals]:
+    """The work done between two sums, without workers that did nothing."""
+    done = [_combined(before.get(number), total, -1) for number, total in now.items()]
+    return [part for part in done if part.batches or part.calls or part.busy_ns]
+
+
+def _combined(base: WorkerTotals | None, part: WorkerTotals, sign: int) -> WorkerTotals:
+    """``part`` plus or minus the base."""
+    if base is None:
+        return part
+    return WorkerTotals(
+        part.worker,
+        part.batches + sign * base.batches,
+        part.calls + sign * base.calls,
+        part.busy_ns + sign * base.busy_ns,
+    )
 
 
 def process_title(zones: list[int]) -> str:
-    """What a process calls itself: by its zone, or by its first and last."""
+    """The title of a process, from its zone, or its first and last zone."""
     if len(zones) == 1:
         return f"zonesim zone {zones[0]}"
     return f"zonesim zones {zones[0]}-{zones[-1]}"

@@ -1,108 +1,140 @@
-"""A zone's state as a file: written whole or not at all, with the one before it kept.
-
-Knows neither zones nor what a snapshot holds.
-
-    0        8         12         16           24
-    | magic  | version | checksum | body bytes | body …
-    | 8s     | u32     | u32      | u64        | a Checkpoint as msgpack
-"""
+"""Checkpoints of zones: a restarted zone continues from its latest one."""
 
 from __future__ import annotations
 
-import os
-import struct
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
-from zlib import crc32
 
 import msgspec
+import trio
 
-MAGIC: Final = b"zonesave"
-VERSION: Final = 1
-HEADER: Final = struct.Struct("<8sIIQ")
+from zonesim.system.text import write_whole
+from zonesim.wire.messages import Saving, SlowDisk, ZoneEvent, zone_event
+
+RETRY_S = 0.2
 
 
 class CheckpointError(Exception):
-    """A zone cannot go on from its checkpoint: one line that says why and what to do."""
+    """A zone cannot be restored from its checkpoint; one line with the reason and the remedy."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """A zone as it was between two ticks."""
+    """The state of a zone between two ticks."""
 
     tick: int  # the last one that ran; -1 before the first
     world_hash: int  # of the world after that tick
     snapshot: bytes
-    adopted: tuple[int, ...] = ()  # the latest arrivals of players that are in it, by number
-    released: bytes | None = None  # players that have left it for another zone
-    life: int = 0  # which of its lives it was in
+    adopted: tuple[int, ...] = ()  # the latest player transfers that it includes
+    released: bytes | None = None  # players that have left for another zone
+    life: int = 0
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; the one that stood there becomes the one before.
+    """Replace the checkpoint; a process that dies at any moment leaves a whole one.
 
-    Raises OSError where there is no room, and leaves what stood there. A process that dies at
-    any moment leaves a whole checkpoint. There is no fsync: the death of a process is what a
-    zone goes on after. A machine that fails takes /dev/shm along; on a disk it may tear the
-    latest file, and the checksum tells.
+    Raises OSError when the disk is full, and leaves the existing file. There is no fsync: the
+    checkpoint serves the next process of the same run, not the time after a power failure.
     """
-    body = msgspec.msgpack.encode(checkpoint)
-    new = path.with_name(f"{path.name}.new")
-    try:
-        with open(new, "wb", opener=_open_private) as file:
-            file.write(HEADER.pack(MAGIC, VERSION, crc32(body), len(body)) + body)
-    except OSError:
-        new.unlink(missing_ok=True)  # what is cut short would only hold on to the room
-        raise
-    # Only now, when the new one is whole: between the two moves the one before is all there is.
-    if path.exists():
-        path.replace(before(path))
-    new.replace(path)
+    write_whole(path, msgspec.msgpack.encode(checkpoint), mode=0o600)
 
 
 def load(path: Path) -> Checkpoint | None:
-    """Return the latest whole checkpoint, or None where none was ever written.
-
-    Raises CheckpointError where there are files but none of them can be used.
-    """
-    problems = []
-    for file in (path, before(path)):
-        try:
-            return _unpack(file.read_bytes())
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            problems.append(f"{file.name} cannot be read ({error.strerror})")
-        except ValueError as error:
-            problems.append(f"{file.name} {error}")
-    if not problems:
+    """Return the checkpoint; None if there is none. Raises CheckpointError if it is unusable."""
+    try:
+        return msgspec.msgpack.decode(path.read_bytes(), type=Checkpoint)
+    except FileNotFoundError:
         return None
-    raise CheckpointError(
-        f"{path}: expected a whole checkpoint of version {VERSION}, found that "
-        f"{' and '.join(problems)}; remove what is there to start the zone anew"
-    )
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CheckpointError(
+            f"{path}: expected a checkpoint, but {error}; the zone starts from the beginning"
+        ) from error
 
 
-def before(path: Path) -> Path:
-    """Where the checkpoint before the latest is kept."""
-    return path.with_name(f"{path.name}.before")
+def checkpoint_path(directory: str | Path, zone: int) -> Path:
+    """Where the checkpoint of a zone is kept."""
+    return Path(directory) / f"zone-{zone}.checkpoint"
 
 
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)  # whatever umask the run was started with
+class CheckpointStore:
+    """Saves and loads the zones of a process; a thread writes, so that no tick waits for the disk.
 
+    ``flush_rows`` is awaited before each write: no checkpoint may be ahead of the reported ticks.
+    ``on_event`` gets an event when a zone cannot be saved or restored.
+    """
 
-def _unpack(data: bytes) -> Checkpoint:
-    """The checkpoint of a file's bytes; ValueError where they are not one, whole."""
-    if len(data) < HEADER.size:
-        raise ValueError(f"holds only {len(data)} bytes")
-    magic, version, checksum, body_bytes = HEADER.unpack_from(data)
-    if magic != MAGIC:
-        raise ValueError("is no checkpoint")
-    if version != VERSION:
-        raise ValueError(f"is of version {version}")
-    body = memoryview(data)[HEADER.size :]
-    if len(body) != body_bytes:
-        raise ValueError(f"holds {len(body)} bytes after its header, not {body_bytes}")
-    if crc32(body) != checksum:
-        raise ValueError("does not match its checksum")
-    return msgspec.msgpack.decode(body, type=Checkpoint)
+    def __init__(
+        self,
+        saving: Saving,
+        flush_rows: Callable[[], Awaitable[None]],
+        on_event: Callable[[ZoneEvent], None],
+    ) -> None:
+        self._saving = saving
+        self._flush_rows = flush_rows
+        self._on_event = on_event
+        self._slow = saving.slow
+        self._unsaved: dict[int, Checkpoint] = {}  # by zone, the latest one
+        self._writing: dict[int, trio.Lock] = {}
+        self._failing: set[int] = set()
+
+    def load(self, zone: int) -> Checkpoint | None:
+        """The latest checkpoint of a zone; None where there is none, or it is unusable."""
+        try:
+            return load(checkpoint_path(self._saving.directory, zone))
+        except CheckpointError as error:
+            self.report_unusable(zone, error)
+            return None
+
+    def report_unusable(self, zone: int, error: CheckpointError) -> None:
+        """Report that a zone starts from the beginning, and why."""
+        self._on_event(zone_event("checkpoint-unusable", zone, str(error)))
+
+    def is_due(self, zone: int, next_tick: int) -> bool:
+        """Whether to save a zone before this tick. Zones take turns, by their numbers."""
+        every = self._saving.every_ticks
+        if not every or (next_tick + zone) % every:
+            return False
+        lock = self._writing.get(zone)
+        return lock is None or not lock.locked()  # on a slow disk, skip this one
+
+    def slow_down(self, delay_s: float, until_ns: int) -> None:
+        """Make each write take longer, until a moment of the monotonic clock."""
+        self._slow = SlowDisk(delay_s, until_ns)
+
+    def put(self, zone: int, checkpoint: Checkpoint) -> None:
+        """Set what the next ``save`` writes."""
+        self._unsaved[zone] = checkpoint
+
+    async def save(self, zone: int) -> bool:
+        """Write the latest checkpoint of a zone; return whether it is on disk."""
+        async with self._writing.setdefault(zone, trio.Lock()):
+            checkpoint = self._unsaved.pop(zone, None)
+            if checkpoint is None:
+                return True  # another task has written it
+            await self._flush_rows()
+            try:
+                await trio.to_thread.run_sync(self._write, zone, checkpoint)
+            except OSError as error:
+                self._unsaved.setdefault(zone, checkpoint)
+                self._report_failing(zone, error)
+                return False
+            self._failing.discard(zone)
+            return True
+
+    async def save_with_retries(self, zone: int, saved: trio.Event) -> None:
+        """Write the checkpoint, retrying for as long as the disk fails; then set ``saved``."""
+        while not await self.save(zone):  # noqa: ASYNC110 - no disk reports when it has room
+            await trio.sleep(RETRY_S)
+        saved.set()
+
+    def _write(self, zone: int, checkpoint: Checkpoint) -> None:
+        slow = self._slow
+        if time.monotonic_ns() < slow.until_ns:
+            time.sleep(slow.delay_s)
+        save(checkpoint_path(self._saving.directory, zone), checkpoint)
+
+    def _report_failing(self, zone: int, error: OSError) -> None:
+        if zone not in self._failing:
+            self._failing.add(zone)
+            why = f"the checkpoint cannot be written: {error.strerror}; it will be retried"
+            self._on_event(zone_event("checkpoint-unwritable", zone, why))

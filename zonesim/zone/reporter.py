@@ -1,15 +1,10 @@
-"""What a zone process says to its controller, and that it is well where it has nothing to say.
-
-Knows the wire, and not the zones.
-"""
+"""Sends the controller what happens in a zone process: ticks, events, failures, heartbeats."""
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import TypeVarTuple
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 import trio
@@ -17,61 +12,87 @@ import trio
 import corororo as cr
 from zonesim.scenario.supervision import beat_s
 from zonesim.wire.channel import Channel, ControlError
-from zonesim.wire.messages import Beat, Hello, Told, failed
+from zonesim.wire.messages import (
+    Beat,
+    TickRow,
+    Ticks,
+    WorkerTotals,
+    ZoneEvent,
+    add_by_worker,
+    done_since,
+    failed,
+)
 
-Args = TypeVarTuple("Args")
+ROWS_IN_A_MESSAGE = 5000  # far below the size limit of a message
+SMALLER_RINGS = "(--set ring_mb=0.25 makes them smaller)"  # the remedy for a user of a run
 
-SMALLER_RINGS = "(--set ring_mb=0.25 makes them smaller)"  # what a user of a run can do
 
+class Reporter:
+    """The only sender of a process. ``worker_totals`` gives the totals of each zone there is."""
 
-class Mouthpiece:
-    """The one place from which a process speaks."""
-
-    def __init__(self, channel: Channel) -> None:
+    def __init__(
+        self, channel: Channel, worker_totals: Callable[[], Iterable[list[WorkerTotals]]]
+    ) -> None:
         self._channel = channel
-        self._quiet = trio.CancelScope()  # ends where nothing was said for a beat
+        self._worker_totals = worker_totals
+        self._quiet = trio.CancelScope()  # ends after a silence of one beat
         self._beat_s = 0.0
-        self._told: deque[Told] = deque()
-        self._something_told = trio.Event()
+        self._events: deque[ZoneEvent] = deque()
+        self._event_added = trio.Event()
+        self._rows: list[TickRow] = []
+        self._flushing = trio.Lock()
+        self._work: dict[int, WorkerTotals] = {}  # as reported so far
+        self._work_of_ended: dict[int, WorkerTotals] = {}  # of zones that no longer exist
 
-    async def say(self, message: msgspec.Struct) -> None:
-        """Raises ControlError when the controller is gone."""
+    async def send(self, message: msgspec.Struct) -> None:
+        """Raise ControlError when the controller is gone."""
         await self._channel.send(message)
         self._quiet.deadline = trio.current_time() + self._beat_s
 
-    async def say_hello(self, host: int) -> None:
-        """Tell who has come up."""
-        await self.say(Hello(host, os.getpid()))
+    def add_event(self, event: ZoneEvent) -> None:
+        """Queue an event for ``send_events``."""
+        self._events.append(event)
+        self._event_added.set()
 
-    def tell(self, message: Told) -> None:
-        """Have it said soon, by ``say_what_is_told``."""
-        self._told.append(message)
-        self._something_told.set()
-
-    async def say_what_is_told(self) -> None:
-        """For ever."""
+    async def send_events(self) -> None:
+        """Send queued events, for ever."""
         while True:
-            while self._told:
-                await self.say(self._told.popleft())
-            self._something_told = trio.Event()
-            await self._something_told.wait()
+            while self._events:
+                await self.send(self._events.popleft())
+            self._event_added = trio.Event()
+            await self._event_added.wait()
+
+    def add_row(self, row: TickRow) -> None:
+        """Queue a row for ``flush_rows``."""
+        self._rows.append(row)
+
+    def keep_work_of(self, totals: list[WorkerTotals]) -> None:
+        """Keep counting the work of a zone that ends."""
+        add_by_worker(self._work_of_ended, totals)
+
+    async def flush_rows(self) -> None:
+        """Return when all queued rows are sent, also those that another task is sending."""
+        async with self._flushing:
+            rows, self._rows = self._rows, []
+            for i in range(0, len(rows), ROWS_IN_A_MESSAGE):
+                await self.send(Ticks(rows[i : i + ROWS_IN_A_MESSAGE], self._new_work()))
 
     async def beat(self, period_s: float) -> None:
-        """For ever, say after a silence that the process is well.
+        """Send a heartbeat after each silence, for ever.
 
-        Every message puts the next one off, so that ticks in time are the only heartbeat there
-        is: a timer that fires costs a hundred processes as much as a small tick.
+        Every message postpones it, so ticks on time are the only heartbeat: in a hundred processes
+        a timer that fires costs as much as a small tick.
         """
         self._beat_s = beat_s(period_s)
         while True:
             with trio.CancelScope(deadline=trio.current_time() + self._beat_s) as self._quiet:
                 await trio.sleep_forever()
-            await self.say(Beat())
+            await self.send(Beat())
 
-    async def telling_failures(
-        self, work: Callable[[*Args], Awaitable[None]], *args: *Args
+    async def reporting_failures(
+        self, work: Callable[..., Awaitable[object]], *args: object
     ) -> None:
-        """Follow an order; what goes wrong is told to the controller, which judges it."""
+        """Run ``work``; send what it raises to the controller, which decides what follows."""
         try:
             await work(*args)
         except* ControlError:
@@ -83,7 +104,14 @@ class Mouthpiece:
                 error = cr.SessionError(f"{error} {SMALLER_RINGS}")
             reason = " ".join(f"{'' if known else f'{type(error).__name__}: '}{error}".split())
             detail = "" if known else "".join(traceback.format_exception(error))
-            await self.say(failed(reason, detail))
+            await self.send(failed(reason, detail))
+
+    def _new_work(self) -> list[WorkerTotals]:
+        """The work of all workers since the previous call."""
+        before, self._work = self._work, dict(self._work_of_ended)
+        for totals in self._worker_totals():
+            add_by_worker(self._work, totals)
+        return done_since(before, self._work)
 
 
 def _first(group: BaseException) -> BaseException:

@@ -1,4 +1,4 @@
-"""When the ticks of a zone are due, and what follows a late one. Knows no clock and no zone."""
+"""When the ticks of a zone are due: its phase in the period, and what follows a late tick."""
 
 from __future__ import annotations
 
@@ -6,32 +6,71 @@ from typing import NamedTuple
 
 from zonesim.scenario.supervision import Missed
 
+GOLDEN = (5**0.5 - 1) / 2  # 0.618…: the fraction furthest from every simple ratio
+
+
+def phase_ns(zone: int, period_ns: int) -> int:
+    """How long after the start of each period a zone is due; its number alone decides.
+
+    Fractional parts of multiples of the golden ratio spread any first n zones evenly over the
+    period, so zones can be added without moving the others. It is the Kronecker sequence of the
+    golden ratio: by the three-gap theorem (Sós, 1958) the gaps have at most three lengths. See
+    Knuth, "The Art of Computer Programming", volume 3, section 6.4.
+    """
+    return int(zone * GOLDEN % 1.0 * period_ns)
+
+
+def first_due_ns(origin_ns: int, zone: int, period_ns: int, from_ns: int) -> int:
+    """The first moment, not before ``from_ns``, at which a zone is due.
+
+    Due moments are a period apart, starting at the zone's phase after ``origin_ns``.
+    """
+    first_ns = origin_ns + phase_ns(zone, period_ns)
+    periods = max(0, -((first_ns - from_ns) // period_ns))
+    return first_ns + periods * period_ns
+
+
+class DueTimes(NamedTuple):
+    """The moments at which a zone is due: a first one, then one each period."""
+
+    first_ns: int
+    period_ns: int
+
+    def before(self, end_ns: int) -> int:
+        """How many there are before a moment."""
+        return max(0, -((self.first_ns - end_ns) // self.period_ns))
+
+
+def due_times(origin_ns: int, zone: int, period_ns: int, begin_ns: int) -> DueTimes:
+    """The due times of a zone from ``begin_ns`` on."""
+    return DueTimes(first_due_ns(origin_ns, zone, period_ns, begin_ns), period_ns)
+
 
 class Verdict(NamedTuple):
-    """What is to be said of a tick that has ended."""
+    """The judgement on a tick that has ended."""
 
     late: bool  # it ended after the next one was due
-    missed: int  # ticks that were due, and have never run and never will, told once
+    missed: int  # due ticks that will never run, each counted once
 
 
 class Schedule:
-    """The due times of one zone: undisturbed, one each period from ``first_ns`` on.
+    """The due times of one zone: one each period from ``first_ns`` on, unless ticks are late.
 
-    It ends before ``end_ns``, or after ``ticks`` ticks have run; without either it goes on.
-    ``missed`` says what follows a late tick; the names are tokio's:
+    It ends before ``end_ns``, or after ``ticks`` ticks; without either it does not end.
+    ``missed`` is the policy for late ticks, in tokio's names:
 
-    - ``skip``: those that are overdue by whole periods never run. The next one is overdue by
-      less, runs at once, and the phase stays.
-    - ``burst``: every overdue tick runs, one after another, until the zone has caught up. Each
-      is due when it always was, so its lateness counts from there. Nothing is missed; a
-      schedule with an ``end_ns`` may take longer than until then to come to its end.
-    - ``delay``: the next one is due a period after the end of the late one, so that the phase
-      shifts. (An interval of corororo counts that period from the beginning of its run.)
+    - ``skip``: ticks overdue by whole periods never run. The next tick runs at once and the phase
+      stays.
+    - ``burst``: every overdue tick runs, one after another, until the zone has caught up. Lateness
+      counts from the original due times. Nothing is missed, but a schedule with an ``end_ns`` may
+      take longer than that.
+    - ``delay``: the next tick is due a period after the late one ended, so the phase shifts. (An
+      interval of corororo counts that period from the start of its run.)
 
-    Missed ticks are counted against the undisturbed schedule, whatever the policy: at any time
-    executed + missed is how many whole periods lie between ``first_ns`` and ``due_ns``, and in
-    the end how many ticks were due before ``end_ns``. So a shift by less than a period misses
-    no tick yet: it counts when shifts have added up to a period, or have taken the last tick.
+    Missed ticks are counted against the undisturbed schedule under every policy: executed + missed
+    is the number of whole periods between ``first_ns`` and ``due_ns``, and in the end the number of
+    ticks due before ``end_ns``. A shift by less than a period misses no tick yet; it counts when
+    shifts have added up to a period, or have displaced the last tick.
     """
 
     def __init__(
@@ -52,23 +91,18 @@ class Schedule:
         self._end_ns = end_ns
         self._ticks = ticks
 
-    def end_at(self, end_ns: int | None) -> None:
-        """Move the end; None takes it away."""
+    def set_bounds(self, end_ns: int | None, ticks: int | None) -> None:
+        """Replace the bounds: a moment, and the number of ticks left to run."""
         self._end_ns = end_ns
-
-    def end_after(self, ticks: int | None) -> None:
-        """Have it end when so many more ticks have run; None takes that bound away."""
         self._ticks = None if ticks is None else self.executed + ticks
 
     @property
     def is_over(self) -> bool:
-        """Whether no tick is due any more."""
-        if self._end_ns is not None and self.due_ns >= self._end_ns:
-            return True
-        return self.executed == self._ticks
+        """Whether no more ticks are due."""
+        return self._is_past_end() or self.executed == self._ticks
 
     def finish(self, finished_ns: int) -> Verdict:
-        """Go on to the next due time: the tick that was due has ended."""
+        """The tick that was due has ended: judge it and move to the next due time."""
         late = finished_ns > self.due_ns + self._period_ns
         self.executed += 1
         self.due_ns = self._next_due_ns(finished_ns, late)
@@ -84,10 +118,13 @@ class Schedule:
             return next_ns + (finished_ns - next_ns) // self._period_ns * self._period_ns
         return next_ns
 
+    def _is_past_end(self) -> bool:
+        return self._end_ns is not None and self.due_ns >= self._end_ns
+
     def _due_so_far(self) -> int:
-        """Ticks of the undisturbed schedule that were due, and are behind us."""
+        """Ticks of the undisturbed schedule that were due before the next due time."""
         if self.executed == self._ticks:
             return self.executed + self.missed  # nothing is due after the last one
-        if self._end_ns is not None and self.due_ns >= self._end_ns:
+        if self._end_ns is not None and self._is_past_end():
             return -((self._first_ns - self._end_ns) // self._period_ns)
         return (self.due_ns - self._first_ns) // self._period_ns

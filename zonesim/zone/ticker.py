@@ -1,27 +1,27 @@
-"""One zone, ticked on its schedule until a bound. Knows no wire, and of other zones only slack."""
+"""Ticks a zone on its schedule, uses the slack between ticks, and detects ticks that hang."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import trio
 
-from zonesim.wire.messages import Leg
-from zonesim.wire.ticks import TickRow
-from zonesim.zone.phases import first_due_ns
-from zonesim.zone.schedule import Schedule
-from zonesim.zone.slack import Slack
+import corororo as cr
+from zonesim.wire.messages import Leg, TickRow
+from zonesim.zone.schedule import Schedule, first_due_ns
 from zonesim.zone.zone import Zone
 
 OnRow = Callable[[TickRow], Awaitable[None]]
 Between = Callable[[Zone], None]
 
+CHECKS_BEFORE_HUNG = 4  # so a process that was stopped for a while has not hung
+
 
 class Ticker:
-    """Ticks a zone as legs say: at its own phase, or without a schedule back to back.
+    """Ticks a zone at its phase in the period, or back to back where the leg is not realtime.
 
-    ``between`` is called after each tick, once its row is told.
+    ``between`` is called after each tick, once ``on_row`` has taken its row.
     """
 
     def __init__(self, zone: Zone, leg: Leg, slack: Slack, on_row: OnRow, between: Between) -> None:
@@ -35,18 +35,17 @@ class Ticker:
         self._halted = False
         self._sleep = trio.CancelScope()
 
-    def follow(self, leg: Leg) -> None:
-        """Go on until the end of a later leg, or end where that begins if it is not of it."""
-        is_of_it = self._zone.spec.zone in leg.until
-        self._end_ns = leg.end_ns if is_of_it else leg.start_ns
-        self._until = leg.until.get(self._zone.spec.zone, self._until)
+    def update(self, leg: Leg) -> None:
+        """Continue to the end of a later leg; stop at its start if it does not name the zone."""
+        zone = self._zone.spec.zone
+        self._end_ns = leg.end_ns if zone in leg.until else leg.start_ns
+        self._until = leg.until.get(zone, self._until)
         if self._schedule is not None:
-            self._schedule.end_at(self._end_ns)
-            self._schedule.end_after(self._ticks_left())
+            self._schedule.set_bounds(self._end_ns, self._ticks_left())
         self._sleep.cancel()
 
     def halt(self) -> None:
-        """Run no tick after the one that runs now."""
+        """Stop after the tick that runs now."""
         self._halted = True
         self._sleep.cancel()
 
@@ -54,8 +53,8 @@ class Ticker:
         """Tick until a bound is reached."""
         zone = self._zone.spec.zone
         self._slack.expect(zone, self._due_ns())
-        while await self._becomes_due():
-            self._slack.tick_begins()
+        while await self._wait_until_due():
+            self._slack.tick_started()
             row = await self._zone.tick(self._schedule)
             self._slack.tick_ended()
             self._slack.expect(zone, self._due_ns())
@@ -64,17 +63,17 @@ class Ticker:
             self._slack.use()
         self._slack.forget(zone)
 
-    async def _becomes_due(self) -> bool:
-        """Wait for a tick; False where none is to run any more."""
+    async def _wait_until_due(self) -> bool:
+        """Wait for the next tick; False when there is none."""
         while not self._is_over():
             with trio.CancelScope() as self._sleep:
                 await sleep_until_ns(self._due_ns())
-            if not self._sleep.cancel_called:  # else bounds have changed
+            if not self._sleep.cancel_called:  # otherwise the bounds have changed
                 return True
         return False
 
     def _due_ns(self) -> int:
-        """When the next tick is due: at once, where nothing says so."""
+        """When the next tick is due; without a schedule, now."""
         if self._schedule is None:
             return max(self._start_ns, time.monotonic_ns())
         return self._schedule.due_ns
@@ -94,16 +93,67 @@ class Ticker:
         )
 
     def _ticks_left(self) -> int | None:
-        """How many ticks are to run yet; None where nothing but time bounds them.
-
-        A tick that runs now is not one of them, and is not yet taken off the schedule either.
-        """
+        """Ticks left to run, with the one that runs now; None if only time bounds them."""
         if self._until is None:
             return None
         return max(0, self._until - self._zone.next_tick) + self._zone.ticking
 
 
+class Slack:
+    """Collects garbage between ticks: while no zone of the process is inside one."""
+
+    def __init__(self, garbage: cr.SlackCollector) -> None:
+        self._garbage = garbage
+        self._ticking = 0  # zones inside a tick
+        self._due_ns: dict[int, int] = {}  # by zone: when its next tick is due
+
+    def tick_started(self) -> None:
+        """One more zone is inside a tick."""
+        self._ticking += 1
+
+    def tick_ended(self) -> None:
+        """One zone less is inside a tick."""
+        self._ticking -= 1
+
+    def expect(self, zone: int, due_ns: int) -> None:
+        """Note when the next tick of a zone is due."""
+        self._due_ns[zone] = due_ns
+
+    def forget(self, zone: int) -> None:
+        """Note that no more ticks of a zone are due."""
+        self._due_ns.pop(zone, None)
+
+    def use(self) -> None:
+        """Collect garbage in the time until the next tick of any zone."""
+        if self._ticking:
+            return
+        left_ns = min(self._due_ns.values(), default=0) - time.monotonic_ns()
+        self._garbage.collect(max(0.0, left_ns / 1e9))
+
+
+class HangDetector:
+    """Finds zones whose tick makes no progress; ``check`` is called every ``interval_s``.
+
+    A process whose Tasks await something that never comes still sends heartbeats. Time alone proves
+    nothing on a crowded machine: a tick hangs when no reply arrives and no Task ends.
+    """
+
+    def __init__(self, tick_hang_s: float) -> None:
+        self.interval_s = tick_hang_s / CHECKS_BEFORE_HUNG
+        self._seen: dict[Zone, tuple[tuple[int, ...], int]] = {}  # progress, checks without any
+
+    def check(self, zones: Iterable[Zone]) -> list[Zone]:
+        """Return the zones that hang."""
+        before, self._seen = self._seen, {}
+        for zone in zones:
+            if zone.ticking:
+                seen, checks = before.get(zone, ((), 0))
+                progress = zone.progress
+                self._seen[zone] = (progress, checks + 1 if seen == progress else 0)
+        return [zone for zone, (_, checks) in self._seen.items() if checks >= CHECKS_BEFORE_HUNG]
+
+
 async def sleep_until_ns(moment_ns: int) -> None:
-    """Sleep until a moment of the monotonic clock; a checkpoint where it has passed."""
+    """Sleep until a moment of the monotonic clock; a checkpoint if it has passed."""
     left_s = (moment_ns - time.monotonic_ns()) / 1e9
     await trio.sleep(left_s if left_s > 0 else 0)

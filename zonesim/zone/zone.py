@@ -1,4 +1,4 @@
-"""One zone: a world, the scheduler that runs it, and what each tick cost. Waits for no due time."""
+"""One zone: a world, the scheduler that runs it, and the figures of each tick."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ import trio
 
 import corororo as cr
 from corororo.abc import TransferSource
-from zonesim.wire.messages import WorkerTotals, done_since
-from zonesim.wire.ticks import TickRow
+from zonesim.wire.messages import TickRow, WorkerTotals, done_since
 from zonesim.workloads import make_world
 from zonesim.workloads.base import World, ZoneSpec, rehearsal_of
 from zonesim.zone.checkpoint import Checkpoint, CheckpointError
 from zonesim.zone.schedule import Schedule
 
-ADOPTED_KEPT = 1_024  # an arrival may be announced again while it is one of so many
+ADOPTED_KEPT = 1_024  # transfers remembered, since the controller may repeat one
 
 
 class Zone:
     """Ticks one world. ``garbage`` is the process's SlackCollector.
 
-    With ``resume`` the world is the one of that checkpoint, and the next tick the one after it.
-    A zone that is wanted anew gets another ``life``: whom it released in the last one is elsewhere.
-    Raises CheckpointError where it is not a checkpoint of this zone.
+    With ``resume`` it continues after that checkpoint; raises CheckpointError for a checkpoint of
+    another zone. ``life`` counts how often the zone was created after having been drained.
     """
 
     def __init__(
@@ -38,71 +36,69 @@ class Zone:
     ) -> None:
         self.spec = spec
         self.world = make_world(spec)
-        self.ticking = False  # between two ticks the world is whole: it may be saved and changed
+        self.ticking = False
         self._rehearsing = False
-        self._rehearsed: dict[int, WorkerTotals] = {}  # done for this zone before it was ready
+        self._rehearsed: dict[int, WorkerTotals] = {}  # work of the rehearsal
         self._number = 0
         self._pid = os.getpid()
         self._life = life
         self._adopted: tuple[int, ...] = ()
         self._released: bytes | None = None
         if resume is not None:
-            _go_on(self.world, spec.zone, resume)
+            _restore(self.world, spec.zone, resume)
             self._number = resume.tick + 1
             self._adopted = resume.adopted
             self._released = resume.released if resume.life == life else None
         self._pool, self._garbage = pool, garbage
         if life > 1 and (resume is None or (resume.life != life and resume.released is None)):
-            # What it gave away in its last life is elsewhere, though that could not be saved.
+            # Its players were released in the previous life, though that could not be saved.
             self.world.release_players()
         self._scheduler = cr.Scheduler(pool, garbage=garbage)
         self._tasks = 0
 
     @property
     def next_tick(self) -> int:
-        """The number of the tick that it runs next."""
+        """The number of the next tick."""
         return self._number
 
     @property
     def progress(self) -> tuple[int, ...]:
-        """Numbers of which one changes as long as anything comes of the tick that runs."""
+        """Counters; one of them changes while the current tick makes progress."""
         done = self._scheduler.statistics()
         counts = (done.async_tasks_taken, done.async_tasks_retried, done.tasks_finished)
         return (self._number, *counts)
 
     @property
     def adopted(self) -> tuple[int, ...]:
-        """The latest arrivals of players, by number."""
+        """The numbers of the latest player transfers."""
         return self._adopted
 
     @property
     def has_released(self) -> bool:
-        """Whether its players have been given away: who came now would be left behind."""
+        """Whether its players have left: new ones would be left behind."""
         return self._released is not None
 
     async def rehearse(self, until_s: float) -> None:
-        """Run a tick of another world of the same kind, and throw it away; on trio's clock.
+        """Run one tick of a second world and discard it; ``until_s`` is on trio's clock.
 
-        What a first tick takes more than others belongs to coming up: pages of memory that are not
-        shared any more, workers that run code for the first time, batches whose sizes have to be
-        learnt. A hundred zones that began without it were late for their first seconds.
+        It warms up memory pages, the code in the workers and the batch sizes. Without it a hundred
+        zones are late for their first seconds.
         """
         world = make_world(rehearsal_of(self.spec))
         self._rehearsing = True
         with trio.move_on_at(until_s) as scope:
             self._scheduler.schedule(world.tick(0))
             await self._scheduler.run_tick()
-        if scope.cancelled_caught:  # workers that come up, or stand still; their answers are void
+        if scope.cancelled_caught:  # discard late replies
             self._scheduler.close()
             self._scheduler = cr.Scheduler(self._pool, garbage=self._garbage)
         self._rehearsed = self._totals()
         self._rehearsing = False
 
     async def tick(self, schedule: Schedule | None) -> TickRow:
-        """Run the next tick of the world, and take it off the schedule.
+        """Run the next tick of the world and move the schedule on.
 
-        Without a schedule the tick is due when it starts, and nothing is due after it. What the
-        tick raises ends the zone.
+        Without a schedule the tick is due when it starts. What the tick raises ends the zone.
         """
         started_ns = time.monotonic_ns()
         cpu_ns = time.process_time_ns()
@@ -149,12 +145,11 @@ class Zone:
         )
 
     def checkpoint(self) -> Checkpoint:
-        """The state after the latest tick; only between two ticks.
+        """The state after the latest tick; only between ticks.
 
-        Answers that are still out, as ``late = "carry"`` leaves them, are not part of it: who
-        waits for one asks again, or goes on without.
+        Replies that ``late = "carry"`` left outstanding are not part of it.
         """
-        self._must_be_between_ticks("a checkpoint is taken")
+        self._check_between_ticks("take a checkpoint")
         return Checkpoint(
             self._number - 1,
             self.world.world_hash(),
@@ -165,59 +160,55 @@ class Zone:
         )
 
     def adopt(self, number: int, players: bytes) -> None:
-        """Take players in, between two ticks; those that came under this number are here."""
-        self._must_be_between_ticks("players are taken in")
+        """Take players in, only between ticks; a repeated transfer changes nothing."""
+        self._check_between_ticks("adopt players")
         if number not in self._adopted:
             self.world.adopt_players(players)
             self._adopted = (*self._adopted, number)[-ADOPTED_KEPT:]
 
     def release(self) -> bytes:
-        """Give all players away, between two ticks; asked again, the same ones.
-
-        So a checkpoint taken afterwards holds them neither twice nor not at all.
-        """
-        self._must_be_between_ticks("players are given away")
+        """Release all players, only between ticks; a repeated call returns the same ones."""
+        self._check_between_ticks("release players")
         if self._released is None:
             self._released = self.world.release_players()
         return self._released
 
     def worker_totals(self) -> list[WorkerTotals]:
-        """What each worker has done for this zone so far, in ticks that count."""
+        """What each worker has done for this zone, without the rehearsal."""
         return [] if self._rehearsing else done_since(self._rehearsed, self._totals())
 
     def format_stacks(self) -> str:
-        """Where the Tasks of the tick that runs stand."""
+        """The stacks of the current tick's Tasks."""
         return self._scheduler.format_stacks()
 
     def close(self) -> None:
-        """End the scheduler; idempotent."""
+        """Close the scheduler; idempotent."""
         self._scheduler.close()
 
     def _totals(self) -> dict[int, WorkerTotals]:
         return {use.worker: WorkerTotals(*use) for use in self._scheduler.statistics().worker_use}
 
-    def _must_be_between_ticks(self, what: str) -> None:
+    def _check_between_ticks(self, what: str) -> None:
         if self.ticking:
             raise RuntimeError(
-                f"{what} between two ticks, zone {self.spec.zone} is inside tick "
-                f"{self._number - 1}; do it when the tick has ended"
+                f"zone {self.spec.zone} cannot {what} inside tick {self._number - 1}; "
+                "call it between ticks"
             )
 
     async def _run_world(self, number: int) -> None:
-        # Counted when it ends: a tick that is carried over counts in the tick that ends it.
+        # Counted when it ends: a carried tick counts in the tick that ends it.
         self._tasks += await self.world.tick(number)
 
 
-def _go_on(world: World, zone: int, checkpoint: Checkpoint) -> None:
-    """Make a new world the one of a checkpoint."""
+def _restore(world: World, zone: int, checkpoint: Checkpoint) -> None:
+    """Restore a new world from a checkpoint."""
+    prefix = f"zone {zone} cannot be restored from its checkpoint of tick {checkpoint.tick}"
     try:
         world.restore(checkpoint.snapshot)
     except (ValueError, msgspec.DecodeError) as error:
-        raise CheckpointError(
-            f"zone {zone} cannot go on from its checkpoint of tick {checkpoint.tick}: {error}"
-        ) from error
+        raise CheckpointError(f"{prefix}: {error}") from error
     if (found := world.world_hash()) != checkpoint.world_hash:
         raise CheckpointError(
-            f"zone {zone} cannot go on from its checkpoint of tick {checkpoint.tick}: expected a "
-            f"world of hash {checkpoint.world_hash:016x}, found {found:016x}; start it anew"
+            f"{prefix}: expected a world of hash {checkpoint.world_hash:016x}, found {found:016x}; "
+            "it starts from the beginning"
         )

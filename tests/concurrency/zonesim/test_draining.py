@@ -92,8 +92,8 @@ DIE_ONCE = """
 import os
 import signal
 
-import zonesim.zone.reporter as mouthpiece
-import zonesim.zone.saver as saver
+import zonesim.zone.reporter as reporter
+import zonesim.zone.checkpoint as checkpoints
 import zonesim.zone.zone as zone
 
 def die_once(moment, name):
@@ -105,7 +105,7 @@ def die_once(moment, name):
         return
     os.kill(os.getpid(), signal.SIGKILL)
 
-say, save, release = mouthpiece.Mouthpiece.say, saver.save, zone.Zone.release
+say, save, release = reporter.Reporter.send, checkpoints.save, zone.Zone.release
 
 async def say_or_die(self, message):
     kind, name = type(message).__name__, str(getattr(message, "zone", os.getppid()))
@@ -128,8 +128,8 @@ def release_or_die(self):
     die_once("before release", str(self.spec.zone))
     return release(self)
 
-mouthpiece.Mouthpiece.say = say_or_die
-saver.save = save_or_die
+reporter.Reporter.send = say_or_die
+checkpoints.save = save_or_die
 zone.Zone.release = release_or_die
 """
 DRAINED, HEIR = {1, 2, 3}, {0}

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from zonesim_runs import Command, needs_titles, saved
 
-from zonesim.zone.phases import due_times, phase_ns
+from zonesim.zone.schedule import due_times, phase_ns
 
 ZONES = [2, 4, 1, 3]
 PERIOD_NS = 40_000_000

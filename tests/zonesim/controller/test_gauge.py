@@ -10,8 +10,7 @@ from zonesim.controller.gauge import Gauge, headroom, ticks_per_second
 from zonesim.controller.slots import ZoneState
 from zonesim.live.progress import Progress
 from zonesim.scenario.loading import Scenario
-from zonesim.wire.messages import WorkerTotals
-from zonesim.wire.ticks import TickRow
+from zonesim.wire.messages import TickRow, WorkerTotals
 
 MS = 1_000_000
 PERIOD_NS = 400 * MS

@@ -33,7 +33,7 @@ def test_a_zone_is_created_drained_and_created_again(table):
         assert table.states() == {4: state}
     assert table.slots_with([4, 5]) == [slot]
     assert table.remove_zones([4]) == [slot]
-    assert (table.states(), table.all(), slot.is_leaving) == ({}, [], True)
+    assert (table.states(), table.all(), slot.retiring) == ({}, [], True)
     assert table.add_zone(SPEC, 2) is not slot
     assert table.state_of(4) is ZoneState.CREATING
 

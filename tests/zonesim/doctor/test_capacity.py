@@ -5,7 +5,7 @@ import msgspec
 from zonesim.doctor.capacity import ZONE_MB, work_out
 from zonesim.doctor.facts import GroupLimits, Memory, OpenFiles, Place, Processes
 from zonesim.doctor.trial import Trial
-from zonesim.system.open_files import files_for
+from zonesim.processes.preload import files_for
 
 TRIAL = Trial(ticks=30, zone_ns=3_000_000, worker_ns=1_000_000, worker_mb=50.0)
 

@@ -8,7 +8,7 @@ from zonesim.doctor.diagnosis import SESSIONS_SHOWN, Diagnosis, doctor_text
 from zonesim.doctor.facts import GroupLimits, Memory, OpenFiles, Place, Processes, SystemClock
 from zonesim.doctor.findings import judge, judge_sessions
 from zonesim.doctor.trial import Trial
-from zonesim.system.open_files import files_for
+from zonesim.processes.preload import files_for
 from zonesim.system.sessions import Kept, SessionReport
 
 TRIAL = Trial(ticks=30, zone_ns=3_000_000, worker_ns=1_000_000, worker_mb=50.0)

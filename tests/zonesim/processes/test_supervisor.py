@@ -1,20 +1,23 @@
-"""Places that have to be filled, whoever dies: stand-ins for the processes.
-
-The supervisor's own clock is the one of trio, and nothing here takes the seconds that it speaks of.
-"""
+"""Restarts of stand-ins for zone processes, on a clock that jumps; the fork server."""
 
 from __future__ import annotations
+
+import resource
 
 import pytest
 import trio
 import trio.testing
 from stand_ins import HOUR_NS, POLICY, Observer, StandIn, place
 
+from zonesim.processes import preload
 from zonesim.scenario.supervision import Supervision
+from zonesim.system.errors import RunFailed
 
 
 @pytest.mark.trio
-async def test_whoever_dies_is_started_again_and_waits_twice_as_long_each_time(jumping):
+async def test_a_process_that_dies_is_restarted_with_backoff_until_it_is_quarantined(
+    jumping,
+):
     policy = Supervision(restarts=3, backoff_s=1.0)
     observer, host = Observer(policy), place(policy)
     observer.lives = [StandIn(lasts_s=10) for _ in range(4)]
@@ -28,11 +31,11 @@ async def test_whoever_dies_is_started_again_and_waits_twice_as_long_each_time(j
     quarantined = ("zone-quarantined", "zone 7", f"{why}; it is not started again")
     assert observer.events == [died] * 4 + [quarantined]
     assert observer.given_up == [(host, why)]
-    assert host.given_up
+    assert host.quarantined
 
 
 @pytest.mark.trio
-async def test_whoever_dies_seldom_is_never_given_up(jumping):
+async def test_a_process_that_dies_seldom_is_always_restarted(jumping):
     policy = Supervision(restarts=1, window_s=60.0, backoff_s=1.0)
     observer, host = Observer(policy), place(policy)
     observer.lives = [StandIn(lasts_s=60) for _ in range(20)]
@@ -42,11 +45,11 @@ async def test_whoever_dies_seldom_is_never_given_up(jumping):
 
     assert observer.started_s == [61 * life for life in range(21)]
     assert observer.given_up == []
-    assert not host.given_up
+    assert not host.quarantined
 
 
 @pytest.mark.trio
-async def test_a_process_stands_at_its_place_while_it_lives_and_no_longer(jumping):
+async def test_a_slot_holds_its_process_while_it_lives(jumping):
     observer, host = Observer(), place()
     observer.lives = [first := StandIn(lasts_s=10), second := StandIn()]
     async with trio.open_nursery() as nursery:
@@ -63,7 +66,7 @@ async def test_a_process_stands_at_its_place_while_it_lives_and_no_longer(jumpin
 
 
 @pytest.mark.trio
-async def test_whoever_was_killed_died_of_the_reason_why(jumping):
+async def test_a_killed_process_died_of_the_reason_given(jumping):
     policy = Supervision(restarts=0)
     observer, host = Observer(policy), place(policy)
     observer.lives = [StandIn()]
@@ -88,7 +91,7 @@ async def test_whoever_was_killed_died_of_the_reason_why(jumping):
     ],
     ids=["no room", "no fork server", "a fork server that dies", "silently", "without a number"],
 )
-async def test_a_process_that_cannot_be_started_has_died_and_is_tried_again(error, told, jumping):
+async def test_a_process_that_cannot_be_started_is_retried(error, told, jumping):
     observer, host = Observer(), place()
     observer.lives = [error, StandIn()]
     with trio.move_on_after(10):
@@ -98,71 +101,27 @@ async def test_a_process_that_cannot_be_started_has_died_and_is_tried_again(erro
     assert observer.deaths == [host]
     [(kind, _, detail)] = observer.events
     assert kind == "zone-died"
-    assert detail.startswith("before it began: ")
+    assert detail.startswith("failed to start: ")
     assert told in detail
     assert host.died_ns == HOUR_NS
     assert host.restarts.recent == 1
 
 
 @pytest.mark.trio
-async def test_a_place_where_nobody_can_ever_be_started_is_given_up(jumping):
-    policy = Supervision(restarts=2)
-    observer, host = Observer(policy), place(policy)
-    observer.lives = [OSError("no room") for _ in range(3)]
-
-    await observer.supervisor.keep(host)
-
-    assert observer.kinds() == ["zone-died"] * 3 + ["zone-quarantined"]
-    assert observer.given_up == [(host, "died 3 times, the last time before it began: no room")]
-    assert host.handle is None
-
-
-@pytest.mark.trio
-async def test_other_errors_of_a_start_are_for_the_run_to_see(jumping):
-    observer = Observer()
-    observer.lives = [ValueError("a mistake")]
-    with pytest.raises(ValueError, match="a mistake"):
-        await observer.supervisor.keep(place())
-
-
-@pytest.mark.trio
-async def test_whoever_has_been_told_to_end_is_not_missed(jumping):
+async def test_the_end_of_a_retiring_process_is_no_event(jumping):
     observer, host = Observer(), place()
     observer.lives = [StandIn(lasts_s=10)]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(observer.supervisor.keep, host)
         await trio.sleep(5)
-        host.is_leaving = True
+        host.retiring = True
 
     assert (observer.events, observer.deaths, observer.given_up) == ([], [], [])
     assert observer.started_s == [0]
 
 
 @pytest.mark.trio
-async def test_nobody_is_started_at_a_place_that_was_left_before_the_wait_was_over(jumping):
-    policy = Supervision(backoff_s=10.0, backoff_max_s=10.0)
-    observer, host = Observer(policy), place(policy)
-    observer.lives = [StandIn(lasts_s=1)]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(observer.supervisor.keep, host)
-        await trio.sleep(5)
-        host.is_leaving = True
-
-    assert observer.started_s == [0]
-    assert observer.kinds() == ["zone-died"]
-    assert (host.handle, host.given_up) == (None, False)
-
-
-@pytest.mark.trio
-async def test_nobody_is_started_at_a_place_that_is_left_already(jumping):
-    observer, host = Observer(), place()
-    host.is_leaving = True
-    await observer.supervisor.keep(host)
-    assert (observer.started_s, observer.events) == ([], [])
-
-
-@pytest.mark.trio
-async def test_who_dies_when_all_are_to_end_is_told_of_and_not_started_again(jumping):
+async def test_a_process_that_dies_while_the_run_ends_is_an_event_and_not_restarted(jumping):
     observer, host = Observer(), place()
     observer.lives = [StandIn(lasts_s=10)]
     async with trio.open_nursery() as nursery:
@@ -172,34 +131,11 @@ async def test_who_dies_when_all_are_to_end_is_told_of_and_not_started_again(jum
 
     assert observer.kinds() == ["zone-died"]
     assert observer.deaths == [host]
-    assert (host.given_up, host.restarts.recent) == (False, 0)
+    assert (host.quarantined, host.restarts.recent) == (False, 0)
 
 
 @pytest.mark.trio
-async def test_nobody_is_started_who_still_waits_for_it_when_all_are_to_end(jumping):
-    policy = Supervision(backoff_s=10.0, backoff_max_s=10.0)
-    observer, host = Observer(policy), place(policy)
-    observer.lives = [StandIn(lasts_s=1)]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(observer.supervisor.keep, host)
-        await trio.sleep(5)
-        observer.supervisor.ending = True
-
-    assert observer.started_s == [0]
-    assert not host.given_up
-
-
-@pytest.mark.trio
-async def test_where_all_are_to_end_already_nobody_is_started_at_all(jumping):
-    observer = Observer()
-    observer.supervisor.ending = True
-    await observer.supervisor.keep(place())
-    assert observer.started_s == []
-    assert observer.events == []
-
-
-@pytest.mark.trio
-async def test_no_place_waits_for_the_troubles_of_another(jumping):
+async def test_no_slot_waits_for_another(jumping):
     policy = Supervision(restarts=0)
     observer, poor, well = Observer(policy), place(policy, 1), place(policy, 2)
     observer.lives = [StandIn(lasts_s=1), healthy := StandIn()]
@@ -210,6 +146,76 @@ async def test_no_place_waits_for_the_troubles_of_another(jumping):
         await trio.sleep(100)
         nursery.cancel_scope.cancel()
 
-    assert (poor.given_up, well.given_up) == (True, False)
+    assert (poor.quarantined, well.quarantined) == (True, False)
     assert well.handle is healthy
     assert observer.given_up[0][0] is poor
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("at_s", [0, 5])
+@pytest.mark.parametrize("reason", ["retiring", "ending"])
+async def test_no_process_is_started_for_a_slot_or_a_run_that_ends(jumping, reason, at_s):
+    policy = Supervision(backoff_s=10.0, backoff_max_s=10.0)
+    observer, slot = Observer(policy), place(policy)
+    observer.lives = [StandIn(lasts_s=1)]
+    async with trio.open_nursery() as nursery:
+        if at_s:
+            nursery.start_soon(observer.supervisor.keep, slot)
+            await trio.sleep(at_s)  # it has died and its restart is due later
+        setattr(slot if reason == "retiring" else observer.supervisor, reason, True)
+        if not at_s:
+            nursery.start_soon(observer.supervisor.keep, slot)
+
+    assert observer.started_s == ([0] if at_s else [])
+    assert (slot.handle, slot.quarantined) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("pids", "states", "expected"),
+    [
+        ([5, 5, 5], "SSS", [None, None]),
+        ([5, 5, 5, 6, 6], "SZZSS", [5, None, None, None]),
+        ([5, 6, 6], "SSS", [5, None]),  # replaced before it was checked
+        ([None, 5, 5], "SSS", [None, None]),  # the first one
+        ([5, 6, 6], "SSZ", [5, 6]),
+    ],
+)
+def test_each_fork_server_that_dies_is_noticed_once(monkeypatch, pids, states, expected):
+    at = iter(range(len(pids)))
+    seen = []
+
+    def pid() -> int | None:
+        seen.append(next(at))
+        return pids[seen[-1]]
+
+    monkeypatch.setattr(preload, "forkserver_pid", pid)
+    monkeypatch.setattr(preload, "process_state", lambda pid: states[seen[-1]])
+    watch = preload.ForkServerWatch()
+    assert [watch.dead_pid() for _ in expected] == expected
+
+
+NEEDED = preload.files_for(10)
+ENDLESS = resource.RLIM_INFINITY
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "after"),
+    [
+        (64, NEEDED, NEEDED),
+        (64, ENDLESS, NEEDED),
+        (NEEDED, ENDLESS, NEEDED),
+        (10**6, ENDLESS, 10**6),
+        (64, NEEDED - 1, None),
+    ],
+)
+def test_the_limit_on_open_files_is_raised_as_far_as_needed(monkeypatch, soft, hard, after):
+    limits = [soft, hard]
+    monkeypatch.setattr(resource, "getrlimit", lambda which: tuple(limits))
+    monkeypatch.setattr(resource, "setrlimit", lambda which, new: limits.__setitem__(slice(2), new))
+    if after is None:
+        why = rf"10 zones need {NEEDED} .* limit is {NEEDED - 1}; raise"
+        with pytest.raises(RunFailed, match=why):
+            preload.allow_files_for(10)
+    else:
+        preload.allow_files_for(10)
+        assert limits == [after, hard]

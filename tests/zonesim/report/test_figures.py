@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from zonesim.report import breakdown, distribution, heatmap, style, tick_time
 from zonesim.report.page import FIGURES, draw_all
 from zonesim.results.saved_run import OutputError, Run, StepData, summarise
-from zonesim.wire.ticks import TickRow
+from zonesim.wire.messages import TickRow
 
 TickTime = Callable[[int, int], float]  # zone, tick -> ms
 

@@ -13,7 +13,7 @@ from zonesim.report import page
 from zonesim.report.page import redraw
 from zonesim.results.saved_run import Event, OutputError, RunError
 from zonesim.results.writer import RunWriter
-from zonesim.wire.ticks import TickRow
+from zonesim.wire.messages import TickRow
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 VOID = {"meta", "img", "br", "hr", "link"}

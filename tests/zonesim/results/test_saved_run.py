@@ -20,7 +20,7 @@ from zonesim.results.saved_run import (
     summarise,
 )
 from zonesim.results.writer import RunWriter
-from zonesim.zone.phases import phase_ns
+from zonesim.zone.schedule import phase_ns
 
 
 def write_run(directory: Path, limits: dict[str, float] | None = None) -> Summary:

@@ -19,8 +19,8 @@ from zonesim.results.statistics import (
 from zonesim.results.step_info import StepInfo
 from zonesim.results.step_table import figure, step_table
 from zonesim.scenario.loading import Limits
-from zonesim.wire.ticks import TickRow
-from zonesim.zone.phases import phase_ns
+from zonesim.wire.messages import TickRow
+from zonesim.zone.schedule import phase_ns
 
 MS = 1_000_000
 PERIOD_MS = 400.0

@@ -13,7 +13,7 @@ from zonesim.results.recovery import (
     unhealthy_of,
 )
 from zonesim.results.saved_run import Event
-from zonesim.wire.ticks import TickRow
+from zonesim.wire.messages import TickRow
 
 MS = 1_000_000
 

@@ -1,128 +1,290 @@
+"""Checkpoints of zones on disks that are slow, full or gone."""
+
 from __future__ import annotations
 
 import os
 import resource
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonesim.zone.checkpoint import HEADER, VERSION, Checkpoint, CheckpointError, before, load, save
+from zonesim.wire.messages import REASON_CHARACTERS, Saving, SlowDisk, ZoneEvent
+from zonesim.zone.checkpoint import (
+    Checkpoint,
+    CheckpointError,
+    CheckpointStore,
+    checkpoint_path,
+    load,
+    save,
+)
 
-STATE = bytes(range(256))
-HASH = 2**64 - 1
+LIMIT_S = 30
+
+
+class SlowClock:
+    """The clock of the store's threads: they sleep until ``wake`` is set."""
+
+    def __init__(self) -> None:
+        self.now_ns = 1_000
+        self.slept_s: list[float] = []
+        self.asleep, self.wake = threading.Event(), threading.Event()
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def sleep(self, delay_s: float) -> None:
+        self.slept_s.append(delay_s)
+        self.asleep.set()
+        assert self.wake.wait(LIMIT_S)
+
+    async def until_asleep(self) -> None:
+        assert await trio.to_thread.run_sync(self.asleep.wait, LIMIT_S)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Sleeping threads wake in the end, also when the test fails."""
+        try:
+            yield
+        finally:
+            self.wake.set()
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "zone-3.checkpoint"
+def clock(monkeypatch):
+    clock = SlowClock()
+    monkeypatch.setattr("zonesim.zone.checkpoint.time", clock)
+    return clock
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The bytes of a checkpoint, and a path where there is none."""
-    path = tmp_path_factory.mktemp("checkpoint") / "zone"
-    save(path, Checkpoint(7, HASH, STATE))
-    data = path.read_bytes()
-    path.unlink()
-    return data, path
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "session").mkdir()
+    return tmp_path / "session"
+
+
+@pytest.fixture
+def events() -> list[ZoneEvent]:
+    return []
+
+
+@pytest.fixture
+def store(folder, events):
+    return make_store(Saving(str(folder), 10), events)
+
+
+def make_store(saving: Saving, events: list[ZoneEvent]) -> CheckpointStore:
+    return CheckpointStore(saving, trio.lowlevel.checkpoint, events.append)
 
 
 @contextmanager
-def no_file_longer_than(limit_bytes):
-    """A disk that is full for this process: whoever writes on gets an OSError."""
+def full(folder):
+    """No file may be longer than ten bytes."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def assert_refused(path, data):
-    path.write_bytes(data)
-    with pytest.raises(CheckpointError):
-        load(path)
+@contextmanager
+def gone(folder):
+    away = folder.with_name("away")
+    folder.rename(away)
+    try:
+        yield
+    finally:
+        away.rename(folder)
 
 
-def test_what_was_saved_is_loaded(path):
-    save(path, Checkpoint(7, HASH, STATE))
-    assert load(path) == Checkpoint(7, HASH, STATE)
+FAILURES = [(full, "File too large"), (gone, "No such file or directory")]
+each_failure = pytest.mark.parametrize(("failing", "reason"), FAILURES, ids=["full", "gone"])
 
 
-def test_where_none_was_written_there_is_none(path):
+def checkpoint(tick: int) -> Checkpoint:
+    return Checkpoint(tick, tick * 17, b"state of tick %d" % tick)
+
+
+async def save_tick(store: CheckpointStore, zone: int, tick: int) -> None:
+    store.put(zone, checkpoint(tick))
+    await store.save(zone)
+
+
+# -- files
+
+
+@pytest.mark.parametrize("saved", [checkpoint(7), Checkpoint(-1, 0, b"", (1, 2), b"players", 3)])
+def test_a_saved_checkpoint_is_loaded(folder, saved):
+    path = checkpoint_path(folder, 3)
     assert load(path) is None
+    save(path, checkpoint(1))
+    save(path, saved)
+    assert load(path) == saved
+    assert os.listdir(folder) == [path.name]
 
 
-def test_the_latest_is_loaded_and_the_one_before_is_kept(path):
-    for tick in range(3):
-        save(path, Checkpoint(tick, tick, b"state"))
-    assert load(path) == Checkpoint(2, 2, b"state")
-    assert load(before(path)) == Checkpoint(1, 1, b"state")
-    assert sorted(os.listdir(path.parent)) == [path.name, before(path).name]
-
-
-def test_a_checkpoint_may_be_empty_and_before_the_first_tick(path):
-    save(path, Checkpoint(-1, 0, b""))
-    assert load(path) == Checkpoint(-1, 0, b"")
-
-
-def test_a_file_that_is_cut_at_any_byte_is_never_taken_for_whole(whole):
-    data, path = whole
-    for length in range(len(data)):
-        assert_refused(path, data[:length])
-
-
-def test_a_file_with_any_byte_flipped_is_never_taken_for_whole(whole):
-    data, path = whole
-    for place in range(len(data)):
-        for bits in (0x01, 0x80, 0xFF):
-            assert_refused(path, data[:place] + bytes([data[place] ^ bits]) + data[place + 1 :])
-
-
-@given(st.binary(max_size=300), st.binary(max_size=300))
-def test_random_bytes_are_never_taken_for_a_checkpoint(whole, start, rest):
-    data, path = whole
-    assert_refused(path, start)
-    assert_refused(path, data[: HEADER.size] + rest)
-    assert_refused(path, data + b"\0" + rest)
-
-
-@pytest.mark.parametrize("latest", [b"", b"torn", None])
-def test_where_the_latest_is_torn_or_gone_the_one_before_is_taken(path, latest):
-    save(path, Checkpoint(1, 1, b"first"))
-    save(path, Checkpoint(2, 2, b"second"))
-    if latest is None:
-        path.unlink()  # as a death between the two moves of a save leaves it
-    else:
-        path.write_bytes(latest)
-    assert load(path) == Checkpoint(1, 1, b"first")
-
-
-def test_where_the_latest_is_of_another_version_the_one_before_is_taken(path):
-    save(path, Checkpoint(1, 1, b"first"))
-    save(path, Checkpoint(2, 2, b"second"))
-    magic, _, *rest = HEADER.unpack_from(data := path.read_bytes())
-    path.write_bytes(HEADER.pack(magic, VERSION + 1, *rest) + data[HEADER.size :])
-    assert load(path) == Checkpoint(1, 1, b"first")
-
-
-def test_where_neither_can_be_used_the_error_tells_what_is_wrong_with_both(path):
-    path.write_bytes(b"torn")
-    before(path).write_bytes(b"\0" * 100)
-    with pytest.raises(CheckpointError) as refused:
+@given(st.binary(max_size=300) | st.integers(0, 40).map(lambda n: b"\x86\xa4tick" * n))
+def test_other_bytes_are_refused_with_the_path(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "zone"
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match="zone: expected a checkpoint, but "):
         load(path)
-    assert str(refused.value) == (
-        f"{path}: expected a whole checkpoint of version 1, found that zone-3.checkpoint holds "
-        "only 4 bytes and zone-3.checkpoint.before is no checkpoint; remove what is there to "
-        "start the zone anew"
-    )
 
 
-def test_a_save_that_finds_no_room_leaves_what_stood_there_and_nothing_else(path):
-    save(path, Checkpoint(1, 1, b"first"))
-    with no_file_longer_than(HEADER.size + 10), pytest.raises(OSError, match="too large"):
-        save(path, Checkpoint(2, 2, bytes(1000)))
-    assert load(path) == Checkpoint(1, 1, b"first")
-    assert os.listdir(path.parent) == [path.name]
+@each_failure
+def test_a_failed_save_leaves_the_existing_checkpoint_and_nothing_else(folder, failing, reason):
+    path = checkpoint_path(folder, 3)
+    save(path, checkpoint(1))
+    with failing(folder), pytest.raises(OSError, match=reason):
+        save(path, checkpoint(2))
+    assert load(path) == checkpoint(1)
+    assert os.listdir(folder) == [path.name]
+
+
+# -- when zones are saved
+
+
+@given(st.integers(1, 50), st.integers(0, 1000), st.integers(0, 10**9))
+def test_each_zone_is_due_once_in_so_many_ticks_and_its_neighbours_at_other_ticks(
+    every, zone, tick
+):
+    store = make_store(Saving("/nowhere", every), [])
+    due = [
+        [ran for ran in range(tick, tick + every) if store.is_due(number, ran)]
+        for number in range(zone, zone + every)
+    ]
+    assert sorted(ran for [ran] in due) == list(range(tick, tick + every))
+
+
+def test_without_an_interval_no_zone_is_due():
+    store = make_store(Saving("/nowhere", 0), [])
+    assert not any(store.is_due(0, tick) for tick in range(50))
+
+
+@pytest.mark.trio
+async def test_a_zone_is_not_due_while_its_checkpoint_is_written(store, clock):
+    store.slow_down(1.0, clock.now_ns + 1)
+    async with trio.open_nursery() as nursery:
+        with clock.holding():
+            nursery.start_soon(save_tick, store, 0, 9)
+            await clock.until_asleep()
+            assert not store.is_due(0, 10)
+            assert store.is_due(1, 9)
+    assert store.is_due(0, 10)
+
+
+# -- writing
+
+
+@pytest.mark.trio
+async def test_the_store_loads_what_it_has_saved(store, events):
+    await save_tick(store, 3, 7)
+    await save_tick(store, 4, 8)
+    assert (store.load(3), store.load(4), store.load(5)) == (checkpoint(7), checkpoint(8), None)
+    assert events == []
+
+
+@pytest.mark.parametrize("report", ["load", "restore"])
+def test_an_unusable_checkpoint_is_an_event_and_the_zone_starts_from_the_beginning(
+    store, folder, events, report
+):
+    if report == "load":
+        checkpoint_path(folder, 3).write_bytes(b"nonsense")
+        assert store.load(3) is None
+    else:
+        store.report_unusable(3, CheckpointError("a file called \udcff " + "and more " * 1_000))
+    [event] = events
+    assert (event.kind, event.zone) == ("checkpoint-unusable", 3)
+    assert 10 < len(event.detail.encode()) <= REASON_CHARACTERS
+
+
+@pytest.mark.trio
+async def test_of_several_states_the_latest_is_written_and_no_zone_waits_for_another(
+    store, folder, clock
+):
+    store.slow_down(1.0, clock.now_ns + 1)
+    async with trio.open_nursery() as nursery:
+        with clock.holding():
+            for tick in range(5):
+                nursery.start_soon(save_tick, store, 3, tick)
+                await trio.testing.wait_all_tasks_blocked()
+            await clock.until_asleep()
+            clock.now_ns += 1  # the disk is fast again while the first write still hangs
+            await save_tick(store, 4, 2)
+            assert store.load(4) == checkpoint(2)
+            assert store.load(3) is None
+    assert store.load(3) == checkpoint(4)
+    assert clock.slept_s == [1.0]
+
+
+@pytest.mark.trio
+async def test_rows_are_flushed_before_a_checkpoint_is_written(folder):
+    written_before = []
+
+    async def flush() -> None:
+        written_before.append(load(checkpoint_path(folder, 3)))
+
+    await save_tick(CheckpointStore(Saving(str(folder), 10), flush, [].append), 3, 1)
+    assert written_before == [None]
+
+
+@pytest.mark.trio
+async def test_a_slow_disk_delays_writes_until_a_moment_also_for_a_new_process(folder, clock):
+    clock.wake.set()
+    store = make_store(Saving(str(folder), 10, SlowDisk(0.5, until_ns=2_000)), [])
+    await save_tick(store, 3, 1)
+    store.slow_down(2.0, until_ns=3_000)
+    clock.now_ns = 2_999
+    await save_tick(store, 4, 2)
+    clock.now_ns = 3_000
+    await save_tick(store, 3, 3)
+    assert clock.slept_s == [0.5, 2.0]
+    assert store.load(3) == checkpoint(3)
+
+
+# -- failing disks
+
+
+@pytest.mark.trio
+@each_failure
+async def test_a_failing_disk_is_one_event_a_zone_until_it_recovers(
+    store, folder, events, failing, reason
+):
+    why = f"the checkpoint cannot be written: {reason}; it will be retried"
+    expected = [ZoneEvent("checkpoint-unwritable", zone, why) for zone in (3, 4)]
+    for times in (1, 2):
+        with failing(folder):
+            for zone in (3, 4, 3, 4):
+                await save_tick(store, zone, 5)
+        assert events == expected * times
+        for zone in (3, 4):
+            await save_tick(store, zone, 9)
+    assert events == expected * 2
+    assert store.load(3) == checkpoint(9)
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("saved_by", ["retry", "a later save"])
+async def test_a_failed_save_is_retried_until_it_is_on_disk(
+    store, folder, events, monkeypatch, saved_by
+):
+    monkeypatch.setattr("zonesim.zone.checkpoint.RETRY_S", 0.001)
+    saved = trio.Event()
+    async with trio.open_nursery() as nursery:
+        with gone(folder):
+            store.put(3, checkpoint(7))
+            nursery.start_soon(store.save_with_retries, 3, saved)
+            while not events:  # noqa: ASYNC110 - a thread sets no event
+                await trio.sleep(0.001)
+            assert not saved.is_set()
+        if saved_by == "a later save":
+            await save_tick(store, 3, 8)
+        await saved.wait()
+    assert store.load(3) == checkpoint(7 if saved_by == "retry" else 8)
+    assert len(events) == 1
