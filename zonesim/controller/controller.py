@@ -23,8 +23,7 @@ from zonesim.system.errors import RunFailed, leaves_of
 from zonesim.system.interrupts import Interrupts
 from zonesim.system.operating_system import pss_mb
 from zonesim.system.sessions import CONTROL
-from zonesim.wire.messages import Leg
-from zonesim.wire.messages import TickRow
+from zonesim.wire.messages import Leg, TickRow
 from zonesim.workloads.base import zone_spec
 from zonesim.world.map_store import MapStore
 from zonesim.zone.ticker import sleep_until_ns
