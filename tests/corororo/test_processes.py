@@ -27,7 +27,6 @@ from corororo.processes import (
     process_state,
     raise_open_file_limit,
     read_stacks,
-    set_title,
 )
 
 UNLIMITED = resource.RLIM_INFINITY
@@ -92,18 +91,6 @@ def test_the_limit_on_open_files_is_raised_as_far_as_it_goes_and_never_lowered(
     monkeypatch.setattr(resource, "setrlimit", lambda _which, new: limits.append(new))
     assert raise_open_file_limit(needed) == allowed
     assert limits[-1] == after
-
-
-@pytest.mark.parametrize("allowed", [True, False])
-def test_a_process_is_named_only_where_titles_can_change(
-    monkeypatch: pytest.MonkeyPatch, allowed: bool
-) -> None:
-    setproctitle = pytest.importorskip("setproctitle")
-    titles: list[str] = []
-    monkeypatch.setattr(setproctitle, "setproctitle", titles.append)
-    monkeypatch.setattr(_process, "HAS_TITLES", allowed)
-    set_title("corororo worker 3")
-    assert titles == ["corororo worker 3"] * allowed
 
 
 # -- states
