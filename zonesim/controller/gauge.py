@@ -22,7 +22,7 @@ STEPS_SHOWN = 10
 
 
 class Gauge:
-    """Takes rows as they come, and gives snapshots for whoever watches the run."""
+    """Takes rows as they come, and gives snapshots of the run."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.zones = 0  # of the step

@@ -1,4 +1,4 @@
-"""The world is the same whoever does the work, and whatever dies on the way."""
+"""The world does not depend on who does the work, nor on deaths."""
 
 from __future__ import annotations
 
