@@ -154,15 +154,7 @@ def test_bytes_and_coroutines_are_apart_from_processes() -> None:
     assert breaches(core, "multiprocessing", "subprocess", "signal") == []
 
 
-@pytest.mark.parametrize(
-    "package",
-    [
-        "corororo",
-        pytest.param(
-            "zonesim", marks=pytest.mark.xfail(reason="zonesim.bench has a cycle", strict=False)
-        ),
-    ],
-)
+@pytest.mark.parametrize("package", ["corororo", "zonesim"])
 def test_no_module_takes_part_in_an_import_cycle(package: str) -> None:
     """Imports for type checkers and inside of functions count as well."""
     paths = LIBRARY if package == "corororo" else SIMULATOR

@@ -196,9 +196,8 @@ def grow_by_tasks(calls: int) -> dict[str, float]:
                 scheduler.schedule(empty())
             scheduler.tick()
 
-        return _grown(
-            calls, tick, lambda: {"the main process, by a million Tasks": own_memory_mb()}
-        )
+        name = "the main process, by a million Tasks"
+        return _grown(calls, tick, lambda: {name: own_memory_mb()})
 
 
 def _grown(

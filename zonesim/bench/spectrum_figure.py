@@ -14,8 +14,8 @@ from zonesim.report import style
 
 from .plan import ORIGINAL, PLAN, Levels
 from .rows import Row
-from .spectrum import TARGETS
 from .suite import Report
+from .targets import TARGETS
 
 GROUPS = ("patterns", "impact", "zones")
 PANELS = {"us": "us per operation (log)", "ms": "ms per tick (log)"}

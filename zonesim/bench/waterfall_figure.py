@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from zonesim.report import style
 
-from .ladder import STEPS, SWITCH, TICK, ZONES, Step, row_name
+from .ladder_rows import STEPS, SWITCH, TICK, ZONES, Step, row_name
 from .plan import BEFORE, Milestone
 from .rows import Row
 from .suite import Report

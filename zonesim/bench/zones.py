@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 ZONES = 100
 ROUND = f"a tick of each of {ZONES} zones"
+ONE_ZONE = f"a tick of one of {ZONES} zones"
 OURS, PROTOTYPE = "ours", "prototype"
 WALL, CPU = "wall ms", "CPU ms of the main thread"
 

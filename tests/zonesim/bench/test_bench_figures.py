@@ -10,7 +10,8 @@ from matplotlib.image import imread
 
 from zonesim.bench import spectrum_figure as spectrum
 from zonesim.bench.impact import DIRECT
-from zonesim.bench.ladder import PLAIN, PLAIN_COLLECTED, STEPS, draw, ladder_rows
+from zonesim.bench.ladder import draw
+from zonesim.bench.ladder_rows import PLAIN, PLAIN_COLLECTED, STEPS, ladder_rows
 from zonesim.bench.patterns import AT_ONCE, CHAINED
 from zonesim.bench.plan import ORIGINAL, PLAN, SWITCH_US, TICK_MS
 from zonesim.bench.program import CHAINS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from zonesim.bench import fleet, ladder, patterns, peers, spectrum
-from zonesim.bench.ladder import PLAIN, PLAIN_COLLECTED, STEPS
+from zonesim.bench import fleet, patterns, peers, targets
+from zonesim.bench.ladder_rows import PLAIN, PLAIN_COLLECTED, STEPS, ladder_rows
 from zonesim.bench.plan import PLAN, impact_ms
 from zonesim.bench.program import CHAINS
 from zonesim.bench.rows import Row
@@ -93,7 +93,7 @@ def ladder_samples(switch_us: float) -> dict[str, list[list[float]]]:
 
 
 def test_a_switch_is_what_a_tick_costs_more_than_plain_tasks():
-    rows = rows_of(ladder.ladder_rows("numbers", ladder_samples(15.0), SETTING))
+    rows = rows_of(ladder_rows("numbers", ladder_samples(15.0), SETTING))
     shown = [row for row in rows if not row.detail]
     assert [row.ours for row in shown] == pytest.approx([15.0] * len(STEPS))
     assert [row.theirs for row in shown[1:]] == pytest.approx([15.0] * (len(STEPS) - 1))
@@ -111,6 +111,6 @@ def test_a_pattern_stands_beside_the_plan_with_its_impact_and_targets_follow():
     switch, impact = (row for row in rows if row.name.startswith(patterns.AT_ONCE))
     assert (switch.ours, switch.against, switch.theirs) == (50.0, PLAN, 22_153.0)
     assert (impact.ours, impact.detail) == (impact_ms(50.0), True)
-    target, *_ = spectrum.conclude(rows)
+    target, *_ = targets.conclude(rows)
     assert (target.goal.bound, target.verdict) == (100.0, "pass")
     assert target.note == "reaches the conservative target"
