@@ -16,7 +16,6 @@ from typing import TypeAlias
 
 import msgspec
 
-COLLECTOR = "on, and run before each timed block"  # the state of the garbage collector
 RESAMPLES = 1_000
 CONFIDENCE = 0.95
 

@@ -17,7 +17,7 @@ from zonesim.system.operating_system import describe_machine, version, versions
 
 from . import noise
 from .rows import Row
-from .sampling import COLLECTOR, Amount, Candidates, Samples, sample_launch
+from .sampling import Amount, Candidates, Samples, sample_launch
 
 FORMAT = 2
 BENCH_FILE = "bench.json"
@@ -79,7 +79,6 @@ class Report(msgspec.Struct, kw_only=True):
     options: Options
     amounts: dict[str, Amount]
     load: tuple[float, float, float]  # over 1, 5 and 15 minutes, before the first round
-    collector: str = COLLECTOR
     rows: list[Row] = []
     notes: list[str] = []
     looks: list[noise.Look] = []

@@ -41,7 +41,7 @@ def details(report: Report) -> Iterator[str]:
         f"{machine['cpus_usable']} CPUs ({machine['cpu']}), load {report.load[0]:.2f} before the "
         f"first round; {report.options.workers} workers"
     )
-    yield f"garbage collector {report.collector}, unless a note says otherwise"
+    yield "the garbage collector is on, and runs before each timed block, unless a note differs"
     yield "figures are medians of rounds, in launches of new processes; another run would find the"
     yield "ratio, or our figure if there is no ratio, within the interval 95 times in 100"
     for group in dict.fromkeys(row.group for row in report.rows):
