@@ -1,4 +1,4 @@
-"""A run in the middle of which the wall clock jumps about: nothing in it may depend on that."""
+"""A run during which the wall clock jumps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 RUN = ("run", "field", "--zones", "2", "--workers", "1", "--set", "period_ms=50")
 TICKS = ("--ticks", "40", "--set", "field.mobs=30", "--json")
 
-# An hour forth and an hour back, three times a second, for every process of the run.
+# An hour forward and back, three times a second, in every process of the run.
 JUMPING_CLOCK = """
 import time
 
@@ -25,7 +25,7 @@ time.time_ns = lambda: nanoseconds() + jump() * 10**9
 """
 
 
-def test_a_wall_clock_that_jumps_changes_nothing_and_kills_nobody(start, tmp_path):
+def test_a_wall_clock_that_jumps_changes_nothing_in_a_run(start, tmp_path):
     (tmp_path / "jumps").mkdir()
     (tmp_path / "jumps" / "sitecustomize.py").write_text(JUMPING_CLOCK)
     path = os.pathsep.join([str(tmp_path / "jumps"), str(CHECKOUT)])
@@ -37,6 +37,5 @@ def test_a_wall_clock_that_jumps_changes_nothing_and_kills_nobody(start, tmp_pat
     assert jumping.document["world_hash"] == steady.document["world_hash"]
     assert jumping.document["steps"][0]["ticks"] == 80
     assert saved(tmp_path / "jumping", "SELECT kind FROM events") == []
-    # Moments are of a clock that does not jump: each tick ends after it began.
     backwards = "SELECT count(*) FROM ticks WHERE finished_ns < started_ns"
     assert saved(tmp_path / "jumping", backwards) == [(0,)]

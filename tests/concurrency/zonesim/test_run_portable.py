@@ -1,4 +1,4 @@
-"""Runs whose processes take the portable ways, and find nothing of Linux."""
+"""Runs in which all processes use the portable code paths."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BLOCKED = ("--set", "chains.work=sleep:20000ms")
 
 @pytest.fixture
 def start_portable(start, import_path):
-    """Start a command that finds nothing of Linux."""
+    """Start a command without the features of Linux."""
     environment = {"PYTHONPATH": os.pathsep.join(map(str, import_path))}
     return lambda *arguments: start(*arguments, environment=environment)
 
@@ -32,7 +32,7 @@ def start_portable(start, import_path):
     "scenario",
     [pytest.param(of, id=name, marks=SLOW.get(name, [])) for name, of in SCENARIOS.items()],
 )
-def test_the_world_is_the_same_without_anything_of_linux(start, start_portable, scenario):
+def test_the_world_is_the_same_without_the_features_of_linux(start, start_portable, scenario):
     ways = {
         "portable": start_portable(*scenario, "--out", "portable"),
         "as ever": start(*scenario, "--out", "as-ever", environment=LINUX),
@@ -67,15 +67,3 @@ def test_nothing_outlives_a_killed_controller(start_portable, tmp_path, workers)
     ended = start_portable(*next_one, "--out", "next").finish()
     assert (ended.code, "Traceback" in ended.error) == (0, False)
     assert command.sessions() == []
-
-
-def test_a_run_that_is_cancelled_ends_and_saves_what_it_measured(start_portable, tmp_path):
-    command = start_portable("run", "chains", "--zones", "2", "--json", *ENDLESS)
-    command.wait_for_step(tmp_path / "run")
-    command.signal(signal.SIGINT)
-
-    ended = command.finish()
-
-    assert ended.code == 130, ended.error
-    assert "Traceback" not in ended.error
-    assert ended.document["steps"][0]["async_tasks"]["lost"] == 0
