@@ -5,7 +5,6 @@ under ``@async_task`` are batched by themselves and travel to worker processes t
 memory; the coroutine that awaits one never leaves its thread.
 """
 
-from ._clock import SystemClock as SystemClock
 from ._core import CancellationToken as CancellationToken
 from ._core import Cancelled as Cancelled
 from ._core import CancelScope as CancelScope
@@ -43,6 +42,7 @@ from ._idle import Backoff as Backoff
 from ._idle import BusySpin as BusySpin
 from ._idle import Park as Park
 from ._idle import Yielding as Yielding
+from ._platform import SystemClock as SystemClock
 from ._pool import AttachedPool as AttachedPool
 from ._pool import PoolStatistics as PoolStatistics
 from ._pool import WorkerPool as WorkerPool

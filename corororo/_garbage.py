@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import Any, Self
 
-from ._clock import SystemClock
+from ._platform import SystemClock
 from .abc import Clock
 
 FULL_EVERY = 64  # young collections between two full ones
@@ -47,13 +47,11 @@ class SlackCollector:
     def collect(self, slack_s: float) -> None:
         """Collect what fits into ``slack_s`` seconds, going by what it took before."""
         slack_ns = int(slack_s * 1e9)
-        if (self._young >= FULL_EVERY and slack_ns > 2 * self._full_ns) or (
-            self._young >= 2 * FULL_EVERY
-        ):
+        # Even without any slack, memory must not grow for ever.
+        if self._young >= (FULL_EVERY if slack_ns > 2 * self._full_ns else 2 * FULL_EVERY):
             self._full_ns = self._timed_collection(2)
             self._young = 0
         elif slack_ns > 2 * self._young_ns or self._put_off >= PATIENCE:
-            # Even without any slack, memory must not grow for ever.
             self._young_ns = self._timed_collection(1)
             self._young += 1
             self._put_off = 0

@@ -16,7 +16,6 @@ from ._exceptions import StaleHandle
 T = TypeVar("T")
 
 VERSIONS = 1 << 32
-_FREE = object()
 
 
 class Handle(msgspec.Struct, frozen=True, order=True):
@@ -39,57 +38,41 @@ class HandlePool(Generic[T]):
     """Reusable slots; only the current handle of a slot gives access to it."""
 
     def __init__(self) -> None:
-        self._values: list[object] = []
-        self._versions: list[int] = []
-        self._free: list[int] = []
+        self._values: dict[int, T] = {}  # by packed handle
+        self._free: list[Handle] = []  # what the next values of the free slots will get
 
     def acquire(self, value: T) -> Handle:
         """Put a value into a free slot."""
-        if self._free:
-            index = self._free.pop()
-            self._values[index] = value
-        else:
-            index = len(self._values)
-            self._values.append(value)
-            self._versions.append(1)
-        return Handle(index, self._versions[index])
+        handle = self._free.pop() if self._free else Handle(len(self._values), 1)
+        self._values[handle.pack()] = value
+        return handle
 
     def get(self, handle: Handle) -> T:
         """The value; raises StaleHandle where the slot was released, or never existed."""
-        self._check(handle)
-        return self._values[handle.index]  # type: ignore[return-value]
+        try:
+            return self._values[handle.pack()]
+        except KeyError:
+            raise _stale(handle) from None
 
     def find(self, packed: int) -> T | None:
         """The value by its packed handle, as replies carry it; None where that is stale."""
-        index = packed & 0xFFFF_FFFF
-        if index >= len(self._versions) or self._versions[index] != packed >> 32:
-            return None
-        value = self._values[index]
-        return None if value is _FREE else value  # type: ignore[return-value]
+        return self._values.get(packed)
 
     def release(self, handle: Handle) -> T:
         """Free the slot and return its value; the handle is stale from then on."""
-        self._check(handle)
-        value = self._values[handle.index]
-        self._values[handle.index] = _FREE
-        self._versions[handle.index] = self._versions[handle.index] % (VERSIONS - 1) + 1
-        self._free.append(handle.index)
-        return value  # type: ignore[return-value]
+        try:
+            value = self._values.pop(handle.pack())
+        except KeyError:
+            raise _stale(handle) from None
+        self._free.append(Handle(handle.index, handle.version % (VERSIONS - 1) + 1))
+        return value
 
     def __len__(self) -> int:
-        return len(self._values) - len(self._free)
+        return len(self._values)
 
     def __iter__(self) -> Iterator[T]:
-        return iter([value for value in self._values if value is not _FREE])  # type: ignore[misc]
+        return iter(list(self._values.values()))
 
-    def _check(self, handle: Handle) -> None:
-        known = 0 <= handle.index < len(self._versions)
-        if (
-            not known
-            or self._versions[handle.index] != handle.version
-            or self._values[handle.index] is _FREE
-        ):
-            found = f"its slot is at version {self._versions[handle.index]}" if known else "no slot"
-            raise StaleHandle(
-                f"{handle} was released, or never acquired: {found}; drop what came with it"
-            )
+
+def _stale(handle: Handle) -> StaleHandle:
+    return StaleHandle(f"{handle} was released, or never acquired; drop what came with it")

@@ -7,14 +7,13 @@ Where processes outnumber cores, it takes the core from the processes it waits f
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Final
 
-from corororo._clock import SystemClock
-from corororo._platform import HAS_SCHED_YIELD
+from corororo._platform import HAS_SCHED_YIELD, SystemClock
 from corororo.abc import Clock
 
 MAX_HOLD_OFF: Final = 128  # waits; on a crowded core one late look in so many
+LATE_NS: Final = 50_000  # between two looks
 NEVER: Final = -1.0  # before any time that a clock shows
 
 
@@ -85,35 +84,22 @@ class AdaptiveSpin:
     that ends without work halves it; it stays between ``shortest_us`` and ``longest_us``. Work
     that is there at once changes nothing.
 
-    It yields the core between two looks. A look more than ``late_us`` after the last one means
-    that another process wanted the core: the strategy parks, the window shrinks to the shortest,
-    and the next waits park without a spin. First one wait, then four times as many each time, at
-    most 128; each undisturbed spin halves that number.
-
-    To judge a window by the wait that it was for, and not by its end alone, follows Linux'
-    haltpoll.
+    It yields the core between two looks. A look more than 50 us after the last one means that
+    another process wanted the core: the strategy parks, the window shrinks to the shortest, and
+    the next waits park without a spin. First one wait, then four times as many each time, at most
+    128; each undisturbed spin halves that number. Judges a window as Linux' haltpoll does.
     """
 
     def __init__(
-        self,
-        shortest_us: float = 1.0,
-        longest_us: float = 1000.0,
-        clock: Clock | None = None,
-        *,
-        late_us: float = 50.0,
-        give_way: Callable[[], object] = give_way,
+        self, shortest_us: float = 1.0, longest_us: float = 1000.0, clock: Clock | None = None
     ) -> None:
         if not 0 < shortest_us <= longest_us:
             raise ValueError(
                 f"expected 0 < shortest_us <= longest_us, got {shortest_us} and {longest_us}"
             )
-        if not late_us > 0:
-            raise ValueError(f"late_us must be more than 0, got {late_us}")
         self._shortest_us = shortest_us
         self._longest_us = longest_us
-        self._late_ns = late_us * 1000
         self._clock = clock or SystemClock()
-        self._give_way = give_way
         self._spinning = False
         self._looked_ns = 0
         self._spin_until_ns = 0.0
@@ -133,39 +119,28 @@ class AdaptiveSpin:
         if self._held_off:
             self._held_off -= 1
             return False
-        self._begin()
-        return self._look()
-
-    def _begin(self) -> None:
-        now_ns = self._clock.now_ns()
         self._spinning = True
-        self._looked_ns = now_ns
+        self._looked_ns = now_ns = self._clock.now_ns()
         self._spin_until_ns = now_ns + self.window_us * 1000
         self._in_reach_until_ns = now_ns + self._longest_us * 1000
         self._tried_us = self.window_us
+        return self._look()
 
     def _look(self) -> bool:
-        self._give_way()
+        give_way()
         # Read after the yield: work that came meanwhile would hide how long the yield took.
         now_ns = self._clock.now_ns()
-        late = now_ns - self._looked_ns > self._late_ns
+        late = now_ns - self._looked_ns > LATE_NS
         self._looked_ns = now_ns
+        self._spinning = not late and now_ns < self._spin_until_ns
         if late:
-            self._hold_back()
-        elif now_ns >= self._spin_until_ns:
-            self._end_in_vain()
+            self._in_reach_until_ns = NEVER
+            self._hold_off = self._held_off = min(MAX_HOLD_OFF, max(1, 4 * self._hold_off))
+            self.window_us = self._shortest_us
+        elif not self._spinning:
+            self._hold_off //= 2
+            self.window_us = max(self._shortest_us, self.window_us / 2)
         return self._spinning
-
-    def _hold_back(self) -> None:
-        self._spinning = False
-        self._in_reach_until_ns = NEVER
-        self._hold_off = self._held_off = min(MAX_HOLD_OFF, max(1, 4 * self._hold_off))
-        self.window_us = self._shortest_us
-
-    def _end_in_vain(self) -> None:
-        self._spinning = False
-        self._hold_off //= 2
-        self.window_us = max(self._shortest_us, self.window_us / 2)
 
     def _learn(self) -> None:
         # The batch has run by now, so a long one counts as too late for a spin: beside it a

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import Any, overload
 
-from .abc import AsyncFunction, Completion, WorkerUse
-
-MAX_PENDING = 100_000  # calls in flight, where they run inline
+from .abc import AsyncFunction, Completion, Transfer
 
 
 class Columns(Sequence[tuple[Any, ...]]):
@@ -104,34 +101,22 @@ def _run_all(
             add(function(*given))
 
 
-class Inline:
+class Inline(Transfer):
     """A transfer without workers: runs the calls, in the order sent, when replies are taken."""
+
+    in_flight = 0
+    batches_sent = 0
+    max_pending = 100_000
 
     def __init__(self) -> None:
         self._sent: list[tuple[AsyncFunction, Any, Sequence[Any]]] = []
-        self.in_flight = 0
-        self.batches_sent = 0
-        self.calls_retried = 0
-        self.max_pending = MAX_PENDING
-
-    def begin_tick(self) -> None:
-        """Do nothing: no reply is lent."""
-
-    def lend(self, function: AsyncFunction, values: Sequence[Any]) -> None:
-        """Do nothing: values are given for good."""
-
-    def worth_sending(self, function: AsyncFunction) -> int:
-        """More than there can be: no worker would begin any earlier."""
-        return sys.maxsize
 
     def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
-        """Keep the calls until they are taken."""
         self._sent.append((function, ticket, arguments))
         self.in_flight += len(arguments)
         self.batches_sent += 1
 
     def take_nowait(self) -> list[Completion]:
-        """Run all that was sent."""
         sent, self._sent = self._sent, []
         self.in_flight = 0
         return [
@@ -139,26 +124,9 @@ class Inline:
             for function, ticket, arguments in sent
         ]
 
-    def wait(self, timeout_s: float | None) -> None:
-        """Return at once."""
-
-    def fileno(self) -> int:
-        """-1: there is nothing to wait on."""
-        return -1
-
     def longest_wait_s(self) -> float | None:
-        """No time where calls were sent: they run when they are taken."""
         return 0.0 if self._sent else None
 
-    def likely_wait_s(self) -> float:
-        """No time."""
-        return 0.0
-
-    def worker_use(self) -> list[WorkerUse]:
-        """Empty: there are no workers."""
-        return []
-
     def close(self) -> None:
-        """Forget what was sent."""
         self._sent.clear()
         self.in_flight = 0

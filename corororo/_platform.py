@@ -1,4 +1,4 @@
-"""What this system offers: found once at import, and asked nowhere else.
+"""What this system offers: its clock, flags that are found once at import, and limits.
 
 ``CORORORO_PORTABLE=1`` in the environment turns all flags off, in this process and in those it
 starts: tests run the code paths of macOS on Linux with it. Both paths keep the same promises
@@ -12,6 +12,7 @@ import errno
 import os
 import resource
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -44,6 +45,19 @@ HAS_MEMORY_FILES: Final = _ANYTHING and Path("/dev/shm").is_dir()
 HAS_TITLES: Final = _ANYTHING and sys.platform != "darwin"
 
 OPEN_FILES_MAX: Final = 10_240  # OPEN_MAX of macOS, where "unlimited" means this for one process
+
+
+def file_time() -> float:
+    """The time that a file would bear that were written now; it may be set back."""
+    return time.time()
+
+
+class SystemClock:
+    """The monotonic clock of the machine: one for all its processes, never set back."""
+
+    now = staticmethod(time.monotonic)
+    now_ns = staticmethod(time.monotonic_ns)
+    wait = staticmethod(time.sleep)
 
 
 def usable_cpus() -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -12,15 +14,12 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Seconds since a fixed but unknown moment."""
-        ...
 
     def now_ns(self) -> int:
         """The same in nanoseconds."""
-        ...
 
     def wait(self, seconds: float, /) -> None:
         """Sleep for so many seconds."""
-        ...
 
 
 class AsyncFunction(Protocol):
@@ -29,12 +28,10 @@ class AsyncFunction(Protocol):
     @property
     def name(self) -> str:
         """``module:qualified name``; a worker resolves it."""
-        ...
 
     @property
     def run(self) -> Any:
         """The function itself; takes the complete arguments of one call by position."""
-        ...
 
 
 class Completion(NamedTuple):
@@ -61,74 +58,71 @@ class WorkerUse(NamedTuple):
 
 
 class Transfer(Protocol):
-    """Takes calls to where they run, and brings their results back. Owned by one Scheduler."""
+    """Takes calls to where they run, and brings their results back. Owned by one Scheduler.
+
+    What a class that derives from it does not define is as where calls run inline.
+    """
 
     @property
     def in_flight(self) -> int:
         """Calls sent and not yet taken back."""
-        ...
 
     @property
     def batches_sent(self) -> int:
         """Batches handed to workers so far."""
-        ...
 
     @property
     def calls_retried(self) -> int:
         """Calls that were sent again because their worker died, so far."""
-        ...
+        return 0
 
     @property
     def max_pending(self) -> int:
         """Calls that may be in flight before Tasks have to wait for their turn to make more."""
-        ...
 
     def begin_tick(self) -> None:
         """A pass begins: memory lent to Tasks during the last one may be reused."""
-        ...
+        return
 
     def lend(self, function: AsyncFunction, values: Sequence[Any]) -> None:
         """Results are passed to Tasks now; views into a reply are valid until the next tick."""
-        ...
+        return
 
     def worth_sending(self, function: AsyncFunction) -> int:
         """How many calls of a function make it worth sending them before the pass has ended."""
-        ...
+        return sys.maxsize
 
     def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
         """Accept calls of one function; each of ``arguments`` is the tuple of one call.
 
         ``ticket`` comes back untouched with each Completion that answers a part of the calls.
         """
-        ...
 
     def take_nowait(self) -> list[Completion]:
         """The replies since the last time; may be empty."""
-        ...
 
     def wait(self, timeout_s: float | None) -> None:
         """Block until ``take_nowait`` is likely to have a reply, or the timeout is over."""
-        ...
+        return
 
     def fileno(self) -> int:
         """A descriptor that turns readable when a reply comes; -1 if there is none."""
-        ...
+        return -1
 
     def longest_wait_s(self) -> float | None:
         """After how long ``take_nowait`` has to be called even without a reply; None: never."""
-        ...
+        return None
 
     def likely_wait_s(self) -> float:
         """How long the calls in flight are likely to take; infinite where that is unknown."""
-        ...
+        return math.inf
 
     def worker_use(self) -> list[WorkerUse]:
         """The work of each worker for this transfer so far."""
-        ...
+        return []
 
     def close(self) -> None:
         """Free all resources; idempotent."""
-        ...
 
 
 class TransferSource(Protocol):
@@ -136,7 +130,6 @@ class TransferSource(Protocol):
 
     def open_transfer(self) -> Transfer:
         """A transfer for one Scheduler."""
-        ...
 
 
 class Instrument:
@@ -173,4 +166,3 @@ class IdleStrategy(Protocol):
 
         True: look again at once. False: park, that is, sleep in the kernel until work comes.
         """
-        ...

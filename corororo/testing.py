@@ -1,15 +1,44 @@
-"""Helpers for tests of code that uses corororo: MockClock, an inline pool, and a runner."""
+"""For tests of code that uses corororo: MockClock, an inline pool, and a runner."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from ._clock import MockClock as MockClock
 from ._core import Scheduler
 from ._pool import WorkerPool
 
 T = TypeVar("T")
+
+
+class MockClock:
+    """A clock that stands still until it is told to jump.
+
+    Where a scheduler could only wait for a timer, as in ``Scheduler.run``, it jumps there by
+    itself: tests of long sleeps take no time. While a tick waits for workers it stands still,
+    and no deadline comes.
+    """
+
+    def __init__(self, start: float = 0.0) -> None:
+        self._now_ns = round(start * 1e9)
+
+    def now(self) -> float:
+        """Seconds since the start."""
+        return self._now_ns / 1e9
+
+    def now_ns(self) -> int:
+        """The same in nanoseconds."""
+        return self._now_ns
+
+    def jump(self, seconds: float) -> None:
+        """Go forward."""
+        if not seconds >= 0:
+            raise ValueError(f"a clock goes forward only, got a jump of {seconds} s")
+        self._now_ns += round(seconds * 1e9)
+
+    def wait(self, seconds: float) -> None:
+        """What else would be slept through is jumped over."""
+        self.jump(seconds)
 
 
 def inline_pool() -> WorkerPool:

@@ -32,19 +32,18 @@ def do_nothing(*args: Any) -> None:
 class Ticket:
     """The Tasks that wait for calls which were sent together."""
 
-    __slots__ = ("answered", "function", "remaining", "tasks")
+    __slots__ = ("function", "remaining", "tasks")
 
     def __init__(self, function: AsyncFunction, tasks: list[Task]) -> None:
         self.function = function
         self.tasks = tasks
         self.remaining = len(tasks)
-        self.answered: list[range] = []  # places of Tasks that have resumed
 
     def take_out(self, waiting: dict[Task, None]) -> list[Task]:
         """Remove these Tasks where they still wait: their replies are dropped when they come."""
         found = []
         for place, task in enumerate(self.tasks):
-            if task in waiting and not any(place in places for places in self.answered):
+            if task in waiting:
                 self.tasks[place] = CANCELLED_WAITER
                 found.append(task)
         return found
@@ -81,7 +80,6 @@ class Calls:
         self._send_groups([f for f, (tasks, _) in self.unsent.items() if len(tasks) >= worth(f)])
 
     def send_all(self) -> None:
-        """Send every group."""
         self._send_groups(list(self.unsent))
 
     def _send_groups(self, functions: list[AsyncFunction]) -> None:
@@ -101,19 +99,19 @@ class Calls:
         return self.transfer.in_flight >= self.transfer.max_pending
 
     def count_replies(self, replies: int, failures: int) -> None:
-        """Count what has come back."""
         self.taken += replies
         self.failed += failures
         self._on_done(replies, failures)
 
     def tasks_answered(self, ticket: Ticket, start: int, replies: int) -> list[Task]:
-        """The Tasks whose replies have come."""
+        places = slice(start, start + replies)
+        tasks = ticket.tasks[places]
         ticket.remaining -= replies
         if ticket.remaining:
-            ticket.answered.append(range(start, start + replies))
+            ticket.tasks[places] = [CANCELLED_WAITER] * replies  # they may wait elsewhere by now
         else:
             self._tickets.discard(ticket)
-        return ticket.tasks[start : start + replies]
+        return tasks
 
     def drop(self, replies: int) -> None:
         """Count replies that no Task waited for."""

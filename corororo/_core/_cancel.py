@@ -31,7 +31,7 @@ class CancelScope:
 
     def __init__(self, *, deadline: float = math.inf, shield: bool = False) -> None:
         self.cancelled_caught = False
-        self._deadline = _checked(deadline)
+        self._deadline = deadline
         self._region = Region()
         self._region.shield = shield
         self._stepper: Stepper | None = None  # from the first with on
@@ -44,7 +44,7 @@ class CancelScope:
 
     @deadline.setter
     def deadline(self, deadline: float) -> None:
-        self._deadline = _checked(deadline)
+        self._deadline = deadline
         if self._stepper is not None and self._region.task is not None:
             self._set_timer(self._stepper)
             self._stepper.wake()
@@ -79,12 +79,7 @@ class CancelScope:
         self._set_timer(stepper)
         return self
 
-    def __exit__(
-        self,
-        kind: object,
-        error: BaseException | None,
-        traceback: object,
-    ) -> bool:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
         rest = self._leave(error)
         try:
             if rest is None or rest is error:
@@ -120,12 +115,6 @@ class CancelScope:
             self._timer = stepper.deadlines.add(round(self._deadline * 1e9), self.cancel)
 
 
-def _checked(deadline: float) -> float:
-    if math.isnan(deadline):
-        raise ValueError("deadline must be a time of the scheduler's clock, got nan")
-    return deadline
-
-
 def _without_cancelled(error: BaseException) -> BaseException | None:
     if isinstance(error, Cancelled):
         return None
@@ -139,8 +128,6 @@ def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
     """A CancelScope that ends what is inside after some seconds, and continues behind it."""
     if not seconds >= 0:
         raise ValueError(f"seconds must be 0 or more, got {seconds}")
-    if seconds == math.inf:
-        return CancelScope(shield=shield)
     now: float = running_task("move_on_after()").stepper.clock.now()
     return CancelScope(deadline=now + seconds, shield=shield)
 
@@ -183,12 +170,7 @@ class Nursery:
         self._children = _Children(self.cancel_scope, task)
         return self
 
-    async def __aexit__(
-        self,
-        kind: object,
-        error: BaseException | None,
-        traceback: object,
-    ) -> bool:
+    async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
         children, scope = self._children, self.cancel_scope
         if isinstance(error, GeneratorExit):
             children.close()
@@ -252,7 +234,6 @@ class _Children:
             self._stepper.resume_now(waiting, None)
 
     def fail(self, error: BaseException) -> None:
-        """Note an error, and cancel everything inside."""
         self._errors.append(error)
         self._scope.cancel()
 
@@ -265,11 +246,11 @@ class _Children:
             await trap(self)
         if not self._errors:
             return None
-        errors, self._errors = self._errors, []
+        errors, self._errors = self._errors, []  # no cycle here either
         return BaseExceptionGroup(f"a nursery ended with {len(errors)} exceptions", errors)
 
     def close(self) -> None:
-        """The scheduler is being closed, so nothing can be waited for: end them all."""
+        """End all: the scheduler is being closed, and nothing can be waited for."""
         for child in self.live_tasks():
             child.close()
         self._tasks.clear()

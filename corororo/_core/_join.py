@@ -51,7 +51,7 @@ class _Gather:
     def __init__(self, awaitables: Sequence[Any]) -> None:
         self._awaitables = awaitables
         self._values: list[Any] = [None] * len(awaitables)
-        self._errors: list[tuple[int, BaseException]] = []
+        self._errors: dict[int, BaseException] = {}
         self._remaining = len(awaitables)
         self._region = Region()
         self._children: list[Task] = []
@@ -59,14 +59,10 @@ class _Gather:
     def apply(self, stepper: Stepper, task: Task) -> None:
         self._stepper = stepper
         self._task = task
+        self._children = stepper.start(self, self._region, self._awaitables)
+        self._awaitables = ()
         self._region.enter(task)
         self._region.children = self
-        try:
-            self._children = stepper.start(self, self._region, self._awaitables)
-        except BaseException:
-            self._region.leave()
-            raise
-        self._awaitables = ()
 
     def call_inline(self) -> list[Any]:
         """Inside a worker: one after another."""
@@ -79,7 +75,7 @@ class _Gather:
         if error is None:
             self._values[index] = value
         else:
-            self._errors.append((index, error))
+            self._errors[index] = error
         self._remaining -= 1
         if self._remaining == 0:
             self._finish()
@@ -90,9 +86,8 @@ class _Gather:
         if not self._errors:
             self._stepper.resume_now(self._task, self._values)
             return
-        self._errors.sort(key=lambda pair: pair[0])
-        errors = [error for _, error in self._errors]
-        self._errors = []
+        errors = [self._errors[index] for index in sorted(self._errors)]
+        self._errors.clear()
         if all(isinstance(error, Cancelled) for error in errors):
             errors = errors[:1]
         self._stepper.resume_with_error(self._task, one_error(errors, "gather"))
@@ -131,7 +126,6 @@ class _Map:
         values: Sequence[Any],
         failures: dict[int, BaseException] | None,
     ) -> None:
-        """Keep the outcome of some calls; the last ones resume the Task."""
         if self._task is None:
             stepper.calls.drop(len(values))
             return
@@ -163,7 +157,6 @@ class UnorderedMap:
         self._ended = False
         self._outcomes: deque[tuple[Any, BaseException | None]] = deque()
         self._task: Task | None = None
-        self._stepper: Stepper | None = None
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -176,8 +169,7 @@ class UnorderedMap:
         value, error = self._outcomes.popleft()
         if error is not None:
             raise error
-        if self._stepper is not None:
-            self._stepper.calls.transfer.lend(self._function, [value])
+        self._stepper.calls.transfer.lend(self._function, [value])
         return value
 
     def apply(self, stepper: Stepper, task: Task) -> None:
@@ -200,14 +192,6 @@ class UnorderedMap:
         stepper.calls.unwanted += self._out
         return True
 
-    def call_inline(self) -> None:
-        """Inside a worker: the next one."""
-        arguments = next(self._arguments, None)
-        if arguments is None:
-            self._ended = True
-        else:
-            self._outcomes.append((self._function.run(*arguments), None))
-
     def calls_done(
         self,
         stepper: Stepper,
@@ -215,7 +199,6 @@ class UnorderedMap:
         values: Sequence[Any],
         failures: dict[int, BaseException] | None,
     ) -> None:
-        """Keep what has come, and resume the Task if it waits."""
         self._out -= len(values)
         if self._ended:
             stepper.calls.drop(len(values))

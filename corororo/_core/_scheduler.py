@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from typing import Any, Self, cast
 
-from corororo._clock import SystemClock
 from corororo._exceptions import PoolClosed
 from corororo._garbage import SlackCollector
 from corororo._inline import Inline
+from corororo._platform import SystemClock
 from corororo.abc import Clock, Instrument, TransferSource
 
 from ._join import one_error
 from ._stepper import Stepper
 from ._task import as_coroutine, format_stacks
-from ._tick import Bound, Late, Passes, SchedulerStatistics, TickReport
+from ._tick import Late, Passes, SchedulerStatistics, TickReport
 from ._timers import CancellationToken, Interval, Missed, Timer
 from ._traps import CURRENT_SCHEDULER, trap
 
@@ -89,11 +89,7 @@ class Scheduler:
                 f"an interval needs a callable that gives a new coroutine for each run, got "
                 f"{type(factory).__name__}: schedule_interval(0.4, zone_tick), not zone_tick()"
             )
-        stepper = self._stepper
-        period_ns = round(period * 1e9)
-        return Interval(
-            stepper.timers, self.clock, stepper.start_root, period_ns, factory, missed
-        ).token
+        return Interval(self._stepper, round(period * 1e9), factory, missed).token
 
     def schedule_delayed(self, delay: float, work: Any) -> CancellationToken:
         """Start ``work`` in the first tick that begins ``delay`` seconds from now, or later."""
@@ -104,20 +100,17 @@ class Scheduler:
     def schedule_at(self, moment: float, work: Any) -> CancellationToken:
         """Start ``work`` in the first tick that begins at a moment of the clock, or later."""
         self._must_be_open()
-        if not math.isfinite(moment):
-            raise ValueError(f"moment must be a time of the scheduler's clock, got {moment}")
 
         def start() -> None:
             token.expire()
-            self._stepper.start_root(self._delayed.pop(timer))
+            self._stepper.start(self._stepper, None, [self._delayed.pop(timer)])
 
         def cancel() -> None:
             self._stepper.timers.remove(timer)
             self._delayed.pop(timer).close()  # else Python warns that it was never awaited
 
-        coroutine = as_coroutine(work)
         timer = self._stepper.timers.add(round(moment * 1e9), start)
-        self._delayed[timer] = coroutine
+        self._delayed[timer] = as_coroutine(work)
         token = CancellationToken(cancel)
         return token
 
@@ -130,7 +123,7 @@ class Scheduler:
         (``late="wait"``) or resume in a later tick (``late="carry"``).
         """
         self._must_be_outside()
-        self._passes.drive(Bound(deadline, late))
+        self._passes.drive(deadline, late)
         return self._report_or_raise()
 
     async def run_tick(self, deadline: float | None = None, late: Late = "wait") -> TickReport:
@@ -142,7 +135,7 @@ class Scheduler:
         from ._trio_driver import TrioDriver
 
         self._must_be_outside()
-        with closing(self._passes.run(Bound(deadline, late))) as waits:
+        with closing(self._passes.run(deadline, late)) as waits:
             await TrioDriver(self._stepper).drive(waits)
         return self._report_or_raise()
 
@@ -158,7 +151,7 @@ class Scheduler:
         while not main.done:
             self._wait_for_a_timer()
             # A Task that can go on does not wait for what others have in flight.
-            self._passes.drive(Bound(ended=lambda: main.done or self._has_more_to_do()))
+            self._passes.drive(ended=lambda: main.done or self._has_more_to_do())
         self._raise_failures("run", *main.errors)
         return main.value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Protocol
 
@@ -47,7 +47,6 @@ class Trap(Protocol):
 
     def apply(self, stepper: Stepper, task: Task) -> None:
         """Do what is asked; the Task stays parked until something resumes it."""
-        ...
 
 
 class Stepper:
@@ -109,10 +108,6 @@ class Stepper:
         queue += [(task.send, work, task) for task, work in zip(tasks, coroutines, strict=True)]
         return tasks
 
-    def start_root(self, work: Any) -> None:
-        """Start a Task that no other Task awaits."""
-        self.start(self, None, [work])
-
     def schedule(self, join: Join, work: Any) -> None:
         """Start a Task in the next pass."""
         coroutine = as_coroutine(work)
@@ -143,12 +138,10 @@ class Stepper:
         self._queue().append((task.send, value, task))
 
     def resume_with_error(self, task: Task, error: BaseException) -> None:
-        """Raise ``error`` where a parked Task waits."""
         task.parked = None
         self._queue().append((task.throw, error, task))
 
     def resume_next_tick(self, task: Task) -> None:
-        """Resume a Task in the next pass."""
         self.run_queue.append((task.send, None, task))
 
     def take_back(self, task: Task) -> bool:
@@ -237,7 +230,6 @@ class Stepper:
             self.resume_with_error(task, error)
 
     def resume_answered(self, completions: Iterable[Completion]) -> None:
-        """Step the Tasks whose replies have come."""
         calls = self.calls
         for ticket, start, values, failures in completions:
             calls.count_replies(len(values), len(failures or ()))
@@ -250,7 +242,14 @@ class Stepper:
             if failures is None:
                 self.step(zip(map(_send_of, tasks), values, tasks, strict=True))
             else:
-                self.step(_with_failures(tasks, values, failures))
+                self.step(
+                    [
+                        (task.throw, failures[i], task)
+                        if i in failures
+                        else (task.send, values[i], task)
+                        for i, task in enumerate(tasks)
+                    ]
+                )
 
     # -- cancelling
 
@@ -285,13 +284,3 @@ class Stepper:
         task.parked = None
         queue = self._queue() if self._cancels <= CANCELS_IN_A_PASS else self.run_queue
         queue.append((task.throw, Cancelled("inside a cancelled CancelScope"), task))
-
-
-def _with_failures(
-    tasks: list[Task], values: Sequence[Any], failures: dict[int, BaseException]
-) -> Iterator[Advance]:
-    for i, task in enumerate(tasks):
-        if i in failures:
-            yield task.throw, failures[i], task
-        else:
-            yield task.send, values[i], task

@@ -25,7 +25,6 @@ class Join(Protocol):
 
     def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
         """The Task that was started as number ``index`` has ended."""
-        ...
 
 
 class Children(Protocol):
@@ -33,7 +32,6 @@ class Children(Protocol):
 
     def live_tasks(self) -> list[Task]:
         """Those that have not ended."""
-        ...
 
 
 class Region:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from itertools import islice
 from operator import sub
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -48,8 +48,8 @@ class TickReport(msgspec.Struct, frozen=True, gc=False):
     async_tasks_taken: int  # answered, the failed ones included
     async_tasks_failed: int
     async_tasks_retried: int  # run again because their worker died
-    async_tasks_carried: int  # still out when the tick ended, whether a Task waits or not
     batches: int
+    async_tasks_carried: int  # still out when the tick ended, whether a Task waits or not
     late: bool  # the tick ended after its deadline
 
 
@@ -71,36 +71,13 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
     worker_use: list[WorkerUse]  # what each worker did; empty where calls run inline
 
 
-class Bound:
-    """How long a pass may wait: a deadline, and a condition that ends it earlier."""
-
-    def __init__(
-        self,
-        deadline_s: float | None = None,
-        late: Late = "wait",
-        ended: Callable[[], bool] | None = None,
-    ) -> None:
-        if late not in ("wait", "carry"):
-            raise ValueError(f'late must be "wait" or "carry", got {late!r}')
-        if deadline_s is not None and not deadline_s >= 0:
-            raise ValueError(f"deadline must be seconds from now, 0 or more, got {deadline_s}")
-        if late == "carry" and deadline_s is None:
-            raise ValueError('late="carry" needs a deadline: tick(deadline=0.4, late="carry")')
-        self.deadline_ns = math.inf if deadline_s is None else deadline_s * 1e9
-        self.carry = late == "carry"
-        self.ended = ended  # where there is one, a wait ends when a timer is due, too
-
-    def begin(self, now_ns: int) -> None:
-        """Count the deadline from here."""
-        self.deadline_ns += now_ns
-
-    def ends_at(self, now_ns: int) -> bool:
-        """Whether calls that are still out stay out until a later tick."""
-        return self.carry and now_ns >= self.deadline_ns
-
-    def is_over(self) -> bool:
-        """Whether the pass ends although Tasks wait for replies."""
-        return self.ended is not None and self.ended()
+def _check_bound(deadline_s: float | None, late: Late) -> None:
+    if late not in ("wait", "carry"):
+        raise ValueError(f'late must be "wait" or "carry", got {late!r}')
+    if deadline_s is not None and not deadline_s >= 0:
+        raise ValueError(f"deadline must be seconds from now, 0 or more, got {deadline_s}")
+    if late == "carry" and deadline_s is None:
+        raise ValueError('late="carry" needs a deadline: tick(deadline=0.4, late="carry")')
 
 
 class Passes:
@@ -122,18 +99,30 @@ class Passes:
         self._reported = self._totals()  # so that what begins between two ticks is in the later
         self.last_report: TickReport | None = None
 
-    def drive(self, bound: Bound) -> None:
+    def drive(
+        self,
+        deadline_s: float | None = None,
+        late: Late = "wait",
+        ended: Callable[[], bool] | None = None,
+    ) -> None:
         """Run one pass, and block where it has to wait."""
-        with closing(self.run(bound)) as waits:
+        with closing(self.run(deadline_s, late, ended)) as waits:
             for timeout_s in waits:
                 self._transfer.wait(timeout_s)
 
-    def run(self, bound: Bound) -> Generator[float | None, None, None]:
-        """One pass; yields where it has to wait for replies, with the longest time to do so."""
+    def run(
+        self, deadline_s: float | None, late: Late, ended: Callable[[], bool] | None = None
+    ) -> Generator[float | None, None, None]:
+        """One pass; yields where it has to wait for replies, with the longest time to do so.
+
+        Where ``ended`` is given, its answer ends the pass earlier, and so does a due timer.
+        """
+        _check_bound(deadline_s, late)
         stepper, transfer, now_ns = self._stepper, self._transfer, self._stepper.clock.now_ns
         self._before_tick()
         started_ns = self._start_watch()
-        bound.begin(started_ns)
+        deadline_ns = math.inf if deadline_s is None else started_ns + deadline_s * 1e9
+        carry_ns = deadline_ns if late == "carry" else math.inf  # the pass waits until then
         try:
             stepper.begin_pass()
             transfer.begin_tick()
@@ -142,7 +131,9 @@ class Passes:
             stepper.resume_answered(transfer.take_nowait())
             self._note(RESUME)
             self._step_queue(STEP)
-            while (stepper.pass_queue or self.waits_for_replies()) and not bound.is_over():
+            while (stepper.pass_queue or self.waits_for_replies()) and not (
+                ended is not None and ended()
+            ):
                 stepper.deadlines.run_due(now_ns())
                 completions = transfer.take_nowait()
                 if completions or stepper.pass_queue:
@@ -150,18 +141,18 @@ class Passes:
                     self._note(RESUME)
                     self._step_queue(RESUME)
                 moment_ns = now_ns()
-                if bound.ends_at(moment_ns):
+                if moment_ns >= carry_ns:
                     break
                 if not completions and (self.waits_for_replies() or self._calls.reach_the_limit()):
                     self._note(RESUME)
-                    yield self._timeout_s(bound, moment_ns)
+                    yield self._timeout_s(ended is not None, carry_ns, moment_ns)
                     self._note(WAIT)
         except (KeyboardInterrupt, SystemExit):
             stepper.broken = True  # it may have come between two Tasks, and one of them is lost
             raise
         finally:
             stepper.end_pass()
-            self.last_report = self._report(started_ns, bound)
+            self.last_report = self._report(started_ns, deadline_ns)
             self._after_tick(self.last_report)
 
     def _step_queue(self, what: int) -> None:
@@ -223,19 +214,20 @@ class Passes:
         due_ns = [t.next_due_ns() for t in (self._stepper.timers, self._stepper.deadlines)]
         return min((due for due in due_ns if due is not None), default=None)
 
-    def _timeout_s(self, bound: Bound, now_ns: int) -> float | None:
+    def _timeout_s(self, until_timer: bool, carry_ns: float, now_ns: int) -> float | None:
         """How long to wait for a reply at most; None for as long as it takes."""
         deadlines = self._stepper.deadlines
-        due_ns = deadlines.next_due_ns() if bound.ended is None else self.next_timer_ns()
+        due_ns = self.next_timer_ns() if until_timer else deadlines.next_due_ns()
         longest_s = self._transfer.longest_wait_s()
         timeout_s = min(
             math.inf if longest_s is None else longest_s,
             math.inf if due_ns is None else max(0, due_ns - now_ns) / 1e9,
-            (bound.deadline_ns - now_ns) / 1e9 if bound.carry else math.inf,
+            (carry_ns - now_ns) / 1e9,
         )
         return None if timeout_s == math.inf else max(0.0, timeout_s)
 
     def _totals(self) -> tuple[int, ...]:
+        """In the order of the fields of a TickReport."""
         stepper, calls = self._stepper, self._calls
         return (
             stepper.steps,
@@ -249,35 +241,22 @@ class Passes:
             self._transfer.batches_sent,
         )
 
-    def _report(self, started_ns: int, bound: Bound) -> TickReport:
+    def _report(self, started_ns: int, deadline_ns: float) -> TickReport:
         self._ticks += 1
         finished_ns = self._stepper.clock.now_ns()
         before, self._reported = self._reported, self._totals()
-        steps, started, finished, sent, taken, failed, retried, batches = map(
-            sub, self._reported, before
+        figures: tuple[Any, ...] = (
+            started_ns,
+            finished_ns,
+            *self._laps_ns,
+            self._paused_ns() - self._paused_before_ns,
+            *map(sub, self._reported, before),
+            self._transfer.in_flight,
+            finished_ns > deadline_ns,
         )
-        return TickReport(
-            started_ns=started_ns,
-            finished_ns=finished_ns,
-            step_ns=self._laps_ns[STEP],
-            encode_ns=self._laps_ns[ENCODE],
-            wait_ns=self._laps_ns[WAIT],
-            resume_ns=self._laps_ns[RESUME],
-            gc_ns=self._paused_ns() - self._paused_before_ns,
-            steps=steps,
-            tasks_started=started,
-            tasks_finished=finished,
-            async_tasks_sent=sent,
-            async_tasks_taken=taken,
-            async_tasks_failed=failed,
-            async_tasks_retried=retried,
-            async_tasks_carried=self._transfer.in_flight,
-            batches=batches,
-            late=finished_ns > bound.deadline_ns,
-        )
+        return TickReport(*figures)
 
     def statistics(self) -> SchedulerStatistics:
-        """All figures since the start."""
         _, started, finished, sent, taken, failed, retried, batches = self._totals()
         return SchedulerStatistics(
             ticks=self._ticks,

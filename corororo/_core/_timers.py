@@ -16,10 +16,9 @@ Missed = Literal["burst", "delay", "skip"]
 class Timer:
     """An action at a moment; ``action`` is None once it has run or was removed."""
 
-    __slots__ = ("action", "due_ns")
+    __slots__ = ("action",)
 
-    def __init__(self, due_ns: int, action: Callable[[], None]) -> None:
-        self.due_ns = due_ns
+    def __init__(self, action: Callable[[], None]) -> None:
         self.action: Callable[[], None] | None = action
 
 
@@ -33,7 +32,7 @@ class Timers:
 
     def add(self, due_ns: int, action: Callable[[], None]) -> Timer:
         """Have ``action`` called when the time has come."""
-        timer = Timer(due_ns, action)
+        timer = Timer(action)
         self._made += 1
         heapq.heappush(self._heap, (due_ns, self._made, timer))
         return timer
@@ -56,21 +55,14 @@ class Timers:
         return self._heap[0][0] if self._heap else None
 
     def run_due(self, now_ns: int) -> None:
-        """Call what is due; what is added meanwhile waits for the next time."""
-        made = self._made
-        later: list[tuple[int, int, Timer]] = []
+        """Call what is due. No action adds a timer: it starts Tasks or cancels them."""
         while self._heap and self._heap[0][0] <= now_ns:
-            entry = heapq.heappop(self._heap)
-            action = entry[2].action
-            if entry[1] > made:
-                later.append(entry)
-            elif action is None:
+            timer = heapq.heappop(self._heap)[2]
+            action, timer.action = timer.action, None
+            if action is None:
                 self._removed -= 1
             else:
-                entry[2].action = None
                 action()
-        for entry in later:
-            heapq.heappush(self._heap, entry)
 
     def __len__(self) -> int:
         return len(self._heap) - self._removed
@@ -109,42 +101,31 @@ class CancellationToken:
 
 
 class Interval:
-    """Starts a Task each period, and never while its last run goes on.
-
-    ``missed`` says what follows a run that took too long: ``burst`` starts every run that was
-    due, one after another, until it has caught up; ``delay`` starts the next one a period after
-    this one began; ``skip`` waits for the next multiple of the period. The names are tokio's.
-    """
+    """Starts a Task each period, and never while its last run goes on."""
 
     def __init__(
-        self,
-        timers: Timers,
-        clock: Clock,
-        start: Callable[[Any], None],
-        period_ns: int,
-        factory: Callable[[], Any],
-        missed: Missed,
+        self, stepper: Any, period_ns: int, factory: Callable[[], Any], missed: Missed
     ) -> None:
-        self._timers = timers
-        self._now_ns = clock.now_ns
-        self._start = start
+        self._stepper = stepper
+        self._timers: Timers = stepper.timers
+        self._clock: Clock = stepper.clock
         self._period_ns = period_ns
         self._factory = factory
         self._missed = missed
-        self._due_ns = self._began_ns = self._now_ns()
-        self._timer = timers.add(self._due_ns, self._start_run)
-        self.token = CancellationToken(lambda: timers.remove(self._timer))
+        self._due_ns: int = self._clock.now_ns()
+        self._timer = self._timers.add(self._due_ns, self._start_run)
+        self.token = CancellationToken(lambda: self._timers.remove(self._timer))
 
     def _start_run(self) -> None:
-        self._began_ns = self._now_ns()
-        self._start(named_after(self._factory, self._run()))
+        self._began_ns: int = self._clock.now_ns()
+        self._stepper.start(self._stepper, None, [named_after(self._factory, self._run())])
 
     async def _run(self) -> None:
         try:
             await as_coroutine(self._factory)
         finally:
             if self.token.valid:
-                self._due_ns = self._next_due_ns(self._now_ns())
+                self._due_ns = self._next_due_ns(self._clock.now_ns())
                 self._timer = self._timers.add(self._due_ns, self._start_run)
 
     def _next_due_ns(self, now_ns: int) -> int:

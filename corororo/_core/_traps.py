@@ -29,12 +29,8 @@ def trap(request: Trap | tuple[AsyncFunction, tuple[Any, ...]]) -> Generator[Any
     try:
         return (yield request)
     except (RuntimeError, TypeError) as error:
-        _explain_refusal(error)
-        raise
-
-
-def _explain_refusal(error: BaseException) -> None:
-    if str(error).startswith(_REFUSALS):
+        if not str(error).startswith(_REFUSALS):
+            raise
         raise RuntimeError(
             "this coroutine awaits something of corororo and is driven by asyncio or trio; run "
             "it with Scheduler.run(...), or schedule it and await scheduler.run_tick() there"
@@ -82,7 +78,6 @@ class TrioRequest:
         self.task: Task | None = None
 
     def apply(self, stepper: Stepper, task: Task) -> None:
-        """Have it started by the trio task that drives this tick."""
         if not stepper.trio_drives:
             raise RuntimeError(
                 "run_in_trio() needs a tick that trio drives: `await scheduler.run_tick()`"
@@ -131,12 +126,7 @@ async def sleep(seconds: float) -> None:
 
 
 async def sleep_until(deadline: float) -> None:
-    """Continue in the first tick that begins after a moment of the scheduler's clock.
-
-    Raises ValueError for what is not a number.
-    """
-    if math.isnan(deadline):
-        raise ValueError("deadline must be a time of the scheduler's clock, got nan")
+    """Continue in the first tick that begins after a moment of the scheduler's clock."""
     await trap(_Sleep(deadline, 0.0))
 
 

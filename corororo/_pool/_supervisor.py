@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from corororo._clock import SystemClock
 from corororo._exceptions import PoolClosed, PoolFailed
+from corororo._platform import SystemClock
 from corororo._ring import FifoReader, FifoWriter, Session
 from corororo.processes import kill_forkserver
 

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from corororo._clock import file_time
-from corororo._platform import HAS_MEMORY_FILES
+from corororo._platform import HAS_MEMORY_FILES, file_time
 
 from ._files import remove_file
 

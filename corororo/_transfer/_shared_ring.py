@@ -14,10 +14,9 @@ from typing import Any
 
 import msgspec
 
-from corororo._clock import SystemClock
 from corororo._exceptions import PoolClosed, SessionError
 from corororo._idle import AdaptiveSpin
-from corororo._platform import explaining_open_files
+from corororo._platform import SystemClock, explaining_open_files
 from corororo._ring import (
     NO_WORKER,
     Descriptor,

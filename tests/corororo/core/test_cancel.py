@@ -201,19 +201,6 @@ def test_a_deadline_may_be_moved_in_both_directions(
     assert ended == [2, 32, 132, 132]
 
 
-def test_a_deadline_that_is_no_number_is_refused_and_leaves_the_task_usable(
-    by_hand: cr.Scheduler,
-) -> None:
-    async def main() -> None:
-        with pytest.raises(ValueError, match="nan"), cr.CancelScope(deadline=math.nan):
-            pass
-        with cr.move_on_after(1) as scope:
-            await cr.sleep(5)
-        assert scope.cancelled_caught
-
-    by_hand.run(main())
-
-
 def test_a_scope_that_was_left_is_not_cancelled_by_its_deadline(
     by_hand: cr.Scheduler, clock: MockClock
 ) -> None:

@@ -202,12 +202,6 @@ def test_two_tasks_cannot_wait_for_the_next_value_of_one_iterator(
         step(by_hand)
 
 
-def test_inside_an_async_task_the_values_come_in_order_and_failures_are_raised() -> None:
-    assert sum_up.call_inline([2, 4, 6]) == 12
-    with pytest.raises(ValueError, match="3"):
-        sum_up.call_inline([2, 3, 4])
-
-
 def test_tasks_beyond_the_limit_wait_and_all_run_in_order(
     by_hand: cr.Scheduler, hand: HandTransfer
 ) -> None:

@@ -217,21 +217,6 @@ def test_a_coroutine_is_no_factory(scheduler: cr.Scheduler) -> None:
         scheduler.schedule_interval(1, lambda: None, missed="never")  # type: ignore[arg-type]
 
 
-def test_a_timer_added_by_a_timer_waits_for_the_next_time() -> None:
-    timers = Timers()
-    ran: list[str] = []
-
-    def breed() -> None:
-        ran.append("first")
-        timers.add(0, lambda: ran.append("second"))
-
-    timers.add(0, breed)
-    timers.run_due(0)
-    assert (ran, len(timers)) == (["first"], 1)
-    timers.run_due(0)
-    assert (ran, len(timers)) == (["first", "second"], 0)
-
-
 def test_removed_timers_do_not_pile_up() -> None:
     timers = Timers()
     for i in range(10_000):
