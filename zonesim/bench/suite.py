@@ -19,7 +19,7 @@ from . import noise
 from .rows import Row
 from .sampling import Amount, Candidates, Samples, sample_launch
 
-FORMAT = 2
+FORMAT = 1
 BENCH_FILE = "bench.json"
 LOOKS_APART_S = 10.0
 

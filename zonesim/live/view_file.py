@@ -40,7 +40,7 @@ class NoSuchRun(Exception):
 class View(msgspec.Struct, frozen=True):
     """A snapshot of a run, and where it comes from."""
 
-    format: Literal[2]
+    format: Literal[1]
     folder: str  # of its results; absolute, without links, undecodable bytes escaped
     at_ns: int  # on the monotonic clock
     progress: Progress
@@ -63,7 +63,7 @@ class ViewFile:
 
     def publish(self, progress: Progress) -> None:
         """Replace the last snapshot; readers see the whole of one of the two."""
-        view = View(2, self._folder, time.monotonic_ns(), progress)
+        view = View(1, self._folder, time.monotonic_ns(), progress)
         with suppress(OSError):  # without space, a run goes on unseen; viewers see its age
             with open(self._unfinished, "wb", opener=_open_private) as file:
                 file.write(msgspec.json.encode(view))
@@ -81,7 +81,7 @@ def read_view(session: Path) -> View:
         raise ViewError(f"{path}: the view of a run cannot be read: {error.strerror}") from None
     except msgspec.DecodeError as error:
         raise ViewError(
-            f"{path}: expected the view of a run in format 2, found: {error}; "
+            f"{path}: expected the view of a run in format 1, found: {error}; "
             "look at it with the zonesim that runs it"
         ) from None
 

@@ -25,7 +25,7 @@ from zonesim.results.step_info import StepInfo
 from zonesim.system.text import write_whole
 from zonesim.wire.messages import TickRow
 
-FORMAT = 2
+FORMAT = 1
 RUN_FILE = "run.sqlite"
 SUMMARY_FILE = "summary.json"
 
@@ -148,6 +148,9 @@ def load_run(directory: Path) -> Run:
 def _read(path: Path, mode: str) -> Run:
     address = f"{path.resolve().as_uri()}?mode={mode}"
     with closing(sqlite3.connect(address, uri=True)) as database:
+        tables = database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")
+        if [f"{sql};" for (sql,) in tables] != SCHEMA.split("\n")[1:-1]:
+            raise ValueError("tables with other columns")
         events = database.execute("SELECT * FROM events ORDER BY at_ns")
         return Run(_read_info(database), _read_steps(database), [Event(*row) for row in events])
 

@@ -147,9 +147,9 @@ def test_a_file_that_is_no_report_is_refused_with_its_path(content, tmp_path):
         suite.load(tmp_path)
 
 
-def test_a_report_of_an_older_format_is_refused(report, tmp_path):
-    suite.save(msgspec.structs.replace(report, format=1), tmp_path)
-    with pytest.raises(BenchError, match="expected format 2, found 1; measure again"):
+def test_a_report_of_another_format_is_refused(report, tmp_path):
+    suite.save(msgspec.structs.replace(report, format=2), tmp_path)
+    with pytest.raises(BenchError, match="expected format 1, found 2; measure again"):
         suite.load(tmp_path)
 
 

@@ -82,11 +82,11 @@ def test_a_run_goes_on_if_its_view_cannot_be_written(tmp_path):
         read_view(tmp_path / "gone")
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"[]", b'{"format": 1}'])
+@pytest.mark.parametrize("content", [b"", b"\0" * 100, b"[]", b'{"format": 2}'])
 def test_a_view_of_another_format_is_refused_in_one_line(tmp_path, content):
     (tmp_path / VIEW_FILE).write_bytes(content)
 
-    with pytest.raises(ViewError, match="expected the view of a run in format 2, found: ") as error:
+    with pytest.raises(ViewError, match="expected the view of a run in format 1, found: ") as error:
         read_view(tmp_path)
     assert "\n" not in str(error.value)
 
