@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from zonesim.cli.options import A_PATH, Command, json_option, out_option, with_options
+from zonesim.cli.options import A_PATH, json_option, out_option, with_options
 from zonesim.cli.output import BadInput, CliGroup, as_json_text, bad_input, say, tell
 from zonesim.cli.run import run_folder
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PROGRESS_S = 10.0
 
-_SUITE_OPTIONS = (
+_suite_options = with_options(
     click.option(
         "--quick", is_flag=True, help="Few rounds: less than a minute, and wide intervals."
     ),
@@ -62,10 +62,6 @@ class SuiteOptions(TypedDict):
     rounds: int | None
     out: Path | None
     as_json: bool
-
-
-def _suite_options(command: Command) -> Command:
-    return with_options(_SUITE_OPTIONS, command)
 
 
 @click.group(cls=CliGroup, no_args_is_help=False)

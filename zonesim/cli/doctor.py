@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from .options import json_option
-from .output import CliCommand, as_json_text, say
+from .output import as_json_text, say
 
 NOT_CLEAN = 1
 
 
-@click.command(cls=CliCommand)
+@click.command()
 @click.option("--clean", is_flag=True, help="Remove what your killed runs left behind.")
 @json_option
 def doctor(clean: bool, as_json: bool) -> None:

@@ -23,7 +23,16 @@ from zonesim.system.interrupts import INTERRUPTED, raising_keyboard_interrupt
 from .bench import bench
 from .doctor import doctor
 from .options import A_PATH, json_option, workers_option
-from .output import BadInput, CliGroup, as_json_text, bad_input, say, tell
+from .output import (
+    OUTPUT_CLOSED,
+    BadInput,
+    CliGroup,
+    as_json_text,
+    bad_input,
+    discard_output,
+    say,
+    tell,
+)
 from .run import BROKE_LIMITS, DONE, check_map, draw, run, scale
 from .top import top
 
@@ -34,22 +43,9 @@ BAD_INPUT = 2
 _EXTRA = re.compile(r"Got unexpected extra argument\S* \((?P<found>.*)\)")
 
 
-def _print_version(context: click.Context, option: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        from zonesim.system.operating_system import versions
-
-        say(f"zonesim {versions()['corororo']}")
-        raise click.exceptions.Exit(DONE)
-
-
 @click.group(cls=CliGroup, no_args_is_help=False)
-@click.option(
-    "--version",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_print_version,
-    help="Print the version and exit.",
+@click.version_option(
+    package_name="corororo", message="zonesim %(version)s", help="Print the version and exit."
 )
 def app() -> None:
     """How many game zones does this machine hold?
@@ -167,6 +163,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return DONE
     except click.exceptions.Exit as ended:
         return ended.exit_code
+    except BrokenPipeError:  # while click wrote a help text
+        discard_output(sys.stdout)
+        return OUTPUT_CLOSED
     except click.UsageError as error:
         problem = usage_problem(error)
     except (ScenarioError, BadInput) as error:

@@ -16,6 +16,11 @@ Decorator = Callable[[Command], Command]
 A_PATH = click.Path(path_type=Path)
 
 
+def with_options(*options: Decorator[Any]) -> Decorator[Any]:
+    """A decorator that gives a command options; its help shows them in this order."""
+    return lambda command: reduce(lambda inner, option: option(inner), reversed(options), command)
+
+
 def _number_or_text(text: str) -> int | str:
     """`5` is a number; everything else is text, which the rules of scenarios check."""
     try:
@@ -53,7 +58,7 @@ json_option = click.option(
 )
 
 # Options up to --set are named as the scenario's keys; `overrides` relies on it.
-_RUN_OPTIONS = (
+run_options = with_options(
     click.option(
         "--zones",
         callback=_parse_zones,
@@ -99,17 +104,6 @@ _RUN_OPTIONS = (
     ),
     json_option,
 )
-
-
-def run_options(command: Command) -> Command:
-    """Give a command the options of a run."""
-    return with_options(_RUN_OPTIONS, command)
-
-
-def with_options(options: Sequence[Decorator[Any]], command: Command) -> Command:
-    """Give a command options; its help shows them in this order."""
-    decorated: Command = reduce(lambda inner, option: option(inner), reversed(options), command)
-    return decorated
 
 
 def overrides(settings: Sequence[str], keys: dict[str, object]) -> dict[str, object]:

@@ -27,31 +27,12 @@ def bad_input(*errors: type[Exception]) -> Iterator[None]:
         raise BadInput(str(error)) from error
 
 
-class CliCommand(click.Command):
-    """A command whose help is printed by `say`, which handles closed pipes and full disks."""
-
-    def get_help_option(self, ctx: click.Context) -> click.Option | None:
-        """The option of click, with another callback."""
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.callback = _say_help
-        return option
-
-
-class CliGroup(CliCommand, click.Group):
-    """Commands; the help lists them as they were added, the most used first."""
-
-    command_class = CliCommand
+class CliGroup(click.Group):
+    """Commands that the help lists as they were added, the most used first."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names."""
         return list(self.commands)
-
-
-def _say_help(context: click.Context, option: click.Parameter, wanted: bool) -> None:
-    if wanted and not context.resilient_parsing:
-        say(context.get_help())
-        raise click.exceptions.Exit(0)
 
 
 def as_json_text(document: Any) -> str:  # noqa: ANN401 - whatever msgspec encodes
@@ -79,7 +60,13 @@ def _print(text: str, stream: TextIO) -> None:
     try:
         print(text, file=stream, flush=True)
     except (OSError, KeyboardInterrupt):
-        # Otherwise Python tries again at exit to write what is still in its buffer: that fails,
-        # or blocks on a full pipe where nothing can interrupt it any more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        discard_output(stream)
         raise
+
+
+def discard_output(stream: TextIO) -> None:
+    """Send what is still in a stream's buffer nowhere.
+
+    Otherwise Python tries again at exit to write it: that fails, or blocks on a full pipe.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -16,7 +16,7 @@ from zonesim.scenario.loading import Scenario, load_scenario
 from zonesim.system.interrupts import INTERRUPTED, Interrupts
 
 from .options import overrides, run_options
-from .output import BadInput, CliCommand, as_json_text, bad_input, say, tell
+from .output import BadInput, as_json_text, bad_input, say, tell
 
 if TYPE_CHECKING:
     from zonesim.controller.run import Outcome
@@ -30,7 +30,7 @@ BROKE_LIMITS = 1
 REPORTS = Path("reports")  # below the working directory
 
 
-@click.command(cls=CliCommand)
+@click.command()
 @click.argument("scenario")
 @run_options
 def run(
@@ -54,7 +54,7 @@ def run(
     _run(load_scenario(scenario, overrides(settings, keys)), out, with_report, as_json)
 
 
-@click.command(cls=CliCommand)
+@click.command()
 @click.argument("scenario", default="scale")
 @run_options
 def scale(

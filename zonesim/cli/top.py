@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import json_option
-from .output import BadInput, CliCommand, as_json_text, bad_input, say, tell
+from .output import BadInput, as_json_text, bad_input, say, tell
 
 if TYPE_CHECKING:
     from zonesim.live.progress import Progress
     from zonesim.live.view_file import WatchedRun
 
 
-@click.command(cls=CliCommand)
+@click.command()
 @click.argument("run", required=False)
 @click.option("--once", is_flag=True, help="Print the current state and exit.")
 @json_option

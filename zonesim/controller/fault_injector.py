@@ -240,9 +240,7 @@ class FaultSchedule:
         fault, next_ns = self._faults[n], self._next_ns.pop(n)
         if fault.every_s is not None:
             every_ns = round(fault.every_s * 1e9)
-            next_ns += ((now_ns - next_ns) // every_ns + 1) * every_ns
-            if fault.until_s is None or next_ns < round(fault.until_s * 1e9):
-                self._next_ns[n] = next_ns
+            self._next_ns[n] = next_ns + ((now_ns - next_ns) // every_ns + 1) * every_ns
 
 
 def _send(pid: int, signal_number: signal.Signals) -> bool:

@@ -20,7 +20,6 @@ FORMAT = 1
 TRIAL_S = 1.5
 MODEL = "scale"  # the scenario whose zones and workers are counted
 COLUMNS = 80
-SESSIONS_SHOWN = 10
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -87,10 +86,9 @@ def _capacity(capacity: Capacity) -> list[str]:
 
 def _sessions(sessions: Sequence[SessionReport]) -> list[str]:
     lines = []
-    for session in sessions[:SESSIONS_SHOWN]:
+    for session in sessions:
         lines += [f"{session.state:7}  {session.directory}", f"{'':7}  {_session(session)}"]
-    more = len(sessions) - SESSIONS_SHOWN
-    return [*lines, f"and {more} more, which --json lists"] if more > 0 else lines
+    return lines
 
 
 def _session(session: SessionReport) -> str:

@@ -1,10 +1,9 @@
-"""Facts about this machine and this process: CPUs, memory, limits, session folders, clock."""
+"""Facts about this machine and this process: CPUs, memory, limits, session folders."""
 
 from __future__ import annotations
 
 import os
 import resource
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import msgspec
 
 from corororo.processes import candidate_bases, free_bytes
 from zonesim.system.operating_system import (
-    HAS_MEMORY_FILES,
     describe_machine,
     process_limit,
     processes_in_use,
@@ -24,7 +22,6 @@ from zonesim.system.operating_system import (
 )
 
 TOOLS = ("click", "rich", "setproctitle")  # beside the packages that a run records
-CLOCK_CALLS = 10_000
 
 
 class GroupLimits(msgspec.Struct, frozen=True):
@@ -69,15 +66,6 @@ class Processes(msgspec.Struct, frozen=True):
     in_use: int | None
 
 
-class SystemClock(msgspec.Struct, frozen=True):
-    """The clock that ticks are timed with."""
-
-    source: str  # "" where unknown
-    available: list[str]
-    resolution_ns: float
-    call_ns: float  # what one reading costs
-
-
 class Facts(msgspec.Struct, frozen=True):
     """Everything that the doctor looks at."""
 
@@ -85,12 +73,9 @@ class Facts(msgspec.Struct, frozen=True):
     group: GroupLimits
     memory: Memory
     places: list[Place]  # best first; sessions go to the first one with enough room
-    in_memory: bool  # whether the first place is in memory, not on a disk
     open_files: OpenFiles
     processes: Processes
-    clock: SystemClock
     versions: dict[str, str]
-    memory_files: bool  # whether this system has files in memory at all
     instead: list[str]  # fallbacks for what only other systems have
 
     @property
@@ -121,18 +106,14 @@ class Facts(msgspec.Struct, frozen=True):
 
 def gather() -> Facts:
     """Collect all facts."""
-    places = [_place(str(base)) for base in candidate_bases()]
     return Facts(
         machine=describe_machine(),
         group=read_limits(),
         memory=_memory(),
-        places=places,
-        in_memory=bool(places) and _is_memory(places[0].path),
+        places=[_place(base) for base in candidate_bases()],
         open_files=OpenFiles(*map(_limit, resource.getrlimit(resource.RLIMIT_NOFILE))),
         processes=Processes(process_limit(), processes_in_use()),
-        clock=_clock(),
         versions=versions() | {name: version(name) for name in TOOLS},
-        memory_files=HAS_MEMORY_FILES,
         instead=replacements(),
     )
 
@@ -185,33 +166,10 @@ def _memory() -> Memory:
     return Memory(page * os.sysconf("SC_PHYS_PAGES"), available)
 
 
-def _place(path: str) -> Place:
+def _place(path: Path) -> Place:
     status = os.statvfs(path)
-    return Place(path, status.f_blocks * status.f_frsize, free_bytes(Path(path)))
-
-
-def _is_memory(path: str) -> bool:
-    mounts = (line.split() for line in read_proc("self", "mounts").splitlines())
-    kinds = {mount: kind for _, mount, kind, *_ in mounts}
-    folder = os.path.realpath(path)
-    while folder not in kinds and folder != "/":
-        folder = os.path.dirname(folder)
-    return kinds.get(folder) in ("tmpfs", "ramfs")
+    return Place(str(path), status.f_blocks * status.f_frsize, free_bytes(path))
 
 
 def _limit(limit: int) -> int | None:
     return None if limit == resource.RLIM_INFINITY else limit
-
-
-def _clock() -> SystemClock:
-    folder = ("devices", "system", "clocksource", "clocksource0")
-    began_ns = time.perf_counter_ns()
-    for _ in range(CLOCK_CALLS):
-        time.monotonic_ns()
-    call_ns = (time.perf_counter_ns() - began_ns) / CLOCK_CALLS
-    return SystemClock(
-        source=read_sys(*folder, "current_clocksource"),
-        available=read_sys(*folder, "available_clocksource").split(),
-        resolution_ns=time.get_clock_info("monotonic").resolution * 1e9,
-        call_ns=round(call_ns, 1),
-    )

@@ -15,8 +15,6 @@ from .capacity import needed_mb
 from .facts import Facts
 
 ZONES = 100  # what a machine should hold, for a verdict on its limits
-CALL_NS_MAX = 1_000  # many times the cost of a clock that is read without a system call
-RESOLUTION_NS_MAX = 1_000_000
 
 
 class Finding(msgspec.Struct):
@@ -40,7 +38,6 @@ def judge(facts: Facts, scenario: Scenario) -> list[Finding]:
         _place(facts, scenario),
         _open_files(facts),
         _processes(facts),
-        _clock(facts),
         _python(facts),
         _system(facts),
     ]
@@ -95,16 +92,11 @@ def _place(facts: Facts, scenario: Scenario) -> Finding:
     found = f"{place.path}, {size_text(place.free_bytes)} free of {size_text(place.all_bytes)}"
     found += f"; else {', '.join(other.path for other in others)}" if others else ""
     needed = ZONES * scenario.ring_mb * 2**20
-    remedy = ""
-    if place.free_bytes < needed:
-        remedy = (
-            f"{ZONES} zones need {size_text(needed)}; enlarge it (docker run --shm-size=256m), "
-            f"or run with --set ring_mb=0.25"
-        )
-    elif facts.memory_files and not facts.in_memory:
-        found += "; on a disk"
-        remedy = "make /dev/shm usable"
-    return Finding("session place", found, remedy)
+    remedy = (
+        f"{ZONES} zones need {size_text(needed)}; enlarge it (docker run --shm-size=256m), "
+        f"or run with --set ring_mb=0.25"
+    )
+    return Finding("session place", found, remedy if place.free_bytes < needed else "")
 
 
 def _open_files(facts: Facts) -> Finding:
@@ -127,21 +119,6 @@ def _processes(facts: Facts) -> Finding:
     remedy = f"{ZONES} zones need {needed}; raise it: ulimit -u, or the group's pids.max"
     found = f"{found.rstrip(', ')}; {left} more can start"
     return Finding("processes", found, "" if left >= needed else remedy)
-
-
-def _clock(facts: Facts) -> Finding:
-    clock = facts.clock
-    found = f"{clock.source or 'of the system'}, steps of {clock.resolution_ns:g} ns, "
-    found += f"{clock.call_ns:.0f} ns a call"
-    if clock.call_ns <= CALL_NS_MAX and clock.resolution_ns <= RESOLUTION_NS_MAX:
-        return Finding("clock", found)
-    others = [source for source in clock.available if source != clock.source]
-    remedy = (
-        f"write {others[0]} to /sys/devices/system/clocksource/clocksource0/current_clocksource"
-        if others
-        else "there is no other source here; a newer kernel or another machine may have one"
-    )
-    return Finding("clock", found, f"each call costs too much; {remedy}")
 
 
 def _python(facts: Facts) -> Finding:

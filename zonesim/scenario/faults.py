@@ -69,10 +69,6 @@ class _Fault(
         _Moment | None,
         Meta(description="When every_s starts; after one interval if unset."),
     ] = None
-    until_s: Annotated[
-        _Duration | None,
-        Meta(description="When every_s ends: nothing strikes then or later."),
-    ] = None
 
     def __post_init__(self) -> None:
         """Check that it strikes by exactly one rule, and at least once."""
@@ -83,15 +79,8 @@ class _Fault(
                 f"expected one of at_tick, at_s and every_s, found {' and '.join(given) or 'none'}"
                 f"; {'remove one' if given else 'add one'}"
             )
-        for name in ("first_s", "until_s"):
-            value = getattr(self, name)
-            if value is not None and self.every_s is None:
-                raise FaultError(f"expected no {name} without every_s, found {value:g}", f".{name}")
-        if self.until_s is not None and self.until_s <= self.begin_s:
-            raise FaultError(
-                f"expected more than {self.begin_s:g}, the first strike, found {self.until_s:g}",
-                ".until_s",
-            )
+        if self.first_s is not None and self.every_s is None:
+            raise FaultError(f"expected every_s beside first_s = {self.first_s:g}, found none")
 
     @property
     def begin_s(self) -> float:
@@ -158,7 +147,6 @@ class SurgeFault(_Fault, frozen=True, kw_only=True, tag="surge"):
             ticks=max(1, _ticks(self.for_s, period_s)),
             players=self.players,
             every_ticks=None if self.every_s is None else max(1.0, self.every_s / period_s),
-            until_tick=None if self.until_s is None else _ticks(self.until_s, period_s),
         )
 
 
@@ -220,8 +208,7 @@ def _when(fault: Fault) -> str:
     if fault.every_s is None:
         return f"at {fault.begin_s:g} s"
     begins = "" if fault.first_s is None else f" from {fault.first_s:g} s on"
-    ends = "" if fault.until_s is None else f" until {fault.until_s:g} s"
-    return f"every {fault.every_s:g} s{begins}{ends}"
+    return f"every {fault.every_s:g} s{begins}"
 
 
 def _how_long(fault: Fault) -> str:

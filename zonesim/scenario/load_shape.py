@@ -15,12 +15,10 @@ import msgspec
 
 ZONES_MAX = 1000
 STEPS_MAX = 1000
-EVERY_MAX_S = 604_800.0
 EXAMPLES = ("1,2,5,10", "1..100:+10 every 15s")
-_UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0}
 _RAMP = (
     r"(?P<first>\d{1,9})\.\.(?P<last>\d{1,9}):(?P<by>[+-]\d{1,9})"
-    r"(?:\s+every\s+(?P<every>\d{1,9}(?:\.\d+)?)\s*(?P<unit>ms|s|min))?"
+    r"(?:\s+every\s+(?P<every>\d{1,6}(?:\.\d+)?)\s*s)?"
 )
 _ROUNDING = 1e-6  # of a tick: three times 0.1 is 0.3, whatever binary fractions say
 
@@ -46,7 +44,6 @@ class Surge(msgspec.Struct, frozen=True):
     players: int
     # From one start to the next. A fraction is kept: rounding would add up over many starts.
     every_ticks: float | None = None
-    until_tick: int | None = None  # none starts at this tick or later
 
     def guests(self, tick: int) -> int:
         """How many of its guests are there during a tick."""
@@ -54,12 +51,11 @@ class Surge(msgspec.Struct, frozen=True):
         return self.players if start is not None and tick < start + self.ticks else 0
 
     def _latest_start(self, tick: int) -> int | None:
-        last = tick if self.until_tick is None else min(tick, self.until_tick - 1)
-        if last < self.first_tick:
+        if tick < self.first_tick:
             return None
         if self.every_ticks is None:
             return self.first_tick
-        number = int((last - self.first_tick + _ROUNDING) / self.every_ticks)
+        number = int((tick - self.first_tick + _ROUNDING) / self.every_ticks)
         return self.first_tick + ceil(number * self.every_ticks - _ROUNDING)
 
 
@@ -80,14 +76,6 @@ def parse_steps(text: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def sets_duration(text: str) -> bool:
-    """Whether a ramp in a text sets the duration of its steps; False where it is not valid."""
-    try:
-        return any(step.duration_s is not None for step in parse_steps(text))
-    except RampError:
-        return False
-
-
 def _parse(part: str) -> list[Step]:
     found = f'found "{part[:60]}"'
     if re.fullmatch(r"\d{1,9}", part, re.ASCII):
@@ -95,7 +83,9 @@ def _parse(part: str) -> list[Step]:
     ramp = re.fullmatch(_RAMP, part, re.ASCII)
     if ramp is None:
         raise RampError(f"expected a number of zones or a ramp such as {EXAMPLES[-1]}, {found}")
-    every_s = _every_s(ramp, found)
+    every_s = None if ramp["every"] is None else float(ramp["every"])
+    if every_s == 0:
+        raise RampError(f"expected each step to last longer than 0 s, {found}")
     first, last = _zones(ramp["first"], found), _zones(ramp["last"], found)
     by = int(ramp["by"])
     if not by or (last - first) * by < 0:
@@ -109,14 +99,3 @@ def _zones(digits: str, found: str) -> int:
     if not 1 <= zones <= ZONES_MAX:
         raise RampError(f"expected from 1 to {ZONES_MAX} zones, {found}")
     return zones
-
-
-def _every_s(ramp: re.Match[str], found: str) -> float | None:
-    if ramp["every"] is None:
-        return None
-    every_s = float(ramp["every"]) * _UNITS_S[ramp["unit"]]
-    if not 0 < every_s <= EVERY_MAX_S:
-        raise RampError(
-            f"expected every step to last above 0 and at most {EVERY_MAX_S:.0f} s, {found}"
-        )
-    return every_s

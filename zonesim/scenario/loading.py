@@ -13,7 +13,6 @@ import msgspec
 
 from .errors import ScenarioError as ScenarioError
 from .errors import explain, nearest, scenario_error, shown
-from .load_shape import sets_duration
 from .tables import ChainsTable as ChainsTable
 from .tables import FieldTable as FieldTable
 from .tables import Limits as Limits
@@ -23,16 +22,6 @@ from .tables import Scenario as Scenario
 from .tables import WorkerBounds as WorkerBounds
 
 COMMAND_LINE = "command line"  # where an override's errors point
-
-# Keys that exclude each other: an override removes the others from the file's document.
-_RIVALS: dict[str, tuple[str, ...]] = {
-    "ticks": ("duration_s",),
-    "duration_s": ("ticks",),
-    "map.path": ("map.kind", "map.width", "map.height"),
-    "map.kind": ("map.path",),
-    "map.width": ("map.path",),
-    "map.height": ("map.path",),
-}
 
 
 def load_scenario(
@@ -48,7 +37,6 @@ def load_scenario(
     path = _find(name_or_path)
     data = _read(path)
     _override(data, overrides)
-    _check_one_map(path, data, overrides)
     data.setdefault("name", re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-")[:64] or "scenario")
     scenario = _convert(path, data, overrides)
     return _with_map_file(path, scenario, overrides)
@@ -61,10 +49,9 @@ def parse_override(text: str) -> tuple[str, object]:
         raise scenario_error(COMMAND_LINE, f"expected --set key=value, found {shown(text)}")
     try:
         parsed = tomllib.loads(f"value = {value.strip()}")
-    except (ValueError, RecursionError):
+    except ValueError:
         return key.strip(), value.strip()
-    # More than one key means that the text held a line feed: not a TOML value.
-    return key.strip(), parsed["value"] if len(parsed) == 1 else value.strip()
+    return key.strip(), parsed["value"]
 
 
 def builtin_scenarios() -> dict[str, Path]:
@@ -78,18 +65,13 @@ def builtin_scenarios() -> dict[str, Path]:
 
 def scenario_schema() -> dict[str, Any]:
     """JSON Schema of a scenario file."""
-    schema = _without_null(msgspec.json.schema(Scenario))
+    schema = msgspec.json.schema(Scenario)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def _find(name_or_path: str | Path) -> Path:
     path, text = Path(name_or_path), str(name_or_path)
-    if (
-        isinstance(name_or_path, Path)
-        or text.endswith(".toml")
-        or "/" in text
-        or os.path.isfile(path)
-    ):
+    if isinstance(name_or_path, Path) or path.suffix == ".toml" or os.path.isfile(path):
         return path
     builtin = builtin_scenarios()
     if text not in builtin:
@@ -104,15 +86,14 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise scenario_error(str(path), f"cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, or nested too deeply
+    except ValueError as error:  # no UTF-8 or no TOML
         raise scenario_error(str(path), f"expected TOML in UTF-8, found: {error}") from None
 
 
 def _override(data: dict[str, Any], overrides: Mapping[str, object]) -> None:
-    for key, value in overrides.items():
-        for rival in _rivals(key, value):
-            if rival not in overrides:
-                _remove(data, rival.split("."))
+    for key, rival in (("ticks", "duration_s"), ("duration_s", "ticks")):
+        if key in overrides and rival not in overrides:
+            data.pop(rival, None)
     # Whole tables first, then keys inside them.
     for key, value in sorted(overrides.items(), key=lambda item: item[0].count(".")):
         *tables, last = key.split(".")
@@ -124,34 +105,6 @@ def _override(data: dict[str, Any], overrides: Mapping[str, object]) -> None:
                     COMMAND_LINE, f"$.{key}: expected a table, found {shown(table)}"
                 )
         table[last] = value
-
-
-def _rivals(key: str, value: object) -> tuple[str, ...]:
-    """The keys that an override excludes."""
-    if key == "zones" and isinstance(value, str) and sets_duration(value):
-        return ("ticks", "duration_s")
-    return _RIVALS.get(key, ())
-
-
-def _remove(data: dict[str, Any], keys: list[str]) -> None:
-    *tables, last = keys
-    table: object = data
-    for name in tables:
-        table = table.get(name) if isinstance(table, dict) else None
-    if isinstance(table, dict):
-        table.pop(last, None)
-
-
-def _check_one_map(path: Path, data: dict[str, Any], overrides: Mapping[str, object]) -> None:
-    table = data.get("map")
-    if not isinstance(table, dict) or "path" not in table:
-        return
-    for key in ("kind", "width", "height"):
-        if key in table:
-            where = _where(path, f"$.map.{key}", overrides)
-            raise scenario_error(
-                where, f"expected no {key} beside a map's path, found {shown(table[key])}"
-            )
 
 
 def _convert(path: Path, data: dict[str, Any], overrides: Mapping[str, object]) -> Scenario:
@@ -169,11 +122,9 @@ def _with_map_file(path: Path, scenario: Scenario, overrides: Mapping[str, objec
     given_by_override = "map.path" in overrides or "map" in overrides
     base = Path.cwd() if given_by_override else path.parent.absolute()
     file = base / scenario.map.path
-    problem = "" if file.is_file() else f"expected a Moving AI .map file, found no file {file}"
-    if not str(file).isprintable():  # bytes that are not UTF-8 cannot be saved with the run
-        problem = f"expected a path in UTF-8, found {shown(str(file))}"
-    if problem:
-        raise scenario_error(_where(path, "$.map.path", overrides), problem)
+    if not file.is_file():
+        where = _where(path, "$.map.path", overrides)
+        raise scenario_error(where, f"expected a Moving AI .map file, found no file {file}")
     return msgspec.structs.replace(
         scenario, map=msgspec.structs.replace(scenario.map, path=str(file))
     )
@@ -186,17 +137,3 @@ def _where(path: Path, inside: str, overrides: Mapping[str, object]) -> str:
     else:
         by_override = any(f"{inside}.".startswith((f"$.{key}.", f"$.{key}[")) for key in overrides)
     return f"{COMMAND_LINE if by_override else path}: {inside}"
-
-
-def _without_null(node: Any) -> Any:  # noqa: ANN401 - any JSON
-    """A schema without null, which TOML lacks: the key is optional instead."""
-    if isinstance(node, list):
-        return [_without_null(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    choices = node.get("anyOf", [])
-    if {"type": "null"} not in choices:
-        return {key: _without_null(value) for key, value in node.items()}
-    others = [choice for choice in choices if choice != {"type": "null"}]
-    rest = {key: value for key, value in node.items() if key != "anyOf"}
-    return _without_null(rest | (others[0] if len(others) == 1 else {"anyOf": others}))

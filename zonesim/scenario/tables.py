@@ -181,10 +181,9 @@ class Scenario(_Table, frozen=True):
     zones_per_process: Annotated[
         int, Meta(ge=1, le=ZONES_MAX, description="Zones that share one process and main thread.")
     ] = 1
-    # At most one of duration_s and ticks is set, and none where a ramp sets the duration.
     duration_s: Annotated[
         Annotated[float, Meta(gt=0, le=604_800)] | None,
-        Meta(description="Seconds for each step; 10 when ticks is not given either."),
+        Meta(description="Seconds for each step whose ramp sets none; 10 without ticks either."),
     ] = None
     ticks: Annotated[
         Annotated[int, Meta(ge=1, le=100_000_000)] | None,
@@ -232,7 +231,7 @@ class Scenario(_Table, frozen=True):
     limits: Limits = msgspec.field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        """Check that one rule sets the length of steps, and that faults have a target."""
+        """Check that one rule ends each step, and that the run has what the faults name."""
         self._check_duration()
         worker_limit = self.workers.max if isinstance(self.workers, WorkerBounds) else self.workers
         if self.transfer == "inline" or worker_limit == "auto":
@@ -240,23 +239,10 @@ class Scenario(_Table, frozen=True):
         check_targets(self.faults, max(self.steps), worker_limit or None)
 
     def _check_duration(self) -> None:
-        if self.ticks is not None and self.duration_s is not None:
-            raise ValueError(
-                f"expected ticks or duration_s, found both ({self.ticks} and "
-                f"{self.duration_s:g}); remove one"
-            )
-        every_s = next((step.duration_s for step in self._written if step.duration_s), None)
-        if every_s is None:
-            if self.ticks is None and self.duration_s is None:
-                msgspec.structs.force_setattr(self, "duration_s", DEFAULT_DURATION_S)
-            return
-        for name in ("ticks", "duration_s"):
-            value = getattr(self, name)
-            if value is not None:
-                raise ValueError(
-                    f"expected {name} or ramps with `every`, found both ({value:g} and "
-                    f"every {every_s:g}s); remove one"
-                )
+        every = any(step.duration_s for step in self._written)
+        rival = "duration_s" if self.duration_s is not None else "ramps with `every`"
+        if self.ticks is not None and (every or self.duration_s is not None):
+            raise ValueError(f"expected ticks or {rival}, found both; remove one")
 
     @property
     def plan(self) -> tuple[Step, ...]:

@@ -64,7 +64,7 @@ class FieldWorld:
         return msgspec.msgpack.encode(_State(self._next_tick, self._entities.save(), self._guests))
 
     def restore(self, state: bytes) -> None:
-        """Take over a snapshot; raise ValueError where it is of another number of mobs."""
+        """Take over a snapshot."""
         saved = msgspec.msgpack.decode(state, type=_State)
         self._entities.load(saved.entities)
         self._next_tick = saved.next_tick

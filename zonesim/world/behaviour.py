@@ -12,15 +12,7 @@ from typing import Final
 import corororo as cr
 
 from .determinism import Random, advance, derive, mix
-from .entities import (
-    CELL_UNITS,
-    CHASE,
-    REST,
-    RETURN,
-    ROAM,
-    TRANSITIONS,
-    Entities,
-)
+from .entities import CELL_UNITS, CHASE, REST, RETURN, ROAM, Entities
 from .graph_file import ZoneGraph
 from .grid import NO_PLAYER, Grid
 
@@ -150,7 +142,7 @@ class Behaviour:
                 return self._start_chase(i, player)
         if self._tick < self.entities.wake[i]:
             return _NO_GOAL
-        self._enter(i, ROAM)
+        self.entities.state[i] = ROAM
         return self._roam_goal(i)
 
     def _roam(self, i: int) -> int:
@@ -203,24 +195,18 @@ class Behaviour:
         rest = self._ticks(low_s) + ((self._draw(i) * (span + 1)) >> 64)
         self.entities.wake[i] = self._tick + rest
         self.entities.paths[i] = None
-        self._enter(i, REST)
+        self.entities.state[i] = REST
 
     def _start_chase(self, i: int, player: int) -> int:
         entities = self.entities
-        self._enter(i, CHASE)
+        entities.state[i] = CHASE
         entities.target[i] = player
         entities.aim_x[i], entities.aim_y[i] = self._player_x[player], self._player_y[player]
         return self._cell_at(entities.aim_x[i], entities.aim_y[i])
 
     def _give_up(self, i: int) -> int:
-        self._enter(i, RETURN)
+        self.entities.state[i] = RETURN
         return self.entities.home[i]
-
-    def _enter(self, i: int, state: int) -> None:
-        before = self.entities.state[i]
-        if state not in TRANSITIONS[before]:
-            raise RuntimeError(f"entity {i} may not go from state {before} to {state}")
-        self.entities.state[i] = state
 
     def _roam_goal(self, i: int) -> int:
         """A cell in reach around a mob's home or a player's place."""

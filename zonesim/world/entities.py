@@ -15,18 +15,11 @@ import msgspec
 
 CELL_UNITS: Final = 5.0  # side of a map cell; a 64x64 map is 320 units wide
 
-# States of an entity.
+# States of an entity. A chase begins at rest or while roaming, and ends with the walk home.
 REST: Final = 0
 ROAM: Final = 1
 CHASE: Final = 2
-RETURN: Final = 3  # walking home after a chase
-
-TRANSITIONS: Final = {
-    REST: {ROAM, CHASE},
-    ROAM: {REST, CHASE},
-    CHASE: {RETURN},
-    RETURN: {REST},
-}
+RETURN: Final = 3
 
 # What changes over a zone's life, with the array's item type. Hashed and saved in this order.
 _CHANGING: Final = {
@@ -46,7 +39,6 @@ _CHANGING: Final = {
 class SavedEntities(msgspec.Struct, frozen=True):
     """The changing state of all entities; arrays as their bytes, native-endian."""
 
-    mobs: int
     arrays: list[bytes]
     paths: list[bytes]  # packed uint32 cells; empty when the entity follows none
 
@@ -138,18 +130,10 @@ class Entities:
         """Return a copy of the changing state."""
         paths = [b"" if path is None else bytes(path) for path in self.paths]
         arrays = [values.tobytes() for values in self.changing()]
-        return SavedEntities(self.mobs, arrays, paths)
+        return SavedEntities(arrays, paths)
 
     def load(self, saved: SavedEntities) -> None:
-        """Take over a saved state, whatever its number of players.
-
-        Raises ValueError for another number of mobs, whose homes follow from the seed.
-        """
-        if saved.mobs != self.mobs:
-            raise ValueError(
-                f"a snapshot of {self.mobs} mobs is needed, got one of {saved.mobs}; "
-                "restore with the ZoneSpec that it was made from"
-            )
+        """Take over a saved state with the same number of mobs and any number of players."""
         self.set_players(len(saved.paths) - self.mobs)
         for values, data in zip(self.changing(), saved.arrays, strict=True):
             values[:] = array(values.typecode, data)

@@ -6,7 +6,6 @@ import time
 from array import array
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from math import isfinite
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -160,15 +159,10 @@ def _query(line: str, where: str, on_map: Map) -> Query:
     if found.name != expected.name:
         raise ScenError(f"{where}: expected queries for {expected.name}, found {found}")
     try:
-        width, height, *points = map(int, words[2:8])
+        points = list(map(int, words[4:8]))
         optimum = float(words[8])
     except ValueError:
         raise ScenError(f"{where}: expected numbers for {_FIELDS}, found {line[:80]!r}") from None
-    if not (isfinite(optimum) and optimum >= 0):
-        raise ScenError(f"{where}: expected an optimum of at least 0, found {words[8]}")
-    if (width, height) != (on_map.width, on_map.height):
-        size = f"{on_map.width}x{on_map.height}"
-        raise ScenError(f"{where}: expected the map's size {size}, found {width}x{height}")
     start = _cell(points[0], points[1], "start", where, on_map)
     goal = _cell(points[2], points[3], "goal", where, on_map)
     return Query(start, goal, optimum)

@@ -280,10 +280,8 @@ def test_a_fault_at_a_tick_waits_for_its_zone_or_for_the_first_of_all():
     faults=st.lists(
         st.one_of(
             TENTHS.map(lambda at: KillWorker(at_s=at / 10)),
-            st.tuples(st.integers(1, 40), TENTHS, TENTHS).map(
-                lambda t: KillZone(
-                    every_s=t[0] / 10, first_s=t[1] / 10, until_s=(t[1] + t[2] + 1) / 10
-                )
+            st.tuples(st.integers(1, 40), TENTHS).map(
+                lambda t: KillZone(every_s=t[0] / 10, first_s=t[1] / 10)
             ),
         ),
         max_size=4,
@@ -302,10 +300,10 @@ def is_due(fault: Fault, after: int, up_to: int) -> bool:
     """Whether one of its times lies after a moment and up to another, all in tenths."""
     tenths = {
         name: round(value * 10)
-        for name in ("at_s", "every_s", "first_s", "until_s")
+        for name in ("at_s", "every_s", "first_s")
         if (value := getattr(fault, name)) is not None
     }
     if "at_s" in tenths:
         return after < tenths["at_s"] <= up_to
-    times = range(tenths["first_s"], tenths["until_s"], tenths["every_s"])
-    return any(after < moment <= up_to for moment in times)
+    times = range(tenths["first_s"], up_to + 1, tenths["every_s"])
+    return any(after < moment for moment in times)

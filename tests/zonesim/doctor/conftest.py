@@ -12,7 +12,6 @@ from zonesim.doctor.facts import (
     OpenFiles,
     Place,
     Processes,
-    SystemClock,
 )
 from zonesim.scenario.loading import load_scenario
 
@@ -33,12 +32,9 @@ GOOD = Facts(
         Place("/dev/shm", 32 * GIGABYTE, 30 * GIGABYTE),
         Place("/tmp", 500 * GIGABYTE, 400 * GIGABYTE),
     ],
-    in_memory=True,
     open_files=OpenFiles(1024, 1_048_576),
     processes=Processes(30_000, 500),
-    clock=SystemClock("tsc", ["tsc", "hpet"], 1.0, 40.0),
     versions={"python": "3.12.1", "corororo": "0.1.0", "setproctitle": "1.3.3"},
-    memory_files=True,
     instead=[],
 )
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-from fractions import Fraction
 from itertools import pairwise
-from math import ceil
 
 import pytest
 from hypothesis import given
@@ -14,7 +12,6 @@ from zonesim.scenario.load_shape import (
     Surge,
     guests_at,
     parse_steps,
-    sets_duration,
 )
 
 
@@ -38,21 +35,16 @@ def test_a_ramp_always_reaches_its_last_number(text, steps):
     assert zones(text) == steps
 
 
-@pytest.mark.parametrize(
-    ("every", "seconds"), [("15s", 15.0), ("0.5 s", 0.5), ("250ms", 0.25), ("2min", 120.0)]
-)
+@pytest.mark.parametrize(("every", "seconds"), [("15s", 15.0), ("0.5 s", 0.5)])
 def test_every_sets_the_duration_of_each_step_of_its_ramp(every, seconds):
     text = f"4,1..3:+1 every {every}"
     assert parse_steps(text) == (Step(4, None), *(Step(n, seconds) for n in (1, 2, 3)))
-    assert sets_duration(text)
-    assert not sets_duration("1,2..4:+1")
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("", 'expected a number of zones or a ramp such as 1..100:+10 every 15s, found ""'),
-        ("1,,2", 'every 15s, found ""'),
         ("-1", 'found "-1"'),
         ("1..5:2", 'found "1..5:2"'),
         ("1..5:+1 every 3", 'found "1..5:+1 every 3"'),
@@ -62,7 +54,7 @@ def test_every_sets_the_duration_of_each_step_of_its_ramp(every, seconds):
         ("1..5:-1", 'expected :+N to go up from 1 to 5, found "1..5:-1"'),
         ("5..1:+1", 'expected :-N to go down from 5 to 1, found "5..1:+1"'),
         ("1..5:+0", "expected :+N to go up from 1 to 5, found"),
-        ("1..5:+1 every 0s", "expected every step to last above 0 and at most 604800 s"),
+        ("1..5:+1 every 0s", "expected each step to last longer than 0 s"),
         ("9" * 5000, "every 15s, found"),
         ("1..1000:+1,1", "expected at most 1000 steps, found 1001"),
     ],
@@ -87,31 +79,11 @@ def test_a_ramp_begins_and_ends_as_written_and_each_step_is_as_wide_as_written(f
     ("surge", "counts"),
     [
         (Surge(first_tick=2, ticks=3, players=7), [0, 0, 7, 7, 7, 0, 0]),
-        (Surge(1, 1, 4, every_ticks=3, until_tick=7), [0, 4, 0, 0, 4, 0, 0, 0]),
-        (Surge(0, 3, 1, every_ticks=4, until_tick=5), [1, 1, 1, 0, 1, 1, 1, 0, 0]),
+        (Surge(1, 1, 4, every_ticks=3), [0, 4, 0, 0, 4, 0, 0, 4]),
         (Surge(0, 1, 1, every_ticks=2.5), [1, 0, 0, 1, 0, 1, 0, 0, 1, 0, 1]),
     ],
-    ids=["once", "repeated", "guests stay after the last start", "fractions of a tick"],
+    ids=["once", "repeated", "fractions of a tick"],
 )
 def test_guests_come_and_stay_for_their_ticks(surge, counts):
     assert [surge.guests(tick) for tick in range(len(counts))] == counts
     assert guests_at([surge, surge], 4) == 2 * counts[4]
-
-
-@given(
-    first=st.integers(0, 40),
-    ticks=st.integers(1, 20),
-    every_tenths=st.integers(10, 300) | st.none(),
-    until=st.integers(1, 120) | st.none(),
-    tick=st.integers(0, 200),
-)
-def test_guests_are_there_only_since_the_latest_start(first, ticks, every_tenths, until, tick):
-    every = None if every_tenths is None else Fraction(every_tenths, 10)
-    numbers = range(1 if every is None else 201)
-    starts = [first + ceil(number * (every or 0)) for number in numbers]
-    latest = max((s for s in starts if s <= tick and (until is None or s < until)), default=None)
-
-    surge = Surge(first, ticks, 5, None if every is None else float(every), until)
-
-    expected = latest is not None and tick < latest + ticks
-    assert surge.guests(tick) == (5 if expected else 0)

@@ -103,7 +103,6 @@ def test_answers_in_any_order_give_the_same_hashes(spec, monkeypatch):
             ticks=st.integers(1, 6),
             players=st.integers(1, 4),
             every_ticks=st.none() | st.floats(6, 12),
-            until_tick=st.none() | st.integers(1, 20),
         ),
         max_size=3,
     ),
