@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,16 +77,14 @@ def paths(map_file: Path, scen_file: Path, workers: object, as_json: bool) -> No
     """
     # A scenario checks the number of workers and resolves "auto".
     count = load_scenario("field", {} if workers is None else {"workers": workers}).worker_count
-    from zonesim.live.view import CountView
+    from zonesim.live.view import LiveView
     from zonesim.system.errors import RunFailed
     from zonesim.world.map import MapError
     from zonesim.world.path_check import ScenError, check_queries
 
-    with (
-        bad_input(MapError, ScenError, RunFailed),
-        CountView(f"zonesim paths {map_file.name}") as view,
-    ):
-        checked = check_queries(map_file, scen_file, count, view.update)
+    with bad_input(MapError, ScenError, RunFailed), LiveView() as view:
+        on_checked = partial(view.count, f"zonesim paths {map_file.name}")
+        checked = check_queries(map_file, scen_file, count, on_checked)
     say(as_json_text(checked) if as_json else _paths_text(checked))
     raise click.exceptions.Exit(BROKE_LIMITS if checked.mismatches else DONE)
 

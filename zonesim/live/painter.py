@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import threading
 from collections import deque
@@ -22,11 +21,7 @@ _HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
 
 class Screen:
-    """A frame that is drawn over and over on a terminal, with lines above it, as text.
-
-    Each text ends with a visible cursor on an empty line below the frame: other programs may print
-    there.
-    """
+    """A frame that is drawn over and over on a terminal, with lines above it, as text."""
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console  # a log needs none of it
@@ -56,20 +51,16 @@ class Screen:
 
 
 class Painter:
-    """Draws lines and the newest frame; older frames, and all but the latest 256 lines, give way.
+    """Draws lines and the newest frame; without a reader, the latest 256 lines are kept.
 
-    Without a screen it draws lines alone. It writes to a duplicate of the stream's descriptor:
-    Python's own streams hold a lock while they write, and Python waits for that lock at its exit.
+    It writes to a duplicate of the stream's descriptor: Python's own streams hold a lock while they
+    write, and Python waits for that lock at its exit.
     """
 
-    def __init__(
-        self, stream: TextIO, screen: Screen | None = None, patience_s: float = PATIENCE_S
-    ) -> None:
+    def __init__(self, stream: TextIO, screen: Screen | None = None) -> None:
         self._stream = stream
         self._screen = screen
-        self._patience_s = patience_s
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
-        self._left_out = 0
         self._frame: RenderableType | None = None
         self._changed = threading.Condition()  # never held while something is drawn
         self._ending = False
@@ -87,7 +78,6 @@ class Painter:
     def print(self, line: str) -> None:
         """Print a line that stays."""
         with self._changed:
-            self._left_out += len(self._lines) == LINES_KEPT
             self._lines.append(line)
             self._changed.notify()
 
@@ -97,7 +87,7 @@ class Painter:
             self._ending = True
             self._changed.notify()
         try:
-            self._thread.join(self._patience_s)
+            self._thread.join(PATIENCE_S)
         finally:
             self._given_up = True
 
@@ -118,25 +108,21 @@ class Painter:
                 os.close(file)
 
     def _wait_for_work(self) -> tuple[list[str], RenderableType | None] | None:
-        """Return all lines and the frame that wait; None when there will be none any more."""
+        """Return the waiting lines and frame; None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._lines or self._frame or self._ending)
             if self._given_up or not (self._lines or self._frame):
                 return None
-            gap = [f"{self._left_out} lines left out: no reader"] if self._left_out else []
-            lines, frame = [*gap, *self._lines], self._frame
+            lines, frame = list(self._lines), self._frame
             self._lines.clear()
-            self._left_out, self._frame = 0, None
+            self._frame = None
             return lines, frame
 
     def _put(self, text: str, file: int) -> None:
         """Write all of it, however long that takes; nothing once the view is closed."""
         rest = b"" if self._given_up else text.encode(self._stream.encoding, "backslashreplace")
         while rest:
-            try:
-                rest = rest[os.write(file, rest) :]
-            except BlockingIOError:  # another program has made the terminal non-blocking
-                select.select((), (file,), ())  # macOS has no poll() for terminals
+            rest = rest[os.write(file, rest) :]
 
 
 def _joined(lines: Sequence[str]) -> str:

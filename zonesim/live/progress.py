@@ -11,21 +11,15 @@ from zonesim.results.step_table import figure
 
 WARNING_SHARE = 0.8  # of the period: yellow from here on
 SERIOUS_SHARE = 1.0  # red from here on
-WORKERS_SHOWN = 8  # one by one if there is room; of more the range is shown
 
 
 class ZoneLine(msgspec.Struct, frozen=True):
-    """One zone over the last seconds.
-
-    Utilisation is the busy time of its main thread as a share of the period, mean of its ticks.
-    MSPT, milliseconds per tick, runs from the start of a tick to its end and includes the wait for
-    workers.
-    """
+    """One zone over the last seconds."""
 
     zone: int
     state: str  # as in Agones
-    utilisation: float  # 1.0 is the whole period
-    mspt_p50_ms: float
+    utilisation: float  # of its main thread; 1.0 is the whole period
+    mspt_p50_ms: float  # from the start of a tick to its end, waiting included
     mspt_p95_ms: float
     tps: float
     players: int
@@ -61,7 +55,7 @@ class EventLine(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """A snapshot of a run, a few times a second. "Recent" figures are of the last 5 s."""
+    """A snapshot of a run; "recent" figures are of the last 5 s."""
 
     scenario: str
     period_ms: float
@@ -150,7 +144,7 @@ def worker_figures(progress: Progress) -> list[Figure]:
     shares = [worker.utilisation for worker in progress.workers]
     if not shares:
         return [Figure("none:", "AsyncTasks run inline")]
-    spread = f", {min(shares):.0%} to {max(shares):.0%}" if len(shares) > WORKERS_SHOWN else ""
+    spread = f", {min(shares):.0%} to {max(shares):.0%}" if len(shares) > 1 else ""
     queued = progress.batches_queued
     carried = progress.async_in_flight
     return [

@@ -1,32 +1,39 @@
-"""The live table: a run as an operator sees it, on a terminal of any size."""
+"""The live table: the fleet, its zones, workers, events and past steps, on a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import zip_longest
+import textwrap
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from zonesim.live.blocks import (
-    WORKER_ROWS,
-    bar,
-    event_lines,
-    fleet_lines,
-    row,
-    step_lines,
-    worker_lines,
-    zone_lines,
-)
-from zonesim.live.progress import Progress
-from zonesim.results.step_table import count_zones
+from zonesim.results.step_table import count_zones, figure
 
-TWO_PANES = 160  # columns from which on zones stand on the left and all else on the right
-LEFT_PANE = 82
+from .progress import (
+    SERIOUS_SHARE,
+    WARNING_SHARE,
+    EventLine,
+    Figure,
+    Progress,
+    StepLine,
+    ZoneLine,
+    fleet_figures,
+    worker_figures,
+)
+
 ZONES_FIRST = 7  # lines that zones keep while there is something else to show
-EVENTS_SHOWN = 3  # below the zones; on the right there is room for all
-STEPS_SHOWN = 3
-_ASCII = str.maketrans("━─", "=-")
+LATEST = 3  # events and past steps
+_LABEL_WIDTH = 13
+_CELL_WIDTH = 16
+_ZONE_HEADING = (
+    f"{'zone':>5}  {'state':<9}{'util':>7}{'MSPT p50':>11}{'p95':>8}{'TPS':>9}"
+    f"{'players':>9}{'entities':>10}{'late':>7}"
+)
+_STEP_HEADING = (
+    f"{'steps':{_LABEL_WIDTH}}{'zones':>5}{'ticks':>10}{'late':>8}{'missed':>9}"
+    f"{'p50 ms':>10}{'p95':>8}{'p99':>8}"
+)
 
 
 class LiveTable:
@@ -42,35 +49,43 @@ class LiveTable:
         head = [
             self._title(width),
             _share_line(*_share_done(progress), width),
-            row(()),
-            *fleet_lines(progress, width),
-            row(()),
+            _row(),
+            *(
+                line
+                for label, figures in fleet_figures(progress).items()
+                for line in _labelled(label, figures, width, 0 if label == "zones" else _CELL_WIDTH)
+            ),
+            _row(),
         ]
-        body = _two_panes if width >= TWO_PANES else _one_pane
-        return (head + body(progress, width, height - len(head)))[: max(0, height)]
+        return (head + _body(progress, width, height - len(head)))[: max(0, height)]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         # The last line stays free: a terminal that is full to its end scrolls.
-        lines = self.lines(options.max_width, options.max_height - 1)
-        for line in lines:
-            if options.ascii_only:
-                line.plain = line.plain.translate(_ASCII)
-            yield line
+        yield from self.lines(options.max_width, options.max_height - 1)
 
     def _title(self, width: int) -> Text:
         progress = self._progress
         zones = count_zones(progress.zones)
         step = f"   step {progress.step} of {progress.steps}: {zones}, {progress.phase}"
-        left = row([Text(f"zonesim {progress.scenario}", "bold"), step])
+        left = _row(Text(f"zonesim {progress.scenario}", "bold"), step)
         right = Text(self._note or f"period {progress.period_ms:g} ms", "red" * bool(self._note))
         gap = width - len(left) - len(right)
-        return row([left, " " * gap, right]) if gap > 0 else left
+        return _row(left, " " * gap, right) if gap > 0 else left
+
+
+def _row(*cells: str | Text, style: str = "") -> Text:
+    line = Text(style=style, no_wrap=True, overflow="crop")
+    for cell in cells:
+        line.append(cell) if isinstance(cell, str) else line.append_text(cell)
+    return line
 
 
 def _share_line(share: float, text: str, width: int) -> Text:
     """Draw a bar over the whole width, with its share and a text behind it."""
     behind = f" {share:4.0%}  {text}"
-    return row((bar(share, width - len(behind)), behind))
+    room = max(0, width - len(behind))
+    done = round(share * room)
+    return _row(Text("━" * done, "green"), Text("─" * (room - done), "dim"), behind)
 
 
 def _share_done(progress: Progress) -> tuple[float, str]:
@@ -85,39 +100,82 @@ def _share_done(progress: Progress) -> tuple[float, str]:
     return min(1.0, progress.ticks / wanted), f"{progress.ticks} of {wanted} ticks"
 
 
-def _one_pane(progress: Progress, width: int, room: int) -> list[Text]:
+def _body(progress: Progress, width: int, room: int) -> list[Text]:
     """Put zones above workers, events and past steps, as far as there is room."""
     spare = room - min(ZONES_FIRST, 1 + len(progress.busiest))
     below: list[Text] = []
     for block in (
-        worker_lines(progress, width),
-        event_lines(progress.events[-EVENTS_SHOWN:], width),
-        step_lines(progress.ended[-STEPS_SHOWN:], progress.period_ms),
+        _labelled("workers", worker_figures(progress), width),
+        _events(progress.events[-LATEST:], width),
+        _steps(progress.ended[-LATEST:]),
     ):
         if block and len(below) + 1 + len(block) <= spare:
-            below += [row(()), *block]
-    zones = zone_lines(progress.busiest, progress.period_ms, room - len(below))
+            below += [_row(), *block]
+    zones = _zones(progress.busiest, progress.period_ms, room - len(below))
     return zones + (below if zones else below[1:])
 
 
-def _two_panes(progress: Progress, width: int, room: int) -> list[Text]:
-    right_width = width - LEFT_PANE
-    right: list[Text] = []  # below it go the zones that the left side has no room for
-    for block in (
-        worker_lines(progress, right_width, 2 * WORKER_ROWS),
-        event_lines(progress.events, right_width),
-        step_lines(progress.ended, progress.period_ms),
-    ):
-        if block and len(right) + len(block) < room:
-            right += [*block, row(())]
-    left = zone_lines(progress.busiest, progress.period_ms, room)
-    rest = progress.busiest[max(0, room - 1) :]
-    right += zone_lines(rest, progress.period_ms, room - len(right))
-    return _beside(left, right)
+def _zones(zones: Sequence[ZoneLine], period_ms: float, rows: int) -> list[Text]:
+    """List the first zones under their heading, in at most so many lines."""
+    if rows < 2 or not zones:
+        return []
+    return [_row(_ZONE_HEADING, style="bold"), *(_zone(z, period_ms) for z in zones[: rows - 1])]
 
 
-def _beside(left: Sequence[Text], right: Sequence[Text]) -> list[Text]:
+def _events(events: Sequence[EventLine], width: int) -> list[Text]:
+    room = max(20, width - _LABEL_WIDTH - 12)
+    texts = [textwrap.shorten(event.text, room, placeholder=" ...") for event in events]
     return [
-        row((one, " " * max(0, LEFT_PANE - len(one)) if other else "", other))
-        for one, other in zip_longest(left, right, fillvalue=row(()))
+        _row(f"{'' if at else 'events':{_LABEL_WIDTH}}{f'{event.at_s:.1f} s':8}  {texts[at]}")
+        for at, event in enumerate(events)
     ]
+
+
+def _steps(steps: Sequence[StepLine]) -> list[Text]:
+    if not steps:
+        return []
+    return [_row(_STEP_HEADING, style="bold"), *(_step(step) for step in steps)]
+
+
+def _marked(text: str, share: float, width: int = 0) -> Text:
+    """Colour a figure by its share of the period, and mark it for terminals without colours."""
+    if share >= SERIOUS_SHARE:
+        mark, style = "!!", "red"
+    else:
+        mark, style = ("! ", "yellow") if share >= WARNING_SHARE else ("  ", "")
+    return Text(f"{text:>{width}}{mark if width else mark.rstrip()}", style)
+
+
+def _labelled(label: str, figures: Iterable[Figure], width: int, cell_width: int = 0) -> list[Text]:
+    """Put figures behind a label, in as many lines as they take in ``width`` columns."""
+    lines: list[list[str | Text]] = [[f"{label:{_LABEL_WIDTH}}"]]
+    used = _LABEL_WIDTH
+    for name, value, share in figures:
+        piece = Text.assemble(f"{name} " if name else "", _marked(value, share))
+        gap = " " * max(1, cell_width - len(piece)) if cell_width else "   "
+        if used + len(piece) > width and len(lines[-1]) > 1:
+            lines.append([" " * _LABEL_WIDTH])
+            used = _LABEL_WIDTH
+        lines[-1] += [piece, gap]
+        used += len(piece) + len(gap)
+    return [_row(*line[:-1]) for line in lines]
+
+
+def _zone(zone: ZoneLine, period_ms: float) -> Text:
+    p50_ms, p95_ms = zone.mspt_p50_ms, zone.mspt_p95_ms
+    return _row(
+        f"{zone.zone:>5}  {zone.state:<9}",
+        _marked(f"{zone.utilisation:.0%}", round(zone.utilisation, 2), 7),
+        _marked(figure(p50_ms), p50_ms / period_ms, 9),
+        _marked(figure(p95_ms), p95_ms / period_ms, 6),
+        f"{figure(zone.tps):>7}{zone.players:>9}{zone.entities:>10}",
+        _marked(str(zone.late), WARNING_SHARE if zone.late else 0.0, 7),
+    )
+
+
+def _step(step: StepLine) -> Text:
+    return _row(
+        f"{step.step:<{_LABEL_WIDTH}}{step.zones:>5}{step.ticks:>10}{step.late:>8}{step.missed:>9}",
+        f"{figure(step.response_p50_ms):>10}{figure(step.response_p95_ms):>8}",
+        f"{figure(step.response_p99_ms):>8}",
+    )

@@ -8,65 +8,47 @@ import time
 from collections.abc import Callable
 from typing import Self, TextIO
 
-from zonesim.live.painter import Painter, Screen
-from zonesim.live.progress import Progress, fleet_figures, worker_figures
 from zonesim.results.step_table import count_zones
+
+from .painter import Painter, Screen
+from .progress import Progress, fleet_figures, worker_figures
 
 LINE_INTERVAL_S = 10.0
 
-Clock = Callable[[], float]
-Say = Callable[[str], None]  # prints one line
 
+class LiveView:
+    """The live table on a terminal; elsewhere a line at both ends of a step and each 10 s.
 
-class _View:
-    """A painter for a stream, and the time since its last line; a context manager.
-
-    Only its end waits for a reader, a second at most.
+    A context manager, whose end alone waits for a reader, a second at most. ``say`` takes the lines
+    instead of ``stream`` if that is no terminal.
     """
 
     def __init__(
         self,
         stream: TextIO | None = None,
-        clock: Clock = time.monotonic,
-        say: Say | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        say: Callable[[str], None] | None = None,
     ) -> None:
-        """``say`` takes the lines instead of ``stream``, if that is no terminal."""
         stream = stream or sys.stderr
         self._on_terminal = is_terminal(stream)
         self._painter = Painter(stream, Screen(stream) if self._on_terminal else None)
         self._say = say or self._painter.print
         self._clock = clock
         self._printed_at = clock()
+        self._shown: Progress | None = None  # the latest of the step that lines are about
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._painter.close()
-
-    def _print(self, line: str) -> None:
-        self._printed_at = self._clock()
-        self._say(line)
-
-    def _print_now_and_then(self, line: str) -> None:
-        if self._clock() - self._printed_at >= LINE_INTERVAL_S:
-            self._print(line)
-
-
-class LiveView(_View):
-    """The live table on a terminal; elsewhere a line at both ends of a step and each 10 s."""
-
-    _shown: Progress | None = None  # the latest of the step that lines are about
-
-    def __exit__(self, *error: object) -> None:
         if error[0] is None:
             self._end_step()
-        super().__exit__(*error)
+        self._painter.close()
 
     def update(self, progress: Progress, note: str = "") -> None:
         """Show a newer snapshot of the run, and a note."""
         if self._on_terminal:
-            from zonesim.live.table import LiveTable  # a log needs no rich
+            from .table import LiveTable  # a log needs no rich
 
             self._painter.show(LiveTable(progress, note))
             return
@@ -78,6 +60,11 @@ class LiveView(_View):
             self._print_now_and_then(f"{text}, {note}" if note else text)
         self._shown = progress
 
+    def count(self, title: str, done: int, total: int) -> None:
+        """Show how much of something is done: a line that changes, or one each 10 s."""
+        text = f"{title}: {done} of {total}"
+        (self._painter.show if self._on_terminal else self._print_now_and_then)(text)
+
     def notice(self, text: str) -> None:
         """Print a line that stays."""
         (self._painter.print if self._on_terminal else self._print)(text)
@@ -87,20 +74,13 @@ class LiveView(_View):
             self._print(f"{_step_text(self._shown)}: ended after {_fleet_text(self._shown)}")
             self._shown = None
 
+    def _print_now_and_then(self, line: str) -> None:
+        if self._clock() - self._printed_at >= LINE_INTERVAL_S:
+            self._print(line)
 
-class CountView(_View):
-    """A count up to a total: a line that changes on a terminal, elsewhere a line each 10 s."""
-
-    def __init__(
-        self, title: str, stream: TextIO | None = None, clock: Clock = time.monotonic
-    ) -> None:
-        super().__init__(stream, clock)
-        self._title = title
-
-    def update(self, done: int, total: int) -> None:
-        """Show how many are done."""
-        text = f"{self._title}: {done} of {total}"
-        (self._painter.show if self._on_terminal else self._print_now_and_then)(text)
+    def _print(self, line: str) -> None:
+        self._printed_at = self._clock()
+        self._say(line)
 
 
 def is_terminal(stream: TextIO) -> bool:

@@ -1,11 +1,7 @@
-"""The latest snapshot of a run, a file in its session directory: published, found and followed.
-
-A run replaces the file and never waits for its readers; only its user can read it.
-"""
+"""The latest snapshot of a run, a file in its session directory: published, found and followed."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,10 +11,11 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from corororo.processes import owner_lives
-from zonesim.live.progress import Progress
+from .progress import Progress
 from zonesim.results.step_table import count_zones
 from zonesim.system.sessions import live_runs
 from zonesim.system.text import encodable
+from zonesim.system.whole_file import write_whole
 
 VIEW_FILE = "view.json"
 LOOK_S = 0.25  # as often as a run publishes
@@ -57,17 +54,14 @@ class ViewFile:
     """Publishes the snapshots of a run."""
 
     def __init__(self, session: Path, folder: Path) -> None:
-        self._path = session / VIEW_FILE
-        self._unfinished = session / f".{VIEW_FILE}"
+        self._path = session / VIEW_FILE  # in a folder that its user alone can read
         self._folder = encodable(str(folder.resolve()))
 
     def publish(self, progress: Progress) -> None:
         """Replace the last snapshot; readers see the whole of one of the two."""
         view = View(1, self._folder, time.monotonic_ns(), progress)
         with suppress(OSError):  # without space, a run goes on unseen; viewers see its age
-            with open(self._unfinished, "wb", opener=_open_private) as file:
-                file.write(msgspec.json.encode(view))
-            os.replace(self._unfinished, self._path)
+            write_whole(self._path, msgspec.json.encode(view))
 
 
 def read_view(session: Path) -> View:
@@ -77,8 +71,6 @@ def read_view(session: Path) -> View:
         return msgspec.json.decode(path.read_bytes(), type=View)
     except FileNotFoundError:
         raise NoView(f"{path}: expected the view of a run, found no such file") from None
-    except OSError as error:
-        raise ViewError(f"{path}: the view of a run cannot be read: {error.strerror}") from None
     except msgspec.DecodeError as error:
         raise ViewError(
             f"{path}: expected the view of a run in format 1, found: {error}; "
@@ -99,10 +91,9 @@ def choose(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:
     """Return the run of a folder or session, or the only one. Raises NoSuchRun."""
     chosen = runs
     if wanted is not None:
-        path = Path(os.path.realpath(wanted))
-        chosen = [run for run in runs if path in (run.session, Path(run.view.folder))]
-        named = [run for run in runs if wanted in (run.session.name, Path(run.view.folder).name)]
-        chosen = chosen or named
+        path = Path(wanted).resolve()
+        named = [(run, {run.session, Path(run.view.folder)}) for run in runs]
+        chosen = [run for run, paths in named if path in paths or wanted in {p.name for p in paths}]
     if len(chosen) == 1:
         return chosen[0]
     if wanted is None or chosen:
@@ -115,8 +106,11 @@ def choose(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:
 
 def listed(runs: list[WatchedRun]) -> list[str]:
     """Describe each run in a line: its folder and what it does."""
-    width = max((len(run.view.folder) for run in runs), default=0)
-    return [f"{run.view.folder:{width}}  {_description(run.view.progress)}" for run in runs]
+    return [
+        f"{folder}  {now.scenario}, step {now.step} of {now.steps}: "
+        f"{count_zones(now.zones)}, {now.phase} for {now.elapsed_s:.0f} s"
+        for folder, now in ((run.view.folder, run.view.progress) for run in runs)
+    ]
 
 
 def follow(session: Path, sleep: Callable[[float], None] = time.sleep) -> Iterator[View]:
@@ -131,14 +125,3 @@ def silent_s(view: View) -> float:
     """Return how long a run has published nothing; 0 if that is not unusual."""
     silence_s = (time.monotonic_ns() - view.at_ns) / 1e9
     return silence_s if silence_s >= SILENCE_S else 0.0
-
-
-def _description(progress: Progress) -> str:
-    return (
-        f"{progress.scenario}, step {progress.step} of {progress.steps}: "
-        f"{count_zones(progress.zones)}, {progress.phase} for {progress.elapsed_s:.0f} s"
-    )
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)  # whatever umask the run was started with

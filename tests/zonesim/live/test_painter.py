@@ -12,10 +12,11 @@ from collections.abc import Iterator
 import pytest
 from rich.text import Text
 
+import zonesim.live.painter
 from zonesim.live.painter import LINES_KEPT, Painter, Screen
 from zonesim.system.interrupts import ENDING
 
-SHORT_S, LONG_S = 0.05, 30.0
+LONG_S = 30.0
 HIDDEN, SEEN = "\x1b[?25l", "\x1b[?25h"
 
 
@@ -62,7 +63,7 @@ def read_until(reader: int, last: str) -> list[str]:
 
 def test_all_is_drawn_at_the_end(pipe):
     reader, stream = pipe
-    painter = Painter(stream, Frames(), LONG_S)
+    painter = Painter(stream, Frames())
     painter.print("one")
     painter.show("frame")
     painter.print("two")
@@ -73,11 +74,9 @@ def test_all_is_drawn_at_the_end(pipe):
     assert "<frame>" in lines
 
 
-@pytest.mark.parametrize("blocking", [True, False])
-def test_a_stuck_reader_delays_no_caller_and_sees_the_newest_frame_later(full_pipe, blocking):
+def test_a_stuck_reader_delays_no_caller_and_sees_the_newest_frame_later(full_pipe):
     reader, stream = full_pipe
-    os.set_blocking(stream.fileno(), blocking)
-    painter = Painter(stream, Frames(), LONG_S)
+    painter = Painter(stream, Frames())
     painter.print("stuck")
     while painter._lines:
         pass  # until the thread has taken the first line, and waits for the reader
@@ -87,19 +86,20 @@ def test_a_stuck_reader_delays_no_caller_and_sees_the_newest_frame_later(full_pi
 
     drawn = read_until(reader, "<frame 9999>\n")
     painter.close()
-    left_out = 10_000 - LINES_KEPT
     assert drawn == [
         "stuck",
-        f"{left_out} lines left out: no reader",
-        *[f"line {number}" for number in range(left_out, 10_000)],
+        *[f"line {number}" for number in range(10_000 - LINES_KEPT, 10_000)],
         "<frame 9999>",
     ]
     assert read_until(reader, "end\n") == ["end"]
 
 
-def test_the_end_waits_a_while_for_a_reader_and_then_nothing_more_is_drawn(full_pipe):
+def test_the_end_waits_a_while_for_a_reader_and_then_nothing_more_is_drawn(
+    full_pipe, monkeypatch
+):
+    monkeypatch.setattr(zonesim.live.painter, "PATIENCE_S", 0.05)
     reader, stream = full_pipe
-    painter = Painter(stream, None, SHORT_S)
+    painter = Painter(stream)
     painter.print("stuck")
     while painter._lines:
         pass
@@ -116,7 +116,7 @@ def test_a_terminal_that_is_gone_ends_no_run():
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "w") as stream:
-        painter = Painter(stream, Frames(), LONG_S)
+        painter = Painter(stream, Frames())
         painter.show("frame")
         painter.close()
 
@@ -129,7 +129,7 @@ def test_signals_are_not_for_the_thread_that_draws(pipe):
             blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
             return ""
 
-    Painter(pipe[1], Looking(), LONG_S).close()
+    Painter(pipe[1], Looking()).close()
 
     assert blocked[0] >= set(ENDING)
     assert threading.current_thread() is threading.main_thread()

@@ -6,8 +6,7 @@ import pytest
 from live_states import RUNNING, crowded, state, zone
 from rich.console import Console
 
-from zonesim.live.blocks import style_of
-from zonesim.live.progress import Progress, WorkerLine
+from zonesim.live.progress import Progress
 from zonesim.live.table import LiveTable
 
 
@@ -49,11 +48,9 @@ def test_a_zone_is_shown_by_its_use_ticks_players_and_entities():
     assert "17 Allocated 85%! 123 457!! 2.19 10 340 4!" in words(state(busiest=(slow,)))
 
 
-def test_workers_are_shown_together_and_one_by_one():
-    text = words(RUNNING)
-
-    assert "workers 2 use 23% queue 3 batches carried 12 restarts 3!" in text
-    assert "worker 1 ━━━━━━━───────── 41%" in text
+def test_workers_are_shown_together_with_their_range():
+    assert "workers 2 use 23%, 5% to 41% queue 3 batches carried 12 restarts 3!" in words(RUNNING)
+    assert "workers none: AsyncTasks run inline" in words(state(workers=()))
 
 
 def test_the_latest_events_and_past_steps_are_shown():
@@ -61,16 +58,6 @@ def test_the_latest_events_and_past_steps_are_shown():
 
     assert "events 3.2 s worker-died: worker 2, pid 1234" in text
     assert "1 1 25 0 0 1.50 2.50 3.50" in text
-
-
-def test_many_workers_are_shown_by_their_range():
-    workers = tuple(WorkerLine(n, n / 10) for n in range(11))
-
-    assert "workers 11 use 50%, 0% to 100%" in words(state(workers=workers))
-
-
-def test_a_run_without_workers_says_so():
-    assert "workers none: AsyncTasks run inline" in words(state(workers=()))
 
 
 def test_before_the_first_tick_there_are_no_figures():
@@ -111,26 +98,3 @@ def test_no_line_is_wrapped_or_cut_however_much_there_is(width, height):
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (10, 3), (40, 10), (79, 12), (160, 9)])
 def test_a_tiny_terminal_gets_what_fits(width, height):
     assert len(drawn(crowded(), width, height)) <= height
-
-
-def test_a_wide_terminal_continues_the_zones_beside_them():
-    text = "\n".join(drawn(crowded(), 160, 50))
-
-    assert text.count("MSPT p50") == 2
-    assert text.count(" Unhealthy ") > 50
-
-
-@pytest.mark.parametrize(
-    ("share", "style"), [(0.799, ""), (0.8, "yellow"), (0.999, "yellow"), (1.0, "red")]
-)
-def test_yellow_begins_at_80_percent_of_the_period_and_red_at_all_of_it(share, style):
-    assert style_of(share) == style
-
-
-def test_an_ascii_terminal_gets_ascii():
-    raw = io.BytesIO()
-    stream = io.TextIOWrapper(raw, "ascii")
-    Console(file=stream, width=80, height=24).print(LiveTable(RUNNING))
-    stream.flush()
-
-    assert b"=====-----" in raw.getvalue()

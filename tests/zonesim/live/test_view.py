@@ -11,7 +11,7 @@ from typing import TextIO
 import pytest
 from live_states import RUNNING, state
 
-from zonesim.live.view import CountView, LiveView
+from zonesim.live.view import LiveView
 
 
 class Sink:
@@ -89,7 +89,7 @@ def test_without_a_terminal_a_line_tells_what_the_table_tells(view):
     assert lines[1].endswith(
         "ended after 4.5 s, zones 1 Ready 4 Allocated, TPS lowest 2.31 median 2.50 highest 2.52 "
         "ticks 56, utilisation mean 12% highest 34% headroom 0% late 1, response ms p50 1.93 "
-        "p95 330 p99 401 missed 0, workers 2 use 23% queue 3 batches carried 12 restarts 3"
+        "p95 330 p99 401 missed 0, workers 2 use 23%, 5% to 41% queue 3 batches carried 12 restarts 3"
     )
 
 
@@ -136,10 +136,10 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_plain_lines(terminal, monke
 
 def test_a_count_has_a_line_every_ten_seconds(log):
     now_s = [0.0]
-    with CountView("zonesim paths a.map", log.stream, lambda: now_s[0]) as view:
+    with LiveView(log.stream, lambda: now_s[0]) as view:
         for second in range(21):
             now_s[0] = float(second)
-            view.update(second, 100)
+            view.count("zonesim paths a.map", second, 100)
 
     assert log.text().splitlines() == [
         "zonesim paths a.map: 10 of 100",
@@ -148,7 +148,7 @@ def test_a_count_has_a_line_every_ten_seconds(log):
 
 
 def test_a_count_on_a_terminal_is_one_line_that_changes(terminal):
-    with CountView("zonesim paths a.map", terminal.stream) as view:
-        view.update(25, 100)
+    with LiveView(terminal.stream) as view:
+        view.count("zonesim paths a.map", 25, 100)
 
     assert "zonesim paths a.map: 25 of 100" in terminal.text()

@@ -65,16 +65,6 @@ def test_the_latest_snapshot_is_what_others_see(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [VIEW_FILE]
 
 
-def test_no_other_user_can_read_it_whatever_the_umask(tmp_path):
-    before = os.umask(0)
-    try:
-        ViewFile(tmp_path, tmp_path).publish(RUNNING)
-    finally:
-        os.umask(before)
-
-    assert (tmp_path / VIEW_FILE).stat().st_mode & 0o777 == 0o600
-
-
 def test_a_run_goes_on_if_its_view_cannot_be_written(tmp_path):
     ViewFile(tmp_path / "gone", tmp_path).publish(RUNNING)
 
@@ -118,15 +108,6 @@ def test_a_run_is_chosen_by_the_path_or_name_of_its_folder_or_session(begin, pla
         assert choose(runs, name).session == session.directory
     for name in (str(session.directory), session.directory.name):
         assert choose(runs, name).view.folder == str(place / "first")
-
-
-def test_a_path_counts_more_than_a_name(begin):
-    here = begin("run")
-    begin("elsewhere/run")
-
-    assert choose(watched_runs(), "run").session == here.directory
-    with pytest.raises(NoSuchRun, match="2 runs go on"):
-        choose(watched_runs(), None)
 
 
 def test_following_ends_with_the_run(begin):
