@@ -68,7 +68,7 @@ class LiveTable:
         zones = count_zones(progress.zones)
         step = f"   step {progress.step} of {progress.steps}: {zones}, {progress.phase}"
         left = _row(Text(f"zonesim {progress.scenario}", "bold"), step)
-        right = Text(self._note or f"period {progress.period_ms:g} ms", "red" * bool(self._note))
+        right = Text(self._note or f"period {progress.period_ms:g} ms")
         gap = width - len(left) - len(right)
         return _row(left, " " * gap, right) if gap > 0 else left
 
@@ -81,7 +81,6 @@ def _row(*cells: str | Text, style: str = "") -> Text:
 
 
 def _share_line(share: float, text: str, width: int) -> Text:
-    """Draw a bar over the whole width, with its share and a text behind it."""
     behind = f" {share:4.0%}  {text}"
     room = max(0, width - len(behind))
     done = round(share * room)

@@ -11,11 +11,12 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from corororo.processes import owner_lives
-from .progress import Progress
 from zonesim.results.step_table import count_zones
 from zonesim.system.sessions import live_runs
 from zonesim.system.text import encodable
 from zonesim.system.whole_file import write_whole
+
+from .progress import Progress
 
 VIEW_FILE = "view.json"
 LOOK_S = 0.25  # as often as a run publishes

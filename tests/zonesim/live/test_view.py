@@ -89,7 +89,8 @@ def test_without_a_terminal_a_line_tells_what_the_table_tells(view):
     assert lines[1].endswith(
         "ended after 4.5 s, zones 1 Ready 4 Allocated, TPS lowest 2.31 median 2.50 highest 2.52 "
         "ticks 56, utilisation mean 12% highest 34% headroom 0% late 1, response ms p50 1.93 "
-        "p95 330 p99 401 missed 0, workers 2 use 23%, 5% to 41% queue 3 batches carried 12 restarts 3"
+        "p95 330 p99 401 missed 0, workers 2 use 23%, 5% to 41% queue 3 batches carried 12 "
+        "restarts 3"
     )
 
 

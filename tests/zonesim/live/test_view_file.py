@@ -16,7 +16,6 @@ from zonesim.live import view_file
 from zonesim.live.progress import Progress
 from zonesim.live.view_file import (
     VIEW_FILE,
-    NoSuchRun,
     NoView,
     ViewError,
     ViewFile,
