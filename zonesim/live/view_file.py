@@ -13,8 +13,7 @@ import msgspec
 from corororo.processes import owner_lives
 from zonesim.results.step_table import count_zones
 from zonesim.system.sessions import live_runs
-from zonesim.system.text import encodable
-from zonesim.system.whole_file import write_whole
+from zonesim.system.text import encodable, write_whole
 
 from .progress import Progress
 

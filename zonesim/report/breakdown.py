@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from zonesim.report import style
-from zonesim.results.saved_run import Run, summarise
+from zonesim.results.saved_run import Run
 from zonesim.results.statistics import StepSummary
+
+from . import style
 
 _PARTS = {
     "step": style.BLUE,
@@ -21,34 +21,15 @@ _PARTS = {
 }
 
 
-def draw(run: Run, path: Path) -> Path:
+def draw(axes: Axes, _: Run, steps: Sequence[StepSummary]) -> None:
     """Draw the mean tick of each step, divided by what it was spent on."""
-    steps = summarise(run).steps
-    with style.page(run, "Where a tick goes", path) as axes:
-        if any(step.ticks for step in steps):
-            _draw_bars(axes, steps)
-        else:
-            style.say_empty(axes)
-    return path
-
-
-def _draw_bars(axes: Axes, steps: Sequence[StepSummary]) -> None:
     places = range(len(steps))
     above, below = [0.0] * len(steps), [0.0] * len(steps)
     for name, colour in _PARTS.items():
         values = [getattr(step.breakdown_ms, name) for step in steps]
         # A negative rest, of measured parts that overlap, hangs below zero.
         bottoms = [above[at] if values[at] >= 0 else below[at] for at in places]
-        axes.bar(
-            places,
-            values,
-            0.62,
-            bottoms,
-            color=colour,
-            label=name,
-            edgecolor="white",
-            linewidth=0.6,
-        )
+        axes.bar(places, values, 0.62, bottoms, color=colour, label=name, edgecolor="white")
         above = [top + max(value, 0) for top, value in zip(above, values, strict=True)]
         below = [low + min(value, 0) for low, value in zip(below, values, strict=True)]
     for at in style.labelled(len(steps), most=20):

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from zonesim.report import style
-from zonesim.results.saved_run import Run, StepData, summarise
-from zonesim.results.statistics import NS_PER_MS, percentile, tick_ns
+from zonesim.results.saved_run import Run
+from zonesim.results.statistics import NS_PER_MS, StepSummary, percentile, tick_ns
+
+from . import style
 
 _SCATTER = 0.16  # outliers are spread sideways to stay countable
 _GOLDEN = (5**0.5 - 1) / 2  # its multiples spread evenly and reproducibly
 
 
-def draw(run: Run, path: Path) -> Path:
+def draw(axes: Axes, run: Run, steps: Sequence[StepSummary]) -> None:
     """Draw a box of tick times for each step of a run."""
-    summaries = summarise(run).steps
-    with style.page(run, "Tick times of each step", path) as axes:
-        if any(step.rows for step in run.steps):
-            _draw_boxes(axes, run.steps)
-            style.step_axis(axes, summaries, [f"{step.ticks:,} ticks" for step in summaries])
-        else:
-            style.say_empty(axes)
-    return path
-
-
-def _draw_boxes(axes: Axes, steps: Sequence[StepData]) -> None:
-    times_ns = [sorted(tick_ns(row) for row in step.rows) for step in steps]
+    times_ns = [sorted(tick_ns(row) for row in step.rows) for step in run.steps]
     full = [at for at, ordered in enumerate(times_ns) if ordered]
-    period_ms = steps[-1].info.period_ms
+    period_ms = steps[-1].period_ms
     lowest = min(times_ns[at][0] for at in full) / NS_PER_MS
     highest = max(times_ns[at][-1] for at in full) / NS_PER_MS
     style.log_ms_axis(axes, lowest, max(highest, period_ms), "tick time, ms (log)")
@@ -58,6 +47,7 @@ def _draw_boxes(axes: Axes, steps: Sequence[StepData]) -> None:
         bbox_to_anchor=(0.5, 1.0),
         ncols=4,
     )
+    style.step_axis(axes, steps, [f"{step.ticks:,} ticks" for step in steps])
 
 
 def _box(ordered_ns: Sequence[int]) -> dict[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -13,10 +12,12 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from zonesim.report import style
 from zonesim.results.saved_run import Run, StepData
-from zonesim.results.statistics import NS_PER_MS, response_ns
+from zonesim.results.statistics import NS_PER_MS, StepSummary, response_ns
+from zonesim.results.step_table import count_zones
 from zonesim.wire.messages import TickRow
+
+from . import style
 
 # A cell must be larger than a pixel, or the picture would lose slow ticks.
 _MOST_COLUMNS, _MOST_LINES = 400, 200
@@ -31,15 +32,12 @@ class _Cells(NamedTuple):
     zones_per_line: int
 
 
-def draw(run: Run, path: Path) -> Path:
+def draw(axes: Axes, run: Run, _: Sequence[StepSummary]) -> None:
     """Draw the slowest response of every zone and period over the time of a run."""
-    with style.page(run, "Response time of every zone over time", path) as axes:
-        steps = [step for step in run.steps if step.rows]
-        if steps:
-            _draw_cells(axes, steps, _fill_cells(steps))
-        else:
-            style.say_empty(axes)
-    return path
+    steps = [step for step in run.steps if step.rows]
+    cells = _fill_cells(steps)
+    _draw_cells(axes, steps, cells)
+    _mark_steps(axes, steps, cells)
 
 
 def _fill_cells(steps: Sequence[StepData]) -> _Cells:
@@ -101,18 +99,18 @@ def _draw_cells(axes: Axes, steps: Sequence[StepData], cells: _Cells) -> None:
     axes.set_xlabel("time, s (steps put end to end; grey: no tick)")
     axes.set_ylabel("zone")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _mark_steps(axes, steps, cells, seconds)
 
 
-def _mark_steps(axes: Axes, steps: Sequence[StepData], cells: _Cells, seconds: float) -> None:
+def _mark_steps(axes: Axes, steps: Sequence[StepData], cells: _Cells) -> None:
     """Draw a line at the start of each step, and its zones above."""
+    seconds = axes.get_xlim()[1]
     named_to = -1.0
     for start, step in zip(cells.step_starts, steps, strict=True):
         at = start * cells.column_ns / 1e9
         if start:
             axes.axvline(at, color="white", linewidth=2.6)
             axes.axvline(at, color=style.BLACK, linewidth=1)
-        text = f"{step.info.zones} {'zone' if step.info.zones == 1 else 'zones'}"
+        text = count_zones(step.info.zones)
         if at >= named_to:
             axes.annotate(
                 text,

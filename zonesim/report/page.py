@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from zonesim.report import breakdown, distribution, heatmap, tick_time
 from zonesim.results.saved_run import Run, Summary, load_run, summarise, write_summary, writing
 from zonesim.results.statistics import Distribution, StepSummary
 from zonesim.results.step_table import workers_text
 from zonesim.system.text import process_text, write_whole
+
+from . import breakdown, distribution, heatmap, style, tick_time
 
 REPORT_FILE = "report.html"
 
@@ -33,16 +34,12 @@ img { max-width: 100%; height: auto; display: block; margin: 1em 0 2em; }
 .ok { color: #00654a; } .broken { color: #a63d00; font-weight: 600; }
 """
 
-# File, how to draw it, caption.
+# File, title, and what draws it.
 FIGURES = [
-    ("tick_time.png", tick_time.draw, "Response time (finished - scheduled) against zones"),
-    (
-        "distribution.png",
-        distribution.draw,
-        "Distribution of tick times (finished - started) in each step",
-    ),
-    ("heatmap.png", heatmap.draw, "Response time of every zone over time"),
-    ("breakdown.png", breakdown.draw, "Parts of the mean tick in each step"),
+    ("tick_time.png", "Response time against zones", tick_time.draw),
+    ("distribution.png", "Tick times of each step", distribution.draw),
+    ("heatmap.png", "Response time of every zone over time", heatmap.draw),
+    ("breakdown.png", "Where a tick goes", breakdown.draw),
 ]
 
 # Heading, unit, figure.
@@ -59,7 +56,11 @@ _COLUMNS: list[tuple[str, str, Callable[[StepSummary], str]]] = [
     ("zone busy", "% of period", lambda step: f"{100 * step.utilisation:.2g}"),
     ("worker busy", "%", lambda step: f"{100 * step.worker_utilisation:.3g}"),
     ("per coroutine", "µs", lambda step: f"{step.us_per_coroutine:.3g}"),
-    ("memory per zone", "MB", lambda step: _optional(step.pss_mb_per_zone)),
+    (
+        "memory per zone",
+        "MB",
+        lambda step: "unknown" if step.pss_mb_per_zone is None else f"{step.pss_mb_per_zone:.3g}",
+    ),
 ]
 _CALLS: list[tuple[str, str, Callable[[StepSummary], str]]] = [
     ("zones", "", lambda step: str(step.zones)),
@@ -98,9 +99,15 @@ def redraw(directory: Path, on_figure: Callable[[], None] = lambda: None) -> Pat
 
 def draw_all(run: Run, directory: Path, on_figure: Callable[[], None] = lambda: None) -> None:
     """Draw every figure of a run into a folder; OutputError if it cannot be written."""
-    for name, draw, _ in FIGURES:
+    steps = summarise(run).steps
+    measured = any(step.ticks for step in steps)
+    for name, title, draw in FIGURES:
         on_figure()
-        draw(run, directory / name)
+        with style.page(run, title, directory / name) as axes:
+            if measured:
+                draw(axes, run, steps)
+            else:
+                style.say_empty(axes)
 
 
 def _page(directory: Path, run: Run, summary: Summary) -> str:
@@ -116,7 +123,7 @@ def _page(directory: Path, run: Run, summary: Summary) -> str:
             _section("Steps", _step_table(_COLUMNS, summary.steps)),
             _section("Figures", "\n".join(_figures(directory))),
             _section("Times, ms", _time_table(summary.steps)),
-            _section("Work", _step_table(_CALLS, summary.steps) + _totals(summary.steps)),
+            _section("Work", _step_table(_CALLS, summary.steps)),
             _section("Events", _events(run)),
             _section("Machine", _pairs(summary.machine)),
             _section("Versions", _pairs(summary.versions)),
@@ -141,20 +148,17 @@ def _origin(run: Run) -> str:
 
 
 def _limits(run: Run, summary: Summary) -> str:
-    if summary.failure is None:
-        return _kept_limits(run.info.limits, summary)
-    failed = f'<p class="broken">The run failed: {escape(summary.failure)}.</p>'
-    return f"{failed}\n{_kept_limits(run.info.limits, summary)}"
-
-
-def _kept_limits(limits: Mapping[str, float], summary: Summary) -> str:
-    if not limits:
-        return "<p>The scenario sets no limits.</p>"
-    if summary.limits.ok:
-        kept = ", ".join(f"{name} {limit:g}" for name, limit in limits.items())
-        return f'<p class="ok">All kept: {escape(kept)}.</p>'
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in summary.limits.broken)
-    return f'<ul class="broken">{items}</ul>'
+    kept = ", ".join(f"{name} {limit:g}" for name, limit in run.info.limits.items())
+    broken = [] if summary.failure is None else [f"The run failed: {summary.failure}."]
+    broken += summary.limits.broken
+    if broken:
+        items = "".join(f"<li>{escape(sentence)}</li>" for sentence in broken)
+        return f'<ul class="broken">{items}</ul>'
+    return (
+        f'<p class="ok">All kept: {escape(kept)}.</p>'
+        if kept
+        else "<p>The scenario sets no limits.</p>"
+    )
 
 
 def _step_table(
@@ -175,17 +179,6 @@ def _time_table(steps: Sequence[StepSummary]) -> str:
     return _table(heads, rows)
 
 
-def _totals(steps: Sequence[StepSummary]) -> str:
-    ticks = sum(step.ticks for step in steps)
-    tasks = sum(step.tasks for step in steps)
-    calls = sum(step.async_tasks.submitted for step in steps)
-    seconds = sum(step.duration_s for step in steps)
-    return (
-        f"<p>In all: {ticks:,} ticks, {tasks:,} Tasks and {calls:,} AsyncTasks "
-        f"in {seconds:,.1f} s.</p>"
-    )
-
-
 def _events(run: Run) -> str:
     if not run.events:
         return "<p>None.</p>"
@@ -193,7 +186,7 @@ def _events(run: Run) -> str:
     start_ns = min(starts_ns, default=run.events[0].at_ns)
     rows = (
         [
-            _seconds(event.at_ns - start_ns),
+            f"{(event.at_ns - start_ns) / 1e9:.3f}",
             str(event.step),
             event.kind,
             process_text([] if event.zone is None else [event.zone], event.worker, event.pid),
@@ -209,9 +202,9 @@ def _events(run: Run) -> str:
 
 
 def _figures(directory: Path) -> Iterable[str]:
-    for name, _, caption in FIGURES:
+    for name, title, _ in FIGURES:
         image = base64.b64encode((directory / name).read_bytes()).decode()
-        yield f'<img alt="{escape(caption)}" src="data:image/png;base64,{image}">'
+        yield f'<img alt="{escape(title)}" src="data:image/png;base64,{image}">'
 
 
 def _pairs(values: Mapping[str, str | int]) -> str:
@@ -239,11 +232,3 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], kind: str = "fig
     return (
         f'<div class="scroll"><table class="{kind}">{head}\n<tbody>\n{body}\n</tbody></table></div>'
     )
-
-
-def _seconds(time_ns: int) -> str:
-    return f"{time_ns / 1e9:.3f}"
-
-
-def _optional(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3g}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from zonesim.report import style
-from zonesim.results.saved_run import Run, summarise
+from zonesim.results.saved_run import Run
 from zonesim.results.statistics import StepSummary
+
+from . import style
 
 _LINES = {
     "max": (style.PURPLE, "v"),
@@ -19,20 +19,8 @@ _LINES = {
 }
 
 
-def draw(run: Run, path: Path) -> Path:
+def draw(axes: Axes, run: Run, steps: Sequence[StepSummary]) -> None:
     """Draw p50, p95, p99 and max of the response time over the steps of a run."""
-    steps = summarise(run).steps
-    paces = {step.info.pace for step in run.steps}
-    with style.page(run, "Response time against zones", path) as axes:
-        if any(step.ticks for step in steps):
-            _draw_steps(axes, steps)
-            _name_steps(axes, steps, scheduled="realtime" in paces)
-        else:
-            style.say_empty(axes)
-    return path
-
-
-def _draw_steps(axes: Axes, steps: Sequence[StepSummary]) -> None:
     lowest = min(step.response_ms.p50 for step in steps)
     highest = max(step.response_ms.max for step in steps)
     period_ms = steps[-1].period_ms
@@ -41,10 +29,7 @@ def _draw_steps(axes: Axes, steps: Sequence[StepSummary]) -> None:
         values = style.floored([getattr(step.response_ms, name) for step in steps])
         axes.plot(values, color=colour, marker=marker, markersize=6, linewidth=1.8, label=name)
     style.period_line(axes, period_ms)
-
-
-def _name_steps(axes: Axes, steps: Sequence[StepSummary], *, scheduled: bool) -> None:
-    if scheduled:
+    if any(step.info.pace == "realtime" for step in run.steps):
         style.step_axis(axes, steps, [_note(step) for step in steps])
         axes.set_xlabel("zones (steps evenly spaced), and the ticks that were late or missed")
     else:

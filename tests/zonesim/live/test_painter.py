@@ -94,9 +94,7 @@ def test_a_stuck_reader_delays_no_caller_and_sees_the_newest_frame_later(full_pi
     assert read_until(reader, "end\n") == ["end"]
 
 
-def test_the_end_waits_a_while_for_a_reader_and_then_nothing_more_is_drawn(
-    full_pipe, monkeypatch
-):
+def test_the_end_waits_a_while_for_a_reader_and_then_nothing_more_is_drawn(full_pipe, monkeypatch):
     monkeypatch.setattr(zonesim.live.painter, "PATIENCE_S", 0.05)
     reader, stream = full_pipe
     painter = Painter(stream)

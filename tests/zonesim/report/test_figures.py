@@ -111,17 +111,10 @@ def drawn(tmp_path_factory) -> Callable[[str], list[Figure]]:
     return cache(draw)
 
 
-@pytest.fixture
-def axes_of(monkeypatch, tmp_path) -> Callable[..., Axes]:
-    """Draw a figure without saving it, and return its axes."""
-    figures: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
-
-    def axes_of(draw, run: Run) -> Axes:
-        draw(run, tmp_path / "figure.png")
-        return figures[-1].axes[0]
-
-    return axes_of
+def axes_of(draw, run: Run) -> Axes:
+    axes = Figure().add_subplot()
+    draw(axes, run, summarise(run).steps)
+    return axes
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -183,7 +176,7 @@ def test_a_log_axis_spans_a_decade_and_holds_its_values(low, high):
     assert np.log10(top / bottom) >= 1
 
 
-def test_response_lines_show_the_percentiles_of_the_summary(axes_of):
+def test_response_lines_show_the_percentiles_of_the_summary():
     run = make_run([1, 5, 20])
     found = axes_of(tick_time.draw, run)
     lines = {line.get_label(): list(line.get_ydata()) for line in found.get_lines()}
@@ -192,19 +185,19 @@ def test_response_lines_show_the_percentiles_of_the_summary(axes_of):
     assert "period 400 ms" in [text.get_text() for text in found.texts]
 
 
-def test_late_ticks_are_counted_below_their_step(axes_of):
+def test_late_ticks_are_counted_below_their_step():
     run = make_run([1, 2], took_ms=lambda zone, tick: 900 if zone and tick == 0 else 2)
     labels = [label.get_text() for label in axes_of(tick_time.draw, run).get_xticklabels()]
     assert labels == ["1\nnone late", "2\n1 late\n(5 %)"]
 
 
-def test_nothing_is_called_late_if_nothing_was_due(axes_of):
+def test_nothing_is_called_late_if_nothing_was_due():
     found = axes_of(tick_time.draw, make_run([1], pace="max", took_ms=lambda zone, tick: 900))
     assert [label.get_text() for label in found.get_xticklabels()] == ["1"]
     assert "none was due" in found.get_xlabel()
 
 
-def test_each_step_with_ticks_has_a_box_with_its_median_beside_it(axes_of):
+def test_each_step_with_ticks_has_a_box_with_its_median_beside_it():
     run = make_run([1, 2, 5], ticks=11, took_ms=lambda zone, tick: 1 + tick)
     run.steps[1].rows.clear()
     found = axes_of(distribution.draw, run)
@@ -213,7 +206,7 @@ def test_each_step_with_ticks_has_a_box_with_its_median_beside_it(axes_of):
     assert found.get_xticklabels()[1].get_text() == "2\n0 ticks"
 
 
-def test_every_tick_beyond_the_whiskers_is_a_point(axes_of):
+def test_every_tick_beyond_the_whiskers_is_a_point():
     run = make_run([1], ticks=1_000, took_ms=lambda zone, tick: 60 if tick < 5 else 2)
     lines = axes_of(distribution.draw, run).get_lines()
     (points,) = [line for line in lines if line.get_marker() == "o"]
@@ -221,7 +214,7 @@ def test_every_tick_beyond_the_whiskers_is_a_point(axes_of):
     assert all(abs(x) < 0.2 for x in points.get_xdata())
 
 
-def test_the_parts_of_a_tick_stack_up_to_the_mean_which_stands_above(axes_of):
+def test_the_parts_of_a_tick_stack_up_to_the_mean_which_stands_above():
     run = make_run([1, 5, 20])
     found = axes_of(breakdown.draw, run)
     parts = {part.get_label(): [bar.get_height() for bar in part] for part in found.containers}
@@ -231,42 +224,41 @@ def test_the_parts_of_a_tick_stack_up_to_the_mean_which_stands_above(axes_of):
         assert found.texts[at].get_text() == style.plain(step.tick_ms.mean)
 
 
-def test_parts_that_overlap_show_a_rest_below_zero(axes_of):
+def test_parts_that_overlap_show_a_rest_below_zero():
     run = with_rows(make_run([1], took_ms=lambda zone, tick: 2.0), step_ns=2_000_000)
     found = axes_of(breakdown.draw, run)
     assert found.containers[-1][0].get_height() < 0
     assert found.get_ylim()[0] < 0
 
 
-@pytest.fixture
-def cells_of(axes_of):
+def cells_of(run: Run):
     """Draw the heatmap and return its cells, masked if they are grey."""
-    return lambda run: np.ma.masked_invalid(axes_of(heatmap.draw, run).images[0].get_array())
+    return np.ma.masked_invalid(axes_of(heatmap.draw, run).images[0].get_array())
 
 
-def test_each_zone_and_period_has_a_cell_with_its_response_time(cells_of):
+def test_each_zone_and_period_has_a_cell_with_its_response_time():
     run = make_run([3], ticks=4, took_ms=lambda zone, tick: 1 + zone * 10 + tick)
     del run.steps[0].rows[2]
     assert cells_of(run).tolist() == [[1, 2, None, 4], [11, 12, 13, 14], [21, 22, 23, 24]]
 
 
-def test_steps_stand_end_to_end_and_absent_zones_are_grey(cells_of):
+def test_steps_stand_end_to_end_and_absent_zones_are_grey():
     cells = cells_of(make_run([1, 2], ticks=3, took_ms=lambda zone, tick: 5.0))
     assert cells.mask.tolist() == [[False] * 6, [True] * 3 + [False] * 3]
 
 
-def test_a_cell_of_many_ticks_shows_the_slowest(cells_of):
+def test_a_cell_of_many_ticks_shows_the_slowest():
     run = make_run([1], ticks=1_000, took_ms=lambda zone, tick: 99 if tick == 500 else 2)
     cells = cells_of(run)
     assert cells.shape[1] <= 400
     assert cells.max() == 99
 
 
-def test_hundreds_of_zones_share_lines_and_keep_the_slowest(cells_of):
+def test_hundreds_of_zones_share_lines_and_keep_the_slowest():
     cells = cells_of(make_run([450], ticks=2, took_ms=lambda zone, tick: 99 if zone == 301 else 2))
     assert cells.shape == (150, 2)
     assert cells[100].tolist() == [99, 99]
 
 
-def test_ticks_without_a_schedule_are_placed_by_their_start(cells_of):
+def test_ticks_without_a_schedule_are_placed_by_their_start():
     assert cells_of(with_rows(make_run([1], ticks=3, pace="max"), scheduled_ns=0)).count() == 3
