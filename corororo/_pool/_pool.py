@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import threading
 import types
@@ -15,21 +16,12 @@ import msgspec
 from corororo._exceptions import PoolClosed, PoolFailed
 from corororo._idle import Park
 from corororo._inline import Inline
-from corororo._platform import explaining_open_files, usable_cpus
-from corororo._ring import CALLS_MAX, Session, call_after_fork
-from corororo._transfer._config import PoolConfig, read_config, write_config
-from corororo._transfer._shared_ring import SharedRing
-from corororo._worker._lifeline import die_with_owner
+from corororo._platform import HAS_AFFINITY, explaining_open_files, usable_cpus
+from corororo._ring import CALLS_MAX, PoolConfig, Session, call_after_fork
+from corororo._transfer import SharedRing
+from corororo._worker._main import die_with_owner
 from corororo.abc import IdleStrategy, Transfer
 
-from ._options import (
-    check_figure,
-    check_idle,
-    check_modules,
-    check_resize,
-    check_seconds,
-    cpus_to_pin,
-)
 from ._registry import PoolStatistics
 from ._spawner import WorkerPlan
 from ._supervisor import Supervisor
@@ -87,22 +79,19 @@ class WorkerPool:
         directory: str | os.PathLike[str] | None = None,
     ) -> None:
         count = usable_cpus() if workers is None else workers
-        check_figure("workers", count, 0)
-        check_figure("ring_bytes", ring_bytes, 1 << 14, RING_BYTES_MAX)
-        check_figure("max_batch", max_batch, 1, CALLS_MAX)
-        if max_reply_bytes is not None:
-            check_figure("max_reply_bytes", max_reply_bytes, 1)
-        check_figure("max_pending", max_pending, 1)
-        check_seconds("hang_timeout", hang_timeout)
-        check_figure("rings", rings, 1)
-        check_modules("imports", imports)
-        check_modules("preload", preload)
-        check_idle(idle)
+        reply_bytes = ring_bytes if max_reply_bytes is None else max_reply_bytes
+        _check_figure("workers", count, 0)
+        _check_figure("ring_bytes", ring_bytes, 1 << 14, RING_BYTES_MAX)
+        _check_figure("max_batch", max_batch, 1, CALLS_MAX)
+        _check_figure("max_reply_bytes", reply_bytes, 1)
+        _check_figure("max_pending", max_pending, 1)
+        _check_figure("rings", rings, 1)
+        _check_others(hang_timeout, {"imports": imports, "preload": preload}, idle)
         self._config = PoolConfig(
-            count, (ring_bytes + 63) & ~63, max_batch, max_reply_bytes, max_pending, hang_timeout
+            count, (ring_bytes + 63) & ~63, max_batch, reply_bytes, max_pending, hang_timeout
         )
         self._rings = rings
-        self._plan = WorkerPlan(name, imports, preload, idle or Park(), cpus_to_pin(pin))
+        self._plan = WorkerPlan(name, imports, preload, idle or Park(), _cpus_to_pin(pin))
         self._base = None if directory is None else Path(directory)
         self._supervisor: Supervisor | None = None
         self._resizing = threading.Lock()
@@ -131,7 +120,7 @@ class WorkerPool:
         with explaining_open_files("a pool of workers"):
             session = Session.create(room_bytes, self._base)
             try:
-                write_config(session, self._config)
+                session.write_config(self._config)
                 self._supervisor = Supervisor(session, self._plan)
                 self._supervisor.start(self._config.workers)
             except BaseException:
@@ -153,7 +142,12 @@ class WorkerPool:
         not running.
         """
         supervisor = self._running()
-        check_resize(self._config.workers, workers)
+        _check_figure("workers", workers, 1, call="pool.resize(2)")
+        if not self._config.workers:
+            raise ValueError(
+                "a pool of 0 workers runs AsyncTasks inline, and its Schedulers would ask for "
+                "none; begin with one: WorkerPool(workers=1)"
+            )
         with self._resizing:
             self._publish_size(workers)
             try:
@@ -213,7 +207,7 @@ class WorkerPool:
         """For Schedulers that open from now on; the others are told."""
         config = msgspec.structs.replace(self._config, workers=workers)
         with explaining_open_files("a pool of another size"):
-            write_config(self._running().session, config)
+            self._running().session.write_config(config)
         self._config = config
 
     def _disown(self) -> None:
@@ -229,7 +223,7 @@ class AttachedPool:
     def __init__(self, address: str) -> None:
         self.address = address
         self._session = Session.attach(address)
-        self._config = read_config(self._session)
+        self._config = self._session.read_config()
 
     @property
     def workers(self) -> int:
@@ -251,3 +245,52 @@ class AttachedPool:
 def _open_transfer(session: Session, config: PoolConfig) -> Transfer:
     """The transfer of one Scheduler: to the workers, or inline where the pool has none."""
     return SharedRing(session, config) if config.workers else Inline()
+
+
+def _check_figure(
+    name: str, value: int, minimum: int, maximum: float = math.inf, call: str | None = None
+) -> None:
+    """An int within its bounds; ``call`` is what can be called instead."""
+    call = call or f"WorkerPool({name}=...)"
+    if type(value) is not int:  # a bool, too, would reach the workers as something else
+        raise TypeError(f"{name} must be an int, got {value!r}; {call}")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {value}; {call}")
+    if value > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, got {value}; {call}")
+
+
+def _check_others(
+    hang_timeout: float | None, modules: dict[str, Sequence[str]], idle: IdleStrategy | None
+) -> None:
+    if not isinstance(hang_timeout, int | float | None):
+        raise TypeError(
+            f"hang_timeout must be a number of seconds or None, got {hang_timeout!r}; "
+            f"WorkerPool(hang_timeout=...)"
+        )
+    if hang_timeout is not None and not 0 < hang_timeout < math.inf:
+        raise ValueError(
+            f"hang_timeout must be more than 0 seconds, got {hang_timeout}; "
+            f"WorkerPool(hang_timeout=...)"
+        )
+    for name, names in modules.items():
+        if isinstance(names, str):  # it would pass as a sequence of letters
+            raise TypeError(
+                f"{name} must be a list of modules, got {names!r}; WorkerPool({name}=[{names!r}])"
+            )
+    if idle is not None and (isinstance(idle, type) or not hasattr(idle, "idle")):
+        raise TypeError(
+            f"idle must be an IdleStrategy, got {idle!r}; WorkerPool(idle=AdaptiveSpin()) is one"
+        )
+
+
+def _cpus_to_pin(pin: Literal["spread"] | Sequence[int] | None) -> tuple[int, ...]:
+    if pin is None:
+        return ()
+    if not HAS_AFFINITY:
+        raise ValueError("this system cannot pin processes to CPUs; leave WorkerPool(pin=...) out")
+    usable = sorted(os.sched_getaffinity(0))
+    cpus = usable if pin == "spread" else list(pin)
+    if not cpus or not set(cpus) <= set(usable):
+        raise ValueError(f"pin must name some of the CPUs {usable}, got {pin!r}")
+    return tuple(cpus)

@@ -1,22 +1,17 @@
 """Bytes between processes: the ring, its memory, FIFOs and the session directory."""
 
+from ._fifo import ATTEMPTS as ATTEMPTS
 from ._fifo import LEAST_CAPACITY as LEAST_CAPACITY
+from ._fifo import NO_WORKER as NO_WORKER
+from ._fifo import Descriptor as Descriptor
 from ._fifo import FifoReader as FifoReader
 from ._fifo import FifoWriter as FifoWriter
+from ._fifo import Kind as Kind
 from ._files import PRIVATE as PRIVATE
 from ._files import call_after_fork as call_after_fork
 from ._files import make_fifo as make_fifo
 from ._files import remove_file as remove_file
 from ._files import write_file as write_file
-from ._layout import ATTEMPTS as ATTEMPTS
-from ._layout import CALLS_MAX as CALLS_MAX
-from ._layout import NO_WORKER as NO_WORKER
-from ._layout import Descriptor as Descriptor
-from ._layout import Kind as Kind
-from ._layout import RecordHeader as RecordHeader
-from ._layout import record_bytes as record_bytes
-from ._layout import reply_offset as reply_offset
-from ._memory import RingMemory as RingMemory
 from ._places import FoundSession as FoundSession
 from ._places import candidate_bases as candidate_bases
 from ._places import find_sessions as find_sessions
@@ -27,6 +22,11 @@ from ._places import remove_session as remove_session
 from ._places import remove_stale_sessions as remove_stale_sessions
 from ._places import stale_sessions as stale_sessions
 from ._places import temporary_directory as temporary_directory
+from ._ring import CALLS_MAX as CALLS_MAX
+from ._ring import RecordHeader as RecordHeader
 from ._ring import Ring as Ring
+from ._ring import RingMemory as RingMemory
 from ._ring import RingStatistics as RingStatistics
+from ._ring import record_bytes as record_bytes
+from ._session import PoolConfig as PoolConfig
 from ._session import Session as Session

@@ -1,28 +1,64 @@
-"""Descriptors through named FIFOs.
+"""Descriptors, and the named FIFOs that they travel through.
 
 A FIFO is a queue of many writers and many readers that outlives any of them: the kernel wakes
-one reader a write, loses no wake-up, and its lock orders the memory of both sides, so who has
-read a descriptor sees all that was written before it was sent.
+one reader for each write, loses no wake-up, and its lock orders the memory of both sides: the
+reader of a descriptor sees all that was written before it was sent.
+
+A descriptor has 32 bytes: under PIPE_BUF, so that the kernel writes it whole, and a divisor of the
+page, so that a reader of 32 bytes never gets two halves.
 """
 
 from __future__ import annotations
 
 import array
+import enum
 import errno
 import fcntl
 import os
 import select
+import struct
 import termios
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from corororo._exceptions import FifoFull, PoolClosed
 
 from ._files import call_after_fork
-from ._layout import DESCRIPTOR, DESCRIPTOR_BYTES, KINDS, Descriptor
 
+# kind u16, attempt u16, ring u32, offset u32, length u32, sequence u64, worker u32
+DESCRIPTOR: Final = struct.Struct("<HHIIIQI4x")
+DESCRIPTOR_BYTES: Final = DESCRIPTOR.size
 READ_BYTES = 128 * DESCRIPTOR_BYTES  # one page of the pipe
 LEAST_CAPACITY = 256  # descriptors in the smallest FIFO that Linux makes
-JUNK = Descriptor(0)
+NO_WORKER: Final = 0
+ATTEMPTS: Final = 1 << 16  # an attempt has 16 bits
+
+
+class Kind(enum.IntEnum):
+    """What a descriptor says."""
+
+    CALLS = 0xC501  # zone to workers: this record waits for you
+    REPLY = 0xC502  # worker to zone: the reply stands in the record's extent
+    SPILLED = 0xC503  # worker to zone: the reply stands in a file of its own
+    WORKER_DIED = 0xC505  # pool to zones: the worker of this number is no more
+    WORKER_KILLED = 0xC506  # the same, and a zone asked for it because of a timeout
+    READY = 0xC507  # worker to pool: I read descriptors from now on
+    KILL = 0xC508  # zone to pool: the worker of this number has had a call for too long
+    LOOK = 0xC509  # zone to pool: a batch is out for long, do the workers live?
+    RESIZED = 0xC50B  # pool to zones: its workers are as many as the length says from now on
+    HUNG = 0xC50C  # zone to pool: the worker of this number is at one batch for too long
+
+
+class Descriptor(NamedTuple):
+    """The 32 bytes that travel, unpacked. What a kind does not use is 0."""
+
+    kind: int
+    attempt: int = 0
+    ring: int = 0
+    offset: int = 0
+    length: int = 0
+    sequence: int = 0
+    worker: int = NO_WORKER
 
 
 class _Fifo:
@@ -64,17 +100,12 @@ class FifoReader(_Fifo):
         os.set_blocking(self._fd, blocking)
 
     def read_one(self) -> Descriptor | None:
-        """The next descriptor; None when the last writer is gone, JUNK for anything else.
+        """The next descriptor; None when the last writer is gone.
 
         Waits for it, or raises BlockingIOError where the reader is not ``blocking``.
         """
         data = os.read(self._fd, DESCRIPTOR_BYTES)
-        if not data:
-            return None
-        if len(data) != DESCRIPTOR_BYTES:
-            return JUNK
-        descriptor = Descriptor._make(DESCRIPTOR.unpack(data))
-        return descriptor if descriptor.kind in KINDS else JUNK
+        return Descriptor._make(DESCRIPTOR.unpack(data)) if data else None
 
     def stop_waiting(self) -> None:
         """Do not wait from now on; safe in a signal handler, for the read that it interrupts."""
@@ -86,9 +117,7 @@ class FifoReader(_Fifo):
             data = os.read(self._fd, READ_BYTES)
         except BlockingIOError:
             return []
-        whole = len(data) - len(data) % DESCRIPTOR_BYTES  # more is junk of another program
-        found = [Descriptor._make(fields) for fields in DESCRIPTOR.iter_unpack(data[:whole])]
-        return [descriptor for descriptor in found if descriptor.kind in KINDS]
+        return [Descriptor._make(fields) for fields in DESCRIPTOR.iter_unpack(data)]
 
 
 class FifoWriter(_Fifo):

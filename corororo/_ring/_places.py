@@ -18,10 +18,9 @@ from corororo._platform import HAS_MEMORY_FILES, file_time
 from ._files import remove_file
 
 PREFIX = "corororo-"
-UNFINISHED_PREFIX = ".corororo-"  # until its lock is held
 LOCK = "lock"
 UNLOCKED_S = 60.0  # how long a living owner may take to lock its session, or to remove it
-_NAME = re.compile(r"\.?corororo-(?P<uid>\d{1,10})-(?P<pid>\d{1,9})-[0-9a-f]{8}")
+_NAME = re.compile(r"corororo-(?P<uid>\d{1,10})-(?P<pid>\d{1,9})-[0-9a-f]{8}")
 
 State = Literal["live", "stale", "unknown"]
 
@@ -63,18 +62,14 @@ def free_bytes(directory: Path) -> int:
 
 def find_sessions(base: Path) -> Iterator[FoundSession]:
     """The sessions of all users below ``base``."""
-    for prefix in (PREFIX, UNFINISHED_PREFIX):
-        for directory in sorted(base.glob(f"{prefix}*")):
-            name = _NAME.fullmatch(directory.name)
-            if name is None:
-                continue
-            try:
-                uid = directory.lstat().st_uid
-            except FileNotFoundError:  # it has just ended
-                continue
+    for directory in sorted(base.glob(f"{PREFIX}*")):
+        name = _NAME.fullmatch(directory.name)
+        if name is None:
+            continue
+        with contextlib.suppress(FileNotFoundError):  # it has just ended
+            uid, pid = directory.lstat().st_uid, int(name["pid"])
             if uid == int(name["uid"]):  # else its name is a forgery
-                pid = int(name["pid"])
-                yield FoundSession(directory, uid, pid, _state(directory, pid))
+                yield FoundSession(directory, uid, pid, _state(directory, uid, pid))
 
 
 def stale_sessions(base: Path) -> Iterator[Path]:
@@ -97,8 +92,7 @@ def remove_stale_sessions(base: Path) -> list[Path]:
 def remove_session(directory: Path) -> None:
     """Remove a session whose owner is dead; raises OSError where that fails.
 
-    The lock goes last, so that what remains of a failure is still stale. Several processes may do
-    this at once.
+    The lock goes last, so that what is left is still stale. Several processes may do this at once.
     """
     with contextlib.suppress(FileNotFoundError):  # another process was faster
         for name in _names(directory):
@@ -144,12 +138,12 @@ def _is_unlocked(directory: Path) -> bool:
     return True
 
 
-def _state(directory: Path, pid: int) -> State:
+def _state(directory: Path, uid: int, pid: int) -> State:
     try:
         return "stale" if _is_unlocked(directory) else "live"
     except FileNotFoundError:  # gone in the meantime, or not locked yet, or not any more
-        own = directory.name.lstrip(".").startswith(f"{PREFIX}{os.getuid()}-")
-        return "stale" if own and is_left_behind(directory, pid) else "unknown"
+        left_behind = uid == os.getuid() and is_left_behind(directory, pid)
+        return "stale" if left_behind else "unknown"
     except OSError:  # another user's
         return "unknown"
 

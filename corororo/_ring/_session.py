@@ -1,8 +1,6 @@
 """The session directory of a pool: made, locked, attached to, removed.
 
-Its files: ``lock`` (held with flock while the owner lives), those that ``Session`` names, for each
-zone ``<ring>.ring``, ``<ring>.replies`` and the replies that were too large for its ring, for each
-worker ``<number>.stacks``, where it writes its stacks before it is killed for hanging.
+``Session`` names its files. The owner holds ``lock`` with flock while it lives.
 """
 
 from __future__ import annotations
@@ -13,21 +11,37 @@ import os
 import secrets
 import shutil
 from pathlib import Path
+from typing import Literal
 
-from corororo._exceptions import PoolClosed, SessionError
+import msgspec
+
+from corororo._exceptions import PoolClosed, PoolFailed, SessionError
 
 from ._fifo import FifoReader, FifoWriter
-from ._files import PRIVATE, call_after_fork, make_fifo, remove_file
+from ._files import PRIVATE, call_after_fork, make_fifo, remove_file, write_file
 from ._places import (
     LOCK,
     PREFIX,
-    UNFINISHED_PREFIX,
     candidate_bases,
     free_bytes,
     owner_lives,
     remove_session,
     remove_stale_sessions,
 )
+
+OWNER_GONE = "the pool is closed, or its owner died, with AsyncTasks in flight"
+
+
+class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The contents of ``pool.json``, which tells those who attach how to use the pool."""
+
+    workers: int
+    ring_bytes: int
+    max_batch: int
+    max_reply_bytes: int
+    max_pending: int = 100_000
+    hang_timeout: float | None = None
+    format: Literal[4] = 4
 
 
 class Session:
@@ -40,9 +54,8 @@ class Session:
         self.lifeline = directory / "lifeline"  # FIFO whose end of file says: the owner is gone
         self.config = directory / "pool.json"  # what the pool tells those who attach
         self.failure = directory / "failure.txt"  # why the pool gave up, if it did
-        self._lock_fd = lock_fd
-        self._owned = lock_fd is not None
-        call_after_fork(self, Session._disown)
+        self._lock_fd = lock_fd  # of the owner
+        call_after_fork(self, Session._give_up_lock)  # it is the parent's
 
     @classmethod
     def create(cls, room_bytes: int = 0, base: Path | None = None) -> Session:
@@ -55,19 +68,17 @@ class Session:
             remove_stale_sessions(place)
         place = _choose_base(room_bytes) if base is None else base
         name = f"{os.getuid()}-{os.getpid()}-{secrets.token_hex(4)}"
-        unfinished = place / f"{UNFINISHED_PREFIX}{name}"
+        directory = place / f"{PREFIX}{name}"
         lock_fd = None
         try:
-            unfinished.mkdir(mode=0o700)
-            lock_fd = _make_locked_file(unfinished / LOCK)
+            directory.mkdir(mode=0o700)
+            lock_fd = _make_locked_file(directory / LOCK)
             for fifo in ("calls", "status", "lifeline"):
-                make_fifo(unfinished / fifo)
-            directory = place / f"{PREFIX}{name}"
-            unfinished.rename(directory)
+                make_fifo(directory / fifo)
         except OSError as error:
             if lock_fd is not None:
                 os.close(lock_fd)
-            shutil.rmtree(unfinished, ignore_errors=True)
+            shutil.rmtree(directory, ignore_errors=True)
             raise SessionError(f"{place}: cannot make a session directory: {error}") from None
         return cls(directory, lock_fd)
 
@@ -92,6 +103,31 @@ class Session:
         """Raise PoolClosed unless the owner holds its lock."""
         if not owner_lives(self.directory):
             raise PoolClosed(f"{self.directory}: the owner of this pool is gone")
+
+    def owner_gone(self) -> PoolClosed:
+        """The error for a pool without an owner, with the reason if the pool gave up."""
+        try:
+            return PoolFailed(self.failure.read_text())
+        except OSError:  # it was closed, or its owner was killed
+            return PoolClosed(OWNER_GONE)
+
+    def write_config(self, config: PoolConfig) -> None:
+        """Replace the configuration atomically; raises PoolClosed if the pool is gone."""
+        unfinished = self.config.with_suffix(".new")
+        try:
+            write_file(unfinished, msgspec.json.encode(config))
+            unfinished.replace(self.config)
+        except FileNotFoundError:
+            raise PoolClosed(f"{self.directory}: the pool is gone") from None
+
+    def read_config(self) -> PoolConfig:
+        """Raises PoolClosed if the pool is gone, SessionError if it is of another version."""
+        try:
+            return msgspec.json.decode(self.config.read_bytes(), type=PoolConfig)
+        except FileNotFoundError:
+            raise PoolClosed(f"{self.directory}: the pool is gone") from None
+        except msgspec.DecodeError as error:
+            raise SessionError(f"{self.config}: not the configuration of a pool: {error}") from None
 
     def ring(self, ring: int) -> Path:
         """The mapped file of one zone."""
@@ -154,17 +190,11 @@ class Session:
 
     def remove(self) -> None:
         """Give up the lock and remove the directory; for the owner. Idempotent."""
-        if self._owned:
+        if self._lock_fd is not None:
             self._give_up_lock()  # first: it may be the last file that could be had
             # A process may still write there; the next start removes what is left.
             with contextlib.suppress(OSError):
                 remove_session(self.directory)
-            self._owned = False
-
-    def _disown(self) -> None:
-        """In a forked process: the session is its parent's, and so is the lock."""
-        self._owned = False
-        self._give_up_lock()
 
     def _give_up_lock(self) -> None:
         if self._lock_fd is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from corororo._exceptions import RingFull
-from corororo._handles import Handle, HandlePool
 from corororo._ring import (
     ATTEMPTS,
     Descriptor,
@@ -16,13 +17,11 @@ from corororo._ring import (
     RingMemory,
     RingStatistics,
     record_bytes,
-    reply_offset,
 )
 
+from ._codec import REPLY_HEAD_BYTES, FunctionState
 from ._functions import AsyncTaskFunction
-from ._sizing import REPLY_HEAD_BYTES, FunctionState
 
-NO_HANDLE = Handle(0, 0)
 CLOCK_STEP_NS = 1_000  # of the clock in a record
 
 Calls = Sequence[tuple[Any, ...]]  # the arguments of each
@@ -87,8 +86,7 @@ class Batch:
         self.offset = 0
         self.reply_offset = 0
         self.reply_room = 0
-        self.handle = NO_HANDLE
-        self.sequence = 0  # the handle, packed: identifies the record in descriptors
+        self.sequence = 0  # identifies the record in descriptors; never used twice
         self.attempt = 0
         # While it is out:
         self.sent = False
@@ -135,20 +133,21 @@ class Records:
         self._memory = memory
         self._number = number
         self._ring = Ring(memory.size_bytes)
-        self._batches: HandlePool[Batch] = HandlePool()
+        self._batches: dict[int, Batch] = {}  # by sequence
+        self._sequences = itertools.count(1)
         # A record of more than a quarter of the ring would make the workers wait for each other.
         self._largest = memory.size_bytes // 4
         self._attempts = 0
         self.timed = 0  # records whose calls have a timeout
         self.out = 0  # batches that were sent and have not come back
         self.out_ns = 0.0  # their likely service time
-        self.find = self._batches.find  # the batch of a packed handle, or None
+        self.find = self._batches.get  # the batch of a sequence, or None
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def __iter__(self) -> Iterator[Batch]:
-        return iter(self._batches)
+        return iter(self._batches.values())
 
     def statistics(self) -> RingStatistics:
         """The state of the ring."""
@@ -171,23 +170,15 @@ class Records:
             batch.offset = offset = self._ring.claim(length)
         except RingFull:
             return False
-        batch.handle = self._batches.acquire(batch)
-        batch.sequence = batch.handle.pack()
-        batch.attempt = self._next_attempt()
-        batch.reply_room = room
-        batch.reply_offset = offset + reply_offset(len(name), len(request))
+        batch.sequence = sequence = next(self._sequences)
+        self._batches[sequence] = batch
+        batch.attempt = attempt = self._next_attempt()
         timed = batch.function.timeout is not None
         self.timed += timed
-        self._memory.write_record(
-            offset,
-            batch.attempt,
-            batch.sequence,
-            name,
-            request,
-            reply_room=room,
-            calls=calls,
-            timed=timed,
-        )
+        header = RecordHeader(attempt, 0, sequence, len(name), len(request), room, calls, timed)
+        batch.reply_room = room
+        batch.reply_offset = offset + header.reply_offset
+        self._memory.write_record(offset, header, name + request)
         return True
 
     def descriptor(self, batch: Batch) -> Descriptor:
@@ -225,13 +216,15 @@ class Records:
         """A copy of the reply."""
         return self._memory.read(batch.reply_offset, length)
 
-    def try_lock(self, batch: Batch) -> bool:
-        """Take the record's lock unless a worker has it."""
-        return self._memory.try_lock(batch.offset)
-
-    def unlock(self, batch: Batch) -> None:
-        """Release the record's lock; harmless if the record was freed meanwhile."""
-        self._memory.unlock(batch.offset)
+    @contextlib.contextmanager
+    def locked(self, batch: Batch) -> Iterator[bool]:
+        """Hold the record's lock; gives False where a worker has it."""
+        is_locked = self._memory.try_lock(batch.offset)
+        try:
+            yield is_locked
+        finally:
+            if is_locked:
+                self._memory.unlock(batch.offset)
 
     def renew(self, batch: Batch) -> None:
         """Begin a new attempt, which makes earlier descriptors void; under the record's lock."""
@@ -241,7 +234,7 @@ class Records:
     def free(self, batch: Batch) -> None:
         """Give the record back."""
         self.note_back(batch)
-        self._batches.release(batch.handle)
+        del self._batches[batch.sequence]
         self.timed -= batch.function.timeout is not None
         self._ring.free(batch.offset)
 

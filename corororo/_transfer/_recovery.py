@@ -31,7 +31,6 @@ from corororo._ring import (
 )
 
 from ._codec import calls_as_encoded
-from ._config import owner_gone
 from ._records import Batch, Records
 from ._sender import Sender
 
@@ -91,21 +90,15 @@ class Recovery:
         for batch in self._latest_first():
             if self._records.header(batch).worker not in (NO_WORKER, death.worker):
                 continue  # another worker has it
-            if self._records.try_lock(batch):  # else a worker just looks at it: a later look helps
-                try:
+            with self._records.locked(batch) as is_locked:
+                if is_locked:  # else a worker just looks at it: a later look helps
                     self._settle(batch, death)
-                finally:
-                    self._records.unlock(batch)
 
     def reply_is_invalid(self, batch: Batch) -> None:
         """Run a batch again whose reply makes no sense, unless its worker is still at it."""
-        if not self._records.try_lock(batch):
-            return
-        try:
-            if self._records.header(batch).worker != NO_WORKER:
+        with self._records.locked(batch) as is_locked:
+            if is_locked and self._records.header(batch).worker != NO_WORKER:
                 self._run_again(batch, is_to_blame=True)
-        finally:
-            self._records.unlock(batch)
 
     def _settle(self, batch: Batch, death: Descriptor) -> None:
         holder = self._records.header(batch).worker
@@ -169,13 +162,14 @@ class Recovery:
         While no worker comes to any of them there is more work than workers, and frequent looks
         only slow it down: 300 zones that all looked ten times a second did nothing else.
         """
-        queued = self._sender.calls_are_queued()
+        queued = self._sender.calls.queued() > 0
         late = [batch for batch in self._latest_first() if now_ns - batch.sent_ns >= LOOK_NS]
         holders = {self._look_at(batch) for batch in late}
         unread = [b for b in late if b.sent and self._records.header(b).worker == NO_WORKER]
         # While descriptors are queued, a missing one is probably among them: one copy will do.
         for batch in unread[-1:] if queued else reversed(unread):
-            self._replace_lost_descriptor(batch, now_ns)
+            if now_ns - batch.sent_ns >= LOST_NS << batch.copies:
+                batch.copies += self._sender.send_copy(batch)
         asked = [self._ask_pool(Kind.LOOK, worker) for worker in holders]
         crowded = all(asked) and holders == {NO_WORKER} and queued
         self._gap_ns = min(2 * self._gap_ns, MAX_LOOK_NS) if crowded else LOOK_NS
@@ -189,18 +183,13 @@ class Recovery:
     def _look_at(self, batch: Batch) -> int:
         """The worker that marked a batch; runs it again if no worker has been at it for a while."""
         header = self._records.header(batch)
-        if header.worker != NO_WORKER and self._records.try_lock(batch):
-            try:
-                if batch.seen == header.holder:  # its reply has had time to arrive
+        if header.worker != NO_WORKER:
+            with self._records.locked(batch) as is_locked:
+                if is_locked and batch.seen == header.holder:  # its reply had time to arrive
                     self._run_again(batch, is_to_blame=False)
-                batch.seen = header.holder
-            finally:
-                self._records.unlock(batch)
+                elif is_locked:
+                    batch.seen = header.holder
         return header.worker
-
-    def _replace_lost_descriptor(self, batch: Batch, now_ns: int) -> None:
-        if now_ns - batch.sent_ns >= LOST_NS << batch.copies:
-            batch.copies += self._sender.send_copy(batch)
 
     # -- calls and batches that run for too long
 
@@ -239,7 +228,7 @@ class Recovery:
         try:
             status = FifoWriter(self._session.status)
         except PoolClosed:
-            raise owner_gone(self._session) from None
+            raise self._session.owner_gone() from None
         except OSError as error:
             if not is_out_of_files(error):
                 raise

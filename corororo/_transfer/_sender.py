@@ -13,23 +13,22 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from corororo._exceptions import FifoFull, RequestTooLarge
-from corororo._ring import LEAST_CAPACITY, FifoWriter, record_bytes
+from corororo._ring import LEAST_CAPACITY, FifoWriter, PoolConfig, record_bytes
 
-from ._config import PoolConfig
+from ._codec import FIRST_EARLY, REPLY_HEAD_BYTES, WORTH_NS, FunctionState
 from ._errors import argument_error
 from ._functions import AsyncTaskFunction
 from ._records import Batch, Pile, Records
-from ._sizing import (
-    AHEAD_NS,
-    FIRST_EARLY,
-    LEAST_BATCHES,
-    REPLY_HEAD_BYTES,
-    BatchWorth,
-    FunctionState,
-    SendWindow,
-)
 
 MAX_BATCHES_OUT = LEAST_CAPACITY * 3 // 4  # of one zone: the FIFO has room for others, too
+MAX_WORTH_NS = 8 * WORTH_NS
+WORTH_PER_DELAY = 0.5  # work in a batch for each nanosecond that batches wait for a worker
+DOWN, UP = 1 / 2, 1 / 64  # weight of the latest delay, if it is shorter or longer
+
+LEAST_BATCHES = 2  # for each worker: one that runs, and one to go on with
+AHEAD_NS = 4_000_000  # of work for each worker
+MAX_AHEAD_NS = 250_000_000
+HOLD_NS = 1_000_000_000  # how long a wider window stays after a late look
 
 
 class Sender:
@@ -45,7 +44,7 @@ class Sender:
         fail: Callable[[Batch, int, BaseException], None],
     ) -> None:
         self._records = records
-        self._calls = calls
+        self.calls = calls
         self._config = config
         self._now_ns = now_ns
         self._fail = fail
@@ -54,7 +53,7 @@ class Sender:
         self._placed: list[tuple[tuple[int, int], Batch]] = []  # a heap by turn: not sent yet
         self._states: dict[str, FunctionState] = {}  # functions with other options share one
         self.window = SendWindow(workers, now_ns)
-        self._worth = BatchWorth()
+        self.worth = BatchWorth()
         self.fifo_is_full = False
         self.batches_sent = 0
 
@@ -66,7 +65,7 @@ class Sender:
         """The state of a function; raises what typing or msgspec raise for its annotations."""
         state = self._states.get(function.name)
         if state is None:
-            state = self._states[function.name] = FunctionState(function, self._worth)
+            state = self._states[function.name] = FunctionState(function)
         return state
 
     def worth_sending(self, function: AsyncTaskFunction[..., Any]) -> int:
@@ -84,10 +83,6 @@ class Sender:
         )
         return work_ns / self.window.workers
 
-    def calls_are_queued(self) -> bool:
-        """Whether descriptors of any zone wait for a worker."""
-        return self._calls.queued() > 0
-
     def add(self, pile: Pile) -> None:
         """Send calls after all earlier ones; those that have to wait are frozen as they are now."""
         self._piles += 1
@@ -104,7 +99,7 @@ class Sender:
         if batch.ahead < self.window.workers:
             delay_ns = self._records.delay_ns(batch, self._now_ns())
             if delay_ns is not None:
-                self._worth.note_delay(delay_ns)
+                self.worth.note_delay(delay_ns)
 
     def put_first(self, batches: Iterable[Batch]) -> None:
         """Place these batches before all others, in this order."""
@@ -113,14 +108,14 @@ class Sender:
     def send_again(self, batch: Batch) -> None:
         """Send the descriptor of a record that got a new attempt."""
         self._records.note_back(batch)
-        self._queue(batch)
+        heapq.heappush(self._placed, (batch.turn, batch))
 
     def send_copy(self, batch: Batch) -> bool:
         """Write a copy of a descriptor; False if the FIFO is half full: new calls go first."""
-        if 2 * self._calls.queued() >= self._calls.capacity():
+        if 2 * self.calls.queued() >= self.calls.capacity():
             return False
         try:
-            self._calls.write_nowait(self._records.descriptor(batch))
+            self.calls.write_nowait(self._records.descriptor(batch))
         except FifoFull:
             return False
         return True
@@ -152,10 +147,7 @@ class Sender:
             if not self._records.place(batch, request, state):
                 return
             waiting.popleft()
-            self._queue(batch)
-
-    def _queue(self, batch: Batch) -> None:
-        heapq.heappush(self._placed, (batch.turn, batch))
+            heapq.heappush(self._placed, (batch.turn, batch))
 
     def _send_placed(self) -> None:
         self.fifo_is_full = False
@@ -165,7 +157,7 @@ class Sender:
             # Read before the write: a worker may begin before this process runs again.
             sent_ns = self._now_ns()
             try:
-                self._calls.write_nowait(records.descriptor(batch))
+                self.calls.write_nowait(records.descriptor(batch))
             except FifoFull:
                 self.fifo_is_full = True
                 return
@@ -201,7 +193,12 @@ class Sender:
             return None
         least_bytes = record_bytes(len(state.name), len(request), REPLY_HEAD_BYTES)
         if least_bytes > self._config.ring_bytes:
-            self._refuse(batch, self._too_large(batch, len(request), least_bytes))
+            too_large = RequestTooLarge(
+                f"the arguments of {batch.function.name} take {len(request)} bytes, {least_bytes} "
+                f"with a record's head and room for a reply, and the ring holds "
+                f"{self._config.ring_bytes}; pass less, or raise WorkerPool(ring_bytes=...)"
+            )
+            self._refuse(batch, too_large)
             return None
         batch.request = request
         return request
@@ -214,9 +211,57 @@ class Sender:
         self._waiting.popleft()
         self._fail(batch, 0, error)
 
-    def _too_large(self, batch: Batch, request_bytes: int, least_bytes: int) -> RequestTooLarge:
-        return RequestTooLarge(
-            f"the arguments of {batch.function.name} take {request_bytes} bytes, {least_bytes} "
-            f"with a record's head and room for a reply, and the ring holds "
-            f"{self._config.ring_bytes}; pass less, or raise WorkerPool(ring_bytes=...)"
-        )
+
+class BatchWorth:
+    """How much work a batch must hold, learnt from how long batches wait for a worker.
+
+    On free cores the delay is the time of a wake-up. Where 300 zones share two cores it is
+    milliseconds, and small batches only cost more turns with cold caches: with larger ones 300
+    zones made nine times as many ticks. A single long delay says little, so short ones count more.
+    """
+
+    def __init__(self) -> None:
+        self._delay_ns = 0.0
+        self.worth_ns = float(WORTH_NS)
+
+    def note_delay(self, delay_ns: float) -> None:
+        """Learn from one batch that waited so long after it was sent."""
+        weight = DOWN if delay_ns < self._delay_ns else UP
+        self._delay_ns += weight * (delay_ns - self._delay_ns)
+        self.worth_ns = min(max(WORTH_NS, WORTH_PER_DELAY * self._delay_ns), MAX_WORTH_NS)
+
+
+class SendWindow:
+    """How much of one zone's work may be with the workers at a time.
+
+    All zones of a pool share one queue. A zone that sent all it has would make the others wait, so
+    the rest stays in its own ring until replies come back. What is out covers the time until the
+    zone looks for replies again, which is short unless the zone looks seldom.
+    """
+
+    def __init__(self, workers: int, now_ns: Callable[[], int]) -> None:
+        self.workers = workers
+        self._now_ns = now_ns
+        self._ahead_ns = AHEAD_NS
+        self._until_ns = 0  # the window does not shrink before
+        self._sent_ns = now_ns()
+
+    def has_room(self, batches: int, work_ns: float) -> bool:
+        """Whether another batch may go out beside so many with so much work."""
+        return batches < LEAST_BATCHES * self.workers or work_ns < self._ahead_ns * self.workers
+
+    def note_sent(self) -> None:
+        """All that fits has gone out."""
+        self._sent_ns = self._now_ns()
+
+    def note_look(self, batches_out: int) -> None:
+        """Learn from a look for replies."""
+        now_ns = self._now_ns()
+        gap_ns = now_ns - self._sent_ns
+        if not batches_out and gap_ns > self._ahead_ns:  # the workers ran out of work
+            self._ahead_ns = min(gap_ns, MAX_AHEAD_NS)
+        elif now_ns < self._until_ns or self._ahead_ns == AHEAD_NS:
+            return
+        elif 2 * gap_ns < self._ahead_ns:
+            self._ahead_ns = max(AHEAD_NS, self._ahead_ns // 2)
+        self._until_ns = now_ns + HOLD_NS

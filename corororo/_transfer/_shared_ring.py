@@ -23,6 +23,7 @@ from corororo._ring import (
     FifoReader,
     FifoWriter,
     Kind,
+    PoolConfig,
     RingMemory,
     RingStatistics,
     Session,
@@ -32,7 +33,6 @@ from corororo._ring import (
 from corororo.abc import Clock, Completion, WorkerUse
 
 from ._codec import Reply, failed_reply
-from ._config import PoolConfig, owner_gone, read_config
 from ._records import Batch, Pile, Records
 from ._recovery import Recovery
 from ._sender import Sender
@@ -70,8 +70,7 @@ class SharedRing:
         self._idle = AdaptiveSpin(longest_us=MAX_SPIN_US)
         self._use: dict[int, list[int]] = {}  # by worker: batches, calls, busy nanoseconds
         self._stale = self._broken = self._spilled = 0
-        self._closed = False
-        self._why_closed = "the transfer is closed"
+        self._why_closed = ""
         self.in_flight = 0
         self._now_ns = (clock or SystemClock()).now_ns
         with contextlib.ExitStack() as undo, explaining_open_files(f"{session.directory}"):
@@ -101,7 +100,7 @@ class SharedRing:
         memory = RingMemory.create(session.ring(self._number), config.ring_bytes)
         files.callback(memory.close)
         # Read after the reply FIFO exists: later changes are announced there.
-        workers = read_config(session).workers
+        workers = session.read_config().workers
         self._records = Records(memory, self._number)
         self._sender = Sender(self._records, calls, config, workers, self._now_ns, self._fail)
         self._recovery = Recovery(
@@ -155,7 +154,9 @@ class SharedRing:
             self._sender.send_more()
         ready, self._ready = self._ready, []
         if not descriptors and not ready:
-            self._check_owner()
+            with contextlib.suppress(BlockingIOError):  # a living owner writes nothing
+                if self._lifeline.read_one() is None:
+                    raise self._session.owner_gone()
         for completion in ready:
             self.in_flight -= len(completion.values)
         return ready
@@ -208,15 +209,14 @@ class SharedRing:
 
     def close(self) -> None:
         """Remove the ring and its FIFO; calls in flight are forgotten. Idempotent."""
-        if not self._closed:
-            self._closed = True
+        if not self._why_closed:
+            self._why_closed = "the transfer is closed"
             self._leases.forget()
             self._records.give_up_pages()
             self._files.close()
 
     def after_fork(self) -> None:
         """In a forked process: nothing here belongs to it."""
-        self._closed = True
         self._why_closed = FORKED
 
     def statistics(self) -> TransferStatistics:
@@ -264,7 +264,7 @@ class SharedRing:
             state = self._sender.state(batch.function)
             reply = state.codec.read_reply(data, calls)
             if reply is not None:
-                state.note_reply(len(data), reply)
+                state.note_reply(len(data), reply, self._sender.worth.worth_ns)
                 use = self._use.setdefault(descriptor.worker, [0, 0, 0])
                 for i, amount in enumerate((1, calls, reply.busy_ns)):
                     use[i] += amount
@@ -299,10 +299,5 @@ class SharedRing:
         self._complete(batch.ticket, batch.start + place, failed_reply(1, error))
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self._why_closed:
             raise PoolClosed(self._why_closed)
-
-    def _check_owner(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # a living owner writes nothing
-            if self._lifeline.read_one() is None:
-                raise owner_gone(self._session)

@@ -14,6 +14,7 @@ from corororo._ring import (
     FifoReader,
     FifoWriter,
     Kind,
+    PoolConfig,
     RecordHeader,
     RingMemory,
     Session,
@@ -21,7 +22,6 @@ from corororo._ring import (
     write_file,
 )
 from corororo._transfer._codec import Codec, encode_failure_of_all
-from corororo._transfer._config import PoolConfig
 from corororo._transfer._functions import resolve
 from corororo.abc import IdleStrategy
 
@@ -37,14 +37,13 @@ class Worker:
         self, session: Session, config: PoolConfig, number: int, idle: IdleStrategy | None = None
     ) -> None:
         self._session = session
-        self._config = config
         self._number = number
         self._inbox = Inbox(session.calls, idle or Park())
         self._zones: dict[int, _Zone] = {}
         self._codecs: dict[bytes, Codec] = {}
         self._clock = SystemClock()
         self._now_ns = self._clock.now_ns
-        self._reply_limit = config.reply_limit_bytes
+        self._reply_limit = config.max_reply_bytes
         self.retired = False
 
     def announce(self) -> None:
@@ -103,8 +102,7 @@ class Worker:
 
     def _run(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> Descriptor:
         """Run the batch and write its reply; returns the descriptor that says where it is."""
-        reply = self._reply(zone, descriptor, header)
-        kind = Kind.REPLY
+        kind, reply = Kind.REPLY, self._reply(zone, descriptor, header)
         if len(reply) > header.reply_room:
             kind, reply = self._spill(descriptor, header, reply)
         if kind == Kind.REPLY:
@@ -168,8 +166,7 @@ class Worker:
         return {
             i: ReplyTooLarge(
                 f"a result of {codec.function.name} takes {size} bytes, the limit is "
-                f"{self._reply_limit}; return less, or raise "
-                f"WorkerPool({self._config.reply_limit_option}=...)"
+                f"{self._reply_limit}; return less, or raise WorkerPool(max_reply_bytes=...)"
             )
             for i, size in sizes.items()
             if size > self._reply_limit
@@ -178,14 +175,13 @@ class Worker:
     def _codec(self, name: bytes) -> Codec | LookupError:
         """The codec of a function; a failure is not kept, as an import may fail only once."""
         codec = self._codecs.get(name)
-        if codec is not None:
-            return codec
-        try:
-            codec = self._codecs[name] = Codec(resolve(name.decode()))
-        except LookupError as error:
-            return error
-        except Exception as error:  # annotations that cannot be used here
-            return LookupError(f"{name!r} cannot be called here: {error!r}")
+        if codec is None:
+            try:
+                codec = self._codecs[name] = Codec(resolve(name.decode()))
+            except LookupError as error:
+                return error
+            except Exception as error:  # annotations that cannot be used here
+                return LookupError(f"{name!r} cannot be called here: {error!r}")
         return codec
 
     def _zone(self, ring: int) -> _Zone | None:

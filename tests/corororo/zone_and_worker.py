@@ -21,12 +21,12 @@ from corororo._ring import (
     FifoReader,
     FifoWriter,
     Kind,
+    PoolConfig,
     RingMemory,
     Session,
 )
 from corororo._transfer import SharedRing
 from corororo._transfer._codec import Reply
-from corororo._transfer._config import PoolConfig, write_config
 from corororo._worker._loop import Worker
 from corororo.testing import MockClock
 
@@ -51,7 +51,7 @@ class ZoneAndWorker:
         self.session = Session.create(base=base)
         defaults = {"workers": 2, "max_batch": 8, "max_reply_bytes": 1 << 20}
         self.config = PoolConfig(ring_bytes=ring_bytes, **{**defaults, **figures})
-        write_config(self.session, self.config)
+        self.session.write_config(self.config)
         paths = (self.session.lifeline, self.session.calls, self.session.status)
         self.readers = [FifoReader(path, blocking=False) for path in paths]
         self.writers = [FifoWriter(path) for path in paths]

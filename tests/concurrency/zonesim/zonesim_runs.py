@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 import pytest
 
 from corororo._ring import RingMemory, candidate_bases
-from corororo._ring._layout import ALIGNMENT
+from corororo._ring._ring import ALIGNMENT
 from corororo.processes import HAS_PROC, HAS_TITLES
 from zonesim.live.view_file import read_view
 

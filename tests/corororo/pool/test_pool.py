@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import corororo as cr
-from corororo._pool import _options
+from corororo._pool import _pool
 
 OUT_OF_RANGE = [
     ({"workers": -1}, "workers must be at least 0, got -1; "),
@@ -68,12 +68,12 @@ def test_the_limits_themselves_are_allowed() -> None:
 
 
 def test_pinning_is_refused_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_options, "HAS_AFFINITY", False)
+    monkeypatch.setattr(_pool, "HAS_AFFINITY", False)
     assert "leave WorkerPool(pin=...) out" in told(ValueError, {"pin": "spread"})
 
 
 def test_cpus_that_cannot_be_used_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_options, "HAS_AFFINITY", True)
+    monkeypatch.setattr(_pool, "HAS_AFFINITY", True)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1}, raising=False)
     for pin in ([], [4096]):
         assert told(ValueError, {"pin": pin}).startswith("pin must name some of the CPUs [0, 1]")
@@ -82,5 +82,8 @@ def test_cpus_that_cannot_be_used_are_refused(monkeypatch: pytest.MonkeyPatch) -
 def test_what_cannot_be_resized_is_refused_with_the_rule() -> None:
     with cr.WorkerPool(0) as inline, pytest.raises(ValueError, match="a pool of 0 workers"):
         inline.resize(2)
-    with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
-        _options.check_resize(1, 0)
+    with (
+        cr.WorkerPool(1) as pool,
+        pytest.raises(ValueError, match="workers must be at least 1, got 0"),
+    ):
+        pool.resize(0)

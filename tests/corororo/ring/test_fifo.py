@@ -46,13 +46,6 @@ def test_descriptors_come_out_in_the_order_in_which_they_went_in(
     assert reader.read_nowait() == []
 
 
-def test_a_descriptor_of_an_unknown_kind_is_skipped(reader: FifoReader, writer: FifoWriter) -> None:
-    write(writer, 1)
-    os.write(writer.fileno(), b"x" * 32)
-    write(writer, 2)
-    assert [d.sequence for d in reader.read_nowait()] == [1, 2]
-
-
 def test_the_end_of_the_last_writer_is_the_end_of_the_fifo(path: Path, writer: FifoWriter) -> None:
     worker_end = FifoReader(path, blocking=True)
     write(writer, 1)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from corororo._exceptions import RingFull
 from corororo._ring import Ring
-from corororo._ring._layout import ALIGNMENT
+from corororo._ring._ring import ALIGNMENT
 
 SIZE = 16 * ALIGNMENT
 LENGTHS = st.integers(1, SIZE + ALIGNMENT)
@@ -71,9 +71,3 @@ def test_claims_and_frees_in_any_order_agree_with_the_model(
         ring.free(offset)
     assert ring.statistics().used_bytes == ring.statistics().records == 0
     assert ring.claim(SIZE) == 0
-
-
-@pytest.mark.parametrize("size", [0, ALIGNMENT, 2 * ALIGNMENT + 1, -ALIGNMENT])
-def test_a_ring_of_a_wrong_size_is_refused_with_the_figure(size: int) -> None:
-    with pytest.raises(ValueError, match=f"multiple of {ALIGNMENT}.*got {size}"):
-        Ring(size)

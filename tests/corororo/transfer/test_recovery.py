@@ -268,7 +268,7 @@ def strict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ZoneAndW
     """``hang_timeout`` is 2 s, and the records are locked as by a worker that runs them."""
     options: dict[str, Any] = {"max_batch": 512, "workers": 1, "hang_timeout": 2.0}
     with contextlib.closing(ZoneAndWorker(tmp_path, **options)) as pair:
-        monkeypatch.setattr(pair.zone._records, "try_lock", lambda _batch: False)
+        monkeypatch.setattr(pair.zone._records._memory, "try_lock", lambda _offset: False)
         yield pair
 
 

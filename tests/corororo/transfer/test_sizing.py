@@ -12,20 +12,22 @@ from zone_and_worker import ZoneAndWorker, double, doubles, ran
 
 from corororo._ring import Kind
 from corororo._transfer import SharedRing
-from corororo._transfer._codec import Reply
-from corororo._transfer._sizing import (
-    AHEAD_NS,
+from corororo._transfer._codec import (
     FIRST_CALLS,
     FIRST_EARLY,
+    MAX_BATCH_NS,
+    WORTH_NS,
+    FunctionState,
+    Reply,
+)
+from corororo._transfer._sender import (
+    AHEAD_NS,
     HOLD_NS,
     LEAST_BATCHES,
     MAX_AHEAD_NS,
-    MAX_BATCH_NS,
     MAX_WORTH_NS,
-    WORTH_NS,
     WORTH_PER_DELAY,
     BatchWorth,
-    FunctionState,
     SendWindow,
 )
 from corororo.testing import MockClock
@@ -37,15 +39,15 @@ SLOW_NS = 5_000_000
 # -- batches of one function
 
 
-def new_state(worth: BatchWorth | None = None) -> FunctionState:
-    return FunctionState(double, worth or BatchWorth())
+def new_state() -> FunctionState:
+    return FunctionState(double)
 
 
-def state_of(service_ns: float, worth: BatchWorth | None = None) -> FunctionState:
+def state_of(service_ns: float, worth_ns: float = WORTH_NS) -> FunctionState:
     """A function whose calls are known to take so long."""
-    state = new_state(worth)
+    state = new_state()
     for _ in range(60):
-        state.note_reply(10, Reply(round(service_ns * 10), range(10), None))
+        state.note_reply(10, Reply(round(service_ns * 10), range(10), None), worth_ns)
     return state
 
 
@@ -157,7 +159,7 @@ def test_batches_grow_with_the_usual_delay(delays_ns: list[float], worth_ns: flo
 
 
 def test_where_batches_wait_long_more_calls_go_together() -> None:
-    crowd = worth_after(*[10 * WORTH_NS] * 200)
+    crowd = worth_after(*[10 * WORTH_NS] * 200).worth_ns
     here, there = state_of(1_000), state_of(1_000, crowd)
     assert len(sizes(there, 400)) < len(sizes(here, 400))
     assert there.worth_sending > here.worth_sending
@@ -186,7 +188,7 @@ def test_a_zone_learns_how_long_its_batches_wait_for_a_worker(
         if impossible_ns is not None:
             pair.memory.note_progress(call.offset, 0, pair.clock.now_ns() + impossible_ns)
         assert pair.take_all() == {(number, 0): 2 * number}
-    assert pair.zone._sender._worth.worth_ns == pytest.approx(worth_ns, rel=0.05)
+    assert pair.zone._sender.worth.worth_ns == pytest.approx(worth_ns, rel=0.05)
 
 
 # -- the window

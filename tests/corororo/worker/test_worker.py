@@ -17,8 +17,8 @@ import corororo as cr
 from corororo._exceptions import FifoFull, PoolClosed
 from corororo._ring import Descriptor, Kind, Session
 from corororo._transfer import SharedRing
-from corororo._worker import _lifeline, _loop
-from corororo._worker._lifeline import die_with_owner
+from corororo._worker import _loop, _main
+from corororo._worker._main import die_with_owner
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -171,7 +171,7 @@ def test_zones_that_have_ended_keep_no_files_of_a_worker_open(pair: ZoneAndWorke
 def test_a_worker_that_starts_after_its_owner_has_ended_reports_a_closed_pool(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_signal: bool
 ) -> None:
-    monkeypatch.setattr(_lifeline, "HAS_SIGIO", by_signal and _lifeline.HAS_SIGIO)
+    monkeypatch.setattr(_main, "HAS_SIGIO", by_signal and _main.HAS_SIGIO)
     owner = Session.create(base=tmp_path)
     guest = Session.attach(str(owner.directory))
     owner.remove()
@@ -179,7 +179,7 @@ def test_a_worker_that_starts_after_its_owner_has_ended_reports_a_closed_pool(
         die_with_owner(guest)
 
 
-@pytest.mark.skipif(not _lifeline.HAS_SIGIO, reason="elsewhere a thread ends the process")
+@pytest.mark.skipif(not _main.HAS_SIGIO, reason="elsewhere a thread ends the process")
 def test_a_worker_that_starts_while_its_owner_closes_the_pool_ends(tmp_path: Path) -> None:
     owner = Session.create(base=tmp_path)  # alive, without its end of the lifeline
     with pytest.raises(PoolClosed, match="closing this pool"):
