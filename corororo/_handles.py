@@ -52,7 +52,9 @@ class HandlePool(Generic[T]):
         try:
             return self._values[handle.pack()]
         except KeyError:
-            raise _stale(handle) from None
+            raise StaleHandle(
+                f"{handle} was released, or never acquired; drop what came with it"
+            ) from None
 
     def find(self, packed: int) -> T | None:
         """The value by its packed handle, as replies carry it; None where that is stale."""
@@ -60,10 +62,8 @@ class HandlePool(Generic[T]):
 
     def release(self, handle: Handle) -> T:
         """Free the slot and return its value; the handle is stale from then on."""
-        try:
-            value = self._values.pop(handle.pack())
-        except KeyError:
-            raise _stale(handle) from None
+        value = self.get(handle)
+        del self._values[handle.pack()]
         self._free.append(Handle(handle.index, handle.version % (VERSIONS - 1) + 1))
         return value
 
@@ -72,7 +72,3 @@ class HandlePool(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         return iter(list(self._values.values()))
-
-
-def _stale(handle: Handle) -> StaleHandle:
-    return StaleHandle(f"{handle} was released, or never acquired; drop what came with it")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from corororo._platform import HAS_SCHED_YIELD, SystemClock
+from corororo._platform import SystemClock
 from corororo.abc import Clock
 
 MAX_HOLD_OFF: Final = 128  # waits; on a crowded core one late look in so many
@@ -19,10 +19,7 @@ NEVER: Final = -1.0  # before any time that a clock shows
 
 def give_way() -> None:
     """Yield the core to any other runnable process."""
-    if HAS_SCHED_YIELD:
-        os.sched_yield()
-    else:
-        SystemClock.wait(0.0)
+    os.sched_yield()
 
 
 class Park:

@@ -28,9 +28,6 @@ HAS_FALLOCATE: Final = _ANYTHING and hasattr(os, "posix_fallocate")
 # Processes can be pinned to CPUs; elsewhere pinning is refused.
 HAS_AFFINITY: Final = _ANYTHING and hasattr(os, "sched_setaffinity")
 
-# A spinning process can yield the core; elsewhere it sleeps for zero seconds.
-HAS_SCHED_YIELD: Final = _ANYTHING and hasattr(os, "sched_yield")
-
 # The kernel kills a process whose FIFO has lost its last writer, even inside a C call that keeps
 # the interpreter; elsewhere that process ends when the call returns.
 HAS_SIGIO: Final = _ANYTHING and sys.platform == "linux"

@@ -39,15 +39,6 @@ class Ticket:
         self.tasks = tasks
         self.remaining = len(tasks)
 
-    def take_out(self, waiting: dict[Task, None]) -> list[Task]:
-        """Remove these Tasks where they still wait: their replies are dropped when they come."""
-        found = []
-        for place, task in enumerate(self.tasks):
-            if task in waiting:
-                self.tasks[place] = CANCELLED_WAITER
-                found.append(task)
-        return found
-
 
 class Calls:
     """The calls of one Scheduler: grouped by function until they are sent, then by ticket."""
@@ -69,7 +60,6 @@ class Calls:
         return group[0].append, group[1].append
 
     def send(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
-        """Hand calls to the transfer; ``ticket`` takes their outcome."""
         self.sent += len(arguments)
         self.transfer.send_nowait(function, ticket, arguments)
         self._on_sent(function.name, len(arguments))
@@ -91,7 +81,6 @@ class Calls:
                 self.send(function, ticket, arguments)
 
     def waited_for(self) -> int:
-        """Calls in flight for which a Task waits."""
         return self.transfer.in_flight - self.unwanted
 
     def reach_the_limit(self) -> bool:
@@ -130,6 +119,11 @@ class Calls:
 
     def take_sent(self, waiting: dict[Task, None]) -> list[Task]:
         """Those of the Tasks that waited for calls in flight; their replies will be dropped."""
-        taken = [task for ticket in self._tickets for task in ticket.take_out(waiting)]
+        taken: list[Task] = []
+        for ticket in self._tickets:
+            for place, task in enumerate(ticket.tasks):
+                if task in waiting:
+                    ticket.tasks[place] = CANCELLED_WAITER
+                    taken.append(task)
         self.unwanted += len(taken)
         return taken

@@ -28,7 +28,6 @@ async def gather(*awaitables: Awaitable[Any]) -> list[Any]:
 
 
 async def map_calls(function: AsyncFunction, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """The results of ``function`` for each tuple of arguments, in order."""
     if not arguments:
         return []
     values: list[Any] = await trap(_Map(function, arguments))
@@ -65,7 +64,6 @@ class _Gather:
         self._region.children = self
 
     def call_inline(self) -> list[Any]:
-        """Inside a worker: one after another."""
         return [run_nested(as_coroutine(work)) for work in self._awaitables]
 
     def live_tasks(self) -> list[Task]:
@@ -77,10 +75,8 @@ class _Gather:
         else:
             self._errors[index] = error
         self._remaining -= 1
-        if self._remaining == 0:
-            self._finish()
-
-    def _finish(self) -> None:
+        if self._remaining:
+            return
         self._region.leave()
         self._children = []
         if not self._errors:

@@ -66,7 +66,9 @@ class Scheduler:
             stepper.run_queue.append((task.send, work, task))
             return
         self._must_be_open()
-        stepper.schedule(stepper, work)
+        coroutine = as_coroutine(work)
+        task = stepper.new_task(stepper, 0, None)
+        stepper.run_queue.append((task.send, coroutine, task))
 
     def schedule_interval(
         self, period: float, factory: Callable[[], Any], *, missed: Missed = "burst"
@@ -147,7 +149,7 @@ class Scheduler:
         """
         self._must_be_outside()
         main = _Main()
-        self._stepper.schedule(main, work)
+        self._stepper.start(main, None, [work])
         while not main.done:
             self._wait_for_a_timer()
             # A Task that can go on does not wait for what others have in flight.
@@ -176,8 +178,7 @@ class Scheduler:
         """The stack of each Task that has begun and not ended, as text; "" where there is none.
 
         A block for all Tasks that wait at the same place: how many they are, then a line and its
-        source for each coroutine, the innermost last. For a tick that does not come to its end:
-        the last line is what is awaited. Takes some 10 us a Task.
+        source for each coroutine; the last line is what is awaited. Takes some 10 us a Task.
         """
         return format_stacks(self._stepper.all_tasks)
 

@@ -18,8 +18,7 @@ from ._task import (
     Task,
     as_coroutine,
     explain_foreign_error,
-    foreign_trap_error,
-    withdraw_from_trio,
+    refuse_foreign_trap,
 )
 from ._timers import Timers
 
@@ -107,12 +106,6 @@ class Stepper:
         queue = self._queue()
         queue += [(task.send, work, task) for task, work in zip(tasks, coroutines, strict=True)]
         return tasks
-
-    def schedule(self, join: Join, work: Any) -> None:
-        """Start a Task in the next pass."""
-        coroutine = as_coroutine(work)
-        task = self.new_task(join, 0, None)
-        self.run_queue.append((task.send, coroutine, task))
 
     def new_task(self, join: Join, index: int, region: Region | None) -> Task:
         """A Task without a coroutine; one that has ended is used again."""
@@ -217,8 +210,7 @@ class Stepper:
             self.calls.drop(1)
             return
         if not hasattr(trap, "apply"):
-            withdraw_from_trio(trap)
-            self.resume_with_error(task, foreign_trap_error(trap))
+            self.resume_with_error(task, refuse_foreign_trap(trap))
             return
         if self.cancelled_regions and hasattr(trap, "abandon") and task.is_cancelled():
             self._cancel(task)

@@ -27,13 +27,6 @@ class Join(Protocol):
         """The Task that was started as number ``index`` has ended."""
 
 
-class Children(Protocol):
-    """Holds the Tasks that were started inside a region."""
-
-    def live_tasks(self) -> list[Task]:
-        """Those that have not ended."""
-
-
 class Region:
     """A node in the tree of what can be cancelled: one Task from here on, and its children.
 
@@ -45,7 +38,7 @@ class Region:
         self.shield = False
         self.task: Task | None = None  # while it is entered
         self.parent: Region | None = None
-        self.children: Children | None = None  # the Tasks whose outermost region this is
+        self.children: Any = None  # a nursery's or a gather, whose Tasks have this one outermost
         self._inside: dict[Region, None] = {}  # the regions entered inside, in order
 
     def enter(self, task: Task) -> None:
@@ -80,7 +73,6 @@ class Region:
         return False
 
     def tasks(self) -> Iterator[Task]:
-        """All Tasks inside, at any depth."""
         regions = [self]
         while regions:
             region = regions.pop()
@@ -138,7 +130,6 @@ class Task:
         return getattr(self._runner, "gi_yieldfrom", None)
 
     def is_cancelled(self) -> bool:
-        """Whether it is inside a region that was cancelled."""
         return self.region is not None and self.region.is_cancelled()
 
     def close(self) -> None:
@@ -204,7 +195,7 @@ def as_coroutine(work: Any) -> Coroutine[Any, Any, Any]:
     if isinstance(work, types.GeneratorType) and work.gi_code.co_flags & 0x100:
         return work  # type: ignore[return-value]  # inspect.CO_ITERABLE_COROUTINE: an AsyncTask
     if hasattr(work, "__await__"):
-        return _await(work)
+        return _call(lambda: work)
     if callable(work):
         return named_after(work, _call(work))
     raise TypeError(
@@ -218,10 +209,6 @@ def named_after(function: Any, coroutine: Any) -> Coroutine[Any, Any, Any]:
     function = getattr(function, "func", function)  # of a partial
     coroutine.__qualname__ = getattr(function, "__qualname__", type(function).__qualname__)
     return cast("Coroutine[Any, Any, Any]", coroutine)
-
-
-async def _await(awaitable: Any) -> Any:
-    return await awaitable
 
 
 async def _call(function: Callable[[], Any]) -> Any:
@@ -239,8 +226,15 @@ _REMEDY = (
 )
 
 
-def foreign_trap_error(request: object) -> TypeError:
-    """The error of a Task that awaits something made for another event loop."""
+def refuse_foreign_trap(request: object) -> TypeError:
+    """The error of a Task that awaits something made for another event loop.
+
+    A primitive of trio has noted the trio task that drives the tick as the one that waits; its
+    abort function removes the note, as for a wait that was cancelled.
+    """
+    abort = getattr(request, "abort_func", None)
+    if callable(abort):
+        abort(lambda: None)  # in place of raising trio's Cancelled
     made_by = request if isinstance(request, type) else type(request)
     kind = f"{made_by.__module__}.{made_by.__qualname__}"
     if request is None:
@@ -254,17 +248,6 @@ def explain_foreign_error(error: BaseException) -> None:
     """Note the remedy on what trio and asyncio say where none of them runs."""
     if isinstance(error, RuntimeError) and str(error) in _FOREIGN_ERRORS:
         error.add_note(f"A Task of corororo awaited something of trio or asyncio; {_REMEDY}.")
-
-
-def withdraw_from_trio(request: object) -> None:
-    """Undo what a primitive of trio did before its trap came here.
-
-    It noted the trio task that drives the tick as the one that waits; its abort function removes
-    the note, as for a wait that was cancelled.
-    """
-    abort = getattr(request, "abort_func", None)
-    if callable(abort):
-        abort(lambda: None)  # in place of raising trio's Cancelled
 
 
 def format_stacks(tasks: Iterable[Task]) -> str:

@@ -105,7 +105,6 @@ class Passes:
         late: Late = "wait",
         ended: Callable[[], bool] | None = None,
     ) -> None:
-        """Run one pass, and block where it has to wait."""
         with closing(self.run(deadline_s, late, ended)) as waits:
             for timeout_s in waits:
                 self._transfer.wait(timeout_s)
@@ -210,7 +209,6 @@ class Passes:
         return self._calls.waited_for() > 0 or bool(stepper.trio_drives and stepper.trio_requests)
 
     def next_timer_ns(self) -> int | None:
-        """When the first timer or deadline is due."""
         due_ns = [t.next_due_ns() for t in (self._stepper.timers, self._stepper.deadlines)]
         return min((due for due in due_ns if due is not None), default=None)
 

@@ -31,7 +31,6 @@ class Timers:
         self._removed = 0  # timers in the heap that were removed
 
     def add(self, due_ns: int, action: Callable[[], None]) -> Timer:
-        """Have ``action`` called when the time has come."""
         timer = Timer(action)
         self._made += 1
         heapq.heappush(self._heap, (due_ns, self._made, timer))

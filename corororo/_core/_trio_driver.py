@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
+from itertools import chain
 
 import trio
 
@@ -57,12 +58,10 @@ class TrioDriver:
         """The rest of a pass in which a Task has awaited a trio function."""
         failure: Exception | None = None
         async with trio.open_nursery() as nursery:
-            self._start_requests(nursery)
-            await self._wait(timeout_s)
             try:
-                for later_s in waits:
+                for longest_s in chain([timeout_s], waits):
                     self._start_requests(nursery)
-                    await self._wait(later_s)
+                    await self._wait(longest_s)
             except Exception as error:  # of the pass: the nursery would make a group of it
                 failure = error
             nursery.cancel_scope.cancel()  # functions for which no Task waits any more

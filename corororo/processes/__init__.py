@@ -8,7 +8,6 @@ from corororo._platform import HAS_AFFINITY as HAS_AFFINITY
 from corororo._platform import HAS_FALLOCATE as HAS_FALLOCATE
 from corororo._platform import HAS_MEMORY_FILES as HAS_MEMORY_FILES
 from corororo._platform import HAS_PROC as HAS_PROC
-from corororo._platform import HAS_SCHED_YIELD as HAS_SCHED_YIELD
 from corororo._platform import HAS_SIGIO as HAS_SIGIO
 from corororo._platform import HAS_TITLES as HAS_TITLES
 from corororo._platform import raise_open_file_limit as raise_open_file_limit

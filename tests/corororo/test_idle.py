@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from itertools import pairwise
 
@@ -91,13 +90,6 @@ def test_backoff_parks_after_its_spins_and_yields_and_begins_anew_with_work() ->
     assert [strategy.idle(0) for _ in range(3)] == [True] * 3
     strategy.idle(5)
     assert [strategy.idle(0) for _ in range(6)] == [True] * 5 + [False]
-
-
-def test_strategies_give_way_where_no_core_can_be_yielded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_idle, "HAS_SCHED_YIELD", False)
-    monkeypatch.delattr(os, "sched_yield", raising=False)
-    assert cr.Yielding().idle(0)
-    assert cr.Backoff(spins=0, yields=1).idle(0)
 
 
 @pytest.mark.parametrize(

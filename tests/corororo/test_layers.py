@@ -207,7 +207,6 @@ def test_what_only_some_systems_have_is_used_behind_a_flag() -> None:
     guards = {
         "HAS_FALLOCATE": ("posix_fallocate",),
         "HAS_AFFINITY": ("sched_getaffinity",),
-        "HAS_SCHED_YIELD": ("sched_yield",),
         "HAS_SIGIO": ("F_SETOWN", "O_ASYNC"),
         "HAS_PROC": ("/proc",),
         "HAS_MEMORY_FILES": ("/dev/shm",),

@@ -14,7 +14,6 @@ from corororo.processes import (
     HAS_AFFINITY,
     HAS_FALLOCATE,
     HAS_PROC,
-    HAS_SCHED_YIELD,
     HAS_SIGIO,
     HAS_TITLES,
     usable_cpus,
@@ -39,7 +38,6 @@ FALLBACKS = (
     (HAS_TITLES, "processes have no titles"),
     (HAS_SIGIO, "a worker inside a long C call outlives its owner by that call"),
     (HAS_FALLOCATE, "rings are reserved by writing zeros"),
-    (HAS_SCHED_YIELD, "spinning workers sleep for no time instead of yielding"),
 )
 
 UCRED = struct.Struct("iII")  # of Linux: pid, uid, gid

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import corororo as cr
-from corororo.abc import AsyncFunction, Completion, Transfer, WorkerUse
+from corororo.abc import AsyncFunction, Completion, Transfer
 
 
 @cr.async_task
@@ -37,13 +36,15 @@ class Batch:
         self.open = list(range(len(arguments)))
 
 
-class HandTransfer:
+class HandTransfer(Transfer):
     """Keeps the calls that are sent, until a test answers them."""
+
+    in_flight = batches_sent = calls_retried = 0
+    max_pending = 1_000_000
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
-        self.in_flight = self.batches_sent = self.calls_retried = self.ticks = 0
-        self.max_pending = 1_000_000
+        self.ticks = 0
         self.worth = 64
         self.lent: list[Any] = []
         self.on_wait: Callable[[float | None], object] = self._never_comes_back
@@ -94,18 +95,6 @@ class HandTransfer:
 
     def wait(self, timeout_s: float | None) -> None:
         self.on_wait(timeout_s)
-
-    def fileno(self) -> int:
-        return -1
-
-    def longest_wait_s(self) -> float | None:
-        return None
-
-    def likely_wait_s(self) -> float:
-        return math.inf
-
-    def worker_use(self) -> list[WorkerUse]:
-        return []
 
     def close(self) -> None:
         self.in_flight = 0

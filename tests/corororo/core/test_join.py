@@ -100,14 +100,6 @@ def test_an_async_task_may_gather_and_map_others_without_a_scheduler() -> None:
     assert sum_of_children.call_inline(1) == 11 + 2 + 4 + 6
 
 
-@cr.async_task
-async def sum_up(numbers: list[int]) -> int:
-    total = 0
-    async for value in fail_odd.map_unordered(numbers):
-        total += value
-    return total
-
-
 def test_values_come_as_they_are_answered(by_hand: cr.Scheduler, hand: HandTransfer) -> None:
     seen: list[int] = []
 
