@@ -6,7 +6,6 @@ import gc
 from typing import Any, Self
 
 from ._platform import SystemClock
-from .abc import Clock
 
 FULL_EVERY = 64  # young collections between two full ones
 PATIENCE = 32  # calls without enough slack after which one is made all the same
@@ -20,8 +19,7 @@ class SlackCollector:
     On exit all is as it was. ``paused_ns`` counts the time spent in all collections meanwhile.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
-        self._now_ns = (clock or SystemClock()).now_ns
+    def __init__(self) -> None:
         self._was_enabled = False
         self._began_ns = 0
         self._young = 0  # collections since the last full one
@@ -59,12 +57,12 @@ class SlackCollector:
             self._put_off += 1
 
     def _timed_collection(self, generation: int) -> int:
-        began_ns = self._now_ns()
+        began_ns = SystemClock.now_ns()
         gc.collect(generation)
-        return self._now_ns() - began_ns
+        return SystemClock.now_ns() - began_ns
 
     def _collecting(self, phase: str, info: dict[str, Any]) -> None:
         if phase == "start":
-            self._began_ns = self._now_ns()
+            self._began_ns = SystemClock.now_ns()
         else:
-            self.paused_ns += self._now_ns() - self._began_ns
+            self.paused_ns += SystemClock.now_ns() - self._began_ns

@@ -89,7 +89,7 @@ class CancelScope:
             del rest, error  # an exception knows this frame: no cycle, no work for the collector
 
     def _leave(self, error: BaseException | None) -> BaseException | None:
-        """What is left of ``error`` without what this scope's own cancellation raised."""
+        """The rest of ``error``, without what this scope's own cancellation raised."""
         region, stepper = self._region, self._stepper
         assert stepper is not None
         region.leave()
@@ -173,7 +173,8 @@ class Nursery:
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
         children, scope = self._children, self.cancel_scope
         if isinstance(error, GeneratorExit):
-            children.close()
+            for child in children.live_tasks():  # nothing can be waited for
+                child.close()
             return scope.__exit__(kind, error, traceback)
         if error is not None:
             children.fail(error)
@@ -225,7 +226,6 @@ class _Children:
         return list(self._tasks.values())
 
     def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
-        """Forget a child; one that fails cancels the others."""
         del self._tasks[index]
         if error is not None:
             self.fail(error)
@@ -248,9 +248,3 @@ class _Children:
             return None
         errors, self._errors = self._errors, []  # no cycle here either
         return BaseExceptionGroup(f"a nursery ended with {len(errors)} exceptions", errors)
-
-    def close(self) -> None:
-        """End all: the scheduler is being closed, and nothing can be waited for."""
-        for child in self.live_tasks():
-            child.close()
-        self._tasks.clear()

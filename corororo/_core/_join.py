@@ -17,9 +17,8 @@ from ._traps import run_nested, trap
 async def gather(*awaitables: Awaitable[Any]) -> list[Any]:
     """Run coroutines and AsyncTasks as concurrent Tasks; their results in order.
 
-    Ends when all of them have ended: one that fails does not stop its neighbours, unlike in a
-    nursery. One failure is raised as it is, several as an ExceptionGroup. Cancelling the Task
-    that waits here cancels them all. Takes what ``Scheduler.schedule`` takes.
+    Ends when all of them have ended, also where one fails. One failure is raised as it is, several
+    as an ExceptionGroup. Takes what ``Scheduler.schedule`` takes.
     """
     if not awaitables:
         return []

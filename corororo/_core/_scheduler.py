@@ -75,11 +75,9 @@ class Scheduler:
     ) -> CancellationToken:
         """Start ``factory()`` at the next tick and then every ``period`` seconds.
 
-        It never runs twice at once: a run that suspends over several ticks delays the next.
-        ``missed`` says what happens to runs that were due meanwhile: "burst" catches up one after
-        another, "delay" counts from the start of the last run, "skip" waits for the next multiple
-        of the period (the names are tokio's). What a run raises is raised from its tick, and the
-        interval goes on.
+        It never runs twice at once. ``missed`` says what happens to runs that were due meanwhile:
+        "burst" catches up one after another, "delay" counts from the start of the last run, "skip"
+        waits for the next multiple of the period. An exception does not end the interval.
         """
         self._must_be_open()
         if not SHORTEST_PERIOD_S <= period < math.inf:

@@ -42,7 +42,6 @@ class Region:
         self._inside: dict[Region, None] = {}  # the regions entered inside, in order
 
     def enter(self, task: Task) -> None:
-        """Make it the innermost region of a Task."""
         self.task = task
         self.parent = task.region
         if self.parent is not None:
@@ -86,9 +85,8 @@ class Region:
 class Task:
     """A runner with a coroutine in it, or waiting for the next one.
 
-    To start: set ``join``, ``index`` and ``region``, then ``send(coroutine)``. To resume:
-    ``send(value)`` or ``throw(error)``. Each answers a trap, or IDLE when ``value`` and
-    ``error`` hold the outcome.
+    ``send(coroutine)`` starts, ``send(value)`` or ``throw(error)`` resume it. Each answers a trap,
+    or IDLE when ``value`` and ``error`` hold the outcome.
     """
 
     __slots__ = (
@@ -156,11 +154,7 @@ _RUNNER_CODE = _run_coroutines.__code__
 
 
 def running_task(what: str) -> Task:
-    """The Task from inside which this is called; raises RuntimeError outside of any.
-
-    It is found on the call stack, where the runner drives the coroutines that led here: there is
-    no global, thread-local or context variable that could be wrong.
-    """
+    """The Task that this is called in, found on the call stack; RuntimeError outside of any."""
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code is _RUNNER_CODE:
@@ -185,11 +179,7 @@ CANCELLED_WAITER = cast("Task", _CancelledWaiter())
 
 
 def as_coroutine(work: Any) -> Coroutine[Any, Any, Any]:
-    """What ``schedule`` accepts, as something that a Task can run.
-
-    That is a coroutine or an AsyncTask, a callable that gives either, or a plain callable, which
-    is called when the Task runs. Raises TypeError for anything else.
-    """
+    """What ``schedule`` accepts, as something that a Task can run; TypeError for the rest."""
     if isinstance(work, types.CoroutineType):
         return work
     if isinstance(work, types.GeneratorType) and work.gi_code.co_flags & 0x100:

@@ -119,7 +119,10 @@ class Passes:
         _check_bound(deadline_s, late)
         stepper, transfer, now_ns = self._stepper, self._transfer, self._stepper.clock.now_ns
         self._before_tick()
-        started_ns = self._start_watch()
+        started_ns = now_ns()
+        self._paused_before_ns = self._paused_ns()
+        self._last_ns = started_ns - self._paused_before_ns
+        self._laps_ns = [0, 0, 0, 0]
         deadline_ns = math.inf if deadline_s is None else started_ns + deadline_s * 1e9
         carry_ns = deadline_ns if late == "carry" else math.inf  # the pass waits until then
         try:
@@ -185,17 +188,8 @@ class Passes:
         finally:
             stepper.pass_queue[:0] = remaining  # none, unless the pass was broken off
 
-    # Time is measured on the clock less the pauses of the garbage collector, which count apart.
-
-    def _start_watch(self) -> int:
-        started_ns = self._stepper.clock.now_ns()
-        self._paused_before_ns = self._paused_ns()
-        self._last_ns = started_ns - self._paused_before_ns
-        self._laps_ns = [0, 0, 0, 0]
-        return started_ns
-
     def _note(self, what: int) -> None:
-        """The time since the last note was spent on STEP, ENCODE, WAIT or RESUME."""
+        """Count the time since the last note, less the collector's pauses, as spent on this."""
         now_ns = self._stepper.clock.now_ns() - self._paused_ns()
         self._laps_ns[what] += now_ns - self._last_ns
         self._last_ns = now_ns

@@ -92,7 +92,6 @@ class TrioRequest:
         return True
 
     def answer(self, stepper: Stepper, value: Any, error: BaseException | None) -> None:
-        """It has ended: resume the Task, unless that was cancelled."""
         stepper.trio_requests.pop(self, None)
         if self.task is not None:
             if error is None:
@@ -154,19 +153,15 @@ def run_nested(coroutine: Coroutine[Any, Any, Any]) -> Any:
             return stop.value
         advance, value = coroutine.send, None
         try:
-            value = _answer(request)
+            if isinstance(request, tuple):
+                function, arguments = request
+                value = function.run(*arguments)
+            elif hasattr(request, "call_inline"):
+                value = request.call_inline()
+            else:
+                raise TypeError(
+                    f"an AsyncTask runs in a worker, without a scheduler: it may await other "
+                    f"AsyncTasks, got {type(request).__name__}; do this in the Task that awaits it"
+                )
         except BaseException as error:
             advance, value = coroutine.throw, error
-
-
-def _answer(request: Any) -> Any:
-    if isinstance(request, tuple):
-        function, arguments = request
-        return function.run(*arguments)
-    call_inline = getattr(request, "call_inline", None)
-    if call_inline is None:
-        raise TypeError(
-            f"an AsyncTask runs in a worker, without a scheduler: it may await other AsyncTasks, "
-            f"got {type(request).__name__}; do this in the Task that awaits it"
-        )
-    return call_inline()

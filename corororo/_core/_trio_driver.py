@@ -96,8 +96,7 @@ class TrioDriver:
     def _waits_briefly(self, timeout_s: float | None) -> bool:
         """Wait for a reply here and now, where that takes less than letting others go first.
 
-        Each zone that begins a tick meanwhile brings its Tasks into the caches, and evicts ours: a
-        round of 100 zones took twice as long when all of them began before any went on.
+        Others evict our Tasks from the caches: a round of 100 zones took twice as long.
         """
         likely_s = self._transfer.likely_wait_s()
         if likely_s > BRIEF_S / 4 or self._requests or self._transfer.fileno() < 0:
