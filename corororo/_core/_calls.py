@@ -84,7 +84,6 @@ class Calls:
         return self.transfer.in_flight - self.unwanted
 
     def reach_the_limit(self) -> bool:
-        """Whether Tasks have to wait until replies have come."""
         return self.transfer.in_flight >= self.transfer.max_pending
 
     def count_replies(self, replies: int, failures: int) -> None:

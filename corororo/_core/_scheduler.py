@@ -102,12 +102,14 @@ class Scheduler:
         self._must_be_open()
 
         def start() -> None:
-            token.expire()
-            self._stepper.start(self._stepper, None, [self._delayed.pop(timer)])
+            coroutine = self._delayed.pop(timer)
+            token.cancel()  # nothing is left to cancel
+            self._stepper.start(self._stepper, None, [coroutine])
 
         def cancel() -> None:
             self._stepper.timers.remove(timer)
-            self._delayed.pop(timer).close()  # else Python warns that it was never awaited
+            if timer in self._delayed:
+                self._delayed.pop(timer).close()  # else Python warns that it was never awaited
 
         timer = self._stepper.timers.add(round(moment * 1e9), start)
         self._delayed[timer] = as_coroutine(work)
@@ -152,7 +154,7 @@ class Scheduler:
             self._wait_for_a_timer()
             # A Task that can go on does not wait for what others have in flight.
             self._passes.drive(ended=lambda: main.done or self._has_more_to_do())
-        self._raise_failures("run", *main.errors)
+        self._raise_failures("run", main.error)
         return main.value
 
     def run_expired_tasks(self) -> float:
@@ -219,8 +221,8 @@ class Scheduler:
         assert self._passes.last_report is not None
         return self._passes.last_report
 
-    def _raise_failures(self, what: str, *first: BaseException) -> None:
-        errors = [*first, *self._stepper.failures]
+    def _raise_failures(self, what: str, first: BaseException | None = None) -> None:
+        errors = [error for error in (first, *self._stepper.failures) if error is not None]
         self._stepper.failures.clear()
         if errors:
             raise one_error(errors, what)
@@ -259,14 +261,12 @@ class Scheduler:
 class _Main:
     """The outcome of the one Task that ``run`` waits for."""
 
-    def __init__(self) -> None:
-        self.done = False
-        self.value: Any = None
-        self.errors: list[BaseException] = []
+    done = False
+    value: Any = None
+    error: BaseException | None = None
 
     def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
-        self.done, self.value = True, value
-        self.errors += [] if error is None else [error]
+        self.done, self.value, self.error = True, value, error
 
 
 async def current_scheduler() -> Scheduler:

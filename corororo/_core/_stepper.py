@@ -52,11 +52,7 @@ class Stepper:
     """Runs the Tasks of one Scheduler, one step at a time."""
 
     def __init__(
-        self,
-        scheduler: object,
-        transfer: Transfer,
-        clock: Clock,
-        instruments: Sequence[Instrument],
+        self, scheduler: object, transfer: Transfer, clock: Clock, instruments: Sequence[Instrument]
     ) -> None:
         self.scheduler = scheduler  # what current_scheduler() answers
         self.clock = clock
@@ -84,7 +80,6 @@ class Stepper:
     # -- a pass
 
     def begin_pass(self) -> None:
-        """Queue for this pass what is runnable."""
         self.in_pass = True
         self._cancels = 0
         self.pass_queue, self.run_queue = self.run_queue, []
@@ -121,7 +116,6 @@ class Stepper:
         return task
 
     def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
-        """Keep the error of a Task that no other Task awaits."""
         if error is not None:
             self.failures.append(error)
 

@@ -84,10 +84,7 @@ class Passes:
     """Runs the passes of a Stepper, and counts what they did."""
 
     def __init__(
-        self,
-        stepper: Stepper,
-        garbage: SlackCollector | None,
-        instruments: Sequence[Instrument],
+        self, stepper: Stepper, garbage: SlackCollector | None, instruments: Sequence[Instrument]
     ) -> None:
         self._before_tick = all_hooks(instruments, "before_tick")
         self._after_tick = all_hooks(instruments, "after_tick")

@@ -83,14 +83,9 @@ class CancellationToken:
 
     def cancel(self) -> None:
         """Start no further run; one that has begun runs to its end. Idempotent."""
-        cancel = self._cancel
-        self.expire()
+        cancel, self._cancel = self._cancel, None
         if cancel is not None:
             cancel()
-
-    def expire(self) -> None:
-        """Note that nothing is left to cancel."""
-        self._cancel = None
 
     def __enter__(self) -> Self:
         return self

@@ -86,7 +86,6 @@ class TrioRequest:
         stepper.trio_requests[self] = False
 
     def abandon(self, stepper: Stepper, task: Task) -> bool:
-        """The function is cancelled as well."""
         self.task = None
         stepper.trio_requests.pop(self, None)
         return True
