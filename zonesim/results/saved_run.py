@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
+from zonesim.results.recovery import RUN_FAILED, recovery_of
 from zonesim.results.recovery import Event as Event
-from zonesim.results.recovery import deaths_of, failure_of, recovery_of, unhealthy_of
 from zonesim.results.statistics import (
     LimitsResult,
     StepSummary,
@@ -27,7 +27,6 @@ from zonesim.wire.messages import TickRow
 
 FORMAT = 1
 RUN_FILE = "run.sqlite"
-SUMMARY_FILE = "summary.json"
 
 
 class OutputError(OSError):
@@ -131,13 +130,7 @@ def load_run(directory: Path) -> Run:
     if not path.is_file():
         raise RunError(f"{directory}: a run's folder holds {RUN_FILE}, this one does not")
     try:
-        try:
-            return _read(path, "ro")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-                raise
-            # Its writer was killed in the middle of a write, which only a writer can roll back.
-            return _read(path, "rw")
+        return _read(path)
     except (sqlite3.Error, msgspec.MsgspecError, TypeError, ValueError) as error:
         raise RunError(
             f"{path}: expected the figures of a run in format {FORMAT}, found: {error}; "
@@ -145,8 +138,9 @@ def load_run(directory: Path) -> Run:
         ) from error
 
 
-def _read(path: Path, mode: str) -> Run:
-    address = f"{path.resolve().as_uri()}?mode={mode}"
+def _read(path: Path) -> Run:
+    # For writing too: only a writer can roll back the write in which another was killed.
+    address = f"{path.resolve().as_uri()}?mode=rw"
     with closing(sqlite3.connect(address, uri=True)) as database:
         tables = database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")
         if [f"{sql};" for (sql,) in tables] != SCHEMA.split("\n")[1:-1]:
@@ -173,16 +167,11 @@ def _read_steps(database: sqlite3.Connection) -> list[StepData]:
 def _read_step(database: sqlite3.Connection, info: StepInfo, pss_mb: float | None) -> StepData:
     workers = database.execute("SELECT * FROM workers WHERE step = ?", (info.step,))
     ticks = database.execute("SELECT * FROM ticks WHERE step = ? ORDER BY rowid", (info.step,))
-    return StepData(
-        info=info,
-        pss_mb_per_zone=pss_mb,
-        workers=[WorkerRow(*row) for row in workers],
-        rows=[_tick_row(row) for row in ticks],
-    )
+    return StepData(info, pss_mb, [WorkerRow(*row) for row in workers], list(map(_tick_row, ticks)))
 
 
 def run_columns(info: RunInfo) -> Sequence[object]:
-    """Return where a run comes from as a row of its table."""
+    """Return the row of a run."""
     columns = msgspec.structs.asdict(info)
     return [
         msgspec.json.encode(value).decode() if name in _JSON_FIELDS else value
@@ -207,11 +196,7 @@ def _tick_row(columns: Sequence[Any]) -> TickRow:
 def summarise(run: Run) -> Summary:
     """Compute ``summary.json`` from what the run saved."""
     steps = _summarise_steps(run.steps)
-    recovery = recovery_of(
-        (row for step in run.steps for row in step.rows),
-        deaths_of(run.events),
-        len(unhealthy_of(run.events)),
-    )
+    recovery = recovery_of((row for step in run.steps for row in step.rows), run.events)
     return Summary(
         format=run.info.format,
         scenario=run.info.scenario,
@@ -222,13 +207,13 @@ def summarise(run: Run) -> Summary:
         steps=steps,
         events=run.events,
         limits=check_limits(steps, run.info.limits, recovery),
-        failure=failure_of(run.events),
+        failure=next((e.detail for e in run.events if e.kind == RUN_FAILED), None),
     )
 
 
 def write_summary(directory: Path, summary: Summary) -> None:
     """Write ``summary.json``, indented; OutputError where that fails."""
-    path = directory / SUMMARY_FILE
+    path = directory / "summary.json"
     with writing(path):
         write_whole(path, msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
 
@@ -245,7 +230,7 @@ def _summarise_steps(steps: Sequence[StepData]) -> list[StepSummary]:
                 step.info,
                 worker_busy_ns=sum(worker.busy_ns for worker in step.workers),
                 pss_mb_per_zone=step.pss_mb_per_zone,
-                carried_in=carried_between(list(before.values()), step.rows),
+                carried_in=carried_between(before, step.rows),
                 until=until,
             )
         )

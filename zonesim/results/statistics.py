@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import groupby, pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from math import ceil
 from types import MappingProxyType
 
 import msgspec
 
 from zonesim.results.recovery import Recovery
+from zonesim.results.step_info import NS_PER_MS as NS_PER_MS
 from zonesim.results.step_info import StepInfo, count_missed
 from zonesim.wire.messages import TickRow
 
-NS_PER_MS = 1_000_000
 NO_DEATHS = Recovery()
 
 
@@ -92,9 +92,7 @@ def percentile(ordered: Sequence[int], p: float) -> int:
 
 def distribution_ms(values_ns: Iterable[int]) -> Distribution:
     """Summarise durations, given in nanoseconds and in any order."""
-    ordered = sorted(values_ns)
-    if not ordered:
-        return Distribution(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    ordered = sorted(values_ns) or [0]
     return Distribution(
         min=_ms(ordered[0]),
         mean=_ms(sum(ordered) / len(ordered)),
@@ -103,22 +101,6 @@ def distribution_ms(values_ns: Iterable[int]) -> Distribution:
         p99=_ms(percentile(ordered, 0.99)),
         max=_ms(ordered[-1]),
     )
-
-
-def instability_ratio(
-    zones_tick_ns: Iterable[Sequence[int]], period_ns: float, expected: float
-) -> float:
-    """Compute the ISR: how much tick times jump beyond the period; 0 is steady, even overloaded.
-
-    ``zones_tick_ns`` holds the tick times of each zone in order, ``expected`` is the number of
-    ticks expected of all zones. Source: Eickhoff, Donkervliet, Iosup, "Meterstick", ICPE '23.
-    """
-    jumps_ns = sum(
-        abs(max(period_ns, now) - max(period_ns, before))
-        for tick_ns in zones_tick_ns
-        for before, now in pairwise(tick_ns)
-    )
-    return jumps_ns / (expected * 2 * period_ns) if expected else 0.0
 
 
 def lateness_ns(row: TickRow, pace: str) -> int:
@@ -136,12 +118,11 @@ def tick_ns(row: TickRow) -> int:
     return row.finished_ns - row.started_ns
 
 
-def carried_between(before: Sequence[TickRow], rows: Sequence[TickRow]) -> int:
-    """Count the AsyncTasks that zones carried from the rows ``before`` into a step's ``rows``.
+def carried_between(last: Mapping[int, TickRow], rows: Sequence[TickRow]) -> int:
+    """Count the AsyncTasks that zones carried from their ``last`` rows into a step's ``rows``.
 
     A zone that a new process took over carries nothing.
     """
-    last = {row.zone: row for row in before}
     first = {row.zone: row for row in reversed(rows)}
     return sum(
         last[zone].carried
@@ -159,18 +140,14 @@ def summarise_step(
     carried_in: int = 0,
     until: Mapping[int, int] = MappingProxyType({}),
 ) -> StepSummary:
-    """Compute every figure of a step; without rows, a summary of zeros.
-
-    ``worker_busy_ns`` is the sum over all workers; ``carried_in`` as ``carried_between`` counts
-    it; ``until`` as ``count_missed`` takes it.
-    """
+    """Compute every figure of a step; ``worker_busy_ns`` is the sum over all workers."""
     ordered = sorted(rows, key=lambda row: (row.zone, row.started_ns))
     realtime = step.pace != "max"
     busy_ns = sum(row.busy_ns for row in ordered)
     tasks = sum(row.tasks for row in ordered)
     async_tasks = _count_async_tasks(ordered, carried_in)
     missed = count_missed(ordered, step, until) if realtime else 0
-    tps, tps_min = _ticks_per_second(ordered, step)
+    tick_ms = distribution_ms(tick_ns(row) for row in ordered)
     return StepSummary(
         zones=step.zones,
         zone_processes=step.zone_processes,
@@ -180,12 +157,12 @@ def summarise_step(
         ticks=len(ordered),
         late=sum(row.late for row in ordered) if realtime else 0,
         missed=missed,
-        tick_ms=distribution_ms(tick_ns(row) for row in ordered),
+        tick_ms=tick_ms,
         lateness_ms=distribution_ms(lateness_ns(row, step.pace) for row in ordered),
         response_ms=distribution_ms(response_ns(row, step.pace) for row in ordered),
-        tps=tps,
-        tps_min=tps_min,
-        isr=_step_instability(ordered, step, missed),
+        tps=_ratio(len(ordered), step.zones * step.duration_s),
+        tps_min=_ratio(_ticks_of_slowest(ordered, step.zones), step.duration_s),
+        isr=_instability_ratio(ordered, step, missed),
         utilisation=_ratio(busy_ns / NS_PER_MS, step.period_ms * len(ordered)),
         main_thread_ms=distribution_ms(row.busy_ns for row in ordered),
         us_per_coroutine=_ratio(busy_ns / 1_000, tasks + async_tasks.submitted),
@@ -194,7 +171,7 @@ def summarise_step(
         batches=sum(row.batches for row in ordered),
         worker_utilisation=_ratio(worker_busy_ns / 1e9, step.workers * step.duration_s),
         pss_mb_per_zone=pss_mb_per_zone,
-        breakdown_ms=_break_down(ordered),
+        breakdown_ms=_break_down(ordered, tick_ms.mean),
     )
 
 
@@ -211,35 +188,33 @@ def check_limits(
         if limits and not step.ticks:
             broken.append(f"{name}: no tick ran, so no limit is shown to hold")
             continue
-        figures = {figure: of(step) for figure, of in _STEP_FIGURES.items()}
-        broken += [f"{name}: {text}" for text in _broken_limits(figures, limits)]
-    figures = {figure: of(recovery) for figure, of in _RUN_FIGURES.items()}
+        broken += [f"{name}: {text}" for text in _broken_limits(_limited_figures(step), limits)]
+    figures = {
+        "unhealthy": recovery.zones_unhealthy,
+        "recovery_ms": recovery.recovery_ms_max,
+        "redone_ticks": recovery.redone_ticks_max,
+    }
     broken += [f"run: {text}" for text in _broken_limits(figures, limits)]
     return LimitsResult(ok=not broken, broken=broken)
 
 
-_STEP_FIGURES: dict[str, Callable[[StepSummary], float]] = {
-    "late_ratio": lambda step: _ratio(step.late, step.ticks),
-    "missed_ratio": lambda step: _ratio(step.missed, step.ticks + step.missed),
-    "response_p99_ms": lambda step: step.response_ms.p99,
-    "tick_p99_ms": lambda step: step.tick_ms.p99,
-    "lost": lambda step: step.async_tasks.lost,
-    "tps_min": lambda step: step.tps_min,
-}
-_RUN_FIGURES: dict[str, Callable[[Recovery], float]] = {
-    "unhealthy": lambda recovery: recovery.zones_unhealthy,
-    "recovery_ms": lambda recovery: recovery.recovery_ms_max,
-    "redone_ticks": lambda recovery: recovery.redone_ticks_max,
-}
+def _limited_figures(step: StepSummary) -> dict[str, float]:
+    return {
+        "late_ratio": _ratio(step.late, step.ticks),
+        "missed_ratio": _ratio(step.missed, step.ticks + step.missed),
+        "response_p99_ms": step.response_ms.p99,
+        "tick_p99_ms": step.tick_ms.p99,
+        "lost": step.async_tasks.lost,
+        "tps_min": step.tps_min,
+    }
 
 
 def _broken_limits(figures: Mapping[str, float], limits: Mapping[str, float]) -> Iterable[str]:
     for name in [name for name in limits if name in figures]:
         value, limit = figures[name], limits[name]
-        if name == "tps_min" and value < limit:
-            yield f"{name} is {value:.6g}, below the limit of {limit:.6g}"
-        elif name != "tps_min" and value > limit:
-            yield f"{name} is {value:.6g}, above the limit of {limit:.6g}"
+        if value < limit if name == "tps_min" else value > limit:
+            side = "below" if name == "tps_min" else "above"
+            yield f"{name} is {value:.6g}, {side} the limit of {limit:.6g}"
 
 
 def _ms(ns: float) -> float:
@@ -266,36 +241,29 @@ def _count_async_tasks(rows: Sequence[TickRow], carried_in: int) -> AsyncTaskCou
     )
 
 
-def _ticks_per_second(rows: Sequence[TickRow], step: StepInfo) -> tuple[float, float]:
+def _ticks_of_slowest(rows: Sequence[TickRow], zones: int) -> int:
     ticks = Counter(row.zone for row in rows)
-    slowest = min(ticks.values(), default=0) if len(ticks) >= step.zones else 0
-    return (
-        _ratio(len(rows), step.zones * step.duration_s),
-        _ratio(slowest, step.duration_s),
-    )
+    return min(ticks.values(), default=0) if len(ticks) >= zones else 0
 
 
-def _step_instability(rows: Sequence[TickRow], step: StepInfo, missed: int) -> float:
+def _instability_ratio(rows: Sequence[TickRow], step: StepInfo, missed: int) -> float:
+    """Compute the ISR: how much tick times jump beyond the period; 0 is steady, even overloaded.
+
+    Source: Eickhoff, Donkervliet, Iosup, "Meterstick", ICPE '23.
+    """
     period_ns = step.period_ms * NS_PER_MS
-    zones = [[tick_ns(row) for row in of] for _, of in groupby(rows, key=lambda row: row.zone)]
-    if step.pace == "max":
-        # Without a schedule: as many as would have fitted into the time.
-        expected = sum(max(period_ns, ns) for zone in zones for ns in zone) / period_ns
-    else:
-        expected = len(rows) + missed
-    return instability_ratio(zones, period_ns, expected)
+    at_least_ns = [(row.zone, max(period_ns, tick_ns(row))) for row in rows]
+    jumps_ns = sum(
+        abs(now - before) for (zone, before), (same, now) in pairwise(at_least_ns) if zone == same
+    )
+    # Without a schedule, as many ticks are expected as would have fitted into the time.
+    whole_ns = sum(ns for _, ns in at_least_ns)
+    expected = whole_ns / period_ns if step.pace == "max" else len(rows) + missed
+    return _ratio(jumps_ns, expected * 2 * period_ns)
 
 
-def _break_down(rows: Sequence[TickRow]) -> Breakdown:
-    def mean_ms(values_ns: Iterable[int]) -> float:
-        return _ms(_ratio(sum(values_ns), len(rows)))
-
-    parts = {
-        "step": mean_ms(row.step_ns for row in rows),
-        "encode": mean_ms(row.encode_ns for row in rows),
-        "wait": mean_ms(row.waiting_ns for row in rows),
-        "resume": mean_ms(row.resume_ns for row in rows),
-        "gc": mean_ms(row.gc_ns for row in rows),
-    }
-    whole = mean_ms(tick_ns(row) for row in rows)
-    return Breakdown(**parts, other=round(whole - sum(parts.values()), 6))
+def _break_down(rows: Sequence[TickRow], mean_tick_ms: float) -> Breakdown:
+    fields = ("step_ns", "encode_ns", "waiting_ns", "resume_ns", "gc_ns")  # in Breakdown's order
+    sums_ns = [sum(getattr(row, field) for row in rows) for field in fields]
+    parts_ms = [_ms(_ratio(sum_ns, len(rows))) for sum_ns in sums_ns]
+    return Breakdown(*[*parts_ms, round(mean_tick_ms - sum(parts_ms), 6)])

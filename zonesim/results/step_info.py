@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from types import MappingProxyType
 
 import msgspec
 
@@ -30,14 +29,11 @@ class StepInfo(msgspec.Struct, frozen=True):
     ticks: int = 0  # for each zone to run; 0 if only time bounds the step
 
 
-def count_missed(
-    rows: Sequence[TickRow], step: StepInfo, until: Mapping[int, int] = MappingProxyType({})
-) -> int:
+def count_missed(rows: Sequence[TickRow], step: StepInfo, until: Mapping[int, int]) -> int:
     """Count the missed ticks of all zones of a step, from its rows, sorted by zone.
 
-    Each zone of the step is compared with its schedule, including the time that it was dead. A
-    tick counts in the step in which it was due. If ticks bound the step, ``until`` gives for zones
-    of earlier steps the number of the tick that they stop before.
+    A tick counts in the step in which it was due, whether its zone lived or not. If ticks bound the
+    step, ``until`` gives for zones of earlier steps the number of the tick that they stop before.
     """
     if not step.begin_ns:
         return sum(row.missed for row in rows)

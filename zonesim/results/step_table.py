@@ -28,11 +28,10 @@ def step_table(steps: Sequence[StepSummary]) -> str:
     """Return two lines of headings, then a line for each step."""
     columns = list(zip(*_HEADINGS, strict=True)) + [_cells(step) for step in steps]
     widths = [max(map(len, column)) for column in zip(*columns, strict=True)]
-    lines = (
+    return "\n".join(
         " ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         for row in columns
     )
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def figure(value: float) -> str:

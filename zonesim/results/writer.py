@@ -44,17 +44,15 @@ HURRIED_S = 3.0  # the same after Ctrl-C
 # Figures survive a kill of the process, not a power cut. Rows are appended and never looked up: a
 # larger page cache would only grow with the run.
 _SETTINGS = "PRAGMA synchronous = OFF; PRAGMA cache_size = -256;"
-_TOO_SLOW = "the disk is slower than the run, and the queue of the writer is full"
 
-Rows: TypeAlias = Sequence[Sequence[object]]
-_Write: TypeAlias = tuple[str, Rows]
+_Rows: TypeAlias = Sequence[Sequence[object]]
+_Write: TypeAlias = tuple[str, _Rows]  # a statement, and what it is executed with
 
 
 class RunWriter:
     """Saves a run without making it wait for the disk; a context manager.
 
-    When a write fails or the queue is full, the run goes on unsaved: ``failure`` tells why, later
-    rows are dropped and counted, and at the end ``unsaved`` says how many were lost. Raises
+    When a write fails or the queue is full, the run continues and later rows are dropped. Raises
     OutputError when the run's file cannot be created.
     """
 
@@ -84,9 +82,7 @@ class RunWriter:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if (
-            not self._closing.is_set()
-        ):  # the run failed: that error is reported, not one of the disk
+        if not self._closing.is_set():  # the run failed, and reports that error
             self._close(lambda: True)
 
     def begin_step(self, info: StepInfo) -> None:
@@ -114,10 +110,7 @@ class RunWriter:
         end_ns: int = 0,
         workers: float | None = None,
     ) -> None:
-        """Close a step; late ticks may still follow.
-
-        ``workers`` is their mean number over time, if it changed.
-        """
+        """Close a step; ``workers`` is their mean number over time, if it changed."""
         self._put(
             "UPDATE steps SET duration_s = ?, pss_mb_per_zone = ?, end_ns = ?, "
             "workers = coalesce(?, workers) WHERE step = ?",
@@ -129,10 +122,9 @@ class RunWriter:
         self._slowness_s, self._slow_until_ns = delay_s, until_ns
 
     def finish(self, world_hash: str, is_hurried: Callable[[], bool] = lambda: False) -> Summary:
-        """Write what is queued and ``summary.json``, and return the summary.
+        """Write what is queued and ``summary.json``; return the summary of what was saved.
 
-        Waits a bounded time for the disk, and less once ``is_hurried``. The summary covers what
-        was saved.
+        Waits a bounded time for the disk, and less once ``is_hurried``.
         """
         self._put("UPDATE runs SET world_hash = ?", [(world_hash,)])
         run = Run(self._info, [], [])
@@ -142,24 +134,20 @@ class RunWriter:
         events = run.events if self.failure is None else [*run.events, self.failure]
         info = msgspec.structs.replace(run.info, world_hash=world_hash)
         summary = summarise(msgspec.structs.replace(run, info=info, events=events))
-        self._write_summary(summary)
-        return summary
-
-    def _write_summary(self, summary: Summary) -> None:
         if self.failure is not None:
             self.unsaved = encodable(
                 f"{self._path}: {self._lost_rows + self._pending_rows} rows of figures are not "
                 f"saved: {self._reason}; make room there or give another folder"
             )
-        if self._thread.is_alive():
-            return  # this write would stall as well
-        try:
-            write_summary(self.directory, summary)
-        except OutputError as error:
-            self.unsaved = self.unsaved or encodable(str(error))
+        if not self._thread.is_alive():  # or this write would stall as well
+            try:
+                write_summary(self.directory, summary)
+            except OutputError as error:
+                self.unsaved = self.unsaved or encodable(str(error))
+        return summary
 
     def _close(self, is_hurried: Callable[[], bool]) -> bool:
-        """Wait until all is written and the file is closed; whether that is so in time."""
+        """Wait until all is written and the file is closed; False if that takes too long."""
         with self._changed:
             self._closing.set()
             self._changed.notify()
@@ -172,14 +160,14 @@ class RunWriter:
                 return False
         return True
 
-    def _insert(self, table: str, rows: Rows) -> None:
+    def _insert(self, table: str, rows: _Rows) -> None:
         if rows:
             self._put(insertion(table, rows[0]), rows)
 
-    def _put(self, statement: str, rows: Rows) -> None:
+    def _put(self, statement: str, rows: _Rows) -> None:
         with self._changed:
             if self._pending_rows + len(rows) > QUEUED_ROWS_MAX:
-                self._fail(_TOO_SLOW)
+                self._fail("the disk is slower than the run, and the queue of the writer is full")
             if self.failure is not None:
                 self._lost_rows += len(rows)
                 return
@@ -234,12 +222,8 @@ class RunWriter:
 
 def _create(path: Path, info: RunInfo) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=LOCKED_S, check_same_thread=False)
-    try:
-        with database:
-            database.executescript(_SETTINGS + SCHEMA)
-            columns = run_columns(info)
-            database.execute(insertion("runs", columns), columns)
-    except sqlite3.Error:
-        database.close()
-        raise
+    with database:
+        database.executescript(_SETTINGS + SCHEMA)
+        columns = run_columns(info)
+        database.execute(insertion("runs", columns), columns)
     return database

@@ -4,14 +4,7 @@ import random
 
 import pytest
 
-from zonesim.results.recovery import (
-    RUN_FAILED,
-    Recovery,
-    deaths_of,
-    failure_of,
-    recovery_of,
-    unhealthy_of,
-)
+from zonesim.results.recovery import Recovery, recovery_of
 from zonesim.results.saved_run import Event
 from zonesim.wire.messages import TickRow
 
@@ -33,20 +26,12 @@ EVENTS = [
 ]
 
 
-def test_deaths_are_sorted_by_zone():
-    assert deaths_of(EVENTS) == {3: [10, 30], 4: [20], 5: [20]}
-
-
-def test_zones_that_died_and_did_not_come_back_are_unhealthy():
-    assert unhealthy_of(EVENTS[:3]) == []
-    assert unhealthy_of(EVENTS) == [3, 4, 5]
-    assert unhealthy_of([*EVENTS, event(40, "zone-restarted", 3)]) == [4, 5]
-
-
-def test_a_run_that_ended_early_says_why():
-    assert failure_of(EVENTS) is None
-    failed = Event(2, 50, RUN_FAILED, "no zone is left: zone 3 died")
-    assert failure_of([*EVENTS, failed]) == "no zone is left: zone 3 died"
+@pytest.mark.parametrize(
+    ("events", "unhealthy"),
+    [(EVENTS[:3], 0), (EVENTS, 3), ([*EVENTS, event(40, "zone-restarted", 3)], 2)],
+)
+def test_zones_that_died_and_did_not_come_back_are_unhealthy(events, unhealthy):
+    assert recovery_of([], events).zones_unhealthy == unhealthy
 
 
 def rows(*ticks_and_ends_ms: tuple[int, float], zone: int = 0) -> list[TickRow]:
@@ -77,11 +62,12 @@ def rows(*ticks_and_ends_ms: tuple[int, float], zone: int = 0) -> list[TickRow]:
     ],
 )
 def test_recovery_runs_from_a_death_to_the_end_of_the_next_tick(ran, deaths_ms, expected):
-    assert recovery_of(rows(*ran), {0: [ms * MS for ms in deaths_ms]}) == expected
+    events = [event(ms * MS, "zone-died", 0) for ms in deaths_ms]
+    assert recovery_of(rows(*ran), [*events, event(3000 * MS, "zone-restarted", 0)]) == expected
 
 
 def test_the_worst_of_all_zones_counts():
     all_rows = rows((3, 10), (3, 310)) + rows((3, 10), (1, 110), zone=4)
     random.Random(1).shuffle(all_rows)
-    found = recovery_of(all_rows, {0: [10 * MS], 4: [10 * MS]}, zones_unhealthy=1)
-    assert found == Recovery(1, 300.0, 3)
+    events = [event(10 * MS, "zone-died", zone) for zone in (0, 4)]
+    assert recovery_of(all_rows, events) == Recovery(2, 300.0, 3)
