@@ -90,7 +90,9 @@ def begin(suite: Suite, options: Options) -> Report:
     """The empty report of a run. Raises BenchError for an unknown group."""
     for name in options.groups:
         if name not in suite.groups:
-            raise BenchError(f"--only: expected some of {','.join(suite.groups)}, found {name!r}")
+            raise BenchError(
+                f"--only: expected one or more of {','.join(suite.groups)}, found {name!r}"
+            )
     amounts = {name: _amount(suite.groups[name], options) for name in options.groups}
     return Report(
         bench=suite.name,
@@ -154,11 +156,11 @@ def load(path: Path) -> Report:
         report = msgspec.json.decode(file.read_bytes(), type=Report)
     except OSError as error:
         raise BenchError(
-            f"{file}: expected a file that `zonesim bench` saved, found {error.strerror}"
+            f"{file}: expected results of `zonesim bench`, found: {error.strerror}"
         ) from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BenchError(
-            f"{file}: expected a file that `zonesim bench` saved in format {FORMAT}, found: {error}"
+            f"{file}: expected results of `zonesim bench` in format {FORMAT}, found: {error}"
         ) from None
     if report.format != FORMAT:
         raise BenchError(f"{file}: expected format {FORMAT}, found {report.format}; measure again")

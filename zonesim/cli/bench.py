@@ -22,23 +22,23 @@ PROGRESS_S = 10.0
 
 _suite_options = with_options(
     click.option(
-        "--quick", is_flag=True, help="Few rounds: less than a minute, and wide intervals."
+        "--quick", is_flag=True, help="Fewer rounds: under a minute, but wider intervals."
     ),
-    click.option("--verbose", is_flag=True, help="Print all rows, the conditions and notes, too."),
-    click.option("--only", metavar="GROUP,...", help="Measure some groups of rows only."),
+    click.option("--verbose", is_flag=True, help="Also print all rows, conditions and notes."),
+    click.option("--only", metavar="GROUP,...", help="Measure only these groups of rows."),
     click.option(
         "--workers",
         type=click.IntRange(1, 256),
         default=2,
         show_default=True,
         metavar="W",
-        help="Worker processes, for corororo and for what it is compared with.",
+        help="Worker processes, for corororo and for the others.",
     ),
     click.option(
         "--launches",
         type=click.IntRange(1),
         metavar="N",
-        help="How often all processes start anew.",
+        help="How many times to start all processes.",
     ),
     click.option(
         "--rounds",
@@ -66,7 +66,7 @@ class SuiteOptions(TypedDict):
 
 @click.group(cls=CliGroup, no_args_is_help=False)
 def bench() -> None:
-    """Measure what scheduling costs, and compare it with other ways.
+    """Measure what scheduling costs and compare it with other ways.
 
     \b
     Example:
@@ -79,9 +79,9 @@ def bench() -> None:
 @click.argument("later", type=A_PATH, metavar="NEW")
 @json_option
 def compare(earlier: Path, later: Path, as_json: bool) -> None:
-    """Compare two runs of one bench command: each row is better, worse or no different.
+    """Compare the saved results of two runs of a command.
 
-    OLD and NEW are the folders of past benches, or their files.
+    Each row is better, worse or no different. OLD and NEW are folders, or the bench.json in them.
 
     \b
     Example:
@@ -99,7 +99,7 @@ def compare(earlier: Path, later: Path, as_json: bool) -> None:
 @bench.command()
 @_suite_options
 def spectrum(**given: Unpack[SuiteOptions]) -> None:
-    """Measure the patterns and targets of Coro-Roro's performance plan.
+    """Measure the patterns of Coro-Roro's performance plan.
 
     \b
     Examples:
@@ -112,7 +112,7 @@ def spectrum(**given: Unpack[SuiteOptions]) -> None:
 @bench.command()
 @_suite_options
 def ladder(**given: Unpack[SuiteOptions]) -> None:
-    """Measure the phases of Coro-Roro's performance plan, from whole contexts to the ring.
+    """Measure the phases of Coro-Roro's performance plan.
 
     \b
     Examples:
@@ -125,7 +125,7 @@ def ladder(**given: Unpack[SuiteOptions]) -> None:
 @bench.command()
 @_suite_options
 def peers(**given: Unpack[SuiteOptions]) -> None:
-    """Compare with the same program by hand and with other pools, and check the goals.
+    """Compare corororo with hand-written code and other pools.
 
     Without --quick it also runs up to 300 zone processes, which takes about ten minutes.
 
@@ -140,7 +140,7 @@ def peers(**given: Unpack[SuiteOptions]) -> None:
 @bench.command()
 @_suite_options
 def memory(**given: Unpack[SuiteOptions]) -> None:
-    """Measure the memory of Tasks, processes and rings, and what many calls leave behind.
+    """Measure the memory of Tasks, calls, processes and rings.
 
     \b
     Examples:

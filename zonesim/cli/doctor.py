@@ -1,4 +1,4 @@
-"""`zonesim doctor`: what this machine can hold."""
+"""`zonesim doctor`: report what this machine can hold."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ NOT_CLEAN = 1
 
 
 @click.command()
-@click.option("--clean", is_flag=True, help="Remove what your killed runs left behind.")
+@click.option("--clean", is_flag=True, help="Remove what killed runs of yours left behind.")
 @json_option
 def doctor(clean: bool, as_json: bool) -> None:
-    """Report what this machine can hold, and what was left behind.
+    """Report what this machine can hold and what was left behind.
 
-    Takes three seconds: it runs one zone to measure what a tick costs here.
+    It takes about three seconds, since it runs a zone to measure the cost of a tick.
 
     \b
     Examples:

@@ -67,9 +67,9 @@ app.add_command(scale)
 @workers_option
 @json_option
 def paths(map_file: Path, scen_file: Path, workers: object, as_json: bool) -> None:
-    """Compare found paths with the optima of a .scen file.
+    """Compare the paths found here with the optima of a .scen file.
 
-    MAP is a Moving AI .map file, SCEN its .scen file. Any difference is exit code 1.
+    MAP is a Moving AI .map file, SCEN its .scen file. The exit code is 1 if any path differs.
 
     \b
     Example:
@@ -92,7 +92,7 @@ def paths(map_file: Path, scen_file: Path, workers: object, as_json: bool) -> No
 @app.command()
 @click.argument("folder", type=A_PATH, metavar="RUN")
 def report(folder: Path) -> None:
-    """Draw the report of a past run again, from its figures.
+    """Redraw the report of a past run from its saved data.
 
     RUN is the folder of the run.
 
@@ -206,7 +206,7 @@ def _paths_text(report: PathReport) -> str:
     lines = [
         f"{report.map}: {report.answered} of {report.queries} queries answered, "
         f"{report.skipped} skipped, {report.unreachable} unreachable",
-        f"{report.mismatches} differ from the optimum",
+        f"mismatches: {report.mismatches}",
         *report.first_mismatches,
         f"{report.seconds:.2f} s, {report.queries_per_s:.0f} queries/s",
     ]

@@ -22,15 +22,11 @@ def with_options(*options: Decorator[Any]) -> Decorator[Any]:
 
 
 def _number_or_text(text: str) -> int | str:
-    """`5` is a number; everything else is text, which the rules of scenarios check."""
+    """A whole number if the text is one; the scenario checks any other text."""
     try:
         return int(text)
     except ValueError:
         return text
-
-
-def _parse_zones(_: click.Context, __: click.Parameter, text: str | None) -> object:
-    return None if text is None else _number_or_text(text)
 
 
 def _parse_workers(_: click.Context, __: click.Parameter, text: str | None) -> object:
@@ -51,7 +47,7 @@ out_option = click.option(
     "--out",
     type=A_PATH,
     metavar="DIR",
-    help="Folder for the results; new or empty. Default: a new one below reports/.",
+    help="New or empty folder for the results. Default: a new one in reports/.",
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
@@ -61,7 +57,6 @@ json_option = click.option(
 run_options = with_options(
     click.option(
         "--zones",
-        callback=_parse_zones,
         metavar="N,N,...",
         help='Zones of each step, or a ramp: "1..100:+10 every 15s", :-10 goes down.',
     ),
@@ -78,9 +73,9 @@ run_options = with_options(
         "duration_s",
         type=float,
         metavar="S",
-        help="Seconds for each step, instead of --ticks.",
+        help="Length of each step in seconds, instead of --ticks.",
     ),
-    click.option("--pace", metavar="realtime|max", help="Keep the period, or run back to back."),
+    click.option("--pace", metavar="realtime|max", help="Keep the period, or run at full speed."),
     click.option("--seed", type=int, metavar="N", help="Seed of the random generator."),
     click.option(
         "--transfer",
@@ -92,7 +87,7 @@ run_options = with_options(
         "settings",
         multiple=True,
         metavar="KEY=VALUE",
-        help="Any key of the scenario, as in field.mobs=600; may be repeated.",
+        help="Set any key of the scenario, e.g. field.mobs=600; repeatable.",
     ),
     out_option,
     click.option(
@@ -100,7 +95,7 @@ run_options = with_options(
         "with_report",
         default=True,
         show_default=True,
-        help="Draw the report at the end; zonesim report draws it later.",
+        help="Draw the report at the end, or leave it to zonesim report.",
     ),
     json_option,
 )

@@ -67,8 +67,8 @@ def scale(
 ) -> None:
     """Run a scenario with more and more zones.
 
-    SCENARIO is a file, or the name of a built-in one; the default is 1 to 100 zones of the field
-    workload. A scenario of a single step is run with the steps of the default.
+    SCENARIO is a file or the name of a built-in one; the default is 1 to 100 zones of the field
+    workload. A scenario with a single step runs with the steps of the default.
 
     \b
     Examples:
@@ -121,8 +121,8 @@ def run_folder(out: Path | None, scenario_name: str) -> Iterator[Path]:
             probe.write(b"zonesim")
     except OSError as error:
         raise BadInput(
-            f"{folder}: the report must be written here, found: {error.strerror}; "
-            "give another folder with --out"
+            f"{folder}: results cannot be written here: {error.strerror}; "
+            "choose another folder with --out"
         ) from None
     try:
         yield folder

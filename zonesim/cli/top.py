@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 def top(run: str | None, once: bool, as_json: bool) -> None:
     """Watch a run that another terminal has started.
 
-    RUN is the folder or the session of a run; it may be left out where there is only one.
+    RUN is the folder or session of a run; it is optional when only one run is in progress.
 
     Ctrl-C stops watching; the run continues. Without a terminal it prints a line every 10 seconds
-    until the run ends. --json prints the latest progress of the run, or null.
+    until the run ends. --json prints the latest progress, or null if no run is in progress.
 
     \b
     Examples:
@@ -40,7 +40,9 @@ def top(run: str | None, once: bool, as_json: bool) -> None:
     with bad_input(ViewError, cr.SessionError):
         runs = watched_runs()
         if not runs and run is None:
-            _say_no_run(as_json)
+            (tell if as_json else say)("no run is in progress")
+            if as_json:
+                say(as_json_text(None))
             return
         chosen = _chosen(runs, run)
         if as_json:
@@ -49,12 +51,6 @@ def top(run: str | None, once: bool, as_json: bool) -> None:
             say(_frame(chosen.view.progress))
         else:
             _watch(chosen)
-
-
-def _say_no_run(as_json: bool) -> None:
-    (tell if as_json else say)("no run is going on")
-    if as_json:
-        say(as_json_text(None))
 
 
 def _chosen(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:

@@ -48,7 +48,7 @@ def work_out(facts: Facts, trial: Trial | None, scenario: Scenario) -> Capacity:
         _by_place(facts, scenario),
         _by_open_files(facts),
         _by_processes(facts),
-        Bound("scenario", ZONES_MAX, WORKERS_MAX, "the most that one may ask for"),
+        Bound("scenario", ZONES_MAX, WORKERS_MAX, "the most that a scenario may have"),
     ]
     zones, zones_bound = min((b.zones, b.what) for b in bounds if b.zones is not None)
     workers, workers_bound = min((b.workers, b.what) for b in bounds if b.workers is not None)
@@ -67,8 +67,8 @@ def _by_cpus(facts: Facts, trial: Trial | None, scenario: Scenario) -> Bound:
     tick_ms = trial.tick_ns / 1e6
     zones = int(facts.cpus * UTILISATION * scenario.period_ms / tick_ms)
     assumes = (
-        f"{tick_ms:.1f} ms of CPU a tick, one each {scenario.period_ms:.0f} ms, "
-        f"{UTILISATION:.0%} of the CPUs for that; a worker for each CPU"
+        f"{tick_ms:.1f} ms of CPU a tick, one every {scenario.period_ms:.0f} ms, "
+        f"{UTILISATION:.0%} of the CPUs for ticks; a worker for each CPU"
     )
     return Bound("CPU", zones, facts.whole_cpus, assumes)
 
@@ -89,7 +89,7 @@ def _by_memory(facts: Facts, trial: Trial | None, scenario: Scenario) -> Bound:
 def _by_place(facts: Facts, scenario: Scenario) -> Bound:
     ring_bytes = scenario.ring_mb * 2**20
     if not facts.places:
-        return Bound("session place", 0, 0, "nowhere to write them")
+        return Bound("session place", 0, 0, "no folder can be written")
     place = facts.places[0]
     zones = int(place.free_bytes / ring_bytes)
     return Bound(
@@ -106,7 +106,7 @@ def _by_open_files(facts: Facts) -> Bound:
 def _by_processes(facts: Facts) -> Bound:
     left = facts.processes_left
     if left is None:
-        return Bound("processes", None, None, "nothing limits them")
+        return Bound("processes", None, None, "no limit")
     free = left - OTHER_PROCESSES
     zones, workers = max(0, free - facts.whole_cpus), max(0, free - 1)
     return Bound("processes", zones, workers, "each zone is a process of its own")

@@ -80,7 +80,7 @@ def _capacity(capacity: Capacity) -> list[str]:
         zones, workers = ("-" if n is None else str(n) for n in (bound.zones, bound.workers))
         lines += _wrapped(f"{bound.what:{width}}  {zones:>5}  {workers:>7}  ", bound.assumes)
     zones, workers = _counted(capacity.zones, "zone"), _counted(capacity.workers, "worker")
-    total = f"{zones}, bound by {capacity.zones_bound}; {workers}, bound by "
+    total = f"{zones}, limited by {capacity.zones_bound}; {workers}, limited by "
     return [*lines, f"-> {total}{capacity.workers_bound}"]
 
 

@@ -90,7 +90,7 @@ def _place(facts: Facts, scenario: Scenario) -> Finding:
         return Finding("session place", "none: no folder for sessions can be written", remedy)
     place, *others = facts.places
     found = f"{place.path}, {size_text(place.free_bytes)} free of {size_text(place.all_bytes)}"
-    found += f"; else {', '.join(other.path for other in others)}" if others else ""
+    found += f"; otherwise {', '.join(other.path for other in others)}" if others else ""
     needed = ZONES * scenario.ring_mb * 2**20
     remedy = (
         f"{ZONES} zones need {size_text(needed)}; enlarge it (docker run --shm-size=256m), "
@@ -102,8 +102,8 @@ def _place(facts: Facts, scenario: Scenario) -> Finding:
 def _open_files(facts: Facts) -> Finding:
     soft, hard = facts.open_files.soft, facts.open_files.hard
     needed = files_for(ZONES)
-    soft_text, hard_text = ("any number" if n is None else n for n in (soft, hard))
-    found = f"{soft_text} a process, up to {hard_text}; {ZONES} zones need {needed}"
+    soft_text, hard_text = ("unlimited" if n is None else n for n in (soft, hard))
+    found = f"{soft_text} per process, hard limit {hard_text}; {ZONES} zones need {needed}"
     enough = hard is None or hard >= needed
     remedy = f"raise the hard limit: ulimit -Hn {needed} as root, LimitNOFILE= of a service"
     return Finding("open files", found, "" if enough else remedy)

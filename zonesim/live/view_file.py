@@ -99,7 +99,7 @@ def choose(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:
     if wanted is None or chosen:
         raise NoSuchRun(f"{len(chosen)} runs go on; expected the folder or session of one")
     raise NoSuchRun(
-        f"{wanted}: expected the folder or session of a run that goes on, found none; "
+        f"{wanted}: expected the folder or session of a run in progress, found none; "
         "zonesim report RUN draws one that has ended"
     )
 

@@ -128,7 +128,7 @@ def load_run(directory: Path) -> Run:
     """Read a saved run; RunError if the folder holds none."""
     path = directory / RUN_FILE
     if not path.is_file():
-        raise RunError(f"{directory}: a run's folder holds {RUN_FILE}, this one does not")
+        raise RunError(f"{directory}: expected the folder of a run, found no {RUN_FILE} in it")
     try:
         return _read(path)
     except (sqlite3.Error, msgspec.MsgspecError, TypeError, ValueError) as error:

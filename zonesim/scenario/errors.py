@@ -53,7 +53,7 @@ def describe(kind: mi.Type) -> str:
     """What a key may hold, in words."""
     match kind:
         case mi.Metadata(type=mi.StrType(), extra_json_schema={"examples": examples}):
-            return "text such as " + ", ".join(map(str, examples))
+            return "text such as " + " or ".join(f'"{example}"' for example in examples)
         case mi.Metadata(type=inner):
             return describe(inner)
         case mi.UnionType(types=types):

@@ -34,7 +34,7 @@ _Zone = Annotated[
 ]
 _StallDuration = Annotated[
     _Duration | None,
-    Meta(description="How long it is stopped; for good without it."),
+    Meta(description="How long it is stopped; permanently if not given."),
 ]
 
 
@@ -214,7 +214,7 @@ def _when(fault: Fault) -> str:
 def _how_long(fault: Fault) -> str:
     if isinstance(fault, KillWorker | KillZone):
         return ""
-    return ", for good" if fault.for_s is None else f", for {fault.for_s:g} s"
+    return ", permanently" if fault.for_s is None else f", for {fault.for_s:g} s"
 
 
 def _ticks(seconds: float, period_s: float) -> int:

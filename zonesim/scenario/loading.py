@@ -13,10 +13,7 @@ import msgspec
 
 from .errors import ScenarioError as ScenarioError
 from .errors import explain, nearest, scenario_error, shown
-from .tables import ChainsTable as ChainsTable
-from .tables import FieldTable as FieldTable
 from .tables import Limits as Limits
-from .tables import MapKind as MapKind
 from .tables import MapTable as MapTable
 from .tables import Scenario as Scenario
 from .tables import WorkerBounds as WorkerBounds

@@ -84,7 +84,7 @@ class Behaviour:
             entities.place(i, cell, graph.width)
             entities.home[i] = cell
             entities.draws[i] = derive(seed, _ENTITY, i)
-            entities.aggressive[i] = i < entities.mobs and random.percent(AGGRESSIVE_PERCENT)
+            entities.aggressive[i] = i < entities.mobs and random.below(100) < AGGRESSIVE_PERCENT
             # Spread over one rest, so that the first ticks are not busier than others.
             entities.wake[i] = random.below(self._ticks(self._rest_bounds(i)[1]))
 
@@ -118,7 +118,7 @@ class Behaviour:
         try:
             path = await find_path(self._graph_path, self._cell(i), goal)
         finally:
-            gone = self._is_gone(i, arrival)
+            gone = i >= len(self._arrivals) or self._arrivals[i] != arrival
             if not gone:
                 self.waiting[i] = 0
         if gone:
@@ -128,10 +128,6 @@ class Behaviour:
         entities.paths[i] = memoryview(path).cast("I") if path else None
         entities.at[i] = 1
         self._walk(i)
-
-    def _is_gone(self, i: int, arrival: int) -> bool:
-        """Whether the entity with this number has left since, replaced by another one or not."""
-        return i >= len(self._arrivals) or self._arrivals[i] != arrival
 
     # Each decision returns the cell to find a path to, or _NO_GOAL.
 

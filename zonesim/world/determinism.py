@@ -59,10 +59,6 @@ class Random:
         """Return an integer from ``low`` to ``high``, both included."""
         return low + self.below(high - low + 1)
 
-    def percent(self, chance: int) -> bool:
-        """Return True in ``chance`` of 100 draws."""
-        return self.below(100) < chance
-
 
 def hash_state(parts: Iterable[bytes | array[Any]]) -> int:
     """Return the 64-bit hash of the parts' bytes, one after another.

@@ -56,10 +56,7 @@ def map_graph(path: str) -> tuple[GraphLayout, mmap.mmap]:
 
 
 class ZoneGraph:
-    """The cells of a graph file that are connected, without numpy.
-
-    The file is mapped: zones on the same map share its pages.
-    """
+    """The connected cells of a mapped graph file, without numpy."""
 
     def __init__(self, path: str) -> None:
         layout, mapped = map_graph(path)

@@ -127,7 +127,7 @@ def _build_wall(rows: Rows, random: Random, margin: int) -> None:
 def _build_house(rows: Rows, random: Random, x: int, y: int, width: int, height: int) -> None:
     for row in rows[y : y + height]:
         row[x : x + width] = bytes([_ROCK]) * width
-    if min(width, height) >= 5 and random.percent(40):
+    if min(width, height) >= 5 and random.below(100) < 40:
         for row in rows[y + 1 : y + height - 1]:
             row[x + 1 : x + width - 1] = bytes([_GROUND]) * (width - 2)
         rows[y + height - 1][x + width // 2] = _GROUND  # the entrance of the court

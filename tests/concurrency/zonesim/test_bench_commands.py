@@ -91,7 +91,10 @@ def test_an_unknown_group_is_refused_with_the_known_ones(
 ) -> None:
     assert main(["bench", "peers", "--only", "hands", "--out", str(tmp_path)]) == BAD_INPUT
     complaint = capsys.readouterr().err
-    assert f"--only: expected some of {','.join(peers.SUITE.groups)}, found 'hands'" in complaint
+    assert (
+        f"--only: expected one or more of {','.join(peers.SUITE.groups)}, found 'hands'"
+        in complaint
+    )
 
 
 # -- how it ends

@@ -24,6 +24,6 @@ def test_paths_found_by_workers_are_compared_with_the_optima(start, tmp_path):
     queries = len(lengths)
     assert ended.output.splitlines()[:3] == [
         f"open.map: {queries} of {queries} queries answered, 0 skipped, 0 unreachable",
-        "1 differ from the optimum",
+        "mismatches: 1",
         "from (0, 0) to (5, 0), optimum 4.5: the path found has length 5.000000",
     ]

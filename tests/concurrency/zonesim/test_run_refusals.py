@@ -34,14 +34,14 @@ def expect_refused(ended: Ended, *parts: str) -> None:
     ("arguments", "parts"),
     [
         (["run", "unknown.toml"], ["unknown.toml: $.chains.chain: unknown key; nearest: chains"]),
-        (["run", "chains", "--zones", "0"], ["$.zones", "from 1 to 1000", "found 0"]),
+        (["run", "chains", "--zones", "0"], ["$.zones", "from 1 to 1000", 'found "0"']),
         (["run", "far.toml"], ["far.toml: $.map.path: expected", "found no file", "gone.map"]),
         (["run", "field", "--set", "map.path=half.map"], ["half.map", "expected", "found"]),
         (["paths", "whole.map", "other.scen"], ["other.scen", "expected", "found"]),
         (["paths", "whole.map", "gone.scen"], ["gone.scen", "expected", "found"]),
-        (["run", "chains", "--out", "file/run"], ["file/run", "found: Not a directory", "--out"]),
-        (["run", "chains", "--out", "n" * 300], ["nnn", "found: File name too long", "--out"]),
-        (["report", "file"], ["file: a run's folder holds run.sqlite, this one does not"]),
+        (["run", "chains", "--out", "file/run"], ["file/run", "here: Not a directory", "--out"]),
+        (["run", "chains", "--out", "n" * 300], ["nnn", "here: File name too long", "--out"]),
+        (["report", "file"], ["file: expected the folder of a run, found no run.sqlite in it"]),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None,
 )

@@ -112,7 +112,7 @@ def test_launches_and_rounds_can_be_given():
 
 
 def test_an_unknown_group_is_refused_with_the_known_ones():
-    with pytest.raises(BenchError, match="expected some of first, found 'last'"):
+    with pytest.raises(BenchError, match="expected one or more of first, found 'last'"):
         begin(suite_of(first=group_of("first")), Options(["last"]))
 
 
@@ -143,7 +143,7 @@ def test_a_report_is_read_back_as_it_was_saved(report, tmp_path):
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"bench": 3}'])
 def test_a_file_that_is_no_report_is_refused_with_its_path(content, tmp_path):
     (tmp_path / "bench.json").write_bytes(content)
-    with pytest.raises(BenchError, match=r"bench\.json: expected a file that `zonesim bench`"):
+    with pytest.raises(BenchError, match=r"bench\.json: expected results of `zonesim bench`"):
         suite.load(tmp_path)
 
 
@@ -200,7 +200,7 @@ def test_the_command_line_compares_two_folders(report, tmp_path, capsys):
     assert main(["bench", "compare", str(tmp_path), str(tmp_path)]) == DONE
     assert capsys.readouterr().out.splitlines() == list(changes_text(compare(report, report)))
     assert main(["bench", "compare", str(tmp_path), str(tmp_path / "none")]) == BAD_INPUT
-    assert "none: expected a file that `zonesim bench` saved" in capsys.readouterr().err
+    assert "none: expected results of `zonesim bench`" in capsys.readouterr().err
 
 
 # -- printing

@@ -104,7 +104,7 @@ def test_a_good_machine_without_sessions_fits_a_terminal_of_80_by_24(diagnose):
     lines = doctor_text(diagnose()).splitlines()
     assert len(lines) < 24
     assert max(map(len, lines)) <= 80
-    assert lines[-1] == "-> 480 zones, bound by CPU; 8 workers, bound by CPU"
+    assert lines[-1] == "-> 480 zones, limited by CPU; 8 workers, limited by CPU"
 
 
 def test_long_lines_are_wrapped_and_a_remedy_follows_its_warning(diagnose):

@@ -132,9 +132,9 @@ def test_a_run_that_publishes_nothing_for_long_is_silent(begin):
 @pytest.mark.parametrize(
     ("options", "output", "error"),
     [
-        ([], "no run is going on\n", ""),
-        (["--once"], "no run is going on\n", ""),
-        (["--json"], "null\n", "no run is going on\n"),
+        ([], "no run is in progress\n", ""),
+        (["--once"], "no run is in progress\n", ""),
+        (["--json"], "null\n", "no run is in progress\n"),
     ],
 )
 def test_top_without_a_run_says_so(capsys, options, output, error):
@@ -167,7 +167,7 @@ def test_top_json_prints_one_progress(begin, capsys):
     ("arguments", "complaint"),
     [
         ([], "2 runs go on; expected the folder or session of one"),
-        (["past"], "past: expected the folder or session of a run that goes on, found none; "),
+        (["past"], "past: expected the folder or session of a run in progress, found none; "),
     ],
 )
 def test_top_lists_the_runs_if_it_cannot_tell_which_is_meant(

@@ -123,7 +123,7 @@ def test_summary_json_has_the_documented_keys_and_is_indented(tmp_path):
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(RunError, match=r"holds run\.sqlite, this one does not"):
+    with pytest.raises(RunError, match=r"expected the folder of a run, found no run\.sqlite"):
         load_run(tmp_path)
 
 

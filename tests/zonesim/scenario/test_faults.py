@@ -82,7 +82,7 @@ def test_each_fault_has_a_short_line_of_text(load):
         "kill-worker: a random worker, every 2 s",
         "kill-zone: zone 8, at 7.5 s",
         "stall-worker: worker 3, every 40 s from 20 s on, for 3 s",
-        "stall-zone: a random zone, at tick 12, for good",
+        "stall-zone: a random zone, at tick 12, permanently",
         "surge: 20 more players in every zone, every 60 s, for 10 s",
         "slow-disk: each write 250 ms longer, at 0 s, for 4 s",
     ]

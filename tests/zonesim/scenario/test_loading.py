@@ -233,7 +233,7 @@ def test_a_valid_work_is_parsed(work, parsed):
 
 @pytest.mark.parametrize("work", NOT_WORKS)
 def test_an_invalid_work_is_refused(work, refusal):
-    assert "$.chains.work: expected text such as none, sleep:5ms" in refusal(
+    assert '$.chains.work: expected text such as "none" or "sleep:5ms"' in refusal(
         "chains", {"chains.work": work}
     )
 

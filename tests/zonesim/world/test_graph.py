@@ -2,25 +2,16 @@ from __future__ import annotations
 
 import struct
 import tempfile
-from itertools import pairwise
 from pathlib import Path
 
 from drawn_maps import drawn_maps, plain_distances, steps_from
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from zonesim.world.graph import write_graph
-from zonesim.world.graph_file import (
-    ALIGNMENT,
-    HEADER,
-    ZoneGraph,
-    lay_out,
-    map_graph,
-)
+from zonesim.world.graph_file import ZoneGraph, map_graph
 from zonesim.world.map import map_of_rows
 
 ISLANDS = map_of_rows(["..@.", "@@@.", "...."], "m")
-sizes = st.integers(1, 70_000)
 
 
 def read_arrays(path):
@@ -75,24 +66,6 @@ def test_components_are_the_connected_regions_the_largest_first(game_map):
         assert same == set(plain_distances(game_map, cell))
     counts = [read["component"].count(number) for number in range(max(read["component"]) + 1)]
     assert counts == sorted(counts, reverse=True)
-
-
-@given(sizes, sizes, sizes, st.integers(0, 600_000))
-def test_arrays_are_aligned_and_do_not_overlap(width, height, nodes, edges):
-    layout = lay_out(width, height, nodes, edges)
-    spans = [
-        (0, HEADER.size),
-        (layout.indptr, 4 * (nodes + 1)),
-        (layout.indices, 4 * edges),
-        (layout.weights, 8 * edges),
-        (layout.cell_node, 4 * width * height),
-        (layout.node_cell, 4 * nodes),
-        (layout.component, 4 * nodes),
-        (layout.file_bytes, 0),
-    ]
-    for (start, size), (following, _) in pairwise(spans):
-        assert start + size <= following
-        assert following % ALIGNMENT == 0
 
 
 def test_only_the_largest_region_is_main_and_draws_reach_all_its_cells(graph_of):

@@ -7,7 +7,7 @@ from drawn_maps import plain_distances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zonesim.world.make import keep_largest_ground, make_map
+from zonesim.world.make import make_map
 from zonesim.world.map import GROUND
 
 kinds = st.sampled_from(["caves", "fields", "towns"])
@@ -31,19 +31,3 @@ def test_the_ground_is_one_region_of_40_percent(kind, width, height, seed):
 def test_a_seed_gives_the_same_map_on_every_python(kind, digest):
     rows = "\n".join(make_map(kind, 64, 48, 7).rows)
     assert sha256(rows.encode()).hexdigest()[:16] == digest
-
-
-@pytest.mark.parametrize(
-    ("rows", "kept"),
-    [
-        (["..@.", "@@@.", "...@"], ["@@@@", "@@@@", "...@"]),
-        ([".@", "@."], [".@", "@@"]),  # regions that touch at a corner only
-        (["@@.", ".@@"], ["@@.", "@@@"]),  # the end of a row is no neighbour of the next one
-        ([".WT.", "..T@"], [".WT@", "..T@"]),
-        (["W@", "T@"], ["W@", "T@"]),
-    ],
-)
-def test_only_the_largest_region_stays_ground(rows, kept):
-    cells = [bytearray(row, "ascii") for row in rows]
-    assert keep_largest_ground(cells) == "".join(kept).count(".")
-    assert [row.decode() for row in cells] == kept
