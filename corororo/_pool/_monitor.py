@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
 
 from corororo._exceptions import FifoFull, PoolClosed, SessionError
-from corororo._platform import explaining_open_files, is_out_of_files
+from corororo._platform import SystemClock, explaining_open_files, is_out_of_files
 from corororo._ring import (
     NO_WORKER,
     Descriptor,
@@ -27,7 +26,6 @@ from corororo._ring import (
     remove_file,
     write_file,
 )
-from corororo.abc import Clock
 from corororo.processes import ANSWER_S, STACK_SIGNAL, process_state
 from corororo.processes._forkserver import wake_stopped_forkserver
 from corororo.processes._process import means_stopped
@@ -46,28 +44,22 @@ STOPPED = "a signal had stopped it"
 
 
 class Monitor:
-    """Monitors the workers of a registry until ``stopping`` is set or the pool has failed."""
+    """Monitors the workers of a registry until it is ``stopping`` or the pool has failed."""
 
     def __init__(
-        self,
-        session: Session,
-        lifeline: FifoWriter,
-        registry: Registry,
-        spawner: Spawner,
-        clock: Clock,
-        stopping: threading.Event,
+        self, session: Session, lifeline: FifoWriter, registry: Registry, spawner: Spawner
     ) -> None:
         self._session = session
         self._lifeline = lifeline
         self._registry = registry
         self._spawner = spawner
-        self._clock = clock
-        self._stopping = stopping
+        self._clock = SystemClock()
+        self._stopping = registry.stopping
         self._untold: list[tuple[Path, Descriptor]] = []  # by reply FIFO: what zones have to hear
         self._told_size = 0
         self._failed_starts = 0
         self._lost_servers: set[int] = set()
-        self._next_sweep = clock.now() + SWEEP_S
+        self._next_sweep = self._clock.now() + SWEEP_S
         self._next_look = 0.0
         self._status = FifoReader(session.status, blocking=False)
         self._wake_reader, self._wake_writer = os.pipe()
@@ -110,7 +102,9 @@ class Monitor:
         for worker in ended:
             self._reap(worker)
         self._adjust_size()
-        self._remind_retiring()
+        for worker in self._registry.retiring:
+            if worker.remind_at is not None and self._clock.now() >= worker.remind_at:
+                worker.ask_to_retire(self._clock.now())
         with self._registry.changed:
             self._registry.changed.notify_all()
 
@@ -135,7 +129,8 @@ class Monitor:
             if descriptor.kind == Kind.LOOK:
                 stopped_suspected = True
                 if worker is None and descriptor.worker != NO_WORKER:
-                    self._tell_zone_of_death(descriptor)
+                    death = Descriptor(Kind.WORKER_DIED, worker=descriptor.worker)
+                    self._untold.append((self._session.replies(descriptor.ring), death))
             elif worker is not None and descriptor.kind == Kind.READY:
                 worker.ready = True
                 self._failed_starts = 0
@@ -146,11 +141,6 @@ class Monitor:
                 self._kill_with_stacks(worker, LOOPS, on_request=True)
         if stopped_suspected and self._clock.now() >= self._next_look:
             self._look_for_stopped()
-
-    def _tell_zone_of_death(self, look: Descriptor) -> None:
-        """Tell the zone that the worker it is waiting for is dead."""
-        replies = self._session.replies(look.ring)
-        self._untold.append((replies, Descriptor(Kind.WORKER_DIED, worker=look.worker)))
 
     def _sweep(self) -> None:
         """Remove the rings of zones that were killed, and find workers stopped while idle."""
@@ -244,12 +234,6 @@ class Monitor:
         else:
             worker.grows_pool = True
             self._registry.add(worker)
-
-    def _remind_retiring(self) -> None:
-        now = self._clock.now()
-        for worker in self._registry.retiring:
-            if worker.remind_at is not None and now >= worker.remind_at:
-                worker.ask_to_retire(now)
 
     # -- what the zones are told
 

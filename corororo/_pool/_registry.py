@@ -33,6 +33,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
+        self.stopping = threading.Event()  # ends every wait
         self.size = 0  # workers that the pool is to have
         self.working: list[WorkerProcess] = []
         self.retiring: list[WorkerProcess] = []

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from corororo._exceptions import PoolClosed, PoolFailed
-from corororo._platform import SystemClock
 from corororo._ring import FifoReader, FifoWriter, Session
 from corororo.processes import kill_forkserver
 
@@ -32,21 +31,14 @@ class Supervisor:
         self.session = session
         self._registry = Registry()
         self._changed = self._registry.changed
-        self._stopping = threading.Event()
+        self._stopping = self._registry.stopping
         self._spawner = Spawner(session, plan, self._stopping)
         with contextlib.ExitStack() as undo:
             undo.callback(session.remove)
             _, self._lifeline = self._keep_open(undo, session.lifeline)
             self._calls, _ = self._keep_open(undo, session.calls)  # counted here, never read
             self._keep_open(undo, session.status)
-            self._monitor = Monitor(
-                session,
-                self._lifeline,
-                self._registry,
-                self._spawner,
-                SystemClock(),
-                self._stopping,
-            )
+            self._monitor = Monitor(session, self._lifeline, self._registry, self._spawner)
             undo.callback(self._monitor.close)
             self._parts = undo.pop_all()
         self._thread = threading.Thread(target=self._monitor.run, name="corororo pool", daemon=True)

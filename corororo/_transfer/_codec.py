@@ -64,7 +64,7 @@ class Codec:
 
     def encode_request(self, arguments: Sequence[tuple[Any, ...]]) -> bytes:
         """Raises TypeError or another error of msgspec if an argument has no encoding."""
-        return ENCODER.encode(as_request(arguments))
+        return ENCODER.encode((len(arguments), *Columns.of(arguments).columns))
 
     def snapshot(self, arguments: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
         """A copy of the calls that no longer depends on the objects of the caller.
@@ -205,11 +205,6 @@ class FunctionState:
         self.service_ns = took_ns
         self._least = self.worth_sending = max(1, int(worth_ns / took_ns))
         self._most = max(1, int(MAX_BATCH_NS / took_ns))
-
-
-def as_request(calls: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
-    """Calls in the shape in which they are encoded."""
-    return len(calls), *Columns.of(calls).columns
 
 
 def calls_as_encoded(request: bytes | memoryview) -> Columns:

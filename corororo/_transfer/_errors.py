@@ -7,10 +7,8 @@ keeps them.
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -18,6 +16,7 @@ import msgspec
 from corororo._exceptions import AsyncTaskFailed, RemoteTraceback
 
 from ._functions import ENCODER, AsyncTaskFunction
+from ._views import parts
 
 MAX_DEPTH = 16  # of a path inside an argument
 
@@ -114,25 +113,9 @@ def _find_unencodable(value: Any, path: str, depth: int) -> tuple[str, Exception
         ENCODER.encode(value)
     except Exception as error:  # the encoder calls the value's own code
         if depth < MAX_DEPTH:
-            for inner, inner_path in _parts(value, path):
-                found = _find_unencodable(inner, inner_path, depth + 1)
+            for inner, step, key in parts(value):
+                found = _find_unencodable(inner, path + step.format(key), depth + 1)
                 if found is not None:
                     return found
         return path, error
     return None
-
-
-def _parts(value: Any, path: str) -> Iterator[tuple[Any, str]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield key, f"{path}'s key {key!r}"
-            yield inner, f"{path}[{key!r}]"
-    elif isinstance(value, list | tuple | set | frozenset):
-        for index, inner in enumerate(value):
-            yield inner, f"{path}[{index}]"
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield getattr(value, name, None), f"{path}.{name}"
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield getattr(value, field.name, None), f"{path}.{field.name}"

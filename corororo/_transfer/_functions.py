@@ -25,7 +25,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 DEFAULT_RETRIES = 3
-MAX_VARIANTS = 64  # of one function, with other options
+MAX_VARIANTS = 1_024  # functions with other options that are kept
 
 
 class AsyncTaskFunction(Generic[P, R]):
@@ -38,7 +38,6 @@ class AsyncTaskFunction(Generic[P, R]):
     def __init__(self, function: Callable[P, Any], timeout: float | None, retries: int) -> None:
         self.timeout = timeout
         self.retries = retries
-        self._variants: dict[tuple[float | None, int], AsyncTaskFunction[P, R]] = {}
         self.name = f"{function.__module__}:{function.__qualname__}"
         self._function = function
         self._is_async = inspect.iscoroutinefunction(function)
@@ -85,16 +84,11 @@ class AsyncTaskFunction(Generic[P, R]):
 
         Options that are not given stay as declared.
         """
-        options = (
+        variant: AsyncTaskFunction[P, R] = _variant(
+            self._function,
             self.timeout if isinstance(timeout, EllipsisType) else timeout,
             self.retries if isinstance(retries, EllipsisType) else retries,
         )
-        variant = self._variants.get(options)
-        if variant is None:
-            _check_options(*options)
-            variant = self._variants[options] = AsyncTaskFunction(self._function, *options)
-            if len(self._variants) > MAX_VARIANTS:
-                del self._variants[next(iter(self._variants))]
         return variant
 
     def call_inline(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -195,6 +189,12 @@ class _Decorator:
     def __call__(self, function: Callable[..., Any]) -> AsyncTaskFunction[..., Any]:
         _check_function(function)
         return AsyncTaskFunction(function, self._timeout, self._retries)
+
+
+@functools.lru_cache(MAX_VARIANTS)
+def _variant(function: Callable[..., Any], timeout: float | None, retries: int) -> Any:
+    _check_options(timeout, retries)
+    return AsyncTaskFunction(function, timeout, retries)
 
 
 def resolve(name: str) -> AsyncTaskFunction[..., Any]:

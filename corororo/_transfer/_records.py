@@ -131,7 +131,7 @@ class Records:
 
     def __init__(self, memory: RingMemory, number: int) -> None:
         self._memory = memory
-        self._number = number
+        self.number = number
         self._ring = Ring(memory.size_bytes)
         self._batches: dict[int, Batch] = {}  # by sequence
         self._sequences = itertools.count(1)
@@ -183,7 +183,7 @@ class Records:
 
     def descriptor(self, batch: Batch) -> Descriptor:
         """The descriptor that points a worker to the record."""
-        return Descriptor(Kind.CALLS, batch.attempt, self._number, batch.offset, 0, batch.sequence)
+        return Descriptor(Kind.CALLS, batch.attempt, self.number, batch.offset, 0, batch.sequence)
 
     def note_sent(self, batch: Batch, now_ns: int) -> None:
         """The descriptor of the batch was written at ``now_ns``."""

@@ -1,8 +1,7 @@
 """Brings batches back from workers that died, hang, or lost a descriptor.
 
-The zone keeps each call until its reply has been taken, so every call can run again. A worker
-marks a record under the record's lock before it runs it, and the kernel frees the lock when the
-worker ends. For a batch that is out there are these cases:
+The zone keeps each call until its reply has been taken, so every call can run again. For a batch
+that is out there are these cases:
 
 - Its worker died: its calls run again, in halves, until a call that kills its workers is alone.
 - A worker died and the record is unmarked: that worker may have read the descriptor. The record
@@ -50,16 +49,14 @@ class Recovery:
         records: Records,
         sender: Sender,
         session: Session,
-        number: int,
-        now_ns: Callable[[], int],
         hang_timeout_s: float | None,
         fail: Callable[[Batch, int, BaseException], None],
     ) -> None:
         self._records = records
         self._sender = sender
         self._session = session
-        self._number = number
-        self._now_ns = now_ns
+        self._number = records.number
+        self._now_ns = sender.now_ns
         self._hang_ns = 0 if hang_timeout_s is None else round(hang_timeout_s * 1e9)
         self._fail = fail
         self._next_look_ns = 0

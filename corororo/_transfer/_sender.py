@@ -46,7 +46,7 @@ class Sender:
         self._records = records
         self.calls = calls
         self._config = config
-        self._now_ns = now_ns
+        self.now_ns = now_ns
         self._fail = fail
         self._piles = 0
         self._waiting: deque[Batch | Pile] = deque()  # for room in the ring
@@ -97,7 +97,7 @@ class Sender:
     def note_back(self, batch: Batch) -> None:
         """Learn how long a batch waited for a worker, unless behind others of this zone."""
         if batch.ahead < self.window.workers:
-            delay_ns = self._records.delay_ns(batch, self._now_ns())
+            delay_ns = self._records.delay_ns(batch, self.now_ns())
             if delay_ns is not None:
                 self.worth.note_delay(delay_ns)
 
@@ -155,7 +155,7 @@ class Sender:
         while placed and self.window.has_room(records.out, records.out_ns):
             batch = placed[0][1]
             # Read before the write: a worker may begin before this process runs again.
-            sent_ns = self._now_ns()
+            sent_ns = self.now_ns()
             try:
                 self.calls.write_nowait(records.descriptor(batch))
             except FifoFull:

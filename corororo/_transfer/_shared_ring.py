@@ -101,17 +101,9 @@ class SharedRing:
         files.callback(memory.close)
         # Read after the reply FIFO exists: later changes are announced there.
         workers = session.read_config().workers
-        self._records = Records(memory, self._number)
-        self._sender = Sender(self._records, calls, config, workers, self._now_ns, self._fail)
-        self._recovery = Recovery(
-            self._records,
-            self._sender,
-            session,
-            self._number,
-            self._now_ns,
-            config.hang_timeout,
-            self._fail,
-        )
+        self._records = records = Records(memory, self._number)
+        self._sender = Sender(records, calls, config, workers, self._now_ns, self._fail)
+        self._recovery = Recovery(records, self._sender, session, config.hang_timeout, self._fail)
 
     # -- Transfer
 

@@ -36,7 +36,13 @@ def keep(value: T) -> T:
         )
     for view in views_in(value):
         if _leased.pop(id(view), None) is None:
-            _must_last(view)
+            try:
+                view.nbytes  # noqa: B018 - an ended view has no attributes
+            except ValueError:
+                raise ValueError(
+                    "keep was given a view that has ended: one lasts until the next tick begins; "
+                    "keep it in the Task that awaited it, before that Task waits for anything else"
+                ) from None
     return value
 
 
@@ -83,30 +89,25 @@ def views_in(value: Any) -> Iterator[memoryview]:
     """All memoryviews in a decoded value."""
     if isinstance(value, memoryview):
         yield value
-    elif isinstance(value, dict):
+    for inner, _, _ in parts(value):
+        yield from views_in(inner)
+
+
+def parts(value: Any) -> Iterator[tuple[Any, str, Any]]:
+    """What a value holds: each part, how its path goes on, and its key, index or name."""
+    if isinstance(value, dict):
         for key, inner in value.items():
-            yield from views_in(key)
-            yield from views_in(inner)
+            yield key, "'s key {!r}", key
+            yield inner, "[{!r}]", key
     elif isinstance(value, list | tuple | set | frozenset):
-        for inner in value:
-            yield from views_in(inner)
+        for index, inner in enumerate(value):
+            yield inner, "[{}]", index
     elif isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            yield from views_in(getattr(value, name))
-    elif dataclasses.is_dataclass(value):
+            yield getattr(value, name, None), ".{}", name
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
-            yield from views_in(getattr(value, field.name, None))
-
-
-def _must_last(view: memoryview) -> None:
-    """Raise ValueError if the view has ended."""
-    try:
-        view.nbytes  # noqa: B018 - an ended view has no attributes
-    except ValueError:
-        raise ValueError(
-            "keep was given a view that has ended: one lasts until the next tick begins; keep it "
-            "in the Task that awaited it, before that Task waits for anything else"
-        ) from None
+            yield getattr(value, field.name, None), ".{}", field.name
 
 
 def _mentions(kind: Any, *wanted: type) -> bool:

@@ -166,7 +166,8 @@ class Worker:
         return {
             i: ReplyTooLarge(
                 f"a result of {codec.function.name} takes {size} bytes, the limit is "
-                f"{self._reply_limit}; return less, or raise WorkerPool(max_reply_bytes=...)"
+                f"{self._reply_limit}; return less, or raise WorkerPool(max_reply_bytes=...), "
+                f"which is ring_bytes by default"
             )
             for i, size in sizes.items()
             if size > self._reply_limit
