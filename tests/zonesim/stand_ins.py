@@ -18,13 +18,13 @@ from zonesim.workloads.base import ZoneSpec
 HOUR_NS = 3_600_000_000_000
 PERIOD_S = 0.5
 POLICY = Supervision(missed_beats=4)
-NOBODY = 2**31 - 1  # no system gives a process such a number
+NO_PID = 2**31 - 1  # no system gives a process such a number
 
 
 class StandIn:
     """Stands in for a zone process; ends by itself after a while, or when it is killed."""
 
-    def __init__(self, pid: int = NOBODY, lasts_s: float = math.inf) -> None:
+    def __init__(self, pid: int = NO_PID, lasts_s: float = math.inf) -> None:
         self.pid = pid
         self.killed = False
         self.on_end: Callable[[], None] = lambda: None
@@ -85,11 +85,11 @@ class Observer:
             period_s,
             may_be_busy,
             self.deaths.append,
-            lambda host, why: self.given_up.append((host, why)),
+            lambda slot, why: self.given_up.append((slot, why)),
             self.events.note,
         )
 
-    async def _start(self, host: ProcessSlot) -> StandIn:
+    async def _start(self, slot: ProcessSlot) -> StandIn:
         self.started_s.append(trio.current_time())
         life = self.lives.pop(0)
         if isinstance(life, Exception):
@@ -100,10 +100,10 @@ class Observer:
         return [kind for kind, _, _ in self.events]
 
 
-def place(policy: Supervision = POLICY, zone: int = 7) -> ProcessSlot:
-    host = ProcessSlot(zone, policy)
-    host.specs[zone] = ZoneSpec(zone, 1, PERIOD_S, "chains", "")
-    return host
+def make_slot(policy: Supervision = POLICY, zone: int = 7) -> ProcessSlot:
+    slot = ProcessSlot(zone, policy)
+    slot.specs[zone] = ZoneSpec(zone, 1, PERIOD_S, "chains", "")
+    return slot
 
 
 def follow_trio(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from zonesim.processes.slot import ProcessSlot
 from zonesim.processes.supervisor import OnEvent
 from zonesim.scenario.supervision import Supervision
 from zonesim.system.errors import RunFailed
-from zonesim.wire.channel import Channel, ControlError, CutOff
+from zonesim.wire.channel import Channel, ControlError
 from zonesim.wire.messages import (
     Adopt,
     Adopted,
@@ -24,10 +24,10 @@ from zonesim.wire.messages import (
     Drain,
     Drained,
     Failed,
+    FromController,
     Halt,
     Leg,
     LegDone,
-    Order,
     Ready,
     Saving,
     SlowDisk,
@@ -132,7 +132,7 @@ class Dispatcher:
         self._slow_disk = SlowDisk(delay_s, until_ns)
         await self.send_all(self._slow_disk)
 
-    async def send_all(self, order: Order) -> None:
+    async def send_all(self, order: FromController) -> None:
         """Send an order to all processes; one that does not read holds up no other."""
         async with trio.open_nursery() as nursery:
             for slot in self._slots.all():
@@ -166,8 +166,6 @@ class Dispatcher:
         try:
             while (message := await channel.receive()) is not None:
                 await self._take(slot, channel, message)
-        except CutOff:
-            pass  # it ended inside a message; the supervisor reports how
         except ControlError as error:
             if slot.channel is channel:
                 slot.kill(f"killed: {error}")
@@ -249,11 +247,11 @@ class Dispatcher:
         slot.kill(f"{how}: {reason}")
 
 
-async def _send_in_order(slot: ProcessSlot, orders: Iterable[Order]) -> None:
+async def _send_in_order(slot: ProcessSlot, orders: Iterable[FromController]) -> None:
     for order in orders:
         await slot.send(order)
 
 
-async def _send_within(slot: ProcessSlot, order: Order, timeout_s: float) -> None:
+async def _send_within(slot: ProcessSlot, order: FromController, timeout_s: float) -> None:
     with trio.move_on_after(timeout_s):
         await slot.send(order)

@@ -16,7 +16,7 @@ from zonesim.processes.preload import ForkServerWatch
 from zonesim.processes.slot import ProcessSlot, ZoneProcessHandle
 from zonesim.processes.supervisor import CHECK_S, OnEvent, Supervisor
 from zonesim.system.errors import RunFailed
-from zonesim.wire.listener import Listener
+from zonesim.wire.channel import Listener
 from zonesim.wire.messages import Adopt, Halt, Leg, Stop, WorkerTotals
 from zonesim.workloads.base import ZoneSpec
 

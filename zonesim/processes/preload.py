@@ -31,7 +31,13 @@ def start_fork_server(zones: int) -> None:
 
     Raises RunFailed where so many zones need more open files than the hard limit allows.
     """
-    allow_files_for(zones)
+    needed = files_for(zones)
+    allowed = raise_open_file_limit(needed)
+    if allowed < needed:
+        raise RunFailed(
+            f"{zones} zones need {needed} open files, the hard limit is {allowed}; raise it "
+            f"(ulimit -Hn), or run fewer zones"
+        )
     with suppress(OSError, cr.SessionError):  # the first process that needs it reports the error
         forkserver(PRELOAD)
 
@@ -44,17 +50,6 @@ def files_for(zones: int) -> int:
 def zones_for(files: int) -> int:
     """How many zones a run may have with so many open files."""
     return max(0, (files - OTHER_FILES) // FILES_PER_ZONE)
-
-
-def allow_files_for(zones: int) -> None:
-    """Let this process and its children open what ``zones`` need; raises RunFailed."""
-    needed = files_for(zones)
-    allowed = raise_open_file_limit(needed)
-    if allowed < needed:
-        raise RunFailed(
-            f"{zones} zones need {needed} open files, the hard limit is {allowed}; raise it "
-            f"(ulimit -Hn), or run fewer zones"
-        )
 
 
 class ForkServerWatch:

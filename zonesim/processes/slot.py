@@ -24,7 +24,7 @@ from corororo.processes import (
 from zonesim.processes.preload import PRELOAD
 from zonesim.scenario.supervision import Supervision
 from zonesim.wire.channel import Channel, ControlError
-from zonesim.wire.messages import Order, TickRow, process_title
+from zonesim.wire.messages import FromController, TickRow, process_title
 from zonesim.workloads.base import ZoneSpec
 from zonesim.zone.process import zone_process_main
 
@@ -85,13 +85,11 @@ class ZoneProcessHandle:
     async def stop(self) -> None:
         """Give it time to end, then kill it."""
         # Polled: another task may wait on the sentinel, and trio allows only one.
-        with trio.CancelScope(shield=True):
-            with trio.move_on_after(STOP_S):
-                await self._poll_until_ended()
-                return
-            self.kill()
-            with trio.move_on_after(STOP_S):
-                await self._poll_until_ended()
+        with trio.move_on_after(STOP_S, shield=True):
+            await self._poll_until_ended()
+        self.kill()
+        with trio.move_on_after(STOP_S, shield=True):
+            await self._poll_until_ended()
 
     def has_ended(self) -> bool:
         """Whether it is known to have ended."""
@@ -198,7 +196,7 @@ class ProcessSlot:
         if self.handle is not None:
             self.handle.kill()
 
-    async def send(self, order: Order) -> None:
+    async def send(self, order: FromController) -> None:
         """Send an order; nothing happens if the process has ended."""
         if self.channel is not None:
             with suppress(ControlError):

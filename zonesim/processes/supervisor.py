@@ -70,7 +70,7 @@ class Supervisor:
         self._on_death = on_death
         self._on_quarantined = on_quarantined
         self._on_event = on_event
-        self._suspects: dict[ProcessSlot, _Suspect] = {}  # processes that are silent for a while
+        self._suspects: dict[ProcessSlot, Observation] = {}  # the latest of each silent process
         self._examined: set[ProcessSlot] = set()
 
     async def keep(self, slot: ProcessSlot) -> None:
@@ -100,9 +100,14 @@ class Supervisor:
                 await trio.sleep(CHECK_S)
                 delayed = trio.current_time() - began_s > CHECK_S + OWN_DELAY_S
                 for slot in slots():
-                    if delayed and not _is_stopped(slot):
+                    if delayed:
                         slot.heard_ns = max(slot.heard_ns, time.monotonic_ns())
-                    elif (why := self._why_it_hangs(slot)) and slot not in self._examined:
+                    elif (
+                        slot.handle is not None
+                        and slot not in self._examined
+                        and (why := self._why_it_hangs(slot, slot.handle))
+                    ):
+                        self._examined.add(slot)
                         nursery.start_soon(self._kill_hung, slot, slot.handle, why)
 
     def _note(self, slot: ProcessSlot, kind: str, detail: str) -> None:
@@ -125,15 +130,14 @@ class Supervisor:
         slot.detach()
         return slot.why_killed or handle.how_ended()
 
-    def _why_it_hangs(self, slot: ProcessSlot) -> str | None:
-        """Why a silent process hangs; None if it may be well."""
-        if slot.handle is None or slot.retiring or slot.why_killed:
+    def _why_it_hangs(self, slot: ProcessSlot, handle: ZoneProcessHandle) -> str | None:
+        if slot.retiring or slot.why_killed:
             return None
-        pid, silent_s = slot.handle.pid, (time.monotonic_ns() - slot.heard_ns) / 1e9
+        silent_s = (time.monotonic_ns() - slot.heard_ns) / 1e9
         if silent_s < self._allowed_s / 2:
             self._suspects.pop(slot, None)
             return None
-        seen = self._suspects.setdefault(slot, _Suspect(cpu_ns(pid))).check(pid, silent_s)
+        seen = self._suspects[slot] = _observe(handle.pid, silent_s, self._suspects.get(slot))
         may_be_busy = self._may_be_busy or not slot.is_up
         busiest_s = slot.longest_busy_ns / 1e9
         why = why_it_hangs(seen, self._allowed_s, busiest_s, may_be_busy=may_be_busy)
@@ -143,22 +147,15 @@ class Supervisor:
             why = "its tick does not end; raise supervision.tick_hang_s to allow more"
         return why and f"silent for {silent_s:.1f} s: {why}"
 
-    async def _kill_hung(
-        self, slot: ProcessSlot, handle: ZoneProcessHandle | None, why: str
-    ) -> None:
+    async def _kill_hung(self, slot: ProcessSlot, handle: ZoneProcessHandle, why: str) -> None:
         """Ask a process for its stacks, report them, and kill it."""
-        if handle is None or handle is not slot.handle:
-            return  # it has ended meanwhile
-        self._examined.add(slot)
-        try:
-            stacks = await handle.stacks()
-            self._note(slot, "zone-hung", f"{why}\n{stacks}".strip())
-            if handle is slot.handle:
-                slot.hung = IS_STOPPED not in why  # a signal stopped it, not its work
-                slot.kill(f"killed: {why}")
-        finally:
-            self._examined.discard(slot)
-            self._suspects.pop(slot, None)
+        stacks = await handle.stacks()
+        self._note(slot, "zone-hung", f"{why}\n{stacks}".strip())
+        if handle is slot.handle:
+            slot.hung = IS_STOPPED not in why  # a signal stopped it, not its work
+            slot.kill(f"killed: {why}")
+        self._examined.discard(slot)
+        self._suspects.pop(slot, None)
 
 
 class Observation(NamedTuple):
@@ -168,6 +165,14 @@ class Observation(NamedTuple):
     state: str  # a letter of /proc/PID/stat; "" if unknown
     cpu_s: float  # used since half of the allowed silence had passed
     asleep_checks: int  # consecutive checks in which it slept
+    spent_ns: int = 0  # its CPU time at the first observation
+
+
+def _observe(pid: int, silent_s: float, before: Observation | None) -> Observation:
+    state, spent_ns = process_state(pid), cpu_ns(pid) or 0
+    first_ns = before.spent_ns if before else spent_ns
+    asleep_checks = (before.asleep_checks if before else 0) + 1 if state == SLEEPING else 0
+    return Observation(silent_s, state, (spent_ns - first_ns) / 1e9, asleep_checks, first_ns)
 
 
 def why_it_hangs(
@@ -192,20 +197,3 @@ def why_it_hangs(
     if seen.silent_s > TIMES_ALLOWED * allowed_s:
         return f"it is in state {seen.state}"
     return None
-
-
-class _Suspect:
-    """A process that has been silent for half of the allowed time."""
-
-    def __init__(self, spent_ns: int | None) -> None:
-        self._spent_ns = spent_ns or 0
-        self._asleep_checks = 0
-
-    def check(self, pid: int, silent_s: float) -> Observation:
-        state, spent_ns = process_state(pid), cpu_ns(pid) or 0
-        self._asleep_checks = self._asleep_checks + 1 if state == SLEEPING else 0
-        return Observation(silent_s, state, (spent_ns - self._spent_ns) / 1e9, self._asleep_checks)
-
-
-def _is_stopped(slot: ProcessSlot) -> bool:
-    return slot.handle is not None and process_state(slot.handle.pid) in STOPPED

@@ -12,8 +12,8 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
-from typing import NoReturn, Self, TypeAlias
+from types import FrameType
+from typing import Self, TypeAlias
 
 INTERRUPTED = 130  # the exit code, as shells report a SIGINT
 PATIENCE_S = 1.0
@@ -24,7 +24,7 @@ _Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | signal.H
 
 def end_at_once() -> None:
     """From now on a signal ends this process immediately: nothing has begun yet."""
-    _handle(_exit, _not_ignored())
+    _handle(lambda *_: os._exit(INTERRUPTED), _not_ignored())
 
 
 def end_undisturbed() -> None:
@@ -54,7 +54,7 @@ class Interrupts:
         self._latest_s = 0.0
         self._breakable = False
         self._hung_up = False
-        self._notify: Callable[[], object] = _nothing
+        self._notify: Callable[[], object] = lambda: None
         self._before: dict[int, _Handler] = {}
 
     def __enter__(self) -> Self:
@@ -62,12 +62,7 @@ class Interrupts:
         self._before = _handle(self._take, {signal.SIGINT, signal.SIGTERM, *_not_ignored()})
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: object) -> None:
         _restore(self._before)
 
     def check(self, enough: int = 1) -> None:
@@ -87,7 +82,7 @@ class Interrupts:
                 if self.count < count:  # otherwise it arrived before the line above
                     await arrived.wait()
         finally:
-            self._notify = _nothing
+            self._notify = lambda: None
 
     @contextmanager
     def breaking(self) -> Iterator[None]:
@@ -140,11 +135,3 @@ def _handle(handler: _Handler, numbers: Iterable[int]) -> dict[int, _Handler]:
 def _restore(before: dict[int, _Handler]) -> None:
     for number, handler in before.items():
         signal.signal(number, handler)
-
-
-def _exit(number: int, frame: FrameType | None) -> NoReturn:
-    os._exit(INTERRUPTED)
-
-
-def _nothing() -> None:
-    pass

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from corororo.processes import (
     HAS_AFFINITY,
     HAS_FALLOCATE,
+    HAS_MEMORY_FILES,
     HAS_PROC,
     HAS_SIGIO,
     HAS_TITLES,
     usable_cpus,
-)
-from corororo.processes import (
-    HAS_MEMORY_FILES as HAS_MEMORY_FILES,
 )
 
 # Imported where needed: `zonesim check` does without trio, a zone process without the others.
@@ -84,30 +82,17 @@ def replacements() -> list[str]:
     return [text for available, text in FALLBACKS if not available]
 
 
-def cpus_to_hold() -> list[int]:
-    """CPUs that this process can be pinned to; empty where the system has no pinning."""
-    return sorted(os.sched_getaffinity(0)) if HAS_AFFINITY else []
-
-
-def hold_to_cpus(cpus: list[int]) -> None:
-    """Pin this process, and the processes it starts, to some of those CPUs."""
-    os.sched_setaffinity(0, cpus)
-
-
-def read_proc(*parts: str) -> str:
-    """Read a file below /proc; "" where it does not exist."""
+def read_proc(*parts: str, root: Path | None = None) -> str:
+    """Read a file below /proc; "" where it does not exist or cannot be read."""
     try:
-        return PROC.joinpath(*parts).read_text() if HAS_PROC else ""
+        return (root or PROC).joinpath(*parts).read_text() if HAS_PROC else ""
     except OSError:
         return ""
 
 
 def read_sys(*parts: str) -> str:
-    """Read a file below /sys; "" where it does not exist or cannot be read."""
-    try:
-        return SYS.joinpath(*parts).read_text().strip() if HAS_PROC else ""
-    except OSError:
-        return ""
+    """Read a file below /sys, likewise."""
+    return read_proc(*parts, root=SYS).strip()
 
 
 def cpu_ns(pid: int) -> int | None:
@@ -130,13 +115,10 @@ def pss_mb(pid: int) -> float | None:
 def own_memory_mb() -> float:
     """Memory of this process in MB: proportional, or else its peak."""
     now_mb = pss_mb(os.getpid())
-    return peak_memory_bytes() / 1_000_000 if now_mb is None else now_mb
-
-
-def peak_memory_bytes() -> int:
-    """The most memory that this process has ever used."""
+    if now_mb is not None:
+        return now_mb
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1_024  # macOS counts in bytes
+    return (peak if sys.platform == "darwin" else peak * 1_024) / 1_000_000  # macOS: in bytes
 
 
 def process_limit() -> int | None:
@@ -159,23 +141,6 @@ def processes_in_use() -> int | None:
         except OSError:  # it has ended
             continue
     return found
-
-
-def session_processes(session: int) -> dict[int, str] | None:
-    """The command lines of the living processes of a session; None where they are unknown."""
-    if not HAS_PROC:
-        return None
-    pids = [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()]
-    return {
-        pid: read_proc(str(pid), "cmdline").rstrip("\0")
-        for pid in pids
-        if _is_alive_in(session, pid)
-    }
-
-
-def _is_alive_in(session: int, pid: int) -> bool:
-    words = read_proc(str(pid), "stat").rpartition(")")[2].split()
-    return bool(words) and int(words[3]) == session and words[0] != "Z"
 
 
 def _cpu_model() -> str:

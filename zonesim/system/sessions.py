@@ -8,8 +8,9 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -24,6 +25,8 @@ from corororo.processes import (
     temporary_directory,
 )
 
+State: TypeAlias = Literal["live", "stale", "unknown"]
+
 CONTROL = "control"  # the socket of a run's controller, in its session directory
 _TRIAL = re.compile(r"zonesim-trial-(?P<pid>\d{1,9})-\w+")
 
@@ -32,7 +35,7 @@ class SessionReport(msgspec.Struct, frozen=True):
     """One session, for people to read."""
 
     directory: str
-    state: Literal["live", "stale", "unknown"]  # unknown: another user's, or just being made
+    state: State  # unknown: another user's, or just being made
     user: str
     own: bool  # of this user
     pid: int  # of its owner
@@ -113,22 +116,16 @@ def _all_sessions() -> Iterator[FoundSession]:
 
 def _all_trials() -> Iterator[FoundSession]:
     """The directories of measurements; their sessions lie inside them."""
-    place = temporary_directory()
-    for directory in sorted(place.glob("zonesim-trial-*")) if place is not None else ():
+    folder = temporary_directory()
+    for directory in folder.glob("zonesim-trial-*") if folder is not None else ():
         name = _TRIAL.fullmatch(directory.name)
-        try:
-            uid = directory.lstat().st_uid
-        except FileNotFoundError:
-            continue
-        if name is not None:
-            pid = int(name["pid"])
-            yield FoundSession(directory, uid, pid, _state_of_trial(directory, pid))
-
-
-def _state_of_trial(directory: Path, pid: int) -> Literal["live", "stale", "unknown"]:
-    if any(session.state == "live" for session in find_sessions(directory)):
-        return "live"
-    return "stale" if is_left_behind(directory, pid) else "unknown"
+        with suppress(FileNotFoundError):
+            if name is not None:
+                pid, uid = int(name["pid"]), directory.lstat().st_uid
+                is_live = any(session.state == "live" for session in find_sessions(directory))
+                is_stale = not is_live and is_left_behind(directory, pid)
+                state: State = "live" if is_live else "stale" if is_stale else "unknown"
+                yield FoundSession(directory, uid, pid, state)
 
 
 def _started(directory: Path) -> float | None:
@@ -149,7 +146,7 @@ def _describe(session: FoundSession, age_s: float) -> SessionReport:
         user=_user(session.uid),
         own=_is_own(session),
         pid=session.pid,
-        age_s=max(0.0, age_s),  # the clock may have been set back
+        age_s=age_s,
         size_bytes=size_bytes,
         zones=rings,
         workers=_workers(session),

@@ -185,7 +185,6 @@ class ZoneEvent(_Message, frozen=True):
 
 FromController = Assign | Leg | Halt | Stop | Drain | Adopt | SlowDisk
 FromZones = Ready | Ticks | LegDone | Failed | Beat | Drained | Adopted | ZoneEvent
-Order = FromController
 
 
 def failed(reason: str, detail: str, hung: tuple[int, ...] = ()) -> Failed:
@@ -203,19 +202,18 @@ def zone_event(kind: str, zone: int, detail: str) -> ZoneEvent:
 def add_by_worker(sums: dict[int, WorkerTotals], parts: Iterable[WorkerTotals]) -> None:
     """Add work to the sums, by worker number."""
     for part in parts:
-        sums[part.worker] = _combined(sums.get(part.worker), part, 1)
+        sums[part.worker] = _combined(part, sums.get(part.worker), 1)
 
 
 def done_since(
     before: Mapping[int, WorkerTotals], now: Mapping[int, WorkerTotals]
 ) -> list[WorkerTotals]:
     """The work done between two sums, without workers that did nothing."""
-    done = [_combined(before.get(number), total, -1) for number, total in now.items()]
+    done = [_combined(total, before.get(number), -1) for number, total in now.items()]
     return [part for part in done if part.batches or part.calls or part.busy_ns]
 
 
-def _combined(base: WorkerTotals | None, part: WorkerTotals, sign: int) -> WorkerTotals:
-    """``part`` plus or minus the base."""
+def _combined(part: WorkerTotals, base: WorkerTotals | None, sign: int) -> WorkerTotals:
     if base is None:
         return part
     return WorkerTotals(

@@ -30,15 +30,6 @@ class Checkpoint(msgspec.Struct, frozen=True):
     life: int = 0
 
 
-def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint; a process that dies at any moment leaves a whole one.
-
-    Raises OSError when the disk is full, and leaves the existing file. There is no fsync: the
-    checkpoint serves the next process of the same run, not the time after a power failure.
-    """
-    write_whole(path, msgspec.msgpack.encode(checkpoint), mode=0o600)
-
-
 def load(path: Path) -> Checkpoint | None:
     """Return the checkpoint; None if there is none. Raises CheckpointError if it is unusable."""
     try:
@@ -60,7 +51,7 @@ class CheckpointStore:
     """Saves and loads the zones of a process; a thread writes, so that no tick waits for the disk.
 
     ``flush_rows`` is awaited before each write: no checkpoint may be ahead of the reported ticks.
-    ``on_event`` gets an event when a zone cannot be saved or restored.
+    ``on_event`` gets an event when a zone cannot be saved.
     """
 
     def __init__(
@@ -78,16 +69,8 @@ class CheckpointStore:
         self._failing: set[int] = set()
 
     def load(self, zone: int) -> Checkpoint | None:
-        """The latest checkpoint of a zone; None where there is none, or it is unusable."""
-        try:
-            return load(checkpoint_path(self._saving.directory, zone))
-        except CheckpointError as error:
-            self.report_unusable(zone, error)
-            return None
-
-    def report_unusable(self, zone: int, error: CheckpointError) -> None:
-        """Report that a zone starts from the beginning, and why."""
-        self._on_event(zone_event("checkpoint-unusable", zone, str(error)))
+        """The latest checkpoint of a zone; raises CheckpointError if it is unusable."""
+        return load(checkpoint_path(self._saving.directory, zone))
 
     def is_due(self, zone: int, next_tick: int) -> bool:
         """Whether to save a zone before this tick. Zones take turns, by their numbers."""
@@ -116,7 +99,10 @@ class CheckpointStore:
                 await trio.to_thread.run_sync(self._write, zone, checkpoint)
             except OSError as error:
                 self._unsaved.setdefault(zone, checkpoint)
-                self._report_failing(zone, error)
+                if zone not in self._failing:
+                    self._failing.add(zone)
+                    why = f"the checkpoint cannot be written: {error.strerror}; it will be retried"
+                    self._on_event(zone_event("checkpoint-unwritable", zone, why))
                 return False
             self._failing.discard(zone)
             return True
@@ -128,13 +114,9 @@ class CheckpointStore:
         saved.set()
 
     def _write(self, zone: int, checkpoint: Checkpoint) -> None:
+        # No fsync: it serves the next process of this run, not the time after a power failure.
         slow = self._slow
         if time.monotonic_ns() < slow.until_ns:
             time.sleep(slow.delay_s)
-        save(checkpoint_path(self._saving.directory, zone), checkpoint)
-
-    def _report_failing(self, zone: int, error: OSError) -> None:
-        if zone not in self._failing:
-            self._failing.add(zone)
-            why = f"the checkpoint cannot be written: {error.strerror}; it will be retried"
-            self._on_event(zone_event("checkpoint-unwritable", zone, why))
+        path = checkpoint_path(self._saving.directory, zone)
+        write_whole(path, msgspec.msgpack.encode(checkpoint), mode=0o600)

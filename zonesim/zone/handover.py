@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Callable
 
 import trio
 
@@ -15,18 +14,6 @@ from zonesim.zone.zone import Zone
 SAVE_TIMEOUT_S = 2.0  # then the controller is told that the players are not saved yet
 
 
-class Process(Protocol):
-    """What a handover needs of its process."""
-
-    zones: dict[int, Zone]
-
-    def start(self, work: Callable[..., Awaitable[object]], *args: object) -> None:
-        """Run an async function in the background."""
-
-    def retire(self, zone: Zone) -> None:
-        """End a zone."""
-
-
 class Handover:
     """Takes in arrivals between ticks, and releases the players of drained zones.
 
@@ -34,8 +21,17 @@ class Handover:
     disk that fails must not block the players.
     """
 
-    def __init__(self, process: Process, store: CheckpointStore, reporter: Reporter) -> None:
-        self._process = process
+    def __init__(
+        self,
+        zones: dict[int, Zone],
+        store: CheckpointStore,
+        reporter: Reporter,
+        start: Callable[..., None],
+        retire: Callable[[Zone], None],
+    ) -> None:
+        self._zones = zones
+        self._start = start
+        self._retire = retire
         self._store = store
         self._reporter = reporter
         self._arrivals: dict[int, list[Adopt]] = {}  # that wait until a zone has run a tick
@@ -47,13 +43,13 @@ class Handover:
     def add_arrival(self, arrival: Adopt) -> None:
         """Players arrive for a zone, which may not exist yet."""
         self._arrivals.setdefault(arrival.zone, []).append(arrival)
-        zone = self._process.zones.get(arrival.zone)
+        zone = self._zones.get(arrival.zone)
         if zone is not None and not zone.ticking:
             self.admit(zone)
 
     def admit(self, zone: Zone) -> None:
         """Take in the players who may enter before the next tick; only between ticks."""
-        if zone.has_released:
+        if zone.released is not None:
             return
         waiting = self._arrivals.pop(zone.spec.zone, [])
         early = [arrival for arrival in waiting if arrival.next_tick > zone.next_tick]
@@ -62,15 +58,15 @@ class Handover:
         for arrival in waiting:
             if arrival not in early:
                 zone.adopt(arrival.number, arrival.players)
-                self._process.start(self._confirm, arrival.number, self._save(zone))
+                self._start(self._confirm, arrival.number, self._save(zone))
 
     async def release(self, number: int) -> None:
         """Release the players of a drained zone and end it."""
-        zone = self._process.zones[number]
+        zone = self._zones[number]
         players = zone.release()
         await self._reporter.flush_rows()
         await _is_set_soon(self._save(zone))
-        self._process.retire(zone)
+        self._retire(zone)
         await self._reporter.send(Drained(number, players, zone.adopted))
 
     async def _confirm(self, number: int, saved: trio.Event) -> None:
@@ -83,7 +79,7 @@ class Handover:
     def _save(self, zone: Zone) -> trio.Event:
         saved, number = trio.Event(), zone.spec.zone
         self._store.put(number, zone.checkpoint())
-        self._process.start(self._store.save_with_retries, number, saved)
+        self._start(self._store.save_with_retries, number, saved)
         return saved
 
 

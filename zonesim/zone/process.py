@@ -30,6 +30,7 @@ from zonesim.wire.messages import (
     TickRow,
     failed,
     process_title,
+    zone_event,
 )
 from zonesim.workloads.base import ZoneSpec
 from zonesim.zone.checkpoint import CheckpointError, CheckpointStore
@@ -141,7 +142,9 @@ class ZoneProcess:
             self._store = CheckpointStore(
                 order.saving, self._reporter.flush_rows, self._reporter.add_event
             )
-            self._handover = Handover(self, self._store, self._reporter)
+            self._handover = Handover(
+                self.zones, self._store, self._reporter, self.start, self.retire
+            )
             self._nursery.start_soon(self._reporter.beat, order.zones[0].period_s)
             self._nursery.start_soon(self._detect_hangs, order.tick_hang_s)
         for spec in order.zones:
@@ -163,11 +166,11 @@ class ZoneProcess:
                 await self.zones[zone].rehearse(until_s)
 
     def _make(self, spec: ZoneSpec, life: int) -> Zone:
-        checkpoint = self._store.load(spec.zone)
         try:
-            return Zone(spec, self._pool, self._garbage, checkpoint, life)
+            return Zone(spec, self._pool, self._garbage, self._store.load(spec.zone), life)
         except CheckpointError as error:
-            self._store.report_unusable(spec.zone, error)
+            event = zone_event("checkpoint-unusable", spec.zone, str(error))
+            self._reporter.add_event(event)
             return Zone(spec, self._pool, self._garbage, None, life)
 
     # -- ticking
@@ -234,7 +237,7 @@ class ZoneProcess:
             f"zone {hung[0].spec.zone}: tick {hung[0].next_tick - 1} made no progress for "
             f"{tick_hang_s:g} s; raise supervision.tick_hang_s to allow more"
         )
-        stacks = "\n\n".join(zone.format_stacks() for zone in hung)[:DETAIL_CHARACTERS]
+        stacks = "\n\n".join(zone.scheduler.format_stacks() for zone in hung)[:DETAIL_CHARACTERS]
         zones = tuple(zone.spec.zone for zone in hung)
         await self._reporter.send(failed(reason, stacks, zones))
 

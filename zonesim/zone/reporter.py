@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import traceback
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
@@ -11,6 +11,7 @@ import trio
 
 import corororo as cr
 from zonesim.scenario.supervision import beat_s
+from zonesim.system.errors import leaves_of
 from zonesim.wire.channel import Channel, ControlError
 from zonesim.wire.messages import (
     Beat,
@@ -37,8 +38,7 @@ class Reporter:
         self._worker_totals = worker_totals
         self._quiet = trio.CancelScope()  # ends after a silence of one beat
         self._beat_s = 0.0
-        self._events: deque[ZoneEvent] = deque()
-        self._event_added = trio.Event()
+        self._add_event, self._events = trio.open_memory_channel[ZoneEvent](math.inf)
         self._rows: list[TickRow] = []
         self._flushing = trio.Lock()
         self._work: dict[int, WorkerTotals] = {}  # as reported so far
@@ -51,16 +51,12 @@ class Reporter:
 
     def add_event(self, event: ZoneEvent) -> None:
         """Queue an event for ``send_events``."""
-        self._events.append(event)
-        self._event_added.set()
+        self._add_event.send_nowait(event)
 
     async def send_events(self) -> None:
         """Send queued events, for ever."""
-        while True:
-            while self._events:
-                await self.send(self._events.popleft())
-            self._event_added = trio.Event()
-            await self._event_added.wait()
+        async for event in self._events:
+            await self.send(event)
 
     def add_row(self, row: TickRow) -> None:
         """Queue a row for ``flush_rows``."""
@@ -98,7 +94,7 @@ class Reporter:
         except* ControlError:
             raise
         except* Exception as group:
-            error = _first(group)
+            error = next(leaves_of(group))
             known = isinstance(error, cr.CorororoError)
             if isinstance(error, cr.SessionError):
                 error = cr.SessionError(f"{error} {SMALLER_RINGS}")
@@ -112,9 +108,3 @@ class Reporter:
         for totals in self._worker_totals():
             add_by_worker(self._work, totals)
         return done_since(before, self._work)
-
-
-def _first(group: BaseException) -> BaseException:
-    while isinstance(group, BaseExceptionGroup):
-        group = group.exceptions[0]
-    return group

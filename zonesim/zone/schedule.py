@@ -20,16 +20,6 @@ def phase_ns(zone: int, period_ns: int) -> int:
     return int(zone * GOLDEN % 1.0 * period_ns)
 
 
-def first_due_ns(origin_ns: int, zone: int, period_ns: int, from_ns: int) -> int:
-    """The first moment, not before ``from_ns``, at which a zone is due.
-
-    Due moments are a period apart, starting at the zone's phase after ``origin_ns``.
-    """
-    first_ns = origin_ns + phase_ns(zone, period_ns)
-    periods = max(0, -((first_ns - from_ns) // period_ns))
-    return first_ns + periods * period_ns
-
-
 class DueTimes(NamedTuple):
     """The moments at which a zone is due: a first one, then one each period."""
 
@@ -42,15 +32,10 @@ class DueTimes(NamedTuple):
 
 
 def due_times(origin_ns: int, zone: int, period_ns: int, begin_ns: int) -> DueTimes:
-    """The due times of a zone from ``begin_ns`` on."""
-    return DueTimes(first_due_ns(origin_ns, zone, period_ns, begin_ns), period_ns)
-
-
-class Verdict(NamedTuple):
-    """The judgement on a tick that has ended."""
-
-    late: bool  # it ended after the next one was due
-    missed: int  # due ticks that will never run, each counted once
+    """The due times of a zone from ``begin_ns`` on; its first period starts at ``origin_ns``."""
+    first_ns = origin_ns + phase_ns(zone, period_ns)
+    periods = max(0, -((first_ns - begin_ns) // period_ns))
+    return DueTimes(first_ns + periods * period_ns, period_ns)
 
 
 class Schedule:
@@ -67,10 +52,8 @@ class Schedule:
     - ``delay``: the next tick is due a period after the late one ended, so the phase shifts. (An
       interval of corororo counts that period from the start of its run.)
 
-    Missed ticks are counted against the undisturbed schedule under every policy: executed + missed
-    is the number of whole periods between ``first_ns`` and ``due_ns``, and in the end the number of
-    ticks due before ``end_ns``. A shift by less than a period misses no tick yet; it counts when
-    shifts have added up to a period, or have displaced the last tick.
+    Missed ticks are counted against the undisturbed schedule: executed + missed is the number of
+    whole periods between ``first_ns`` and ``due_ns``, in the end of ticks due before ``end_ns``.
     """
 
     def __init__(
@@ -101,14 +84,17 @@ class Schedule:
         """Whether no more ticks are due."""
         return self._is_past_end() or self.executed == self._ticks
 
-    def finish(self, finished_ns: int) -> Verdict:
-        """The tick that was due has ended: judge it and move to the next due time."""
+    def finish(self, finished_ns: int) -> tuple[bool, int]:
+        """Move to the next due time; return whether the tick was late, and the ticks it missed.
+
+        A tick is late if it ends after the next one was due. Each missed tick is counted once.
+        """
         late = finished_ns > self.due_ns + self._period_ns
         self.executed += 1
         self.due_ns = self._next_due_ns(finished_ns, late)
         missed = self._due_so_far() - self.executed - self.missed
         self.missed += missed
-        return Verdict(late, missed)
+        return late, missed
 
     def _next_due_ns(self, finished_ns: int, late: bool) -> int:
         next_ns = self.due_ns + self._period_ns

@@ -9,13 +9,11 @@ import trio
 
 import corororo as cr
 from zonesim.wire.messages import Leg, TickRow
-from zonesim.zone.schedule import Schedule, first_due_ns
+from zonesim.zone.schedule import Schedule, due_times
 from zonesim.zone.zone import Zone
 
-OnRow = Callable[[TickRow], Awaitable[None]]
-Between = Callable[[Zone], None]
-
 CHECKS_BEFORE_HUNG = 4  # so a process that was stopped for a while has not hung
+INSIDE_TICK = 0
 
 
 class Ticker:
@@ -24,14 +22,25 @@ class Ticker:
     ``between`` is called after each tick, once ``on_row`` has taken its row.
     """
 
-    def __init__(self, zone: Zone, leg: Leg, slack: Slack, on_row: OnRow, between: Between) -> None:
+    def __init__(
+        self,
+        zone: Zone,
+        leg: Leg,
+        slack: Slack,
+        on_row: Callable[[TickRow], Awaitable[None]],
+        between: Callable[[Zone], None],
+    ) -> None:
         self._zone = zone
         self._slack = slack
         self._on_row = on_row
         self._between = between
         self._until = leg.until[zone.spec.zone]
         self._start_ns, self._end_ns = leg.start_ns, leg.end_ns
-        self._schedule = self._make_schedule(leg) if leg.realtime else None
+        self._schedule: Schedule | None = None
+        if leg.realtime:
+            due = due_times(leg.origin_ns, zone.spec.zone, leg.period_ns, leg.start_ns)
+            self._schedule = Schedule(due.first_ns, leg.period_ns, zone.spec.missed)
+            self._schedule.set_bounds(leg.end_ns, self._ticks_left())
         self._halted = False
         self._sleep = trio.CancelScope()
 
@@ -51,17 +60,16 @@ class Ticker:
 
     async def run(self) -> None:
         """Tick until a bound is reached."""
-        zone = self._zone.spec.zone
-        self._slack.expect(zone, self._due_ns())
+        zone, due_ns = self._zone.spec.zone, self._slack.due_ns
+        due_ns[zone] = self._due_ns()
         while await self._wait_until_due():
-            self._slack.tick_started()
+            due_ns[zone] = INSIDE_TICK
             row = await self._zone.tick(self._schedule)
-            self._slack.tick_ended()
-            self._slack.expect(zone, self._due_ns())
+            due_ns[zone] = self._due_ns()
             await self._on_row(row)
             self._between(self._zone)
             self._slack.use()
-        self._slack.forget(zone)
+        del due_ns[zone]
 
     async def _wait_until_due(self) -> bool:
         """Wait for the next tick; False when there is none."""
@@ -85,13 +93,6 @@ class Ticker:
             return self._schedule.is_over
         return self._end_ns is not None and time.monotonic_ns() >= self._end_ns
 
-    def _make_schedule(self, leg: Leg) -> Schedule:
-        spec = self._zone.spec
-        first_ns = first_due_ns(leg.origin_ns, spec.zone, leg.period_ns, leg.start_ns)
-        return Schedule(
-            first_ns, leg.period_ns, spec.missed, end_ns=leg.end_ns, ticks=self._ticks_left()
-        )
-
     def _ticks_left(self) -> int | None:
         """Ticks left to run, with the one that runs now; None if only time bounds them."""
         if self._until is None:
@@ -104,30 +105,14 @@ class Slack:
 
     def __init__(self, garbage: cr.SlackCollector) -> None:
         self._garbage = garbage
-        self._ticking = 0  # zones inside a tick
-        self._due_ns: dict[int, int] = {}  # by zone: when its next tick is due
-
-    def tick_started(self) -> None:
-        """One more zone is inside a tick."""
-        self._ticking += 1
-
-    def tick_ended(self) -> None:
-        """One zone less is inside a tick."""
-        self._ticking -= 1
-
-    def expect(self, zone: int, due_ns: int) -> None:
-        """Note when the next tick of a zone is due."""
-        self._due_ns[zone] = due_ns
-
-    def forget(self, zone: int) -> None:
-        """Note that no more ticks of a zone are due."""
-        self._due_ns.pop(zone, None)
+        self.due_ns: dict[int, int] = {}  # of zones that tick; INSIDE_TICK, or the next tick
 
     def use(self) -> None:
         """Collect garbage in the time until the next tick of any zone."""
-        if self._ticking:
+        due_ns = min(self.due_ns.values())
+        if due_ns == INSIDE_TICK:
             return
-        left_ns = min(self._due_ns.values(), default=0) - time.monotonic_ns()
+        left_ns = due_ns - time.monotonic_ns()
         self._garbage.collect(max(0.0, left_ns / 1e9))
 
 

@@ -39,44 +39,29 @@ class Zone:
         self.ticking = False
         self._rehearsing = False
         self._rehearsed: dict[int, WorkerTotals] = {}  # work of the rehearsal
-        self._number = 0
+        self.next_tick = 0
         self._pid = os.getpid()
         self._life = life
-        self._adopted: tuple[int, ...] = ()
-        self._released: bytes | None = None
+        self.adopted: tuple[int, ...] = ()  # the latest player transfers
+        self.released: bytes | None = None  # players that have left: new ones may not enter
         if resume is not None:
             _restore(self.world, spec.zone, resume)
-            self._number = resume.tick + 1
-            self._adopted = resume.adopted
-            self._released = resume.released if resume.life == life else None
+            self.next_tick = resume.tick + 1
+            self.adopted = resume.adopted
+            self.released = resume.released if resume.life == life else None
         self._pool, self._garbage = pool, garbage
         if life > 1 and (resume is None or (resume.life != life and resume.released is None)):
             # Its players were released in the previous life, though that could not be saved.
             self.world.release_players()
-        self._scheduler = cr.Scheduler(pool, garbage=garbage)
+        self.scheduler = cr.Scheduler(pool, garbage=garbage)
         self._tasks = 0
-
-    @property
-    def next_tick(self) -> int:
-        """The number of the next tick."""
-        return self._number
 
     @property
     def progress(self) -> tuple[int, ...]:
         """Counters; one of them changes while the current tick makes progress."""
-        done = self._scheduler.statistics()
+        done = self.scheduler.statistics()
         counts = (done.async_tasks_taken, done.async_tasks_retried, done.tasks_finished)
-        return (self._number, *counts)
-
-    @property
-    def adopted(self) -> tuple[int, ...]:
-        """The numbers of the latest player transfers."""
-        return self._adopted
-
-    @property
-    def has_released(self) -> bool:
-        """Whether its players have left: new ones would be left behind."""
-        return self._released is not None
+        return (self.next_tick, *counts)
 
     async def rehearse(self, until_s: float) -> None:
         """Run one tick of a second world and discard it; ``until_s`` is on trio's clock.
@@ -87,11 +72,11 @@ class Zone:
         world = make_world(rehearsal_of(self.spec))
         self._rehearsing = True
         with trio.move_on_at(until_s) as scope:
-            self._scheduler.schedule(world.tick(0))
-            await self._scheduler.run_tick()
+            self.scheduler.schedule(world.tick(0))
+            await self.scheduler.run_tick()
         if scope.cancelled_caught:  # discard late replies
-            self._scheduler.close()
-            self._scheduler = cr.Scheduler(self._pool, garbage=self._garbage)
+            self.scheduler.close()
+            self.scheduler = cr.Scheduler(self._pool, garbage=self._garbage)
         self._rehearsed = self._totals()
         self._rehearsing = False
 
@@ -102,13 +87,13 @@ class Zone:
         """
         started_ns = time.monotonic_ns()
         cpu_ns = time.process_time_ns()
-        number = self._number
-        self._number += 1
+        number = self.next_tick
+        self.next_tick += 1
         self._tasks = 0
         self.ticking = True
-        self._scheduler.schedule(self._run_world(number))
+        self.scheduler.schedule(self._run_world(number))
         carry = self.spec.late == "carry"
-        report = await self._scheduler.run_tick(
+        report = await self.scheduler.run_tick(
             self.spec.period_s if carry else None, "carry" if carry else "wait"
         )
         self.ticking = False
@@ -149,51 +134,37 @@ class Zone:
 
         Replies that ``late = "carry"`` left outstanding are not part of it.
         """
-        self._check_between_ticks("take a checkpoint")
         return Checkpoint(
-            self._number - 1,
+            self.next_tick - 1,
             self.world.world_hash(),
             self.world.snapshot(),
-            self._adopted,
-            self._released,
+            self.adopted,
+            self.released,
             self._life,
         )
 
     def adopt(self, number: int, players: bytes) -> None:
         """Take players in, only between ticks; a repeated transfer changes nothing."""
-        self._check_between_ticks("adopt players")
-        if number not in self._adopted:
+        if number not in self.adopted:
             self.world.adopt_players(players)
-            self._adopted = (*self._adopted, number)[-ADOPTED_KEPT:]
+            self.adopted = (*self.adopted, number)[-ADOPTED_KEPT:]
 
     def release(self) -> bytes:
         """Release all players, only between ticks; a repeated call returns the same ones."""
-        self._check_between_ticks("release players")
-        if self._released is None:
-            self._released = self.world.release_players()
-        return self._released
+        if self.released is None:
+            self.released = self.world.release_players()
+        return self.released
 
     def worker_totals(self) -> list[WorkerTotals]:
         """What each worker has done for this zone, without the rehearsal."""
         return [] if self._rehearsing else done_since(self._rehearsed, self._totals())
 
-    def format_stacks(self) -> str:
-        """The stacks of the current tick's Tasks."""
-        return self._scheduler.format_stacks()
-
     def close(self) -> None:
         """Close the scheduler; idempotent."""
-        self._scheduler.close()
+        self.scheduler.close()
 
     def _totals(self) -> dict[int, WorkerTotals]:
-        return {use.worker: WorkerTotals(*use) for use in self._scheduler.statistics().worker_use}
-
-    def _check_between_ticks(self, what: str) -> None:
-        if self.ticking:
-            raise RuntimeError(
-                f"zone {self.spec.zone} cannot {what} inside tick {self._number - 1}; "
-                "call it between ticks"
-            )
+        return {use.worker: WorkerTotals(*use) for use in self.scheduler.statistics().worker_use}
 
     async def _run_world(self, number: int) -> None:
         # Counted when it ends: a carried tick counts in the tick that ends it.

@@ -7,7 +7,7 @@ import resource
 import pytest
 import trio
 import trio.testing
-from stand_ins import HOUR_NS, POLICY, Observer, StandIn, place
+from stand_ins import HOUR_NS, POLICY, Observer, StandIn, make_slot
 
 from zonesim.processes import preload
 from zonesim.scenario.supervision import Supervision
@@ -19,64 +19,19 @@ async def test_a_process_that_dies_is_restarted_with_backoff_until_it_is_quarant
     jumping,
 ):
     policy = Supervision(restarts=3, backoff_s=1.0)
-    observer, host = Observer(policy), place(policy)
+    observer, slot = Observer(policy), make_slot(policy)
     observer.lives = [StandIn(lasts_s=10) for _ in range(4)]
 
-    await observer.supervisor.keep(host)
+    await observer.supervisor.keep(slot)
 
     assert observer.started_s == [0, 10 + 1, 21 + 2, 33 + 4]
-    assert observer.deaths == [host] * 4
+    assert observer.deaths == [slot] * 4
     died = ("zone-died", "zone 7", "with exit code 3")
     why = "died 4 times, the last time with exit code 3"
     quarantined = ("zone-quarantined", "zone 7", f"{why}; it is not started again")
     assert observer.events == [died] * 4 + [quarantined]
-    assert observer.given_up == [(host, why)]
-    assert host.quarantined
-
-
-@pytest.mark.trio
-async def test_a_process_that_dies_seldom_is_always_restarted(jumping):
-    policy = Supervision(restarts=1, window_s=60.0, backoff_s=1.0)
-    observer, host = Observer(policy), place(policy)
-    observer.lives = [StandIn(lasts_s=60) for _ in range(20)]
-    observer.lives.append(StandIn())
-    with trio.move_on_after(20 * 61 + 30):
-        await observer.supervisor.keep(host)
-
-    assert observer.started_s == [61 * life for life in range(21)]
-    assert observer.given_up == []
-    assert not host.quarantined
-
-
-@pytest.mark.trio
-async def test_a_slot_holds_its_process_while_it_lives(jumping):
-    observer, host = Observer(), place()
-    observer.lives = [first := StandIn(lasts_s=10), second := StandIn()]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(observer.supervisor.keep, host)
-        await trio.sleep(9)
-        assert host.handle is first
-        host.connected(object())
-        await trio.sleep(1 + POLICY.backoff_s / 2)
-        assert (host.handle, host.channel) == (None, None)
-        assert host.died_ns == HOUR_NS + 10_000_000_000
-        await trio.sleep(POLICY.backoff_s)
-        assert host.handle is second
-        nursery.cancel_scope.cancel()
-
-
-@pytest.mark.trio
-async def test_a_killed_process_died_of_the_reason_given(jumping):
-    policy = Supervision(restarts=0)
-    observer, host = Observer(policy), place(policy)
-    observer.lives = [StandIn()]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(observer.supervisor.keep, host)
-        await trio.sleep(1)
-        host.kill("killed: too slow")
-
-    assert observer.events[0] == ("zone-died", "zone 7", "killed: too slow")
-    assert observer.given_up[0][1] == "died 1 times, the last time killed: too slow"
+    assert observer.given_up == [(slot, why)]
+    assert slot.quarantined
 
 
 @pytest.mark.trio
@@ -92,29 +47,29 @@ async def test_a_killed_process_died_of_the_reason_given(jumping):
     ids=["no room", "no fork server", "a fork server that dies", "silently", "without a number"],
 )
 async def test_a_process_that_cannot_be_started_is_retried(error, told, jumping):
-    observer, host = Observer(), place()
+    observer, slot = Observer(), make_slot()
     observer.lives = [error, StandIn()]
     with trio.move_on_after(10):
-        await observer.supervisor.keep(host)
+        await observer.supervisor.keep(slot)
 
     assert observer.started_s == [0, POLICY.backoff_s]
-    assert observer.deaths == [host]
+    assert observer.deaths == [slot]
     [(kind, _, detail)] = observer.events
     assert kind == "zone-died"
     assert detail.startswith("failed to start: ")
     assert told in detail
-    assert host.died_ns == HOUR_NS
-    assert host.restarts.recent == 1
+    assert slot.died_ns == HOUR_NS
+    assert slot.restarts.recent == 1
 
 
 @pytest.mark.trio
 async def test_the_end_of_a_retiring_process_is_no_event(jumping):
-    observer, host = Observer(), place()
+    observer, slot = Observer(), make_slot()
     observer.lives = [StandIn(lasts_s=10)]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(observer.supervisor.keep, host)
+        nursery.start_soon(observer.supervisor.keep, slot)
         await trio.sleep(5)
-        host.retiring = True
+        slot.retiring = True
 
     assert (observer.events, observer.deaths, observer.given_up) == ([], [], [])
     assert observer.started_s == [0]
@@ -122,33 +77,16 @@ async def test_the_end_of_a_retiring_process_is_no_event(jumping):
 
 @pytest.mark.trio
 async def test_a_process_that_dies_while_the_run_ends_is_an_event_and_not_restarted(jumping):
-    observer, host = Observer(), place()
+    observer, slot = Observer(), make_slot()
     observer.lives = [StandIn(lasts_s=10)]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(observer.supervisor.keep, host)
+        nursery.start_soon(observer.supervisor.keep, slot)
         await trio.sleep(5)
         observer.supervisor.ending = True
 
     assert observer.kinds() == ["zone-died"]
-    assert observer.deaths == [host]
-    assert (host.quarantined, host.restarts.recent) == (False, 0)
-
-
-@pytest.mark.trio
-async def test_no_slot_waits_for_another(jumping):
-    policy = Supervision(restarts=0)
-    observer, poor, well = Observer(policy), place(policy, 1), place(policy, 2)
-    observer.lives = [StandIn(lasts_s=1), healthy := StandIn()]
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(observer.supervisor.keep, poor)
-        await trio.testing.wait_all_tasks_blocked()
-        nursery.start_soon(observer.supervisor.keep, well)
-        await trio.sleep(100)
-        nursery.cancel_scope.cancel()
-
-    assert (poor.quarantined, well.quarantined) == (True, False)
-    assert well.handle is healthy
-    assert observer.given_up[0][0] is poor
+    assert observer.deaths == [slot]
+    assert (slot.quarantined, slot.restarts.recent) == (False, 0)
 
 
 @pytest.mark.trio
@@ -156,7 +94,7 @@ async def test_no_slot_waits_for_another(jumping):
 @pytest.mark.parametrize("reason", ["retiring", "ending"])
 async def test_no_process_is_started_for_a_slot_or_a_run_that_ends(jumping, reason, at_s):
     policy = Supervision(backoff_s=10.0, backoff_max_s=10.0)
-    observer, slot = Observer(policy), place(policy)
+    observer, slot = Observer(policy), make_slot(policy)
     observer.lives = [StandIn(lasts_s=1)]
     async with trio.open_nursery() as nursery:
         if at_s:
@@ -209,13 +147,14 @@ ENDLESS = resource.RLIM_INFINITY
     ],
 )
 def test_the_limit_on_open_files_is_raised_as_far_as_needed(monkeypatch, soft, hard, after):
+    monkeypatch.setattr(preload, "forkserver", lambda modules: None)
     limits = [soft, hard]
     monkeypatch.setattr(resource, "getrlimit", lambda which: tuple(limits))
     monkeypatch.setattr(resource, "setrlimit", lambda which, new: limits.__setitem__(slice(2), new))
     if after is None:
         why = rf"10 zones need {NEEDED} .* limit is {NEEDED - 1}; raise"
         with pytest.raises(RunFailed, match=why):
-            preload.allow_files_for(10)
+            preload.start_fork_server(10)
     else:
-        preload.allow_files_for(10)
+        preload.start_fork_server(10)
         assert limits == [after, hard]

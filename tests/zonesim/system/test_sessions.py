@@ -18,32 +18,32 @@ from zonesim.system.sessions import CONTROL, clean_up, describe_sessions, live_r
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch):
     """A folder in which sessions are looked for."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     return tmp_path
 
 
-def abandoned(place) -> Session:
+def abandoned(folder) -> Session:
     """A session whose owner was killed."""
-    session = Session.create(base=place)
+    session = Session.create(base=folder)
     os.close(session._lock_fd)
     session._lock_fd, session._owned = None, False
     return session
 
 
-def below(place) -> dict:
+def below(folder) -> dict:
     """The sessions in the folder of a test, by their directories."""
     found = {session.directory: session for session in describe_sessions()}
-    return {name: found[name] for name in found if name.startswith(str(place))}
+    return {name: found[name] for name in found if name.startswith(str(folder))}
 
 
-def test_a_live_session_is_described_with_owner_age_and_contents(place):
-    session = Session.create(base=place)
+def test_a_live_session_is_described_with_owner_age_and_contents(folder):
+    session = Session.create(base=folder)
     (session.directory / "0000abcd.ring").write_bytes(bytes(1 << 16))
     os.utime(session.directory / "lock", (0, time.time() - 90))
 
-    [found] = below(place).values()
+    [found] = below(folder).values()
 
     assert (found.state, found.pid, found.zones) == ("live", os.getpid(), 1)
     assert found.user == pwd.getpwuid(os.getuid()).pw_name
@@ -53,21 +53,21 @@ def test_a_live_session_is_described_with_owner_age_and_contents(place):
     session.remove()
 
 
-def test_what_a_killed_owner_left_is_stale_until_it_is_cleaned_up(place):
-    living, dead = Session.create(base=place), abandoned(place)
-    states = {path: session.state for path, session in below(place).items()}
+def test_what_a_killed_owner_left_is_stale_until_it_is_cleaned_up(folder):
+    living, dead = Session.create(base=folder), abandoned(folder)
+    states = {path: session.state for path, session in below(folder).items()}
     assert states == {str(living.directory): "live", str(dead.directory): "stale"}
 
     removed, kept = clean_up()
 
     assert str(dead.directory) in removed
-    assert [entry for entry in kept if entry.directory.startswith(str(place))] == []
-    assert [path.name for path in place.iterdir()] == [living.directory.name]
+    assert [entry for entry in kept if entry.directory.startswith(str(folder))] == []
+    assert [path.name for path in folder.iterdir()] == [living.directory.name]
     living.remove()
 
 
-def test_what_cannot_be_removed_is_reported_with_its_reason_and_retried(place, monkeypatch):
-    dead = abandoned(place)
+def test_what_cannot_be_removed_is_reported_with_its_reason_and_retried(folder, monkeypatch):
+    dead = abandoned(folder)
     (dead.directory / "kept").mkdir()
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "rmtree", lambda path: None)  # as for another user's files
@@ -75,20 +75,20 @@ def test_what_cannot_be_removed_is_reported_with_its_reason_and_retried(place, m
 
     [mine] = [entry for entry in kept if entry.directory == str(dead.directory)]
     assert mine.reason == f"{dead.directory / 'kept'}: Directory not empty"
-    assert below(place)[str(dead.directory)].state == "stale"
+    assert below(folder)[str(dead.directory)].state == "stale"
     assert str(dead.directory) in clean_up()[0]
-    assert list(place.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
-def test_a_session_is_a_run_when_a_controller_listens_in_it(place):
-    pool, run, dead = (Session.create(base=place) for _ in range(3))
+def test_a_session_is_a_run_when_a_controller_listens_in_it(folder):
+    pool, run, dead = (Session.create(base=folder) for _ in range(3))
     for session, age_s in ((run, 10), (dead, 20)):
         (session.directory / CONTROL).touch()
         os.utime(session.directory / "lock", (0, time.time() - age_s))
     os.close(dead._lock_fd)
     dead._lock_fd = None
 
-    [found] = [run for run in live_runs() if run.directory.parent == place]
+    [found] = [run for run in live_runs() if run.directory.parent == folder]
 
     assert (found.directory, found.owner_pid) == (run.directory, os.getpid())
     assert time.time() - found.started == pytest.approx(10, abs=5)
@@ -115,12 +115,12 @@ def test_what_a_killed_measurement_left_is_stale_and_removed(tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == [living]
 
 
-def test_sessions_are_found_where_no_temporary_directory_is_writable(place, monkeypatch):
+def test_sessions_are_found_where_no_temporary_directory_is_writable(folder, monkeypatch):
     def refuse() -> str:
         raise FileNotFoundError("No usable temporary directory found")
 
-    dead = abandoned(place)
+    dead = abandoned(folder)
     monkeypatch.setattr(tempfile, "gettempdir", refuse)
-    assert below(place)[str(dead.directory)].state == "stale"
+    assert below(folder)[str(dead.directory)].state == "stale"
     assert live_runs() is not None
     assert str(dead.directory) in clean_up()[0]

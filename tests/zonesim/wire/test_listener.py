@@ -11,8 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from zonesim.wire.channel import Channel, ControlError, frame
-from zonesim.wire.listener import Listener
+from zonesim.wire.channel import Channel, ControlError, Listener, frame
 from zonesim.wire.messages import Ready
 
 ME = os.getpid()

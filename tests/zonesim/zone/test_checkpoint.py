@@ -14,14 +14,13 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonesim.wire.messages import REASON_CHARACTERS, Saving, SlowDisk, ZoneEvent
+from zonesim.wire.messages import Saving, SlowDisk, ZoneEvent
 from zonesim.zone.checkpoint import (
     Checkpoint,
     CheckpointError,
     CheckpointStore,
     checkpoint_path,
     load,
-    save,
 )
 
 LIMIT_S = 30
@@ -119,32 +118,12 @@ async def save_tick(store: CheckpointStore, zone: int, tick: int) -> None:
 # -- files
 
 
-@pytest.mark.parametrize("saved", [checkpoint(7), Checkpoint(-1, 0, b"", (1, 2), b"players", 3)])
-def test_a_saved_checkpoint_is_loaded(folder, saved):
-    path = checkpoint_path(folder, 3)
-    assert load(path) is None
-    save(path, checkpoint(1))
-    save(path, saved)
-    assert load(path) == saved
-    assert os.listdir(folder) == [path.name]
-
-
 @given(st.binary(max_size=300) | st.integers(0, 40).map(lambda n: b"\x86\xa4tick" * n))
 def test_other_bytes_are_refused_with_the_path(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "zone"
     path.write_bytes(data)
     with pytest.raises(CheckpointError, match="zone: expected a checkpoint, but "):
         load(path)
-
-
-@each_failure
-def test_a_failed_save_leaves_the_existing_checkpoint_and_nothing_else(folder, failing, reason):
-    path = checkpoint_path(folder, 3)
-    save(path, checkpoint(1))
-    with failing(folder), pytest.raises(OSError, match=reason):
-        save(path, checkpoint(2))
-    assert load(path) == checkpoint(1)
-    assert os.listdir(folder) == [path.name]
 
 
 # -- when zones are saved
@@ -184,24 +163,13 @@ async def test_a_zone_is_not_due_while_its_checkpoint_is_written(store, clock):
 
 @pytest.mark.trio
 async def test_the_store_loads_what_it_has_saved(store, events):
+    full = Checkpoint(-1, 0, b"", (1, 2), b"players", 3)
+    await save_tick(store, 3, 1)
     await save_tick(store, 3, 7)
-    await save_tick(store, 4, 8)
-    assert (store.load(3), store.load(4), store.load(5)) == (checkpoint(7), checkpoint(8), None)
+    store.put(4, full)
+    assert await store.save(4)
+    assert (store.load(3), store.load(4), store.load(5)) == (checkpoint(7), full, None)
     assert events == []
-
-
-@pytest.mark.parametrize("report", ["load", "restore"])
-def test_an_unusable_checkpoint_is_an_event_and_the_zone_starts_from_the_beginning(
-    store, folder, events, report
-):
-    if report == "load":
-        checkpoint_path(folder, 3).write_bytes(b"nonsense")
-        assert store.load(3) is None
-    else:
-        store.report_unusable(3, CheckpointError("a file called \udcff " + "and more " * 1_000))
-    [event] = events
-    assert (event.kind, event.zone) == ("checkpoint-unusable", 3)
-    assert 10 < len(event.detail.encode()) <= REASON_CHARACTERS
 
 
 @pytest.mark.trio
@@ -258,15 +226,18 @@ async def test_a_failing_disk_is_one_event_a_zone_until_it_recovers(
 ):
     why = f"the checkpoint cannot be written: {reason}; it will be retried"
     expected = [ZoneEvent("checkpoint-unwritable", zone, why) for zone in (3, 4)]
+    for zone in (3, 4):
+        await save_tick(store, zone, 9)
     for times in (1, 2):
         with failing(folder):
             for zone in (3, 4, 3, 4):
                 await save_tick(store, zone, 5)
         assert events == expected * times
+        assert store.load(3) == checkpoint(9)
+        assert len(os.listdir(folder)) == 2
         for zone in (3, 4):
             await save_tick(store, zone, 9)
     assert events == expected * 2
-    assert store.load(3) == checkpoint(9)
 
 
 @pytest.mark.trio

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zonesim.scenario.supervision import Missed
-from zonesim.zone.schedule import Schedule, due_times, first_due_ns, phase_ns
+from zonesim.zone.schedule import Schedule, due_times, phase_ns
 
 FIRST_NS, PERIOD_NS = 1000, 400
 POLICIES = get_args(Missed)
@@ -45,7 +45,7 @@ def test_any_number_of_zones_is_spread_evenly_over_the_period(zones):
 
 @given(MOMENTS, ZONES, PERIODS, MOMENTS)
 def test_the_first_due_moment_is_on_schedule_and_none_lies_before_it(origin, zone, period, begin):
-    first = first_due_ns(origin, zone, period, begin)
+    first = due_times(origin, zone, period, begin).first_ns
     assert first >= begin
     assert (first - origin - phase_ns(zone, period)) % period == 0
     assert first - period < max(begin, origin)
