@@ -66,8 +66,6 @@ async def _serve(socket_path: str, pool_address: str, stack_path: str) -> None:
                 await process.serve()
             except* ControlError:
                 pass  # the controller is gone, so there is nothing left to do
-            finally:
-                process.close()
 
 
 class ZoneProcess:
@@ -92,32 +90,34 @@ class ZoneProcess:
 
     async def serve(self) -> None:
         """Follow orders until Stop, or until the controller is gone."""
-        async with trio.open_nursery() as self._nursery:
-            self._nursery.start_soon(self._reporter.send_events)
-            while (order := await self._channel.receive()) is not None:
-                match order:
-                    case Assign():
-                        self._prepare(order)
-                        self.start(self._assign, order)
-                    case Leg():
-                        self.start(self._run, order, self._take_leg(order))
-                    case Halt():
-                        for ticker in self._tickers.values():
-                            ticker.halt()
-                    case Drain(zones):
-                        self._drain(zones)
-                    case Adopt():
-                        self._handover.add_arrival(order)
-                    case SlowDisk(delay_s, until_ns):
-                        self._store.slow_down(delay_s, until_ns)
-                    case Stop():
-                        break
-            self._nursery.cancel_scope.cancel()
+        try:
+            async with trio.open_nursery() as self._nursery:
+                self._nursery.start_soon(self._reporter.send_events)
+                await self._follow_orders()
+                self._nursery.cancel_scope.cancel()
+        finally:
+            for zone in self.zones.values():
+                zone.scheduler.close()
 
-    def close(self) -> None:
-        """Give the rings back."""
-        for zone in self.zones.values():
-            zone.close()
+    async def _follow_orders(self) -> None:
+        while (order := await self._channel.receive()) is not None:
+            match order:
+                case Assign():
+                    self._prepare(order)
+                    self.start(self._assign, order)
+                case Leg():
+                    self.start(self._run, order, self._take_leg(order))
+                case Halt():
+                    for ticker in self._tickers.values():
+                        ticker.halt()
+                case Drain(zones):
+                    self._drain(zones)
+                case Adopt():
+                    self._handover.add_arrival(order)
+                case SlowDisk(delay_s, until_ns):
+                    self._store.slow_down(delay_s, until_ns)
+                case Stop():
+                    break
 
     def start(self, work: Callable[..., Awaitable[object]], *args: object) -> None:
         """Run an async function in the background; report what it raises."""
@@ -128,7 +128,7 @@ class ZoneProcess:
         number = zone.spec.zone
         del self.zones[number]
         self._reporter.keep_work_of(zone.worker_totals())
-        zone.close()
+        zone.scheduler.close()
         self._draining.discard(number)
         if self.zones:
             self._set_title()

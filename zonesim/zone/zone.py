@@ -159,10 +159,6 @@ class Zone:
         """What each worker has done for this zone, without the rehearsal."""
         return [] if self._rehearsing else done_since(self._rehearsed, self._totals())
 
-    def close(self) -> None:
-        """Close the scheduler; idempotent."""
-        self.scheduler.close()
-
     def _totals(self) -> dict[int, WorkerTotals]:
         return {use.worker: WorkerTotals(*use) for use in self.scheduler.statistics().worker_use}
 

@@ -79,7 +79,6 @@ async def serving():
             nursery.start_soon(process.serve)
             yield wire
             await wire.send(Stop())
-        process.close()
 
 
 async def heard(wire: Channel) -> msgspec.Struct | None:
@@ -199,7 +198,6 @@ async def test_a_process_ends_when_its_controller_is_gone(saving):
                     assert await heard(wire) == Ready({0: 0})
                     await wire.send(leg(None, 0))
             assert not nursery.cancel_scope.cancelled_caught
-        process.close()
 
 
 async def test_a_quiet_process_sends_heartbeats(saving):

@@ -28,7 +28,7 @@ def make_zone():
 
         yield make
         for zone in zones:
-            zone.close()
+            zone.scheduler.close()
 
 
 @pytest.mark.trio
