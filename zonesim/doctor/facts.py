@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from corororo.processes import HAS_MEMORY_FILES, candidate_bases, free_bytes
+from corororo.processes import candidate_bases, free_bytes
 from zonesim.system.operating_system import (
     describe_machine,
     process_limit,
