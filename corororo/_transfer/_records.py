@@ -67,18 +67,13 @@ class Batch:
     """Some calls of one function that travel in one record."""
 
     def __init__(
-        self,
-        function: AsyncTaskFunction[..., Any],
-        ticket: Any,
-        start: int,
-        arguments: Calls,
-        deaths: int = 0,
+        self, function: AsyncTaskFunction[..., Any], ticket: Any, start: int, arguments: Calls
     ) -> None:
         self.function = function
         self.ticket = ticket
         self.start = start  # index of the first call among those sent under the ticket
         self.arguments = arguments
-        self.deaths = deaths  # workers that died while they had this call alone
+        self.deaths = 0  # workers that died while they had this call alone
         self.pile = 0  # number of the pile that it was cut from
         self.frozen = False  # whether Tasks can no longer change the arguments
         self.request: bytes | None = None  # the arguments encoded; kept until the reply is taken
@@ -105,8 +100,8 @@ class Batch:
     def part(self, begin: int, end: int) -> Batch:
         """Some of the calls as a batch of their own."""
         arguments = self.arguments[begin:end]
-        part = Batch(self.function, self.ticket, self.start + begin, arguments, self.deaths)
-        part.pile = self.pile
+        part = Batch(self.function, self.ticket, self.start + begin, arguments)
+        part.deaths, part.pile = self.deaths, self.pile
         part.frozen = self.frozen
         return part
 

@@ -88,22 +88,20 @@ class Recovery:
             if self._records.header(batch).worker not in (NO_WORKER, death.worker):
                 continue  # another worker has it
             with self._records.locked(batch) as is_locked:
-                if is_locked:  # else a worker just looks at it: a later look helps
-                    self._settle(batch, death)
+                holder = self._records.header(batch).worker
+                if not is_locked:
+                    continue  # a worker just looks at it: a later look helps
+                if holder == NO_WORKER:
+                    self._records.renew(batch)
+                    self._sender.send_again(batch)
+                elif holder == death.worker:
+                    self._run_again(batch, is_to_blame=death.kind == Kind.WORKER_DIED)
 
     def reply_is_invalid(self, batch: Batch) -> None:
         """Run a batch again whose reply makes no sense, unless its worker is still at it."""
         with self._records.locked(batch) as is_locked:
             if is_locked and self._records.header(batch).worker != NO_WORKER:
                 self._run_again(batch, is_to_blame=True)
-
-    def _settle(self, batch: Batch, death: Descriptor) -> None:
-        holder = self._records.header(batch).worker
-        if holder == NO_WORKER:
-            self._records.renew(batch)
-            self._sender.send_again(batch)
-        elif holder == death.worker:
-            self._run_again(batch, is_to_blame=death.kind == Kind.WORKER_DIED)
 
     def _run_again(self, batch: Batch, *, is_to_blame: bool) -> None:
         """Give the record back and place its calls anew, but for a call that has to fail.
@@ -216,7 +214,11 @@ class Recovery:
         kind = Kind.HUNG if batch.function.timeout is None else Kind.KILL
         if slept and kind == Kind.HUNG:
             return
-        exceeded = _runs_longer(header, batch, self._limit_ns(batch), now_ns)
+        if not header.worker or not header.progress or header.current >= len(batch.arguments):
+            return
+        # No call can have run for longer than the batch has been out.
+        out_ns = now_ns - batch.sent_ns + 1_000_000
+        exceeded = self._limit_ns(batch) < header.runs_for_ns(now_ns) <= out_ns
         if exceeded and self._ask_pool(kind, header.worker):
             batch.overdue = header.holder, header.progress
 
@@ -237,11 +239,3 @@ class Recovery:
         finally:
             status.close()
         return True
-
-
-def _runs_longer(header: RecordHeader, batch: Batch, limit_ns: float, now_ns: int) -> bool:
-    """Whether a worker has been at a call, or at the batch, for longer than the limit."""
-    if not header.worker or not header.progress or header.current >= len(batch.arguments):
-        return False
-    # No call can have run for longer than the batch has been out.
-    return limit_ns < header.runs_for_ns(now_ns) <= now_ns - batch.sent_ns + 1_000_000

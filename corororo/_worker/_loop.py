@@ -151,15 +151,12 @@ class Worker:
     def _answer(self, zone: _Zone, answer: Descriptor) -> None:
         while True:
             try:
-                zone.replies.write_nowait(answer)
+                return zone.replies.write_nowait(answer)
             except FifoFull:
                 zone.replies.wait_until_writable(FULL_FIFO_WAIT_S)
             except PoolClosed:  # the zone is gone
                 self._zones.pop(answer.ring).close()
-                remove_file(self._session.spill(answer.ring, answer.sequence))
-                return
-            else:
-                return
+                return remove_file(self._session.spill(answer.ring, answer.sequence))
 
     def _too_large(self, codec: Codec, values: list[Any]) -> dict[int, BaseException]:
         sizes = {i: len(codec.encode_reply(0, [value], None)) for i, value in enumerate(values)}
