@@ -109,4 +109,4 @@ def _by_processes(facts: Facts) -> Bound:
         return Bound("processes", None, None, "no limit")
     free = left - OTHER_PROCESSES
     zones, workers = max(0, free - facts.whole_cpus), max(0, free - 1)
-    return Bound("processes", zones, workers, "each zone is a process of its own")
+    return Bound("processes", zones, workers, "one process per zone")

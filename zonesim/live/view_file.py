@@ -44,7 +44,7 @@ class View(msgspec.Struct, frozen=True):
 
 
 class WatchedRun(NamedTuple):
-    """A run that goes on, as it was when it was found."""
+    """A run in progress, as it was when it was found."""
 
     session: Path
     view: View
@@ -97,7 +97,7 @@ def choose(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:
     if len(chosen) == 1:
         return chosen[0]
     if wanted is None or chosen:
-        raise NoSuchRun(f"{len(chosen)} runs go on; expected the folder or session of one")
+        raise NoSuchRun(f"{len(chosen)} runs are in progress; give the folder or session of one")
     raise NoSuchRun(
         f"{wanted}: expected the folder or session of a run in progress, found none; "
         "zonesim report RUN draws one that has ended"

@@ -14,11 +14,11 @@ def ticks_seen(run):
 
 
 def test_top_shows_a_run_that_does_not_wait_for_it(start, tmp_path):
-    run = start(*RUN, "--duration", "600", "--out", "run", "--json")
+    run = start(*RUN, "--duration", "600", "--out", "watched", "--json")
     run.wait_until(lambda: ticks_seen(run), "ticks that are shown")
     with open(tmp_path / "seen", "w") as seen:
-        watching = start("top", "run", stdout=seen)
-    asking = start("top", "run", "--json")
+        watching = start("top", "watched", stdout=seen)
+    asking = start("top", "watched", "--json")
     progress = asking.finish().document
     watching.wait_until((tmp_path / "seen").read_text, "line")
     watching.signal(signal.SIGSTOP)
@@ -35,4 +35,4 @@ def test_top_shows_a_run_that_does_not_wait_for_it(start, tmp_path):
     assert 0 < progress["ticks"] <= ended.document["steps"][0]["ticks"]
     assert 0 < progress["tps_lowest"] <= progress["tps_median"] <= progress["tps_highest"]
     first, *_, last = (tmp_path / "seen").read_text().splitlines()
-    assert (first, last) == ("step 1 of 1, 3 zones: running", "run: the run has ended")
+    assert (first, last) == ("step 1 of 1, 3 zones: running", "watched: the run has ended")

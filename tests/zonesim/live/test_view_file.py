@@ -166,7 +166,7 @@ def test_top_json_prints_one_progress(begin, capsys):
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "2 runs go on; expected the folder or session of one"),
+        ([], "2 runs are in progress; give the folder or session of one"),
         (["past"], "past: expected the folder or session of a run in progress, found none; "),
     ],
 )
