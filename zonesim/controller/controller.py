@@ -8,7 +8,6 @@ from pathlib import Path
 import trio
 
 import corororo as cr
-from zonesim.controller.dispatcher import FleetPlan
 from zonesim.controller.event_log import EventLog, OnNotice
 from zonesim.controller.fault_injector import FaultInjector, FaultTargets
 from zonesim.controller.fleet import Fleet
@@ -22,7 +21,6 @@ from zonesim.scenario.loading import Scenario
 from zonesim.system.errors import RunFailed, leaves_of
 from zonesim.system.interrupts import Interrupts
 from zonesim.system.operating_system import pss_mb
-from zonesim.system.sessions import CONTROL
 from zonesim.wire.messages import Leg, TickRow
 from zonesim.workloads.base import zone_spec
 from zonesim.world.map_store import MapStore
@@ -52,23 +50,11 @@ class Controller:
         session = Path(pool.address)
         self._maps = MapStore(scenario, session)
         shows = (ViewFile(session, writer.directory).publish, on_progress)
-        self._log = EventLog(scenario, self._stepping, writer, shows, on_notice)
-        plan = FleetPlan(
-            session / CONTROL,
-            pool.address,
-            scenario.period_ms / 1000,
-            scenario.supervision,
-            inline=pool.workers == 0,
-        )
-        self._fleet = Fleet(plan, self._take_ticks, self._log.note, pool)
-        self._scaler = WorkerScaler(
-            pool,
-            scenario.worker_bounds,
-            lambda: sum(total.busy_ns for total in self._fleet.work()),
-            lambda change: self._log.note("workers-scaled", change),
-        )
-        targets = FaultTargets(self._ready_workers, self._fleet.zone_pids, self._slow_disk)
-        self._injector = FaultInjector(scenario.faults, scenario.seed, targets, self._log.note)
+        self.log = EventLog(scenario, self._stepping, writer, shows, on_notice)
+        self._fleet = Fleet(scenario, pool, self._take_ticks, self.log.note)
+        self._scaler = WorkerScaler(pool, scenario.worker_bounds, self._fleet.work, self.log.note)
+        targets = FaultTargets(self._ready_workers, self._fleet.slots.zone_pids, self._slow_disk)
+        self._injector = FaultInjector(scenario.faults, scenario.seed, targets, self.log.note)
         self._leg: Leg | None = None  # of the step that runs
         self._pss_mb: float | None = None  # of a zone, when last measured
         self._ended_early_ns = 0  # when the step was cut short
@@ -86,13 +72,9 @@ class Controller:
             failure = self._failure_in(group)
             if failure is None:
                 raise
-            if not self._log.has_begun:
+            if not self.log.step:
                 raise failure from None
             self._break_off(failure)
-
-    def world_hash(self) -> str:
-        """One hash of all zones after their latest ticks, as 16 hex digits."""
-        return self._log.world_hash()
 
     async def _run(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -114,7 +96,6 @@ class Controller:
             nursery.cancel_scope.cancel()
 
     def _failure_in(self, group: BaseExceptionGroup[BaseException]) -> RunFailed | None:
-        """Why the run cannot continue; None where anything else went wrong."""
         if group.split((RunFailed, cr.CorororoError))[1] is not None:
             return None
         why = self._pool.statistics().failure
@@ -127,7 +108,7 @@ class Controller:
             if self._leg is not None:
                 self._end_step(None)
         finally:  # the disk may fail as well
-            self._log.note(RUN_FAILED, str(failure))
+            self.log.note(RUN_FAILED, str(failure))
         self._show()
 
     # -- steps
@@ -144,7 +125,7 @@ class Controller:
             if self._leg is not None and (self.interrupted or not continues):
                 await self._fleet.until_done()
                 with trio.CancelScope(shield=True):  # a step that has run is saved as it was
-                    self._log.gauge.write()
+                    self.log.gauge.write()
                     await self._measure_memory()
                     self._end_step(None)
             if self.interrupted:
@@ -153,10 +134,10 @@ class Controller:
     async def _begin_step(self, number: int, zones: int) -> Leg:
         """Create the zones of a step and have them tick; a step that runs ends where it begins."""
         if self._leg is None:
-            self._log.gauge.begin("starting", number, zones)
+            self.log.gauge.begin("starting", number, zones)
         specs = [zone_spec(self._scenario, z, self._maps.graph_for(z)) for z in range(zones)]
-        await self._fleet.grow(specs, self._scenario.zones_per_process)
-        surplus = [zone for zone in self._fleet.zone_states() if zone >= zones]
+        await self._fleet.grow(specs)
+        surplus = [zone for zone in self._fleet.slots.states() if zone >= zones]
         if self._leg is None:  # no zone ticks: those that stay get all players before they go on
             await self._fleet.drain(surplus, range(zones))
         with trio.CancelScope(shield=True):  # what has been ordered is recorded
@@ -165,13 +146,14 @@ class Controller:
                 self._injector.begin(leg.start_ns)
             if number == len(self._scenario.plan) and leg.end_ns is not None:
                 self._injector.end_at(leg.end_ns)
-            await self._fleet.order(leg)
+            await self._fleet.dispatcher.order_leg(leg)
             continues = self._leg is not None
             if continues:
                 await sleep_until_ns(leg.start_ns)
                 self._end_step(leg)
             self._leg, self._pss_mb = leg, None
-            self._log.begin_step(leg, self._fleet.processes_of(leg), self._pool.workers)
+            processes = len(self._fleet.slots.slots_with(leg.until))
+            self.log.begin_step(leg, processes, self._pool.workers)
             self._scaler.begin_step()
         if continues:
             await self._fleet.drain(surplus, range(zones))
@@ -194,17 +176,16 @@ class Controller:
             # Zones are done when nothing more is due; the step lasts for all of its duration.
             end_ns = leg.end_ns or 0
             ended_ns = max(now_ns, end_ns)
-        self._log.note_workers(self._pool.statistics())
+        self.log.note_workers(self._pool.statistics())
         self._show()
         duration_s = (ended_ns - leg.start_ns) / 1e9
         workers = self._scaler.mean_workers()
-        self._log.end_step(end_ns, duration_s, self._fleet.work(), self._pss_mb, workers)
+        self.log.end_step(end_ns, duration_s, self._fleet.work(), self._pss_mb, workers)
 
     async def _measure_memory(self) -> None:
-        """Measure the zone processes of the step, per zone."""
         assert self._leg is not None
         found_mb = []
-        for pid in sorted(set(self._fleet.zone_pids().values())):
+        for pid in sorted(set(self._fleet.slots.zone_pids().values())):
             found_mb.append(pss_mb(pid))
             await trio.lowlevel.checkpoint()  # the system takes long for many processes
         known_mb = [mb for mb in found_mb if mb is not None]
@@ -218,28 +199,27 @@ class Controller:
         return {worker.place: worker.pid for worker in workers if worker.ready}
 
     async def _slow_disk(self, delay_s: float, for_s: float) -> None:
-        """Have each write of results and checkpoints take longer, for a while."""
         until_ns = time.monotonic_ns() + round(for_s * 1e9)
         self._writer.slow_down(delay_s, until_ns)
-        await self._fleet.slow_disk(delay_s, until_ns)
+        await self._fleet.dispatcher.slow_disk(delay_s, until_ns)
 
     def _take_ticks(self, rows: list[TickRow]) -> None:
-        self._log.take_ticks(rows)
+        self.log.take_ticks(rows)
         self._injector.note_ticks(rows)
 
     async def _show_progress(self) -> None:
         while True:
-            self._log.note_workers(self._pool.statistics())
+            self.log.note_workers(self._pool.statistics())
             self._show()
             await trio.sleep(PROGRESS_S)
 
     def _show(self) -> None:
-        self._log.show(self._fleet.zone_states(), self._fleet.work(), self._pool.statistics())
+        self.log.show(self._fleet.slots.states(), self._fleet.work(), self._pool.statistics())
 
     async def _handle_signals(self, steps: trio.CancelScope) -> None:
         """End the step at the first signal, and do not wait for zones after the second."""
         await self._interrupts.wait_for(1)
-        if self._log.gauge.phase != "running":
+        if self.log.gauge.phase != "running":
             steps.cancel()
         self.interrupted = True
         self._ended_early_ns = time.monotonic_ns()

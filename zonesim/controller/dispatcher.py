@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import msgspec
 import trio
 
+import corororo as cr
 from zonesim.controller.handovers import Handovers
 from zonesim.controller.slots import SlotTable, ZoneState
 from zonesim.processes.slot import ProcessSlot
@@ -44,30 +44,17 @@ SEND_S = 1.0  # for an order to all; the supervisor finds the process that reads
 OnTicks = Callable[[list[TickRow]], None]
 
 
-class FleetPlan(msgspec.Struct, frozen=True):
-    """What all zone processes of a run have in common."""
-
-    socket_path: Path
-    pool_address: str  # the session directory
-    period_s: float = 0.4
-    supervision: Supervision = Supervision()
-    inline: bool = False  # AsyncTasks run in the zone processes themselves
-
-
 class Dispatcher:
-    """Knows what each process has been ordered, and repeats it to the one that replaces it.
-
-    ``on_ticks`` gets the rows that arrive; ``check_pool`` raises where the workers have failed.
-    """
+    """Knows what each process has been ordered, and repeats it to the one that replaces it."""
 
     def __init__(
         self,
-        plan: FleetPlan,
+        policy: Supervision,
+        pool: cr.WorkerPool,
         slots: SlotTable,
         handovers: Handovers,
         on_ticks: OnTicks,
         on_event: OnEvent,
-        check_pool: Callable[[], None],
     ) -> None:
         self.leg: Leg | None = None  # ordered last
         self.halting = False
@@ -75,12 +62,12 @@ class Dispatcher:
         self.draining: set[int] = set()
         self.work: dict[int, WorkerTotals] = {}  # by worker number, for all zones
         self.lives: Counter[int] = Counter()  # by zone: how often it was created
-        self._plan = plan
+        self._policy = policy
+        self._pool = pool
         self._slots = slots
         self._handovers = handovers
         self._on_ticks = on_ticks
         self._on_event = on_event
-        self._check_pool = check_pool
         self._slow_disk = SlowDisk(0.0, 0)
 
     # -- orders
@@ -93,10 +80,9 @@ class Dispatcher:
         slot.assigned.update(spec.zone for spec in new)
         for spec in new:
             self._slots.move(spec.zone, ZoneState.STARTING)
-        policy = self._plan.supervision
-        saving = Saving(self._plan.pool_address, policy.checkpoint_ticks, self._slow_disk)
+        saving = Saving(self._pool.address, self._policy.checkpoint_ticks, self._slow_disk)
         lives = {spec.zone: self.lives[spec.zone] for spec in new}
-        await slot.send(Assign(new, lives, saving, policy.tick_bound_s))
+        await slot.send(Assign(new, lives, saving, self._policy.tick_bound_s))
 
     async def order_leg(self, leg: Leg) -> None:
         """Have all zones tick as a leg says; those that it does not name end."""
@@ -117,14 +103,11 @@ class Dispatcher:
                 self._slots.move(zone, ZoneState.DRAINING)
             await slot.send(Drain(zones))
 
-    async def send_adopts(self, adopts: Iterable[Adopt]) -> None:
+    async def send_adopts(self, adopts: list[Adopt]) -> None:
         """Send players to their new zones; the order at each zone is part of its world."""
         async with trio.open_nursery() as nursery:
-            by_slot: dict[ProcessSlot, list[Adopt]] = {}
-            for adopt in adopts:
-                for slot in self._slots.slots_with([adopt.zone]):
-                    by_slot.setdefault(slot, []).append(adopt)
-            for slot, theirs in by_slot.items():
+            for slot in self._slots.all():
+                theirs = [adopt for adopt in adopts if adopt.zone in slot.specs]
                 nursery.start_soon(_send_in_order, slot, theirs)
 
     async def slow_disk(self, delay_s: float, until_ns: int) -> None:
@@ -134,9 +117,10 @@ class Dispatcher:
 
     async def send_all(self, order: FromController) -> None:
         """Send an order to all processes; one that does not read holds up no other."""
-        async with trio.open_nursery() as nursery:
-            for slot in self._slots.all():
-                nursery.start_soon(_send_within, slot, order, SEND_S)
+        with trio.move_on_after(SEND_S):
+            async with trio.open_nursery() as nursery:
+                for slot in self._slots.all():
+                    nursery.start_soon(slot.send, order)
 
     async def _send_leg(self, slot: ProcessSlot, leg: Leg) -> None:
         slot.step_ordered = leg.step
@@ -147,13 +131,13 @@ class Dispatcher:
 
     def _zones_to_tick(self, slot: ProcessSlot, leg: Leg) -> list[int]:
         """The zones of a slot that a leg names, without those that drain and have run it."""
-        return [z for z in slot.specs if z in leg.until and not self._has_run(slot, leg, z)]
-
-    def _has_run(self, slot: ProcessSlot, leg: Leg, zone: int) -> bool:
-        until = leg.until[zone]
-        if zone not in self.draining:
-            return False
-        return until is None or slot.next_ticks.get(zone, 0) >= until
+        zones = [(z, leg.until[z]) for z in slot.specs if z in leg.until]
+        return [
+            zone
+            for zone, until in zones
+            if zone not in self.draining
+            or (until is not None and slot.next_ticks.get(zone, 0) < until)
+        ]
 
     # -- reports
 
@@ -197,7 +181,6 @@ class Dispatcher:
         self._slots.notify()
 
     def _note_players(self, rows: list[TickRow]) -> None:
-        """A zone that can tick is allocated while it has players."""
         for row in rows:
             if self._slots.can_tick(row.zone):
                 state = ZoneState.ALLOCATED if row.players else ZoneState.READY
@@ -207,7 +190,8 @@ class Dispatcher:
         """Zones are made: send what was ordered of them meanwhile."""
         slot.made |= next_ticks.keys() & slot.assigned
         slot.next_ticks = next_ticks
-        ready = [z for z in slot.made if self._slots.state_of(z) is ZoneState.STARTING]
+        states = self._slots.states()
+        ready = [z for z in slot.made if states[z] is ZoneState.STARTING]
         for zone in ready:
             self._slots.move(zone, ZoneState.READY)
         self._note_restarted(slot, slot.missed.intersection(ready))
@@ -226,16 +210,15 @@ class Dispatcher:
             return
         slot.missed -= zones
         after_ms = (time.monotonic_ns() - slot.died_ns) / 1e6
-        ticks = sorted({slot.next_ticks[zone] for zone in zones})
-        span = f"{ticks[0]}" if len(ticks) == 1 else f"{ticks[0]} to {ticks[-1]}"
-        detail = f"after {after_ms:.0f} ms, continues at tick {span}"
+        tick = min(slot.next_ticks[zone] for zone in zones)
+        detail = f"after {after_ms:.0f} ms, continues at tick {tick}"
         self._on_event("zone-restarted", detail, zones=zones, pid=slot.pid)
 
     def _note_failure(self, slot: ProcessSlot, failure: Failed) -> None:
         """A process cannot continue: replace it, or end the run where no restart can help."""
         reason, detail = failure.reason, failure.detail
-        if not slot.made or slot.restarts.recent >= self._plan.supervision.restarts:
-            self._check_pool()
+        if not slot.made or slot.restarts.recent >= self._policy.restarts:
+            self.check_pool()
         if not slot.made and not slot.died_ns and self.leg is None:
             error = RunFailed(f"{slot.title}: {reason}")  # its zones cannot be made even once
             if detail:
@@ -246,12 +229,13 @@ class Dispatcher:
         self._on_event(kind, f"{reason}\n{detail}".strip(), zones=slot.specs, pid=slot.pid)
         slot.kill(f"{how}: {reason}")
 
+    def check_pool(self) -> None:
+        """Raise where the workers have failed: no restart of a zone process helps then."""
+        failure = self._pool.statistics().failure
+        if failure is not None:
+            raise RunFailed(failure)
+
 
 async def _send_in_order(slot: ProcessSlot, orders: Iterable[FromController]) -> None:
     for order in orders:
-        await slot.send(order)
-
-
-async def _send_within(slot: ProcessSlot, order: FromController, timeout_s: float) -> None:
-    with trio.move_on_after(timeout_s):
         await slot.send(order)

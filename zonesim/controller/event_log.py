@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -24,34 +24,26 @@ OnNotice = Callable[[str], None]
 
 
 class EventLog:
-    """Takes what happens in a run, saves it and shows it.
-
-    ``on_progress`` functions get snapshots, ``on_notice`` gets each event as one line.
-    """
+    """Takes what happens in a run, saves it and shows it."""
 
     def __init__(
         self,
         scenario: Scenario,
         stepping: Stepping,
         writer: RunWriter,
-        on_progress: Iterable[OnProgress],
+        on_progress: Sequence[OnProgress],
         on_notice: OnNotice,
     ) -> None:
         self.gauge = Gauge(scenario)
         self._scenario = scenario
         self._stepping = stepping
         self._writer = writer
-        self._on_progress = tuple(on_progress)
+        self._on_progress = on_progress
         self._on_notice = on_notice
         self._workers = WorkerLedger()
+        self.step = 0  # the one that runs, or has run last
         self._hashes: dict[int, int] = {}  # by zone, after its latest tick
-        self._step = 0
-        self._reported: Event | None = None  # the failure of the disk
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether a step has begun."""
-        return self._step > 0
+        self._disk_failed = False
 
     def world_hash(self) -> str:
         """One hash of all zones after their latest ticks, as 16 hex digits."""
@@ -59,7 +51,7 @@ class EventLog:
 
     def begin_step(self, leg: Leg, zone_processes: int, workers: int) -> None:
         """Begin a step; its ticks, workers and events follow."""
-        self._step = leg.step
+        self.step = leg.step
         info = StepInfo(
             step=leg.step,
             zones=len(leg.until),
@@ -86,9 +78,9 @@ class EventLog:
 
         ``pss_mb`` is the memory of a zone, ``workers`` their mean number where it changed.
         """
-        for row in self._workers.end_step(self._step, work):
+        for row in self._workers.end_step(self.step, work):
             self._writer.add_worker(row)
-        self._writer.end_step(self._step, duration_s, pss_mb, end_ns, workers)
+        self._writer.end_step(self.step, duration_s, pss_mb, end_ns, workers)
 
     def take_ticks(self, rows: list[TickRow]) -> None:
         """Save ticks in the steps in which they were due."""
@@ -98,7 +90,7 @@ class EventLog:
             self._hashes[row.zone] = row.world_hash
         for step, part in by_step.items():
             self._writer.add_ticks(step, part)
-        self.gauge.take(by_step.get(self._step, []))
+        self.gauge.take(by_step.get(self.step, []))
 
     def note(
         self,
@@ -111,7 +103,7 @@ class EventLog:
     ) -> None:
         """Save an event, one row for each zone that it concerns, and show it in one line."""
         at_ns, zones = time.monotonic_ns(), sorted(zones)
-        event = Event(self._step, at_ns, kind, detail, None, worker, pid)
+        event = Event(self.step, at_ns, kind, detail, None, worker, pid)
         for each in [msgspec.structs.replace(event, zone=zone) for zone in zones] or [event]:
             self._writer.add_event(each)
         self._show_event(at_ns, event_text(kind, process_text(zones, worker, pid), detail))
@@ -133,8 +125,8 @@ class EventLog:
     ) -> None:
         """Show how the run stands, and report once where its figures cannot be saved."""
         failure = self._writer.failure
-        if failure is not None and self._reported is None:
-            self._reported = failure
+        if failure is not None and not self._disk_failed:
+            self._disk_failed = True
             self._show_event(failure.at_ns, event_text(failure.kind, "", failure.detail))
         here = {zone: state for zone, state in states.items() if zone < self.gauge.zones}
         progress = self.gauge.progress(here, work, pool)

@@ -131,9 +131,9 @@ class FaultInjector:
         target = self._choose(fault, draws)
         if target is None or not _send(target.pid, signal.SIGKILL):
             self._note_no_target(fault, "alive")
-            return
-        self._stopped.pop(target.pid, None)
-        self._note(target, "killed")
+        else:
+            self._stopped.pop(target.pid, None)
+            self._note(fault, "killed", target.number, target.pid)
 
     def _stall(self, fault: StallWorker | StallZone, draws: Random, nursery: trio.Nursery) -> None:
         self._stopped = {pid: t for pid, t in self._stopped.items() if self._is_alive(t)}
@@ -142,11 +142,11 @@ class FaultInjector:
             self._note_no_target(fault, "running")
             return
         self._stopped[target.pid] = target
-        if fault.for_s is None:
-            self._note(target, "stopped")
-        else:
-            self._note(target, f"stopped for {fault.for_s:g} s")
+        detail = "stopped"
+        if fault.for_s is not None:
+            detail = f"stopped for {fault.for_s:g} s"
             nursery.start_soon(self._resume_later, target, fault.for_s)
+        self._note(fault, detail, target.number, target.pid)
 
     async def _resume_later(self, target: _Target, after_s: float) -> None:
         await trio.sleep(after_s)
@@ -176,22 +176,21 @@ class FaultInjector:
     def _is_alive(self, target: _Target) -> bool:
         return self._alive(target.fault).get(target.number) == target.pid
 
-    def _note(self, target: _Target, detail: str) -> None:
-        if _hits_worker(target.fault):
-            self._on_event(EVENT, detail, worker=target.number, pid=target.pid)
+    def _note(
+        self, fault: ProcessFault, detail: str, number: int | None, pid: int | None = None
+    ) -> None:
+        if _hits_worker(fault):
+            self._on_event(EVENT, detail, worker=number, pid=pid)
             return
-        others = list(self._targets.zones().values()).count(target.pid) - 1
+        others = sum(each == pid for each in self._targets.zones().values()) - 1
         if others > 0:
             detail += f", and {others} more zones of its process"
-        self._on_event(EVENT, detail, zones=[target.number], pid=target.pid)
+        self._on_event(EVENT, detail, zones=[] if number is None else [number], pid=pid)
 
     def _note_no_target(self, fault: ProcessFault, how: str) -> None:
-        kind, number = fault.__struct_config__.tag, _number_of(fault)
-        if _hits_worker(fault):
-            self._on_event(EVENT, f"{kind} found no worker {how}", worker=number)
-        else:
-            zones = [] if number is None else [number]
-            self._on_event(EVENT, f"{kind} found no zone {how}", zones=zones)
+        what = "worker" if _hits_worker(fault) else "zone"
+        detail = f"{fault.__struct_config__.tag} found no {what} {how}"
+        self._note(fault, detail, _number_of(fault))
 
 
 class FaultSchedule:
@@ -206,35 +205,29 @@ class FaultSchedule:
             n: round(fault.begin_s * 1e9) for n, fault in enumerate(faults) if fault.at_tick is None
         }
         self._ticks = {
-            n: (_zone_of(fault), fault.at_tick)
+            n: (getattr(fault, "zone", None), fault.at_tick)
             for n, fault in enumerate(faults)
             if fault.at_tick is not None
         }
-        self._highest: dict[int | None, int] = {}  # tick by zone; under None, of all zones
 
     def note_tick(self, zone: int, tick: int) -> bool:
         """Take a tick that a zone has run; tell whether a fault is due by tick."""
-        for which in (zone, None):
-            self._highest[which] = max(tick, self._highest.get(which, -1))
-        return any(map(self._is_reached, self._ticks))
+        reached = [n for n, (z, at) in self._ticks.items() if z in (None, zone) and at <= tick]
+        for n in reached:
+            del self._ticks[n]
+            self._next_ns[n] = 0
+        return bool(reached)
 
     def take_due(self, now_ns: int) -> list[int]:
         """Return the indices of the faults that have become due, in order."""
-        due = [n for n in self._ticks if self._is_reached(n)]
+        due = sorted(n for n, next_ns in self._next_ns.items() if next_ns <= now_ns)
         for n in due:
-            del self._ticks[n]
-        for n in [n for n, next_ns in self._next_ns.items() if next_ns <= now_ns]:
-            due.append(n)
             self._advance(n, now_ns)
-        return sorted(due)
+        return due
 
     def next_ns(self) -> int | None:
-        """Return when the next fault is due by time; None where none is."""
+        """Return when the next fault is due; None where none is known to be."""
         return min(self._next_ns.values(), default=None)
-
-    def _is_reached(self, n: int) -> bool:
-        zone, tick = self._ticks[n]
-        return self._highest.get(zone, -1) >= tick
 
     def _advance(self, n: int, now_ns: int) -> None:
         fault, next_ns = self._faults[n], self._next_ns.pop(n)
@@ -257,10 +250,4 @@ def _hits_worker(fault: ProcessFault) -> bool:
 
 
 def _number_of(fault: ProcessFault) -> int | None:
-    """The zone or worker that a fault names; None where it is to be drawn."""
     return fault.worker if isinstance(fault, KillWorker | StallWorker) else fault.zone
-
-
-def _zone_of(fault: Fault) -> int | None:
-    """The zone whose ticks count for a fault; None where those of any zone do."""
-    return fault.zone if isinstance(fault, KillZone | StallZone | SurgeFault) else None

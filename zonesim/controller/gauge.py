@@ -76,6 +76,8 @@ class Gauge:
         """Give a snapshot; ``states`` are those of the zones of this step."""
         now_ns = self._ended_ns or time.monotonic_ns()
         zones = self._to_tick(states, now_ns)
+        # By whole percents: zones that are equally busy keep their places.
+        busiest = nlargest(ZONES_SHOWN, zones, key=lambda z: (round(z.utilisation, 2), -z.zone))
         tps = sorted(zone.tps for zone in zones) or [0.0]
         use = [zone.utilisation for zone in zones] or [0.0]
         p50, p95, p99 = self._responses_ms()
@@ -100,11 +102,12 @@ class Gauge:
             tps_highest=tps[-1],
             utilisation_mean=sum(use) / len(use),
             utilisation_highest=max(use),
-            headroom=headroom(p99 / self._scenario.period_ms, max(use)),
+            # The slowest ticks, or the main thread of the busiest zone, leave the least.
+            headroom=max(0.0, 1.0 - max(p99 / self._scenario.period_ms, *use)),
             response_p50_ms=p50,
             response_p95_ms=p95,
             response_p99_ms=p99,
-            busiest=tuple(zone.line(states[zone.zone]) for zone in _busiest(zones)),
+            busiest=tuple(zone.line(states[zone.zone]) for zone in busiest),
             async_in_flight=sum(zone.last.carried for zone in self._zones.values() if zone.last),
             batches_queued=pool.queued,
             workers=self._workers.lines(totals, pool.workers, time.monotonic_ns()),
@@ -114,10 +117,9 @@ class Gauge:
         )
 
     def _zone(self, zone: int, since_ns: int) -> _Zone:
-        found = self._zones.get(zone)
-        if found is None:
-            found = self._zones[zone] = _Zone(zone, since_ns)
-        return found
+        if zone not in self._zones:
+            self._zones[zone] = _Zone(zone, since_ns)
+        return self._zones[zone]
 
     def _to_tick(self, states: Mapping[int, ZoneState], now_ns: int) -> list[_Zone]:
         """Bring all zones up to date; returns those that are expected to tick.
@@ -127,15 +129,13 @@ class Gauge:
         for zone in self._zones.keys() - states.keys():
             del self._zones[zone]
         period_ns = 0.0 if self._scenario.pace == "max" else self._period_ns
+        zones = [self._zone(z, now_ns) for z, state in states.items() if state in TO_TICK]
         for each in self._zones.values():
             each.update(now_ns, self._recent_ns, self._period_ns)
-        zones = [self._zone(z, now_ns) for z, state in states.items() if state in TO_TICK]
-        for each in zones:
             each.tps = ticks_per_second(each.ticks, now_ns, period_ns)
         return [each for each in zones if each.ticks or now_ns - each.since_ns > self._recent_ns]
 
     def _responses_ms(self) -> tuple[float, float, float]:
-        """p50, p95 and p99 of the recent ticks of all zones."""
         pace = self._scenario.pace
         ticks = [response_ns(row, pace) for zone in self._zones.values() for row in zone.ticks]
         recent = sorted(ticks) or [0]
@@ -146,15 +146,6 @@ class Gauge:
         counts = Counter(states.values())
         counts[ZoneState.CREATING] += max(0, self.zones - len(states))
         return {state.value: counts[state] for state in ZoneState if counts[state]}
-
-
-def headroom(response_p99_share: float, utilisation_highest: float) -> float:
-    """The share of the period that is left, 0 to 1.
-
-    What leaves less decides: the slowest percent of ticks, from when they were due to their end
-    (too few workers show there), or the main thread of the busiest zone.
-    """
-    return max(0.0, 1.0 - max(response_p99_share, utilisation_highest))
 
 
 def ticks_per_second(ticks: Sequence[TickRow], now_ns: int, period_ns: float) -> float:
@@ -186,7 +177,7 @@ class _Zone:
         self.utilisation = self.tps = 0.0
 
     def take(self, row: TickRow) -> int:
-        """Count a tick; returns how long after the one before it was due, 0 for the first."""
+        """Count a tick; returns how long it was due after the one before."""
         gap_ns = row.scheduled_ns - self.last.scheduled_ns if self.last else 0
         self.last = row
         self.late += row.late
@@ -194,14 +185,12 @@ class _Zone:
         return gap_ns
 
     def update(self, now_ns: int, recent_ns: int, period_ns: float) -> None:
-        """Drop old ticks, and compute how busy the zone is."""
         while self.ticks and self.ticks[0].finished_ns < now_ns - recent_ns:
             self.ticks.popleft()
         busy_ns = sum(tick.busy_ns for tick in self.ticks)
         self.utilisation = busy_ns / (period_ns * max(1, len(self.ticks)))
 
     def line(self, state: ZoneState) -> ZoneLine:
-        """The zone as it is shown."""
         ticks_ns = sorted(tick.finished_ns - tick.started_ns for tick in self.ticks) or [0]
         return ZoneLine(
             zone=self.zone,
@@ -216,16 +205,8 @@ class _Zone:
         )
 
 
-def _busiest(zones: list[_Zone]) -> list[_Zone]:
-    # By whole percents: zones that are equally busy keep their places.
-    return nlargest(ZONES_SHOWN, zones, key=lambda zone: (round(zone.utilisation, 2), -zone.zone))
-
-
 class _WorkerUse:
-    """How busy each worker was over the last seconds.
-
-    Zones report busy time when a tick ends, so the span has to be longer than a tick.
-    """
+    """How busy each worker was over the last seconds."""
 
     def __init__(self, recent_ns: int) -> None:
         self._recent_ns = recent_ns
@@ -240,9 +221,8 @@ class _WorkerUse:
         while len(self._looks) > 2 and self._looks[1][0] <= now_ns - self._recent_ns:
             self._looks.popleft()
         then_ns, before_ns = self._looks[0]
-        since_ns = max(1, now_ns - then_ns)
-        return tuple(
-            WorkerLine(worker.place, min(1.0, did_ns / since_ns))
-            for worker in workers
-            for did_ns in (now_busy_ns.get(worker.number, 0) - before_ns.get(worker.number, 0),)
-        )
+        lines = []
+        for worker in workers:
+            did_ns = now_busy_ns.get(worker.number, 0) - before_ns.get(worker.number, 0)
+            lines.append(WorkerLine(worker.place, min(1.0, did_ns / max(1, now_ns - then_ns))))
+        return tuple(lines)

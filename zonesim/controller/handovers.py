@@ -8,13 +8,11 @@ takes the players in can tell a repeated message from a new one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 
 from zonesim.processes.supervisor import OnEvent
 from zonesim.wire.messages import Adopt
 
 NextTicks = Mapping[int, int | None]
-NO_TICKS: NextTicks = MappingProxyType({})
 
 
 class Handovers:
@@ -43,7 +41,7 @@ class Handovers:
         self._released.pop(zone, None)
 
     def send_on(
-        self, zones: Sequence[int], heirs: Sequence[int], next_ticks: NextTicks = NO_TICKS
+        self, zones: Sequence[int], heirs: Sequence[int], next_ticks: NextTicks
     ) -> dict[int, Adopt]:
         """Share out the players of ended zones among the heirs, in turn; by ended zone."""
         sent: dict[int, Adopt] = {}
@@ -53,9 +51,7 @@ class Handovers:
                 sent[zone] = self._send(players, heirs[len(sent) % len(heirs)], next_ticks)
         return sent
 
-    def redirect(
-        self, zone: int, heirs: Sequence[int], next_ticks: NextTicks = NO_TICKS
-    ) -> list[Adopt]:
+    def redirect(self, zone: int, heirs: Sequence[int], next_ticks: NextTicks) -> list[Adopt]:
         """Send the players on their way to a zone that has ended to the heirs, in turn.
 
         They get new numbers: what still arrives about the old ones concerns a zone that is gone.
@@ -81,13 +77,15 @@ class Handovers:
     def adopted(self, number: int, saved: bool = True) -> None:
         """Take a confirmation; players that are not saved yet stay under way."""
         adopt = self._under_way.get(number)
+        if adopt is None:
+            return
         was_unsaved = number in self._unsaved
         if saved:
             self._forget(number)
-            if adopt is not None and was_unsaved:
-                detail = "its checkpoint holds the players that it took in"
-                self._on_event("players-saved", detail, zones=[adopt.zone])
-        elif adopt is not None and not was_unsaved:
+        if saved and was_unsaved:
+            detail = "its checkpoint holds the players that it took in"
+            self._on_event("players-saved", detail, zones=[adopt.zone])
+        elif not saved and not was_unsaved:
             self._unsaved.add(number)
             detail = "no checkpoint holds the players that it took in; kept in case it dies"
             self._on_event("players-unsaved", detail, zones=[adopt.zone])

@@ -52,7 +52,7 @@ def run_scenario(
         with _pool(scenario, interrupts) as pool, _writer(scenario, directory) as writer:
             controller = Controller(scenario, pool, writer, on_progress, on_notice, interrupts)
             trio.run(controller.run)
-            summary = writer.finish(controller.world_hash(), lambda: interrupts.count > 0)
+            summary = writer.finish(controller.log.world_hash(), lambda: interrupts.count > 0)
             if writer.unsaved is not None:
                 on_notice(writer.unsaved)
     except cr.SessionError as error:
@@ -115,13 +115,11 @@ def _writer(scenario: Scenario, directory: Path) -> RunWriter:
 
 
 def _show_notes(error: BaseException, on_notice: OnNotice) -> None:
-    """Show what is too long for the one line of an error, like the traceback of a zone."""
     for note in getattr(error, "__notes__", ()):
         on_notice(note)
 
 
 def _main_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error of a group that says most to the user."""
     errors = list(leaves_of(group))
     known = [error for error in errors if isinstance(error, RunFailed | OutputError)]
     return (known or errors)[0]

@@ -51,12 +51,6 @@ class SlotTable:
         """Every slot."""
         return list(self._slots.values())
 
-    def slot(self, number: int) -> ProcessSlot:
-        """The slot of this number; a new one where there is none."""
-        if number not in self._slots:
-            self._slots[number] = ProcessSlot(number, self._policy)
-        return self._slots[number]
-
     def slots_with(self, zones: Iterable[int]) -> list[ProcessSlot]:
         """The slots that hold any of these zones."""
         wanted = set(zones)
@@ -64,16 +58,16 @@ class SlotTable:
 
     def awaited(self, pid: int) -> ProcessSlot | None:
         """The slot of a process that was started and has not connected yet."""
-        slots = (s for s in self._slots.values() if s.channel is None and s.handle is not None)
-        return next((slot for slot in slots if slot.handle and slot.handle.pid == pid), None)
+        for slot in self._slots.values():
+            if slot.channel is None and slot.handle is not None and slot.handle.pid == pid:
+                return slot
+        return None
 
     def add_zone(self, spec: ZoneSpec, number: int) -> ProcessSlot:
         """Put a zone into a slot, for the first time or again."""
-        if spec.zone in self._states:
-            self.move(spec.zone, ZoneState.CREATING)
-        else:
-            self._states[spec.zone] = ZoneState.CREATING
-        slot = self.slot(number)
+        self._states.setdefault(spec.zone, ZoneState.CREATING)
+        self.move(spec.zone, ZoneState.CREATING)
+        slot = self._slots.setdefault(number, ProcessSlot(number, self._policy))
         slot.specs[spec.zone] = spec
         return slot
 
@@ -104,10 +98,6 @@ class SlotTable:
             allowed = ", ".join(sorted(TRANSITIONS[before]))
             raise ValueError(f"zone {zone} is {before} and can become {allowed}; got {state}")
         self._states[zone] = state
-
-    def state_of(self, zone: int) -> ZoneState:
-        """The state of one zone."""
-        return self._states[zone]
 
     def states(self) -> dict[int, ZoneState]:
         """The state of each zone, without those that have ended."""

@@ -158,22 +158,6 @@ async def test_a_stall_lasts_for_its_time_or_until_the_injector_ends(
 
 
 @pytest.mark.trio
-async def test_a_stopped_process_that_was_replaced_gets_no_more_signals(
-    sleepers, injecting, autojump_clock
-):
-    zone, worker = sleepers.start(sleepers.zones, 0), sleepers.start(sleepers.workers, 1)
-    async with injecting(StallZone(at_s=0), StallWorker(at_s=0, for_s=3)):
-        await trio.sleep(1)
-        assert becomes(zone, stopped=True)
-        assert becomes(worker, stopped=True)
-        sleepers.start(sleepers.zones, 0)
-        sleepers.workers.clear()
-        await trio.sleep(9)
-    assert is_stopped(zone)
-    assert is_stopped(worker)
-
-
-@pytest.mark.trio
 async def test_a_stopped_process_is_not_stopped_again_but_can_be_killed_and_its_successor_stopped(
     sleepers, events, injecting, autojump_clock
 ):
@@ -263,17 +247,6 @@ def test_faults_are_due_once_and_together_in_the_order_of_the_scenario():
     schedule.note_tick(0, 5)
     assert due(schedule, 3, 9) == [[0, 1, 2], []]
     assert schedule.next_ns() is None
-
-
-def test_a_fault_at_a_tick_waits_for_its_zone_or_for_the_first_of_all():
-    schedule = FaultSchedule([StallZone(at_tick=3, zone=1), KillWorker(at_tick=3)])
-    assert not schedule.note_tick(0, 2)
-    assert schedule.note_tick(0, 3)
-    assert schedule.take_due(0) == [1]
-    assert not schedule.note_tick(0, 4)
-    assert schedule.note_tick(1, 7)
-    assert due(schedule, 0, 99) == [[0], []]
-    assert not schedule.note_tick(1, 3)  # run again after a death
 
 
 @given(

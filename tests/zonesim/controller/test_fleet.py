@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from contextlib import asynccontextmanager
-from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -14,10 +13,11 @@ import trio
 import trio.testing
 from stand_ins import Events
 
-from zonesim.controller.dispatcher import FleetPlan
+import corororo as cr
 from zonesim.controller.fleet import Fleet
 from zonesim.controller.slots import ZoneState
 from zonesim.processes.slot import ProcessSlot
+from zonesim.scenario.loading import Scenario
 from zonesim.system.errors import RunFailed, leaves_of
 from zonesim.wire.channel import LENGTH, Channel, frame
 from zonesim.wire.messages import (
@@ -26,9 +26,7 @@ from zonesim.wire.messages import (
     Failed,
     FromController,
     Leg,
-    LegDone,
     Ready,
-    SlowDisk,
 )
 from zonesim.workloads.base import ZoneSpec
 
@@ -51,8 +49,18 @@ class Impostor:
         """Nothing has to be ended."""
 
 
+class Pool(NamedTuple):
+    """A pool that has not failed."""
+
+    address: str
+    workers: int = 1
+
+    def statistics(self) -> cr.PoolStatistics:
+        return cr.PoolStatistics((), (), 0, None)
+
+
 def slot_of(fleet: Fleet) -> ProcessSlot:
-    return fleet._slots.slot(7)
+    return fleet.slots.slots_with([7])[0]
 
 
 @asynccontextmanager
@@ -60,9 +68,9 @@ async def serving(*, awaited: bool = False):
     """A fleet, its events and its socket. ``awaited``: this process is one of the fleet."""
     events = Events()
     with tempfile.TemporaryDirectory() as folder, trio.fail_after(60):
-        fleet = Fleet(FleetPlan(Path(folder) / "control", folder), lambda rows: None, events.note)
+        fleet = Fleet(Scenario(), Pool(folder), lambda rows: None, events.note)
         if awaited:
-            fleet._slots.add_zone(ZoneSpec(7, 1, 0.4, "chains", ""), 7).attach(Impostor())
+            fleet.slots.add_zone(ZoneSpec(7, 1, 0.4, "chains", ""), 7).attach(Impostor())
         async with trio.open_nursery() as nursery:
             await nursery.start(fleet.serve)
             yield fleet, events, f"{folder}/control"
@@ -83,7 +91,7 @@ async def test_a_stranger_is_refused_with_one_event():
     async with serving() as (fleet, events, path):
         await send(path)
         assert [kind for kind, _, _ in events] == ["connection-refused"]
-        assert fleet.zone_states() == {}
+        assert fleet.slots.states() == {}
 
 
 @pytest.mark.parametrize(
@@ -101,43 +109,15 @@ async def test_a_zone_process_that_sends_a_bad_message_is_killed(sent, reason):
         assert slot_of(fleet).why_killed.startswith(f"killed: {reason}")
 
 
-@pytest.mark.parametrize("kept", [0, 1, 5, len(frame(LegDone(5)))])
-async def test_a_zone_process_that_ends_inside_a_message_is_not_blamed_for_it(kept):
-    async with serving(awaited=True) as (fleet, events, path):
-        await send(path, frame(LegDone(3)), frame(LegDone(5))[:kept])
-        assert slot_of(fleet).step_done == (5 if kept == len(frame(LegDone(5))) else 3)
-        assert (events, slot_of(fleet).why_killed) == ([], "")
-
-
 async def test_a_process_may_connect_before_its_id_is_known():
     async with serving() as (fleet, events, path):
-        slot = fleet._slots.add_zone(ZoneSpec(7, 1, 0.4, "chains", ""), 7)
+        slot = fleet.slots.add_zone(ZoneSpec(7, 1, 0.4, "chains", ""), 7)
         slot.is_starting = True
         async with Channel(await trio.open_unix_socket(path), FromController) as channel:
             await trio.testing.wait_all_tasks_blocked()
             slot.attach(Impostor())
             assert isinstance(await channel.receive(), Assign)
         assert events == []
-
-
-async def test_a_process_that_starts_while_the_disk_is_slow_is_slow_too():
-    async with serving(awaited=True) as (fleet, _, path):
-        until_ns = time.monotonic_ns() + 10**12
-        await fleet.slow_disk(0.5, until_ns)
-        async with Channel(await trio.open_unix_socket(path), FromController) as channel:
-            assign = await channel.receive()
-            await fleet.slow_disk(0.25, until_ns + 1)
-            assert await channel.receive() == SlowDisk(0.25, until_ns + 1)
-    assert assign.saving.slow == SlowDisk(0.5, until_ns)
-
-
-async def test_orders_to_an_empty_fleet_are_done_at_once():
-    async with serving() as (fleet, _, _):
-        await fleet.grow([], 1)
-        await fleet.until_done()
-        await fleet.halt()
-        await fleet.stop()
-    assert fleet.zone_states() == {}
 
 
 class Wire:
@@ -156,14 +136,16 @@ async def test_a_process_that_reads_nothing_holds_up_no_order_to_others():
     async with serving() as (fleet, _, _), trio.open_nursery() as nursery:
         wires = [Wire(), Wire(), Wire()]
         for zone, wire in enumerate(wires):
-            slot = fleet._slots.add_zone(ZoneSpec(zone, 1, 0.4, "chains", ""), zone)
+            slot = fleet.slots.add_zone(ZoneSpec(zone, 1, 0.4, "chains", ""), zone)
             slot.made.add(zone)
             slot.channel = wire
-            fleet._slots.move(zone, ZoneState.STARTING)
-            fleet._slots.move(zone, ZoneState.READY)
+            fleet.slots.move(zone, ZoneState.STARTING)
+            fleet.slots.move(zone, ZoneState.READY)
         wires[1].reads.set()
         wires[2].reads.set()
-        nursery.start_soon(fleet.order, msgspec.structs.replace(LEG, until=dict.fromkeys(range(3))))
+        nursery.start_soon(
+            fleet.dispatcher.order_leg, msgspec.structs.replace(LEG, until=dict.fromkeys(range(3)))
+        )
         await trio.testing.wait_all_tasks_blocked()
         nursery.start_soon(fleet.drain, range(3), ())
         await trio.testing.wait_all_tasks_blocked()
@@ -177,7 +159,7 @@ FAILED = frame(Failed("no room for a ring", "a trace"))
 
 async def test_a_zone_that_cannot_be_made_while_others_tick_is_replaced():
     async with serving(awaited=True) as (fleet, events, path):
-        await fleet.order(LEG)
+        await fleet.dispatcher.order_leg(LEG)
         await send(path, FAILED)
         await slot_of(fleet).handle.killed.wait()
         assert slot_of(fleet).why_killed == "failed: no room for a ring"

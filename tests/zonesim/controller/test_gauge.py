@@ -6,7 +6,7 @@ from collections import deque
 import pytest
 
 import corororo as cr
-from zonesim.controller.gauge import Gauge, headroom, ticks_per_second
+from zonesim.controller.gauge import Gauge, ticks_per_second
 from zonesim.controller.slots import ZoneState
 from zonesim.live.progress import Progress
 from zonesim.scenario.loading import Scenario
@@ -127,13 +127,6 @@ def test_zones_that_have_ended_are_forgotten(gauge):
     progress = progress_of(gauge, {0: ZoneState.READY})
     assert (progress.async_in_flight, len(progress.busiest)) == (5, 1)
     assert progress.utilisation_highest == 0.0
-
-
-@pytest.mark.parametrize(
-    ("p99_share", "utilisation", "left"), [(0.0, 0.0, 1.0), (0.75, 0.2, 0.25), (0.1, 1.2, 0.0)]
-)
-def test_headroom_is_what_the_slowest_ticks_or_the_busiest_zone_leave(p99_share, utilisation, left):
-    assert headroom(p99_share, utilisation) == left
 
 
 def ticks_at(*started_ms: int, took_ms: int = 20) -> deque[TickRow]:

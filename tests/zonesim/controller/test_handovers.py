@@ -37,7 +37,7 @@ def test_players_go_to_the_heirs_in_turn_and_empty_zones_take_no_turn(handovers)
     release(handovers, 5, 3, 4)
     handovers.released(2, b"")
 
-    sent = handovers.send_on([5, 3, 2, 4, 6], [1, 0])
+    sent = handovers.send_on([5, 3, 2, 4, 6], [1, 0], {})
 
     assert sent == {3: Adopt(1, 1, b"of 3"), 4: Adopt(2, 0, b"of 4"), 5: Adopt(3, 1, b"of 5")}
     assert handovers.for_zone(1) == [sent[3], sent[5]]
@@ -55,15 +55,15 @@ def test_a_repeated_release_and_one_of_an_earlier_life_count_for_nothing(handove
     handovers.forget(5)
     handovers.released(5, b"players")
     handovers.released(5, b"repeated")
-    assert handovers.send_on([5], [0]) == {5: Adopt(1, 0, b"players")}
-    assert handovers.send_on([5], [0]) == {}
+    assert handovers.send_on([5], [0], {}) == {5: Adopt(1, 0, b"players")}
+    assert handovers.send_on([5], [0], {}) == {}
 
 
 def test_players_that_are_not_saved_are_not_waited_for_but_sent_again_after_a_death(
     handovers, events
 ):
     release(handovers, 5)
-    [adopt] = handovers.send_on([5], [0]).values()
+    [adopt] = handovers.send_on([5], [0], {}).values()
     for _ in range(2):
         handovers.adopted(1, saved=False)
     assert not handovers.any_awaited
@@ -79,7 +79,7 @@ def test_players_that_are_not_saved_are_not_waited_for_but_sent_again_after_a_de
 
 def test_arrivals_that_an_ended_zone_gave_away_are_not_sent_again(handovers):
     release(handovers, 4, 5)
-    handovers.send_on([4, 5], [0])
+    handovers.send_on([4, 5], [0], {})
     handovers.released(0, b"all but the last arrivals", [1])
     assert [adopt.number for adopt in handovers.for_zone(0)] == [2]
     handovers.released(0, b"repeated after a death", [2])
@@ -88,7 +88,7 @@ def test_arrivals_that_an_ended_zone_gave_away_are_not_sent_again(handovers):
 
 def test_players_on_their_way_to_a_zone_that_has_ended_go_to_others(handovers, events):
     release(handovers, 3, 4, 5)
-    handovers.send_on([3, 4, 5], [0])
+    handovers.send_on([3, 4, 5], [0], {})
     handovers.adopted(2, saved=False)  # and then the zone died
     events.clear()
 
@@ -103,8 +103,8 @@ def test_players_on_their_way_to_a_zone_that_has_ended_go_to_others(handovers, e
 
 def test_without_another_zone_players_on_their_way_are_lost(handovers, events):
     release(handovers, 3, 4, 5)
-    handovers.send_on([3, 4, 5], [0, 1])
-    assert handovers.redirect(0, []) == handovers.redirect(0, []) == []
+    handovers.send_on([3, 4, 5], [0, 1], {})
+    assert handovers.redirect(0, [], {}) == handovers.redirect(0, [], {}) == []
     assert [adopt.number for adopt in handovers.for_zone(1)] == [2]
     [(kind, zone, detail)] = events
     assert (kind, zone, detail.split()[0]) == ("players-lost", "zone 0", "2")
@@ -137,7 +137,7 @@ class HandoversMachine(RuleBasedStateMachine):
     @rule(ended=some_zones, heirs=st.lists(zones, unique=True, min_size=1))
     def players_are_sent_on(self, ended: list[int], heirs: list[int]) -> None:
         expected = {zone: self.waiting.pop(zone) for zone in ended if zone in self.waiting}
-        sent = self.handovers.send_on(ended, heirs)
+        sent = self.handovers.send_on(ended, heirs, {})
         assert {zone: adopt.players for zone, adopt in sent.items()} == expected
         for adopt in sent.values():
             assert adopt.zone in heirs
@@ -167,7 +167,7 @@ class HandoversMachine(RuleBasedStateMachine):
     def zone_is_given_up(self, zone: int, others: list[int]) -> None:
         heirs = [other for other in others if other != zone]
         before = [adopt for adopt in self.travelling.values() if adopt.zone == zone]
-        moved = self.handovers.redirect(zone, heirs)
+        moved = self.handovers.redirect(zone, heirs, {})
         assert [a.players for a in moved] == [a.players for a in before if heirs]
         for adopt in before:
             del self.travelling[adopt.number]

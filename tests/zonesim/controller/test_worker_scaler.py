@@ -9,8 +9,9 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zonesim.controller.worker_scaler import Load, TimeWeightedMean, WorkerScaler, desired_workers
+from zonesim.controller.worker_scaler import Load, WorkerScaler, desired_workers
 from zonesim.scenario.loading import WorkerBounds
+from zonesim.wire.messages import WorkerTotals
 
 BOUNDS = WorkerBounds(min=1, max=4)
 
@@ -54,14 +55,6 @@ def test_fewer_are_wanted_when_fewer_would_have_done_for_several_syncs_in_a_row(
     assert desired_workers([load(4, 0.1), load(4, 0.3), load(4, 0.0)], BOUNDS) == 2
 
 
-def test_a_load_that_swings_does_not_make_the_number_swing():
-    workers, some = 1, []
-    for turn in range(40):
-        some.append(Load(workers, min(2.0 if turn % 3 == 0 else 0.2, workers * 2.0), 2.0))
-        workers = desired_workers(some, BOUNDS)
-        assert workers == 2
-
-
 def test_the_buffer_is_kept_beside_the_workers_that_are_needed():
     within = WorkerBounds(min=1, max=4, buffer=2)
     assert [desired_workers([each], within) for each in (load(2, 0.1), load(4, 1))] == [3, 4]
@@ -88,16 +81,19 @@ class CrowdedPool:
 @pytest.mark.trio
 async def test_a_resize_that_fails_is_reported_and_tried_again_at_the_next_sync():
     pool, changes, enough = CrowdedPool(), [], trio.Event()
-    busy_ns = itertools.count(0, 10**12).__next__
+    busy_ns = itertools.count(0, 10**12)
 
-    def note(change: str) -> None:
+    def work() -> list[WorkerTotals]:
+        return [WorkerTotals(1, 0, 0, next(busy_ns))]
+
+    def note(kind: str, change: str) -> None:
         changes.append(change)
         if len(changes) == 2:
             enough.set()
 
     with trio.fail_after(30):
         async with trio.open_nursery() as nursery:
-            scaler = WorkerScaler(pool, WorkerBounds(max=2, sync_s=0.05), busy_ns, note)
+            scaler = WorkerScaler(pool, WorkerBounds(max=2, sync_s=0.05), work, note)
             nursery.start_soon(scaler.run)
             await enough.wait()
             nursery.cancel_scope.cancel()
@@ -105,11 +101,3 @@ async def test_a_resize_that_fails_is_reported_and_tried_again_at_the_next_sync(
     assert changes[0].startswith("1 -> 1: ")
     assert changes[0].endswith(os.strerror(errno.ENOSPC))
     assert changes[1].startswith("1 -> 2: ")
-
-
-def test_each_number_of_workers_counts_for_as_long_as_it_held():
-    mean = TimeWeightedMean(1, now_ns=0)
-    assert mean.at(0) == 1.0
-    mean.change(2, now_ns=500)
-    mean.change(4, now_ns=750)
-    assert mean.at(1000) == pytest.approx(1 * 0.5 + 2 * 0.25 + 4 * 0.25)
