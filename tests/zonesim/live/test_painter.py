@@ -4,9 +4,7 @@ import contextlib
 import io
 import os
 import pty
-import signal
 import termios
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +12,6 @@ from rich.text import Text
 
 import zonesim.live.painter
 from zonesim.live.painter import LINES_KEPT, Painter, Screen
-from zonesim.system.interrupts import ENDING
 
 LONG_S = 30.0
 HIDDEN, SEEN = "\x1b[?25l", "\x1b[?25h"
@@ -117,21 +114,6 @@ def test_a_terminal_that_is_gone_ends_no_run():
         painter = Painter(stream, Frames())
         painter.show("frame")
         painter.close()
-
-
-def test_signals_are_not_for_the_thread_that_draws(pipe):
-    blocked: list[set[signal.Signals]] = []
-
-    class Looking(Frames):
-        def wipe(self) -> str:
-            blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
-            return ""
-
-    Painter(pipe[1], Looking()).close()
-
-    assert blocked[0] >= set(ENDING)
-    assert threading.current_thread() is threading.main_thread()
-    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & set(ENDING)
 
 
 @pytest.fixture

@@ -146,10 +146,3 @@ def test_a_count_has_a_line_every_ten_seconds(log):
         "zonesim paths a.map: 10 of 100",
         "zonesim paths a.map: 20 of 100",
     ]
-
-
-def test_a_count_on_a_terminal_is_one_line_that_changes(terminal):
-    with LiveView(terminal.stream) as view:
-        view.count("zonesim paths a.map", 25, 100)
-
-    assert "zonesim paths a.map: 25 of 100" in terminal.text()

@@ -9,7 +9,6 @@ import pytest
 from made_up_run import MS, row, run_info, step_info
 from msgspec.structs import replace
 
-from zonesim.report import page
 from zonesim.report.page import redraw
 from zonesim.results.saved_run import Event, OutputError, RunError
 from zonesim.results.writer import RunWriter
@@ -64,9 +63,8 @@ def write_run(
             writer.add_ticks(
                 step, [tick_row(z, tick) for z in range(zones) for tick in range(ticks)]
             )
-            if detail:
-                at_ns = 10**15 + 2_500 * MS
-                writer.add_event(Event(step, at_ns, "worker-died", detail, worker=1, pid=17))
+            at_ns = 10**15 + 2_500 * MS
+            writer.add_event(Event(step, at_ns, "worker-died", detail, worker=1, pid=17))
             writer.end_step(step, 2.0, 5.5)
         writer.finish("9f00000000000001")
     return directory
@@ -78,35 +76,22 @@ def tick_row(zone: int, tick: int) -> TickRow:
     return replace(plain, finished_ns=finished_ns, late=tick == 1, missed=0)
 
 
-@pytest.fixture(autouse=True)
-def _draw_quickly(request, monkeypatch):
-    """Write four files in place of figures; only the first test draws."""
-    if "drawn" in request.fixturenames:
-        return
-
-    def draw_all(run, directory, on_figure):
-        for name, _, _ in page.FIGURES:
-            (directory / name).write_bytes(PNG_START)
-
-    monkeypatch.setattr(page, "draw_all", draw_all)
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    """The report of a run, redrawn from its figures alone."""
+    folder = tmp_path_factory.mktemp("run")
+    write_run(folder, limits={"late_ratio": 0.1}, detail="<b onclick='x'>")
+    (folder / "summary.json").rename(folder / "before.json")
+    return redraw(folder)
 
 
 def page_of(path: Path) -> Page:
     return Page(path.read_text(encoding="utf-8"))
 
 
-@pytest.fixture
-def drawn():
-    """Ask for real figures."""
-
-
-def test_a_run_is_redrawn_into_figures_summary_and_a_report_that_holds_them(drawn, tmp_path):
-    folder = write_run(tmp_path, limits={"lost": 0}, detail="signal 9")
-    summary = (folder / "summary.json").read_bytes()
-    (folder / "summary.json").unlink()
-    report = redraw(folder)
-
-    assert (folder / "summary.json").read_bytes() == summary
+def test_a_run_is_redrawn_into_figures_summary_and_a_report_that_holds_them(report):
+    folder = report.parent
+    assert (folder / "summary.json").read_bytes() == (folder / "before.json").read_bytes()
     links = page_of(report).links
     assert len(links) == len(list(folder.glob("*.png"))) == 4
     for link in links:
@@ -116,45 +101,41 @@ def test_a_run_is_redrawn_into_figures_summary_and_a_report_that_holds_them(draw
     assert not re.search(r"https?:|@import|url\(", report.read_text())
 
 
-def test_the_report_is_well_formed_and_its_tables_are_even(tmp_path):
-    page = page_of(redraw(write_run(tmp_path, detail="signal 9")))
+def test_the_report_is_well_formed_and_its_tables_are_even(report):
+    page = page_of(report)
     assert page.open == []
     assert page.seen[:2] == ["html", "head"]
     assert {len(cells) for cells in page.rows} == {2, 5, 8, 9, 13}
 
 
-def test_steps_times_events_and_machine_stand_in_tables(tmp_path):
-    rows = page_of(redraw(write_run(tmp_path, detail="signal 9"))).rows
+def test_steps_times_events_and_machine_stand_in_tables(report):
+    rows = page_of(report).rows
     assert ["2", "2", "2", "10", "2", "0", "2.5", "2.5"] in [cells[:8] for cells in rows]
     assert ["response", "2", "4.00", "4.00", "4.00", "4.00", "4.00", "4.00"] in rows
-    assert ["2.500", "1", "worker-died", "worker 1 (pid 17)", "signal 9"] in rows
+    assert ["2.500", "1", "worker-died", "worker 1 (pid 17)", "<b onclick='x'>"] in rows
     assert ["cpu", "Abacus <3>"] in rows
     assert ["memory (MB)", "640"] in rows
 
 
-def test_text_of_a_run_is_escaped(tmp_path):
-    text = redraw(write_run(tmp_path, detail="<b onclick='x'>")).read_text()
+def test_text_of_a_run_is_escaped(report):
+    text = report.read_text()
     assert "<script>" not in text
     assert "<b onclick" not in text
     assert "scale &lt;&amp;&gt;" in text
     assert "zones = [1, 2]  # &lt;script&gt;" in text
 
 
-@pytest.mark.parametrize(
-    ("limits", "text"),
-    [
-        ({"late_ratio": 0.1}, "step 2 (2 zones): late_ratio is 0.2, above the limit of 0.1"),
-        ({"late_ratio": 0.5}, "All kept: late_ratio 0.5."),
-        ({}, "The scenario sets no limits."),
-    ],
-)
-def test_limits_are_named_whether_kept_or_broken(tmp_path, limits, text):
-    assert text in redraw(write_run(tmp_path, limits=limits)).read_text()
+def test_limits_are_named_whether_kept_or_broken(report, tmp_path):
+    broken = "step 2 (2 zones): late_ratio is 0.2, above the limit of 0.1"
+    assert broken in report.read_text()
+    kept = redraw(write_run(tmp_path, limits={"late_ratio": 0.5}))
+    assert "All kept: late_ratio 0.5." in kept.read_text()
 
 
-def test_a_run_without_a_tick_has_a_report(drawn, tmp_path):
+def test_a_run_without_a_tick_has_a_report(tmp_path):
     path = redraw(write_run(tmp_path, ticks=0, detail="signal 9"))
     assert ["0.000", "1", "worker-died", "worker 1 (pid 17)", "signal 9"] in page_of(path).rows
+    assert "The scenario sets no limits." in path.read_text()
 
 
 def test_a_run_that_did_not_finish_has_a_report(tmp_path):
@@ -172,7 +153,7 @@ def test_a_folder_without_a_run_has_no_report(tmp_path):
 
 
 def test_a_report_that_cannot_be_written_is_refused_in_one_line(tmp_path):
-    write_run(tmp_path)
+    write_run(tmp_path, ticks=0)
     (tmp_path / "report.html").mkdir()
     with pytest.raises(OutputError, match=r"report\.html: cannot be written") as refusal:
         redraw(tmp_path)

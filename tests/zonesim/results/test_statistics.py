@@ -146,34 +146,11 @@ def test_main_thread_figures_leave_waiting_out():
     assert found.us_per_coroutine == pytest.approx(2_000 / 1_980)
 
 
-def test_worker_utilisation_is_busy_time_over_the_time_of_all_workers():
-    found = summarise_step([row()], STEP, worker_busy_ns=2_000 * MS)
-    assert found.worker_utilisation == pytest.approx(2 / (2 * 4))
-
-
-def test_calls_still_out_at_the_end_of_a_step_are_not_lost():
-    rows = [
-        row(tick=0, async_completed=390, carried=6),
-        row(tick=1, async_completed=400, carried=2),
-        row(zone=1, async_completed=395, carried=1),
-    ]
-    assert summary(rows).async_tasks.lost == 0
-
-
 def test_a_zone_that_was_restarted_carries_no_calls():
     before = {0: row(tick=9, carried=6)}
     assert carried_between(before, [row(tick=0), row(tick=1)]) == 0
     assert carried_between(before, [row(tick=10, pid=4711)]) == 0
     assert carried_between(before, [row(tick=10)]) == 6
-
-
-def test_the_breakdown_adds_up_to_the_mean_tick_time():
-    rows = [row(tick=n, took_ms=3.3 + n / 7, gc_ns=n * 1_001) for n in range(7)]
-    found = summary(rows)
-    assert sum(msgspec.structs.astuple(found.breakdown_ms)) == pytest.approx(
-        found.tick_ms.mean, abs=1e-9
-    )
-    assert found.breakdown_ms.other > 0
 
 
 @pytest.mark.parametrize(

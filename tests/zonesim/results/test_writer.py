@@ -151,17 +151,11 @@ def test_a_run_that_fails_while_the_disk_stalls_ends_with_its_own_error(folder, 
     writer._thread.join(LIMIT_S)
 
 
-def test_a_slow_disk_delays_each_write_until_its_moment_or_the_end_of_the_run(writer, folder):
-    writer.slow_down(LIMIT_S, time.monotonic_ns())  # is over
+def test_a_slow_disk_delays_each_write_until_the_end_of_the_run_at_most(writer, folder):
+    writer.slow_down(10 * LIMIT_S, time.monotonic_ns() + 10**12)
     save_steps(writer, 1)
-    wait_until(lambda: load_run(folder).steps)
-    writer.slow_down(2 * LIMIT_S, time.monotonic_ns() + 10**12)
-    save_steps(writer, 2)
-    began_s = time.monotonic()
-    summary = writer.finish("")
 
-    assert time.monotonic() - began_s < LIMIT_S
-    assert [step.ticks for step in summary.steps] == [600, 600]
+    assert [step.ticks for step in writer.finish("").steps] == [600]
 
 
 def test_a_run_that_is_broken_off_keeps_the_rows_that_it_had(folder):
