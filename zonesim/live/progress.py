@@ -146,16 +146,14 @@ def worker_figures(progress: Progress) -> list[Figure]:
         return [Figure("none:", "AsyncTasks run inline")]
     spread = f", {min(shares):.0%} to {max(shares):.0%}" if len(shares) > 1 else ""
     queued = progress.batches_queued
-    carried = progress.async_in_flight
     return [
         Figure("", str(len(shares))),
         Figure("use", f"{sum(shares) / len(shares):.0%}{spread}"),
         Figure("queue", f"{queued} {'batch' if queued == 1 else 'batches'}"),
-        *([Figure("carried", str(carried))] if carried else []),
+        Figure("carried", str(progress.async_in_flight)),
         _fault_count("restarts", progress.worker_restarts),
     ]
 
 
 def _fault_count(name: str, count: int, share: float = WARNING_SHARE) -> Figure:
-    """Describe a count that should be 0."""
     return Figure(name, str(count), share if count else 0.0)

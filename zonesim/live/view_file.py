@@ -88,12 +88,14 @@ def watched_runs() -> list[WatchedRun]:
 
 
 def choose(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:
-    """Return the run of a folder or session, or the only one. Raises NoSuchRun."""
+    """Return the run of a path, else of a name, or the only one. Raises NoSuchRun."""
     chosen = runs
     if wanted is not None:
         path = Path(wanted).resolve()
-        named = [(run, {run.session, Path(run.view.folder)}) for run in runs]
-        chosen = [run for run, paths in named if path in paths or wanted in {p.name for p in paths}]
+        chosen = [run for run in runs if path in (run.session, Path(run.view.folder))]
+        chosen = chosen or [
+            run for run in runs if wanted in (run.session.name, Path(run.view.folder).name)
+        ]
     if len(chosen) == 1:
         return chosen[0]
     if wanted is None or chosen:

@@ -108,6 +108,13 @@ def test_a_run_is_chosen_by_the_path_or_name_of_its_folder_or_session(begin, pla
         assert choose(runs, name).view.folder == str(place / "first")
 
 
+def test_a_path_counts_more_than_a_name(begin):
+    here = begin("run")
+    begin("elsewhere/run")
+
+    assert choose(watched_runs(), "run").session == here.directory
+
+
 def test_following_ends_with_the_run(begin):
     session = begin("run")
     seen = []
