@@ -1,1 +1,1 @@
-"""A run while it goes on: the live table, plain log lines, and `zonesim top`."""
+"""A run in progress: the live table, plain log lines, and `zonesim top`."""

@@ -1,4 +1,4 @@
-"""A snapshot of a run while it goes on, and its figures as text."""
+"""A snapshot of a run in progress, and its figures as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run shows while it goes on: a live table on a terminal, elsewhere lines of a log."""
+"""What a run in progress shows: a live table on a terminal, elsewhere lines of a log."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class ViewFile:
     def publish(self, progress: Progress) -> None:
         """Replace the last snapshot; readers see the whole of one of the two."""
         view = View(1, self._folder, time.monotonic_ns(), progress)
-        with suppress(OSError):  # without space, a run goes on unseen; viewers see its age
+        with suppress(OSError):  # without space, the run continues unseen; viewers see the age
             write_whole(self._path, msgspec.json.encode(view))
 
 
@@ -79,7 +79,7 @@ def read_view(session: Path) -> View:
 
 
 def watched_runs() -> list[WatchedRun]:
-    """Find all runs of this user that go on and have a view. Raises ViewError."""
+    """Find all runs of this user that are in progress and have a view. Raises ViewError."""
     runs = []
     for run in live_runs():
         with suppress(NoView):

@@ -48,7 +48,7 @@ def _missed_by(zone: int, ran: Sequence[TickRow], step: StepInfo, until: int) ->
     due = due_times(step.origin_ns, zone, round(step.period_ms * NS_PER_MS), step.begin_ns)
     so_far = due.before(max(row.scheduled_ns for row in ran) + 1) if ran else 0
     bounds = []
-    if step.ticks and step.duration_s:  # unknown if the step was broken off
+    if step.ticks and step.duration_s:  # unknown if the step was interrupted
         next_tick = max((row.tick + 1 for row in ran), default=0)
         # Ticks of earlier steps that ran again after a restart do not count.
         bounds.append(min(max(0, until - next_tick), step.ticks))

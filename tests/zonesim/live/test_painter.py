@@ -66,9 +66,7 @@ def test_all_is_drawn_at_the_end(pipe):
     painter.print("two")
     painter.close()
 
-    lines = read_until(reader, "end\n")
-    assert [line for line in lines if line in ("one", "two")] == ["one", "two"]
-    assert "<frame>" in lines
+    assert sorted(read_until(reader, "end\n")) == ["<frame>", "end", "one", "two"]
 
 
 def test_a_stuck_reader_delays_no_caller_and_sees_the_newest_frame_later(full_pipe):
@@ -107,7 +105,7 @@ def test_the_end_waits_a_while_for_a_reader_and_then_nothing_more_is_drawn(full_
     assert os.read(reader, 100) == b""
 
 
-def test_a_terminal_that_is_gone_ends_no_run():
+def test_a_run_continues_when_its_terminal_is_gone():
     reader, writer = os.pipe()
     os.close(reader)
     with open(writer, "w") as stream:
