@@ -139,8 +139,7 @@ class Supervisor:
             return None
         seen = self._suspects[slot] = _observe(handle.pid, silent_s, self._suspects.get(slot))
         may_be_busy = self._may_be_busy or not slot.is_up
-        busiest_s = slot.longest_busy_ns / 1e9
-        why = why_it_hangs(seen, self._allowed_s, busiest_s, may_be_busy=may_be_busy)
+        why = why_it_hangs(seen, self._allowed_s, slot.longest_busy_ns / 1e9, may_be_busy=may_be_busy)
         if why is None and not slot.is_up and silent_s > max(STARTUP_S, self._allowed_s):
             why = "it does not come up"
         if why is None and slot.is_up and silent_s > max(self._tick_bound_s, self._allowed_s):

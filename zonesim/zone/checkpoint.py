@@ -30,6 +30,12 @@ class Checkpoint(msgspec.Struct, frozen=True):
     life: int = 0
 
 
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Replace the checkpoint; raises OSError, and leaves the existing one then."""
+    # No fsync: it serves the next process of this run, not the time after a power failure.
+    write_whole(path, msgspec.msgpack.encode(checkpoint), mode=0o600)
+
+
 def load(path: Path) -> Checkpoint | None:
     """Return the checkpoint; None if there is none. Raises CheckpointError if it is unusable."""
     try:
@@ -114,9 +120,7 @@ class CheckpointStore:
         saved.set()
 
     def _write(self, zone: int, checkpoint: Checkpoint) -> None:
-        # No fsync: it serves the next process of this run, not the time after a power failure.
         slow = self._slow
         if time.monotonic_ns() < slow.until_ns:
             time.sleep(slow.delay_s)
-        path = checkpoint_path(self._saving.directory, zone)
-        write_whole(path, msgspec.msgpack.encode(checkpoint), mode=0o600)
+        save(checkpoint_path(self._saving.directory, zone), checkpoint)

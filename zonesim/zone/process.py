@@ -169,8 +169,7 @@ class ZoneProcess:
         try:
             return Zone(spec, self._pool, self._garbage, self._store.load(spec.zone), life)
         except CheckpointError as error:
-            event = zone_event("checkpoint-unusable", spec.zone, str(error))
-            self._reporter.add_event(event)
+            self._reporter.add_event(zone_event("checkpoint-unusable", spec.zone, str(error)))
             return Zone(spec, self._pool, self._garbage, None, life)
 
     # -- ticking

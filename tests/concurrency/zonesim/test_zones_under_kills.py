@@ -40,7 +40,7 @@ def test_a_rehearsal_without_answers_delays_no_zone_and_leaves_no_trace():
         os.kill(pids(pool)[0], signal.SIGCONT)
         row = trio.run(zone.tick, None)
         [totals] = zone.worker_totals()
-        zone.close()
+        zone.scheduler.close()
 
     assert totals.calls == 20
     assert (row.tick, row.async_submitted, row.async_completed, row.carried) == (0, 20, 20, 0)

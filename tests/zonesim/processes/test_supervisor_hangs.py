@@ -64,7 +64,7 @@ globals()[sys.argv[2]]()
 
 
 class RealOne(StandIn):
-    """A child of this process in the place of a zone process."""
+    """A child of this process instead of a zone process."""
 
     def __init__(self, process: subprocess.Popen[str], stack_path: Path) -> None:
         super().__init__(process.pid)
