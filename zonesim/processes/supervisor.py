@@ -138,8 +138,8 @@ class Supervisor:
             self._suspects.pop(slot, None)
             return None
         seen = self._suspects[slot] = _observe(handle.pid, silent_s, self._suspects.get(slot))
-        may_be_busy = self._may_be_busy or not slot.is_up
-        why = why_it_hangs(seen, self._allowed_s, slot.longest_busy_ns / 1e9, may_be_busy=may_be_busy)
+        busy = self._may_be_busy or not slot.is_up
+        why = why_it_hangs(seen, self._allowed_s, slot.longest_busy_ns / 1e9, may_be_busy=busy)
         if why is None and not slot.is_up and silent_s > max(STARTUP_S, self._allowed_s):
             why = "it does not come up"
         if why is None and slot.is_up and silent_s > max(self._tick_bound_s, self._allowed_s):
