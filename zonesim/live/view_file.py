@@ -61,7 +61,7 @@ class ViewFile:
         """Replace the last snapshot; readers see the whole of one of the two."""
         view = View(1, self._folder, time.monotonic_ns(), progress)
         with suppress(OSError):  # without space, the run continues unseen; viewers see the age
-            write_whole(self._path, msgspec.json.encode(view))
+            write_whole(self._path, msgspec.json.encode(view), mode=0o600)
 
 
 def read_view(session: Path) -> View:
