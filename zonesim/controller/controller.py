@@ -74,7 +74,12 @@ class Controller:
                 raise
             if not self.log.step:
                 raise failure from None
-            self._break_off(failure)
+            try:
+                if self._leg is not None:
+                    self._end_step(None)
+            finally:  # the disk may fail as well
+                self.log.note(RUN_FAILED, str(failure))
+            self._show()
 
     async def _run(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -102,16 +107,6 @@ class Controller:
         if why is not None:  # the zones failed because of it
             return RunFailed(why)
         return next((error for error in leaves_of(group) if isinstance(error, RunFailed)), None)
-
-    def _break_off(self, failure: RunFailed) -> None:
-        try:
-            if self._leg is not None:
-                self._end_step(None)
-        finally:  # the disk may fail as well
-            self.log.note(RUN_FAILED, str(failure))
-        self._show()
-
-    # -- steps
 
     async def _run_steps(self) -> None:
         for number, step in enumerate(self._scenario.plan, start=1):
@@ -176,7 +171,6 @@ class Controller:
             # Zones are done when nothing more is due; the step lasts for all of its duration.
             end_ns = leg.end_ns or 0
             ended_ns = max(now_ns, end_ns)
-        self.log.note_workers(self._pool.statistics())
         self._show()
         duration_s = (ended_ns - leg.start_ns) / 1e9
         workers = self._scaler.mean_workers()
@@ -190,8 +184,6 @@ class Controller:
             await trio.lowlevel.checkpoint()  # the system takes long for many processes
         known_mb = [mb for mb in found_mb if mb is not None]
         self._pss_mb = sum(known_mb) / len(self._leg.until) if known_mb else None
-
-    # -- faults, ticks, progress, signals
 
     def _ready_workers(self) -> dict[int, int]:
         """The workers that take calls: a pool gives up when workers die before that."""
@@ -209,7 +201,6 @@ class Controller:
 
     async def _show_progress(self) -> None:
         while True:
-            self.log.note_workers(self._pool.statistics())
             self._show()
             await trio.sleep(PROGRESS_S)
 

@@ -70,8 +70,6 @@ class Dispatcher:
         self._on_event = on_event
         self._slow_disk = SlowDisk(0.0, 0)
 
-    # -- orders
-
     async def assign(self, slot: ProcessSlot) -> None:
         """Have a process make the zones of its slot that it has not been told to make."""
         new = [spec for zone, spec in slot.specs.items() if zone not in slot.assigned]
@@ -138,8 +136,6 @@ class Dispatcher:
             if zone not in self.draining
             or (until is not None and slot.next_ticks.get(zone, 0) < until)
         ]
-
-    # -- reports
 
     async def serve(self, pid: int, channel: Channel) -> None:
         """Take the messages of one process until it ends."""

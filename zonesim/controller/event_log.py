@@ -108,8 +108,7 @@ class EventLog:
             self._writer.add_event(each)
         self._show_event(at_ns, event_text(kind, process_text(zones, worker, pid), detail))
 
-    def note_workers(self, pool: cr.PoolStatistics) -> None:
-        """Take the workers that there are, and report those that have died."""
+    def _note_workers(self, pool: cr.PoolStatistics) -> None:
         for worker in self._workers.note(pool):
             place, pid = worker.place, worker.pid
             if worker.hung:
@@ -123,7 +122,8 @@ class EventLog:
         work: Iterable[WorkerTotals],
         pool: cr.PoolStatistics,
     ) -> None:
-        """Show how the run stands, and report once where its figures cannot be saved."""
+        """Show how the run stands; report dead workers, and once that figures cannot be saved."""
+        self._note_workers(pool)
         failure = self._writer.failure
         if failure is not None and not self._disk_failed:
             self._disk_failed = True

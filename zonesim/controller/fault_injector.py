@@ -237,7 +237,6 @@ class FaultSchedule:
 
 
 def _send(pid: int, signal_number: signal.Signals) -> bool:
-    """Send a signal; False where the process has just ended."""
     try:
         os.kill(pid, signal_number)
     except (ProcessLookupError, PermissionError):

@@ -132,8 +132,7 @@ class Fleet:
                 how = f"its players go to zone {sent[zone].zone}"
             self._on_event("zone-drained", how, zones=[zone])
             adopts += self._handovers.redirect(zone, able, self._arrival_ticks())
-        emptied = slots.remove_zones(zones)
-        for slot in emptied:
+        for slot in slots.remove_zones(zones):
             handle = slot.handle
             await slot.send(Stop())
             if handle is not None and not self.dispatcher.stopping:
@@ -177,8 +176,6 @@ class Fleet:
         for slot in self.slots.all():
             slot.retiring = True
 
-    # -- parts of grow and drain
-
     def _place(self, spec: ZoneSpec) -> ProcessSlot:
         slot = self.slots.add_zone(spec, spec.zone // self._zones_per_process)
         self.dispatcher.lives[spec.zone] += 1
@@ -194,7 +191,6 @@ class Fleet:
         return sum(slot.is_supervised and not all(map(is_settled, slot.specs)) for slot in slots)
 
     def _has_drained(self, zone: int) -> bool:
-        """Whether a zone has ended in the process that holds it now, or never will."""
         return all(zone in s.drained or s.quarantined for s in self.slots.slots_with([zone]))
 
     def _arrival_ticks(self) -> dict[int, int | None]:
@@ -203,14 +199,10 @@ class Fleet:
         return {} if leg is None else leg.until
 
     def _is_done(self, slot: ProcessSlot, step: int) -> bool:
-        """Whether nothing more of a step will come from a slot."""
         halted = self.dispatcher.halting and not slot.is_up
         return slot.step_done == step or slot.quarantined or halted
 
-    # -- starts, deaths and failures
-
     async def _start(self, slot: ProcessSlot) -> ZoneProcessHandle:
-        """Start a process; raises OSError or EOFError where none can be started now."""
         start = partial(
             ZoneProcessHandle, slot.number, slot.title, self._socket_path, self._pool.address
         )

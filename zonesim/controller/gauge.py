@@ -81,6 +81,8 @@ class Gauge:
         tps = sorted(zone.tps for zone in zones) or [0.0]
         use = [zone.utilisation for zone in zones] or [0.0]
         p50, p95, p99 = self._responses_ms()
+        counts = Counter(states.values())
+        counts[ZoneState.CREATING] += max(0, self.zones - len(states))
         plan, ticks = self._scenario.plan, self._scenario.ticks
         return Progress(
             scenario=self._scenario.name,
@@ -89,8 +91,8 @@ class Gauge:
             step=self._step,
             steps=len(plan),
             zones=self.zones,
-            zones_ready=sum(state in TICKING for state in states.values()),
-            zones_by_state=self._count_states(states),
+            zones_ready=sum(counts[state] for state in TICKING),
+            zones_by_state={state.value: counts[state] for state in ZoneState if counts[state]},
             elapsed_s=(now_ns - self._began_ns) / 1e9,
             duration_s=plan[max(0, self._step - 1)].duration_s,
             ticks_wanted=None if ticks is None else ticks * self.zones,
@@ -141,11 +143,6 @@ class Gauge:
         recent = sorted(ticks) or [0]
         p50, p95, p99 = (percentile(recent, p) / NS_PER_MS for p in (0.50, 0.95, 0.99))
         return p50, p95, p99
-
-    def _count_states(self, states: Mapping[int, ZoneState]) -> dict[str, int]:
-        counts = Counter(states.values())
-        counts[ZoneState.CREATING] += max(0, self.zones - len(states))
-        return {state.value: counts[state] for state in ZoneState if counts[state]}
 
 
 def ticks_per_second(ticks: Sequence[TickRow], now_ns: int, period_ns: float) -> float:

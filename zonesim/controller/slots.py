@@ -87,8 +87,6 @@ class SlotTable:
         self.notify()
         return emptied
 
-    # -- states of zones
-
     def move(self, zone: int, state: ZoneState) -> None:
         """Change the state of a zone; ValueError where TRANSITIONS does not allow it."""
         before = self._states[zone]
@@ -124,8 +122,6 @@ class SlotTable:
             for zone in slot.specs
             if self.can_tick(zone)
         }
-
-    # -- waiting
 
     def notify(self) -> None:
         """Wake the tasks that wait for a change."""

@@ -187,15 +187,6 @@ def test_an_heir_that_cannot_be_saved_dies_and_no_player_is_lost(start_dying, tm
     assert set(players_of(tmp_path / "run")[2, 0]) == {20}
 
 
-def test_an_heir_that_is_saved_later_is_an_event(start_dying, calm_hash):
-    ended = start_dying("never", *STEPS, *FEW, "--out", "run", refusals=36).finish()
-
-    assert ended.code == 0, ended.error
-    events = handover_events(ended)
-    assert (events[0], events[-1]) == (("players-unsaved", 0), ("players-saved", 0))
-    assert ended.document["world_hash"] == calm_hash
-
-
 def test_players_on_their_way_to_a_zone_that_is_given_up_go_to_another_one(start_dying, tmp_path):
     steps = ("run", "field", "--zones", "4,2", "--ticks", "12", "--set", "period_ms=40")
     never_again = ("--set", "supervision.restarts=0", "--set", "limits.unhealthy=0")

@@ -59,15 +59,6 @@ def pool(*workers: cr.WorkerStatus, died: tuple[cr.WorkerStatus, ...] = ()) -> c
     return cr.PoolStatistics(workers, died, len(died), None)
 
 
-def test_a_step_counts_only_what_workers_did_in_it():
-    ledger = WorkerLedger()
-    ledger.note(pool(status(1)))
-    ledger.end_step(1, [WorkerTotals(1, 2, 20, 200)])
-    assert ledger.end_step(1, [WorkerTotals(1, 5, 50, 500)]) == [
-        WorkerRow(1, 1, 1001, calls=30, batches=3, busy_ns=300, restarts=0)
-    ]
-
-
 def test_a_dead_worker_counts_with_its_successor():
     ledger = WorkerLedger()
     assert ledger.note(pool(status(1), status(2, 2))) == []

@@ -104,11 +104,6 @@ def test_a_zone_without_recent_ticks_has_no_rate_where_it_should_tick(gauge, sta
     assert progress_of(gauge, {0: ZoneState.READY, 1: state}).tps_lowest == lowest
 
 
-def test_a_zone_that_has_just_begun_is_not_slow(gauge):
-    gauge.take([row(0)])
-    assert progress_of(gauge).tps_lowest == 2.5
-
-
 def test_the_busiest_zones_come_first_and_equally_busy_ones_in_order(gauge):
     for zone, busy_ms in enumerate((40, 200, 41, 360)):
         gauge.take([row(zone, busy_ns=busy_ms * MS, players=zone, entities=10 * zone)])

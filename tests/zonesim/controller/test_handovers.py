@@ -33,17 +33,6 @@ def release(handovers: Handovers, *zones: int) -> None:
         handovers.released(zone, b"of %d" % zone)
 
 
-def test_players_go_to_the_heirs_in_turn_and_empty_zones_take_no_turn(handovers):
-    release(handovers, 5, 3, 4)
-    handovers.released(2, b"")
-
-    sent = handovers.send_on([5, 3, 2, 4, 6], [1, 0], {})
-
-    assert sent == {3: Adopt(1, 1, b"of 3"), 4: Adopt(2, 0, b"of 4"), 5: Adopt(3, 1, b"of 5")}
-    assert handovers.for_zone(1) == [sent[3], sent[5]]
-    assert handovers.for_zone(0) == [sent[4]]
-
-
 def test_players_arrive_before_the_tick_that_was_named_for_their_heir(handovers):
     release(handovers, 3, 4, 5)
     sent = handovers.send_on([3, 4, 5], [0, 1, 2], {0: 60, 1: None, 4: 7})
@@ -75,15 +64,6 @@ def test_players_that_are_not_saved_are_not_waited_for_but_sent_again_after_a_de
         ("players-unsaved", "zone 0"),
         ("players-saved", "zone 0"),
     ]
-
-
-def test_arrivals_that_an_ended_zone_gave_away_are_not_sent_again(handovers):
-    release(handovers, 4, 5)
-    handovers.send_on([4, 5], [0], {})
-    handovers.released(0, b"all but the last arrivals", [1])
-    assert [adopt.number for adopt in handovers.for_zone(0)] == [2]
-    handovers.released(0, b"repeated after a death", [2])
-    assert [adopt.number for adopt in handovers.for_zone(0)] == [2]
 
 
 def test_players_on_their_way_to_a_zone_that_has_ended_go_to_others(handovers, events):
