@@ -122,20 +122,19 @@ class Dispatcher:
 
     async def _send_leg(self, slot: ProcessSlot, leg: Leg) -> None:
         slot.step_ordered = leg.step
-        until = {zone: leg.until[zone] for zone in self._zones_to_tick(slot, leg)}
         # A replacement runs nothing that was due before: that has run, or is missed.
         start_ns = max(leg.start_ns, time.monotonic_ns()) if slot.died_ns else leg.start_ns
-        await slot.send(msgspec.structs.replace(leg, until=until, start_ns=start_ns))
+        await slot.send(
+            msgspec.structs.replace(leg, until=self._until(slot, leg), start_ns=start_ns)
+        )
 
-    def _zones_to_tick(self, slot: ProcessSlot, leg: Leg) -> list[int]:
-        """The zones of a slot that a leg names, without those that drain and have run it."""
-        zones = [(z, leg.until[z]) for z in slot.specs if z in leg.until]
-        return [
-            zone
-            for zone, until in zones
-            if zone not in self.draining
-            or (until is not None and slot.next_ticks.get(zone, 0) < until)
-        ]
+    def _until(self, slot: ProcessSlot, leg: Leg) -> dict[int, int | None]:
+        """What a leg says about the zones of a slot, without those that drain and have run it."""
+        until = {z: leg.until[z] for z in slot.specs if z in leg.until}
+        for zone in until.keys() & self.draining:
+            if slot.next_ticks.get(zone, 0) >= (until[zone] or 0):
+                del until[zone]
+        return until
 
     async def serve(self, pid: int, channel: Channel) -> None:
         """Take the messages of one process until it ends."""
@@ -183,7 +182,6 @@ class Dispatcher:
                 self._slots.move(row.zone, state)
 
     async def _note_ready(self, slot: ProcessSlot, next_ticks: dict[int, int]) -> None:
-        """Zones are made: send what was ordered of them meanwhile."""
         slot.made |= next_ticks.keys() & slot.assigned
         slot.next_ticks = next_ticks
         states = self._slots.states()
@@ -193,7 +191,7 @@ class Dispatcher:
         self._note_restarted(slot, slot.missed.intersection(ready))
         leg = self.leg
         is_behind = leg is not None and slot.is_up and slot.step_ordered != leg.step
-        if leg is not None and is_behind and self._zones_to_tick(slot, leg):
+        if leg is not None and is_behind and self._until(slot, leg):
             await self._send_leg(slot, leg)
             if self.halting:
                 await slot.send(Halt())

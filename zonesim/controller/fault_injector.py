@@ -51,7 +51,6 @@ class FaultInjector:
     """Applies each fault when it is due; surges are only announced, the zones make them.
 
     A fault that names no process draws one, by ``seed``, from a random stream of its own.
-    Times count from the moment given to ``begin``, on the clock ``now_ns``.
     """
 
     def __init__(

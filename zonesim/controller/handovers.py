@@ -16,10 +16,7 @@ NextTicks = Mapping[int, int | None]
 
 
 class Handovers:
-    """All handovers of a run.
-
-    ``next_ticks`` names, for heirs, the tick before which no players may arrive, if it matters.
-    """
+    """All handovers of a run; ``next_ticks`` names the ticks before which no players arrive."""
 
     def __init__(self, on_event: OnEvent) -> None:
         self._on_event = on_event

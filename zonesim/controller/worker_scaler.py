@@ -79,7 +79,6 @@ class WorkerScaler:
         return self._worker_ns / max(1, self._changed_ns - self._began_ns)
 
     def _count(self, workers: int) -> None:
-        """Count so many workers since the last change."""
         now_ns = time.monotonic_ns()
         self._worker_ns += workers * (now_ns - self._changed_ns)
         self._changed_ns = now_ns
@@ -90,15 +89,12 @@ class WorkerScaler:
             return
         loads: list[Load] = []
         while True:
-            began_ns, busy_ns = time.monotonic_ns(), self._busy_ns()
+            began_ns, before_ns = time.monotonic_ns(), sum(each.busy_ns for each in self._work())
             await trio.sleep(self._bounds.sync_s)
             period_s = (time.monotonic_ns() - began_ns) / 1e9
-            busy_s = (self._busy_ns() - busy_ns) / 1e9
+            busy_s = (sum(each.busy_ns for each in self._work()) - before_ns) / 1e9
             loads = [*loads[-self._bounds.hold :], Load(self._pool.workers, busy_s, period_s)]
             await self._scale(loads, self._bounds)
-
-    def _busy_ns(self) -> int:
-        return sum(total.busy_ns for total in self._work())
 
     async def _scale(self, loads: list[Load], bounds: WorkerBounds) -> None:
         before, desired = self._pool.workers, desired_workers(loads, bounds)
