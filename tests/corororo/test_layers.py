@@ -171,7 +171,7 @@ def test_the_library_does_not_know_the_simulator_nor_its_tools() -> None:
 
 
 def test_figures_are_drawn_by_the_report_and_the_benches_alone() -> None:
-    paths = [path for path in SIMULATOR if path.parent.name not in ("report", "bench")]
+    paths = [path for path in SIMULATOR if room_of(module_name(path)) not in ("report", "bench")]
     assert breaches(paths, "matplotlib") == []
 
 

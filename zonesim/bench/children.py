@@ -13,7 +13,7 @@ from multiprocessing.process import BaseProcess
 
 from corororo.processes import forkserver
 
-PRELOAD = ("zonesim.bench.program", "zonesim.bench.by_hand", "zonesim.bench.prototype")
+PRELOAD = ("zonesim.bench.program", "zonesim.bench.peers.by_hand", "zonesim.bench.peers.prototype")
 
 
 def server() -> ForkServerContext:

@@ -154,7 +154,7 @@ def run_suite(name: str, given: SuiteOptions) -> None:
     """Measure a command's groups, print the table, save and draw all."""
     from zonesim.bench.suite import BenchError, Options, begin
 
-    suite: Suite = importlib.import_module(f"zonesim.bench.{name}").SUITE
+    suite: Suite = importlib.import_module(f"zonesim.bench.{name}.command").SUITE
     only = given["only"]
     groups = list(suite.groups if only is None else dict.fromkeys(only.split(",")))
     options = Options(groups, given["quick"], given["workers"], given["launches"], given["rounds"])

@@ -11,10 +11,11 @@ from waiting import wait_until
 from zonesim_runs import Command, needs_titles
 
 import corororo as cr
-from zonesim.bench import noise, peers, suite
-from zonesim.bench.fleet import KILLS, WRONG, run_fleet, run_with_kills
+from zonesim.bench import noise, suite
 from zonesim.bench.isolated import run_isolated
-from zonesim.bench.memory_probes import ring_bytes, size_of
+from zonesim.bench.memory.probes import ring_bytes, size_of
+from zonesim.bench.peers import command as peers
+from zonesim.bench.peers.fleet import KILLS, WRONG, run_fleet, run_with_kills
 from zonesim.bench.suite import BenchError
 from zonesim.cli.main import BAD_INPUT, DONE, main
 

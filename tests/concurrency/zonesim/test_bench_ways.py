@@ -10,8 +10,10 @@ import pytest
 from waiting import is_alive, wait_until
 
 import corororo as cr
-from zonesim.bench import rungs
-from zonesim.bench.by_hand import Pipes, drive_by_send, open_executor, open_ticks_by_hand
+from zonesim.bench.ladder import rungs
+from zonesim.bench.ladder.rungs import Batched, Rung
+from zonesim.bench.peers.by_hand import Pipes, drive_by_send, open_executor, open_ticks_by_hand
+from zonesim.bench.peers.prototype import Prototype
 from zonesim.bench.program import (
     CALLS,
     CHAINS,
@@ -24,8 +26,6 @@ from zonesim.bench.program import (
     plain_echo,
     plain_path,
 )
-from zonesim.bench.prototype import Prototype
-from zonesim.bench.rungs import Batched, Rung
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -97,9 +97,9 @@ def test_no_worker_outlives_an_owner_that_is_killed(
         import time
         from contextlib import ExitStack, closing
 
-        from zonesim.bench import rungs
-        from zonesim.bench.by_hand import open_ticks_by_hand
-        from zonesim.bench.prototype import Prototype
+        from zonesim.bench.ladder import rungs
+        from zonesim.bench.peers.by_hand import open_ticks_by_hand
+        from zonesim.bench.peers.prototype import Prototype
 
         if __name__ == "__main__":
             with ExitStack() as opened:

@@ -8,14 +8,14 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from zonesim.bench import spectrum_figure as spectrum
-from zonesim.bench.impact import DIRECT
-from zonesim.bench.ladder import draw
-from zonesim.bench.ladder_rows import PLAIN, PLAIN_COLLECTED, STEPS, ladder_rows
-from zonesim.bench.patterns import AT_ONCE, CHAINED
+from zonesim.bench.ladder.command import draw
+from zonesim.bench.ladder.steps import PLAIN, PLAIN_COLLECTED, STEPS, ladder_rows
 from zonesim.bench.plan import ORIGINAL, PLAN, SWITCH_US, TICK_MS
 from zonesim.bench.program import CHAINS
 from zonesim.bench.rows import Row, alone, beside
+from zonesim.bench.spectrum import figure as spectrum
+from zonesim.bench.spectrum.impact import DIRECT
+from zonesim.bench.spectrum.patterns import AT_ONCE, CHAINED
 from zonesim.bench.suite import Options, Report, Setting
 
 SAMPLES = [[2.0, 3.0], [1.0, 9.0]]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from zonesim.bench import fleet, patterns, peers, targets
-from zonesim.bench.ladder_rows import PLAIN, PLAIN_COLLECTED, STEPS, ladder_rows
+from zonesim.bench.ladder.steps import PLAIN, PLAIN_COLLECTED, STEPS, ladder_rows
+from zonesim.bench.peers import command as peers
+from zonesim.bench.peers import fleet
 from zonesim.bench.plan import PLAN, impact_ms
 from zonesim.bench.program import CHAINS
 from zonesim.bench.rows import Row
+from zonesim.bench.spectrum import patterns, targets
 from zonesim.bench.suite import Setting
 
 SETTING = Setting(2, True)

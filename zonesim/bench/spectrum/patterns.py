@@ -13,8 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 import corororo as cr
-
-from .plan import (
+from zonesim.bench.plan import (
     MIXED,
     ORIGINAL,
     ORIGINAL_ALONE_US,
@@ -28,7 +27,7 @@ from .plan import (
     WORKER_SWITCH,
     impact_ms,
 )
-from .program import (
+from zonesim.bench.program import (
     CHAINS,
     COROUTINES,
     block_us,
@@ -38,9 +37,9 @@ from .program import (
     tick_chains,
     timed_us,
 )
-from .rows import Row, alone, beside
-from .sampling import Candidate, Samples, each
-from .suite import Setting
+from zonesim.bench.rows import Row, alone, beside
+from zonesim.bench.sampling import Candidate, Samples, each
+from zonesim.bench.suite import Setting
 
 AWAITS = 10 * COROUTINES
 SEQUENCE = 198  # calls, each awaited when the one before is back

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 import trio
 
 import corororo as cr
+from zonesim.bench.program import CHAINS, find_path, first
+from zonesim.bench.sampling import Candidate
+from zonesim.bench.suite import Setting
 
-from .program import CHAINS, find_path, first
 from .prototype import Prototype
-from .sampling import Candidate
-from .suite import Setting
 
 T = TypeVar("T")
 

@@ -18,10 +18,10 @@ from typing import Any
 import msgspec
 
 from corororo.processes import candidate_bases
+from zonesim.bench.children import Child
+from zonesim.bench.program import CHAINS, Call, Path, first, plain_path
 
 from .by_hand import ask_driver
-from .children import Child
-from .program import CHAINS, Call, Path, first, plain_path
 
 BATCH = 128
 REPLY_BYTES = 128  # room for each reply, behind its request

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from zonesim.bench.plan import ORIGINAL, PLAN, Levels
+from zonesim.bench.rows import Row
+from zonesim.bench.suite import Report
 from zonesim.report import style
 
-from .plan import ORIGINAL, PLAN, Levels
-from .rows import Row
-from .suite import Report
 from .targets import TARGETS
 
 GROUPS = ("patterns", "impact", "zones")

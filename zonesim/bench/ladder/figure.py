@@ -14,12 +14,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from zonesim.bench.plan import BEFORE, Milestone
+from zonesim.bench.rows import Row
+from zonesim.bench.suite import Report
 from zonesim.report import style
 
-from .ladder_rows import STEPS, SWITCH, TICK, ZONES, Step, row_name
-from .plan import BEFORE, Milestone
-from .rows import Row
-from .suite import Report
+from .steps import STEPS, SWITCH, TICK, ZONES, Step, row_name
 
 INK = "#8F4A72"  # the plan's purple, dark enough for figures
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # behind figures: no grid

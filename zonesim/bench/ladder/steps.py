@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from . import plan
-from .plan import BEFORE, PERIOD_MS, Milestone
-from .program import CHAINS
-from .rows import Goal, Row, alone
-from .sampling import Rounds, Samples, each
-from .suite import Setting
+from zonesim.bench import plan
+from zonesim.bench.plan import BEFORE, PERIOD_MS, Milestone
+from zonesim.bench.program import CHAINS
+from zonesim.bench.rows import Goal, Row, alone
+from zonesim.bench.sampling import Rounds, Samples, each
+from zonesim.bench.suite import Setting
 
 HEAP = 100_000  # lists that stay alive, as a game's objects do: the collector looks at them
 PLAIN, PLAIN_COLLECTED = "plain", "plain, collected between"

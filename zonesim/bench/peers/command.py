@@ -13,9 +13,7 @@ from typing import Any
 
 import trio
 
-from .by_hand import Pipes, open_executor, open_ticks_by_hand, submit_each
-from .fleet import FLEET
-from .program import (
+from zonesim.bench.program import (
     CALLS,
     block_us,
     echo,
@@ -25,10 +23,13 @@ from .program import (
     plain_echo,
     tick_chains,
 )
+from zonesim.bench.rows import Goal, Row, compared
+from zonesim.bench.sampling import Amount, Candidate, Samples, flat, times_as_fast
+from zonesim.bench.suite import Group, Setting, Suite
+
+from .by_hand import Pipes, open_executor, open_ticks_by_hand, submit_each
+from .fleet import FLEET
 from .prototype import Prototype
-from .rows import Goal, Row, compared
-from .sampling import Amount, Candidate, Samples, flat, times_as_fast
-from .suite import Group, Setting, Suite
 from .zones import CPU, PROTOTYPE, ROUND, open_zones, run_trio
 
 OURS = "corororo"

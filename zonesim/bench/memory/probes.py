@@ -10,13 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import corororo as cr
+from zonesim.bench.program import CHAINS, find_number, open_scheduler, tick_chains
+from zonesim.bench.spectrum.patterns import empty
 from zonesim.controller.run import run_for_figures
 from zonesim.processes.preload import PRELOAD
 from zonesim.scenario.loading import load_scenario
 from zonesim.system.operating_system import own_memory_mb, pss_mb
-
-from .patterns import empty
-from .program import CHAINS, find_number, open_scheduler, tick_chains
 
 COUNT, HANDLES, IN_FLIGHT = 20_000, 200_000, 10_000
 LONG_S = 3_600.0

@@ -10,10 +10,15 @@ from functools import partial
 from statistics import median
 
 import corororo as cr
-
-from .patterns import await_often, calls_in_a_tick
-from .plan import MIXED, ORIGINAL, ORIGINAL_PACED_MS, ORIGINAL_TICK_MS, PLAN, PLAN_IMPACT_MS
-from .program import (
+from zonesim.bench.plan import (
+    MIXED,
+    ORIGINAL,
+    ORIGINAL_PACED_MS,
+    ORIGINAL_TICK_MS,
+    PLAN,
+    PLAN_IMPACT_MS,
+)
+from zonesim.bench.program import (
     CHAINS,
     block_us,
     echo,
@@ -22,9 +27,11 @@ from .program import (
     tick_chains,
     timed_us,
 )
-from .rows import Row, alone, beside
-from .sampling import Candidate, Samples
-from .suite import Setting
+from zonesim.bench.rows import Row, alone, beside
+from zonesim.bench.sampling import Candidate, Samples
+from zonesim.bench.suite import Setting
+
+from .patterns import await_often, calls_in_a_tick
 
 DIRECT = "a tick, measured directly"
 SUMMED = "a tick, sum of its components"

@@ -10,19 +10,19 @@ from pathlib import Path
 import corororo as cr
 from corororo.abc import IdleStrategy
 from corororo.processes import usable_cpus
-
-from .impact import impact_rows, open_methods
-from .patterns import calls_in_a_tick, open_patterns, pattern_rows
-from .plan import (
+from zonesim.bench.peers.zones import ONE_ZONE, OURS, ROUND, WALL, ZONES, open_zones
+from zonesim.bench.plan import (
     SPINNING_SAVES,
     VECTORS_SAVE,
 )
-from .program import COROUTINES, block_us, echo, open_scheduler
-from .rows import Row, alone, compared
-from .sampling import Amount, Candidate, Samples, each
-from .suite import Group, Report, Setting, Suite
+from zonesim.bench.program import COROUTINES, block_us, echo, open_scheduler
+from zonesim.bench.rows import Row, alone, compared
+from zonesim.bench.sampling import Amount, Candidate, Samples, each
+from zonesim.bench.suite import Group, Report, Setting, Suite
+
+from .impact import impact_rows, open_methods
+from .patterns import calls_in_a_tick, open_patterns, pattern_rows
 from .targets import conclude
-from .zones import ONE_ZONE, OURS, ROUND, WALL, ZONES, open_zones
 
 # -- zones on one main thread
 
@@ -102,9 +102,9 @@ def burst_rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
 
 def draw(report: Report, folder: Path) -> list[Path]:
     """Write the picture of a report."""
-    from . import spectrum_figure  # matplotlib, which measuring does not need
+    from . import figure  # matplotlib, which measuring does not need
 
-    return [spectrum_figure.draw(report, folder / "spectrum.png")]
+    return [figure.draw(report, folder / "spectrum.png")]
 
 
 SUITE = Suite(

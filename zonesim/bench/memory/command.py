@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from .isolated import run_isolated
-from .memory_probes import (
+from zonesim.bench.isolated import run_isolated
+from zonesim.bench.rows import Goal, Row, alone
+from zonesim.bench.sampling import Amount, Candidates, Samples
+from zonesim.bench.suite import Group, Setting, Suite
+
+from .probes import (
     OBJECTS,
     grow_by_async_tasks,
     grow_by_tasks,
@@ -21,9 +25,6 @@ from .memory_probes import (
     worker_mb,
     zone_process_mb,
 )
-from .rows import Goal, Row, alone
-from .sampling import Amount, Candidates, Samples
-from .suite import Group, Setting, Suite
 
 PATIENCE_S = 120.0  # with one process that measures
 ZONES, QUICK_ZONES = 100, 20

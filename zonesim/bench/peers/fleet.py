@@ -10,14 +10,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from zonesim.bench.isolated import run_isolated
+from zonesim.bench.rows import Goal, Row, alone, compared
+from zonesim.bench.sampling import Amount, Candidates, Samples, flat
+from zonesim.bench.suite import Group, Setting
 from zonesim.controller.run import run_for_figures
 from zonesim.results.saved_run import Summary
 from zonesim.scenario.loading import load_scenario
-
-from .isolated import run_isolated
-from .rows import Goal, Row, alone, compared
-from .sampling import Amount, Candidates, Samples, flat
-from .suite import Group, Setting
 
 SECONDS = 60
 START_S = 120.0  # that a run may take beside its duration

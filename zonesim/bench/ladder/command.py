@@ -10,12 +10,21 @@ from statistics import fmean
 from typing import Any, TypeAlias
 
 import corororo as cr
+from zonesim.bench.program import (
+    CHAINS,
+    Leaf,
+    find_number,
+    find_path,
+    first,
+    plain_task,
+    tick_chains,
+    timed_us,
+)
+from zonesim.bench.sampling import Amount, Candidate
+from zonesim.bench.suite import Group, Report, Setting, Suite
 
-from .ladder_rows import HEAP, MESSAGES, PLAIN, PLAIN_COLLECTED, TICK_US, ladder_rows
-from .program import CHAINS, Leaf, find_number, find_path, first, plain_task, tick_chains, timed_us
 from .rungs import Batched, Context, Direct, Handles, Pooled, Rung, Slots
-from .sampling import Amount, Candidate
-from .suite import Group, Report, Setting, Suite
+from .steps import HEAP, MESSAGES, PLAIN, PLAIN_COLLECTED, TICK_US, ladder_rows
 
 TICKS = 10  # back to back, in a round
 SLACK_S = 0.4  # what a tick leaves for the collector at most
@@ -103,10 +112,10 @@ def _collected(
 
 def draw(report: Report, folder: Path) -> list[Path]:
     """Draw a picture of each workload."""
-    from . import waterfall_figure  # matplotlib, which measuring does not need
+    from . import figure  # matplotlib, which measuring does not need
 
     return [
-        waterfall_figure.draw(report, group, folder / f"waterfall_{group}.png")
+        figure.draw(report, group, folder / f"waterfall_{group}.png")
         for group in dict.fromkeys(row.group for row in report.rows)
     ]
 

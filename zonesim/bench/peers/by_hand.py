@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from .children import Child, end_with_parent, server
-from .program import CALLS, CHAINS, Call, Path, first, path_of_call, plain_echo
+from zonesim.bench.children import Child, end_with_parent, server
+from zonesim.bench.program import CALLS, CHAINS, Call, Path, first, path_of_call, plain_echo
 
 Send = Callable[[list[Call]], Sequence[Path]]
 BATCH = 64  # calls in one message through a pipe

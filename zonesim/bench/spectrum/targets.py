@@ -8,12 +8,13 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from zonesim.bench.peers.zones import ONE_ZONE, ROUND
+from zonesim.bench.plan import HUNDRED_ZONES_MS, SWITCH_US, TICK_MS, TICKS_A_SECOND, Levels
+from zonesim.bench.rows import Goal, Row, alone
+from zonesim.bench.sampling import Rounds, each
+
 from .impact import DIRECT, SAMPLED
 from .patterns import AT_ONCE, IN_SEQUENCE
-from .plan import HUNDRED_ZONES_MS, SWITCH_US, TICK_MS, TICKS_A_SECOND, Levels
-from .rows import Goal, Row, alone
-from .sampling import Rounds, each
-from .zones import ONE_ZONE, ROUND
 
 
 class Target(NamedTuple):

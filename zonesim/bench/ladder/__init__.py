@@ -1,0 +1,1 @@
+"""Phases of Coro-Roro's plan, each built on the one before."""

@@ -1,0 +1,1 @@
+"""Memory of Tasks, processes and rings."""

@@ -1,0 +1,1 @@
+"""Comparison with the same program by hand and with other pools."""

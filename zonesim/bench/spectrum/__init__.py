@@ -1,0 +1,1 @@
+"""Patterns and targets of Coro-Roro's performance plan."""
