@@ -118,7 +118,7 @@ def test_a_terminal_shows_a_live_table_and_standard_output_stays_pure(start_on, 
     assert ended.code == 0, shown
     [step] = ended.document["steps"]
     assert step["ticks"] + step["missed"] == ZONES * DURATION_S * 1000 // PERIOD_MS
-    for heading in ("zonesim chains", "zones", "p50", "p95", "p99", "late", "worker 1"):
+    for heading in ("zonesim chains", "zones", "p50", "p95", "p99", "late", "workers"):
         assert heading in shown
     hides, shows = shown.rfind("\x1b[?25l"), shown.rfind("\x1b[?25h")
     assert -1 < hides < shows  # the cursor is given back
