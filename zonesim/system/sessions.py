@@ -22,7 +22,6 @@ from corororo.processes import (
     is_left_behind,
     remove_session,
     stale_sessions,
-    temporary_directory,
 )
 
 State: TypeAlias = Literal["live", "stale", "unknown"]
@@ -115,9 +114,9 @@ def _all_sessions() -> Iterator[FoundSession]:
 
 
 def _all_trials() -> Iterator[FoundSession]:
-    """The directories of measurements; their sessions lie inside them."""
-    folder = temporary_directory()
-    for directory in folder.glob("zonesim-trial-*") if folder is not None else ():
+    """The directories of measurements; a doctor's hold a session, a bench's hold none."""
+    directories = (path for base in candidate_bases() for path in base.glob("zonesim-trial-*"))
+    for directory in directories:
         name = _TRIAL.fullmatch(directory.name)
         with suppress(FileNotFoundError):
             if name is not None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path as FilePath
 from subprocess import Popen
 
 import pytest
 from waiting import is_alive, wait_until
 
 import corororo as cr
+from corororo._platform import PORTABLE_VARIABLE
 from zonesim.bench.ladder import rungs
 from zonesim.bench.ladder.rungs import Batched, Rung
 from zonesim.bench.peers.by_hand import Pipes, drive_by_send, open_executor, open_ticks_by_hand
@@ -89,7 +91,13 @@ def test_an_executor_has_started_all_its_workers() -> None:
 
 def test_no_worker_outlives_an_owner_that_is_killed(
     start_script: Callable[[str, str], Popen[str]],
+    tmp_path: FilePath,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # What a killed owner leaves stays below the folder of the test.
+    monkeypatch.setenv(PORTABLE_VARIABLE, "1")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     program = start_script(
         "owner.py",
         f"""

@@ -20,6 +20,7 @@ import msgspec
 from corororo.processes import candidate_bases
 from zonesim.bench.children import Child
 from zonesim.bench.program import CHAINS, Call, Path, first, plain_path
+from zonesim.system.sessions import trial_prefix
 
 from .by_hand import ask_driver
 
@@ -39,7 +40,8 @@ class Prototype:
         self._decode = msgspec.msgpack.Decoder(tuple[list[int], list[Path]]).decode
         self._zones, self._head = zones, 0
         with ExitStack() as undo:
-            folder = undo.enter_context(tempfile.TemporaryDirectory(dir=candidate_bases()[0]))
+            place = tempfile.TemporaryDirectory("", trial_prefix(), candidate_bases()[0])
+            folder = undo.enter_context(place)
             self._memory, fd = _map_memory(folder, zones * ZONE_BYTES)
             undo.callback(os.close, fd)
             for name in ("calls", "replies"):

@@ -15,6 +15,7 @@ from typing import ClassVar
 import corororo as cr
 from corororo.abc import Completion
 from corororo.processes import candidate_bases
+from zonesim.system.sessions import trial_prefix
 
 from .pooled import Numbers, Places
 from .rung import ENCODER, End, PipeRung, Sent, Types, types_of
@@ -49,7 +50,7 @@ class Slots(PipeRung):
 
     def start(self) -> None:
         """Also make a file of slots for each worker."""
-        directory = tempfile.TemporaryDirectory(dir=candidate_bases()[0])
+        directory = tempfile.TemporaryDirectory("", trial_prefix(), candidate_bases()[0])
         folder = self._parts.enter_context(directory)
         self._paths = [f"{folder}/{place}" for place in range(self.workers)]
         for path in self._paths:
