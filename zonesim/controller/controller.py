@@ -21,7 +21,7 @@ from zonesim.scenario.loading import Scenario
 from zonesim.system.errors import RunFailed, leaves_of
 from zonesim.system.interrupts import Interrupts
 from zonesim.system.operating_system import pss_mb
-from zonesim.wire.messages import Leg, TickRow
+from zonesim.wire.messages import Leg
 from zonesim.workloads.base import zone_spec
 from zonesim.world.map_store import MapStore
 from zonesim.zone.ticker import sleep_until_ns
@@ -51,10 +51,12 @@ class Controller:
         self._maps = MapStore(scenario, session)
         shows = (ViewFile(session, writer.directory).publish, on_progress)
         self.log = EventLog(scenario, self._stepping, writer, shows, on_notice)
-        self._fleet = Fleet(scenario, pool, self._take_ticks, self.log.note)
+        on_ticks = [self.log.take_ticks]
+        self._fleet = Fleet(scenario, pool, on_ticks, self.log.note)
         self._scaler = WorkerScaler(pool, scenario.worker_bounds, self._fleet.work, self.log.note)
         targets = FaultTargets(self._ready_workers, self._fleet.slots.zone_pids, self._slow_disk)
         self._injector = FaultInjector(scenario.faults, scenario.seed, targets, self.log.note)
+        on_ticks.append(self._injector.note_ticks)
         self._leg: Leg | None = None  # of the step that runs
         self._pss_mb: float | None = None  # of a zone, when last measured
         self._ended_early_ns = 0  # when the step was cut short
@@ -194,10 +196,6 @@ class Controller:
         until_ns = time.monotonic_ns() + round(for_s * 1e9)
         self._writer.slow_down(delay_s, until_ns)
         await self._fleet.dispatcher.slow_disk(delay_s, until_ns)
-
-    def _take_ticks(self, rows: list[TickRow]) -> None:
-        self.log.take_ticks(rows)
-        self._injector.note_ticks(rows)
 
     async def _show_progress(self) -> None:
         while True:

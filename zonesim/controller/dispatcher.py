@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import trio
@@ -41,7 +41,7 @@ from zonesim.wire.messages import (
 
 SEND_S = 1.0  # for an order to all; the supervisor finds the process that reads nothing
 
-OnTicks = Callable[[list[TickRow]], None]
+OnTicks = Sequence[Callable[[list[TickRow]], None]]  # each gets the rows that arrive
 
 
 class Dispatcher:
@@ -152,7 +152,8 @@ class Dispatcher:
     async def _take(self, slot: ProcessSlot, channel: Channel, message: msgspec.Struct) -> None:
         if isinstance(message, Ticks):  # they count, even if their process is dead by now
             add_by_worker(self.work, message.workers)
-            self._on_ticks(message.rows)
+            for take_ticks in self._on_ticks:
+                take_ticks(message.rows)
         if slot.channel is not channel:
             return  # from a process that has been replaced
         slot.heard()

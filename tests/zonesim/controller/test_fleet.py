@@ -68,7 +68,7 @@ async def serving(*, awaited: bool = False):
     """A fleet, its events and its socket. ``awaited``: this process is one of the fleet."""
     events = Events()
     with tempfile.TemporaryDirectory() as folder, trio.fail_after(60):
-        fleet = Fleet(Scenario(), Pool(folder), lambda rows: None, events.note)
+        fleet = Fleet(Scenario(), Pool(folder), [], events.note)
         if awaited:
             fleet.slots.add_zone(ZoneSpec(7, 1, 0.4, "chains", ""), 7).attach(Impostor())
         async with trio.open_nursery() as nursery:
