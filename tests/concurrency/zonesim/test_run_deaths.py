@@ -128,7 +128,8 @@ def test_a_run_that_fails_gives_no_figures_to_a_bench(tmp_path):
     settings = {"ticks": 1, "workers": 1, "chains": hangs, "supervision": supervision}
     with pytest.raises(RunFailed, match="no zone is left: zonesim zone 0 died"):
         run_for_figures(load_scenario("chains", settings), tmp_path)
-    assert load_run(tmp_path).events[-1].kind == "run-failed"
+    kinds = [event.kind for event in load_run(tmp_path).events]
+    assert "run-failed" in kinds  # the end of a worker may be noticed after it
 
 
 SCENARIO = """
