@@ -138,8 +138,8 @@ class WorkerPool:
         go on, those of other processes too.
 
         Raises ValueError for fewer than 1, and for a pool that was started with 0; PoolFailed where
-        no more workers can be had: the pool goes on with those that it has; PoolClosed where it is
-        not running.
+        workers fail to start (the pool keeps those that it has); PoolClosed where it is not
+        running.
         """
         supervisor = self._running()
         _check_figure("workers", workers, 1, call="pool.resize(2)")

@@ -57,7 +57,7 @@ def test_calls_of_workers_killed_in_the_midst_of_them_are_answered_once(
 
 
 def test_calls_sent_in_the_moment_of_a_kill_are_answered() -> None:
-    """Nobody has noticed yet that the worker is gone, or going."""
+    """The pool has not noticed yet that the worker is dead or dying."""
     with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
         killed: list[int] = []
         for _ in range(10):

@@ -246,6 +246,6 @@ def test_no_call_is_lost_or_doubled_while_workers_come_go_and_die(
         assert int(out) >= 200
         assert len(killed) > 5
         wait_until_whole(pool, killed)
-        wait_until(lambda: not pool.statistics().retiring, "nobody is left over")
+        wait_until(lambda: not pool.statistics().retiring, "no worker is retiring")
         assert len(pool.statistics().workers) == 3
         assert finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)]

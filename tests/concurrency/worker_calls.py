@@ -155,7 +155,7 @@ def echo(data: bytes) -> bytes:
 
 
 def note(path: str) -> None:
-    """One byte more, whoever else writes at the same time."""
+    """Append one byte; processes may do so at the same time."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         os.write(fd, b".")

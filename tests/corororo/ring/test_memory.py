@@ -24,7 +24,7 @@ from corororo._ring._ring import (
 LENGTHS = st.integers(0, 1 << 20)
 
 
-def test_a_descriptor_is_whole_whoever_writes_and_divides_the_page() -> None:
+def test_a_descriptor_is_written_whole_and_its_size_divides_the_page() -> None:
     assert DESCRIPTOR_BYTES <= select.PIPE_BUF
     assert mmap.PAGESIZE % DESCRIPTOR_BYTES == 0
 
