@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import repeat
 from typing import Any
 
+from ._views import Leases
 from .abc import AsyncFunction, Completion, Transfer
+
+# The values of calls, None where one failed, and the failures by their place.
+Outcomes = tuple[list[Any], dict[int, BaseException] | None]
+Part = tuple[int, Callable[[], Outcomes]]  # how many calls, and what runs them
 
 
 class Columns(Sequence[tuple[Any, ...]]):
@@ -59,8 +65,8 @@ def run_calls(
     function: Any,
     arguments: Sequence[tuple[Any, ...]],
     before_call: Callable[[int], None] | None = None,
-) -> tuple[list[Any], dict[int, BaseException] | None]:
-    """The values of all calls, ``None`` where one failed, and the failures by their place.
+) -> Outcomes:
+    """The outcomes of calls that run one after another.
 
     ``before_call`` is given the place of each call before it runs.
     """
@@ -96,32 +102,61 @@ def _run_all(
             add(function(*given))
 
 
+def all_failed(calls: int, error: BaseException) -> Outcomes:
+    """The outcomes of calls that fail with one error."""
+    return [None] * calls, dict.fromkeys(range(calls), error)
+
+
 class Inline(Transfer):
-    """A transfer without workers: runs the calls, in the order sent, when replies are taken."""
+    """A transfer without workers: runs the calls, in the order sent, when replies are taken.
+
+    Calls and results are encoded and decoded as on the way to a worker and back, so their types
+    and errors are the same. Where ``direct`` is set they are passed as they are.
+    """
 
     in_flight = 0
     batches_sent = 0
     max_pending = 100_000
 
     def __init__(self) -> None:
-        self._sent: list[tuple[AsyncFunction, Any, Sequence[Any]]] = []
+        self.direct = False
+        self._sent: list[tuple[Any, int, Callable[[], Outcomes]]] = []
+        self._leases = Leases()
+
+    def begin_tick(self) -> None:
+        self._leases.end()
+
+    def lend(self, function: AsyncFunction, values: Sequence[Any]) -> None:
+        if not self.direct:
+            self._leases.lend(function, values)
 
     def send_nowait(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
-        self._sent.append((function, ticket, arguments))
-        self.in_flight += len(arguments)
+        start = 0
+        for calls, run in self._prepare(function, arguments):
+            self._sent.append((ticket, start, run))
+            start += calls
+        self.in_flight += start
         self.batches_sent += 1
+
+    def _prepare(self, function: AsyncFunction, arguments: Sequence[Any]) -> Iterable[Part]:
+        calls = len(arguments)
+        if self.direct:
+            return [(calls, partial(run_calls, function.run, arguments))]
+        try:
+            parts: Iterable[Part] = function.codec().prepare(arguments)
+        except TypeError as error:  # its annotations cannot be used
+            return [(calls, partial(all_failed, calls, error))]
+        return parts
 
     def take_nowait(self) -> list[Completion]:
         sent, self._sent = self._sent, []
         self.in_flight = 0
-        return [
-            Completion(ticket, 0, *run_calls(function.run, arguments))
-            for function, ticket, arguments in sent
-        ]
+        return [Completion(ticket, start, *run()) for ticket, start, run in sent]
 
     def longest_wait_s(self) -> float | None:
         return 0.0 if self._sent else None
 
     def close(self) -> None:
         self._sent.clear()
+        self._leases.forget()
         self.in_flight = 0

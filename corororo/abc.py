@@ -32,6 +32,22 @@ class AsyncFunction(Protocol):
     def run(self) -> Any:
         """The function itself; takes the complete arguments of one call by position."""
 
+    @property
+    def parameter_names(self) -> Sequence[str]:
+        """In the order of the arguments."""
+
+    def argument_types(self) -> Any:
+        """The tuple type of the complete arguments of one call."""
+
+    def result_type(self) -> Any:
+        """The type of a result."""
+
+    def codec(self) -> Any:
+        """Encodes and decodes its calls and results by their annotations.
+
+        Raises TypeError where those cannot be used.
+        """
+
 
 class Completion(NamedTuple):
     """The outcome of some calls that were sent together.

@@ -44,7 +44,8 @@ class MockClock:
 def inline_pool() -> WorkerPool:
     """A pool without workers: AsyncTasks run inline, one after another, in a fixed order.
 
-    For code that takes a pool: ``with inline_pool() as pool:``.
+    For code that takes a pool: ``with inline_pool() as pool:``. Values and errors are those of a
+    worker.
     """
     return WorkerPool(workers=0)
 

@@ -6,7 +6,7 @@ import math
 import types
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 from corororo._exceptions import PoolClosed
 from corororo._garbage import SlackCollector
@@ -27,7 +27,9 @@ SHORTEST_PERIOD_S = 1e-6
 class Scheduler:
     """Runs coroutines as Tasks on this thread, and their AsyncTasks wherever ``pool`` takes them.
 
-    Without a pool, AsyncTasks run inline. ``clock`` is for tests; ``garbage`` is a SlackCollector
+    Without a pool, or with one of 0 workers, AsyncTasks run inline: with copies of the arguments
+    that are checked against the annotations, as in a worker, or, with ``inline="direct"``, as
+    plain calls, which is faster. ``clock`` is for tests; ``garbage`` is a SlackCollector
     whose pauses the reports count apart; ``instruments`` are called at every step. Use it as a
     context manager, or ``close`` it.
     """
@@ -36,12 +38,17 @@ class Scheduler:
         self,
         pool: TransferSource | None = None,
         *,
+        inline: Literal["validate", "direct"] = "validate",
         clock: Clock | None = None,
         garbage: SlackCollector | None = None,
         instruments: Iterable[Instrument] = (),
     ) -> None:
+        if inline not in ("validate", "direct"):
+            raise ValueError(f'inline must be "validate" or "direct", got {inline!r}')
         self.clock = clock or SystemClock()
         self._transfer = Inline() if pool is None else pool.open_transfer()
+        if isinstance(self._transfer, Inline):
+            self._transfer.direct = inline == "direct"
         instruments = tuple(instruments)
         self._stepper = Stepper(self, self._transfer, self.clock, instruments)
         self._idle_tasks = self._stepper.idle_tasks

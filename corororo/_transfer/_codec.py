@@ -7,17 +7,19 @@ nil for one that failed, and nil or the failures by the index of their call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from types import GenericAlias
 from typing import Any, NamedTuple, get_args
 
 import msgspec
 
-from corororo._inline import Columns, run_calls
+from corororo._inline import Columns, Outcomes, Part, all_failed, run_calls
+from corororo._views import holds_views, refers_to_request
+from corororo.abc import AsyncFunction
 
-from ._errors import Failure, describe_failure, rebuild_failure
-from ._functions import ENCODER, AsyncTaskFunction
-from ._views import holds_views, refers_to_request
+from ._errors import Failure, argument_error, describe_failure, rebuild_failure
+from ._types import ENCODER
 
 _ARRAY = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _COUNT = msgspec.msgpack.Decoder(int)
@@ -40,14 +42,14 @@ class Reply(NamedTuple):
     """A decoded reply."""
 
     busy_ns: int
-    values: Sequence[Any]  # one for each call, None where it failed
+    values: list[Any]  # one for each call, None where it failed
     failures: dict[int, BaseException] | None
 
 
 class Codec:
     """Encodes and decodes the batches of one function."""
 
-    def __init__(self, function: AsyncTaskFunction[..., Any]) -> None:
+    def __init__(self, function: AsyncFunction) -> None:
         self.function = function
         argument_types, result_type = function.argument_types(), function.result_type()
         self._copies_requests = refers_to_request(argument_types)
@@ -81,9 +83,24 @@ class Codec:
             half = len(arguments) // 2
             return [*self.snapshot(arguments[:half]), *self.snapshot(arguments[half:])]
 
+    def prepare(self, arguments: Sequence[tuple[Any, ...]]) -> Iterator[Part]:
+        """Encode calls, for this process to run them later."""
+        calls = len(arguments)
+        try:
+            request = self.encode_request(arguments)
+        except Exception as error:  # the encoder may raise anything
+            if calls > 1:
+                yield from self.prepare(arguments[: calls // 2])
+                yield from self.prepare(arguments[calls // 2 :])
+            else:
+                refusal = argument_error(self.function, arguments[0], error)
+                yield calls, partial(all_failed, calls, refusal)
+        else:
+            yield calls, partial(self._run_here, request, calls)
+
     def run_request(
         self, data: bytes | memoryview, before_call: Callable[[int], None] | None = None
-    ) -> tuple[list[Any], dict[int, BaseException] | None]:
+    ) -> Outcomes:
         """Decode a request in place and run its calls, as ``run_calls`` does."""
         if self._copies_requests:  # arguments refer to the bytes they were decoded from
             data = bytes(data)
@@ -92,6 +109,22 @@ class Codec:
         except Exception:  # some argument is not as annotated; a __post_init__ may raise anything
             return run_calls(self._decode_and_run, calls_as_encoded(bytes(data)), before_call)
         return run_calls(self.function.run, Columns(columns, calls), before_call)
+
+    def _run_here(self, request: bytes, calls: int) -> Outcomes:
+        """Run calls in this process, with the outcomes that a worker would give.
+
+        What is no Exception stays as it is: a signal, such as Ctrl-C, may have brought it.
+        """
+        try:
+            values, failures = self.run_request(request)
+            reply = self.decode_reply(self.encode_reply(0, values, failures))
+        except Exception as error:  # too deep, or no memory
+            return all_failed(calls, error)
+        if reply.failures and failures:
+            reply.failures.update(
+                (place, e) for place, e in failures.items() if not isinstance(e, Exception)
+            )
+        return reply.values, reply.failures
 
     def _decode_and_run(self, *encoded: msgspec.Raw) -> Any:
         """Run a call by itself, so that one with wrong arguments fails alone."""
@@ -165,8 +198,8 @@ class FunctionState:
     part of what is left, so that the workers begin early and end together.
     """
 
-    def __init__(self, function: AsyncTaskFunction[..., Any]) -> None:
-        self.codec = Codec(function)
+    def __init__(self, function: AsyncFunction) -> None:
+        self.codec: Codec = function.codec()
         self.name = function.name.encode()
         self.reply_bytes = FIRST_REPLY_BYTES
         self.service_ns = 0.0  # of a call; 0 until the first reply
@@ -220,4 +253,4 @@ def encode_failure_of_all(calls: int, error: BaseException) -> bytes:
 
 def failed_reply(calls: int, error: BaseException) -> Reply:
     """A reply that fails all calls with one error."""
-    return Reply(0, [None] * calls, dict.fromkeys(range(calls), error))
+    return Reply(0, *all_failed(calls, error))

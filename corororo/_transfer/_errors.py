@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 
 from corororo._exceptions import AsyncTaskFailed, RemoteTraceback
+from corororo._views import parts
+from corororo.abc import AsyncFunction
 
-from ._functions import ENCODER, AsyncTaskFunction
-from ._views import parts
+from ._types import ENCODER
 
 MAX_DEPTH = 16  # of a path inside an argument
 
@@ -62,7 +63,7 @@ def rebuild_failure(failure: Failure, function_name: str) -> BaseException:
 
 
 def argument_error(
-    function: AsyncTaskFunction[..., Any], arguments: tuple[Any, ...], error: Exception
+    function: AsyncFunction, arguments: tuple[Any, ...], error: Exception
 ) -> Exception:
     """A TypeError that names the parameter, and the path inside it, that has no encoding."""
     for name, value in zip(function.parameter_names, arguments, strict=True):

@@ -16,10 +16,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from types import EllipsisType
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
-import msgspec
-
 from corororo._core import UnorderedMap, map_calls, run_nested, trap
 from corororo._inline import paired
+
+from ._codec import Codec
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,6 +40,7 @@ class AsyncTaskFunction(Generic[P, R]):
         self.retries = retries
         self.name = f"{function.__module__}:{function.__qualname__}"
         self._function = function
+        self._codec: Codec | None = None  # made when it is first needed
         self._is_async = inspect.iscoroutinefunction(function)
         self._signature = inspect.signature(function)
         parameters = self._signature.parameters.values()
@@ -102,6 +103,16 @@ class AsyncTaskFunction(Generic[P, R]):
         if self._complete_at < 0:
             return self._run_with_keywords
         return self._run_coroutine if self._is_async else self._function
+
+    def codec(self) -> Codec:
+        """The codec of its batches; raises TypeError if its annotations cannot be used."""
+        if self._codec is None:
+            try:
+                self._codec = Codec(self)
+            except Exception as error:  # typing and msgspec raise anything
+                message = f"the annotations of {self.name} cannot be used: {error}"
+                raise TypeError(message) from error
+        return self._codec
 
     def argument_types(self) -> Any:
         """The type of a call's complete arguments, as msgspec decodes them: a tuple."""
@@ -216,14 +227,6 @@ def _check_options(timeout: float | None, retries: int) -> None:
         raise ValueError(f"timeout must be a positive number of seconds or None, got {timeout}")
     if retries < 0:
         raise ValueError(f"retries must be 0 or more, got {retries}")
-
-
-def encodable(value: Any) -> Any:
-    """The encoder's hook for values that msgspec cannot encode: raises TypeError."""
-    raise TypeError(f"a {type(value).__module__}.{type(value).__qualname__} cannot be encoded")
-
-
-ENCODER = msgspec.msgpack.Encoder(enc_hook=encodable)
 
 
 def _check_function(function: Any) -> None:

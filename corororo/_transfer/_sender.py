@@ -62,7 +62,7 @@ class Sender:
         return len(self._waiting) + len(self._placed)
 
     def state(self, function: AsyncTaskFunction[..., Any]) -> FunctionState:
-        """The state of a function; raises what typing or msgspec raise for its annotations."""
+        """The state of a function; raises TypeError if its annotations cannot be used."""
         state = self._states.get(function.name)
         if state is None:
             state = self._states[function.name] = FunctionState(function)

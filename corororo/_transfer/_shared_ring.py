@@ -30,13 +30,13 @@ from corororo._ring import (
     call_after_fork,
     remove_file,
 )
+from corororo._views import Leases
 from corororo.abc import Clock, Completion, WorkerUse
 
 from ._codec import Reply, failed_reply
 from ._records import Batch, Pile, Records
 from ._recovery import Recovery
 from ._sender import Sender
-from ._views import Leases
 
 MAX_SPIN_US = 150.0  # about twice what a wake-up takes across cores
 FIFO_RETRY_S = 0.001
@@ -115,8 +115,7 @@ class SharedRing:
 
     def lend(self, function: Any, values: Sequence[Any]) -> None:
         """Let the views in results end with the tick in which Tasks got them."""
-        if self._sender.state(function).codec.results_hold_views:
-            self._leases.add(values)
+        self._leases.lend(function, values)
 
     def worth_sending(self, function: Any) -> int:
         """How many calls of a function are worth a batch."""
@@ -128,10 +127,8 @@ class SharedRing:
         self.in_flight += len(arguments)
         try:
             self._sender.state(function)
-        except Exception as error:  # of typing or msgspec: the annotations cannot be used
-            refusal = TypeError(f"the annotations of {function.name} cannot be used: {error}")
-            refusal.__cause__ = error
-            self._complete(ticket, 0, failed_reply(len(arguments), refusal))
+        except TypeError as error:  # its annotations cannot be used
+            self._complete(ticket, 0, failed_reply(len(arguments), error))
             return
         self._sender.add(Pile(function, ticket, arguments))
 

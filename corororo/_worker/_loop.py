@@ -175,7 +175,7 @@ class Worker:
         codec = self._codecs.get(name)
         if codec is None:
             try:
-                codec = self._codecs[name] = Codec(resolve(name.decode()))
+                codec = self._codecs[name] = resolve(name.decode()).codec()
             except LookupError as error:
                 return error
             except Exception as error:  # annotations that cannot be used here

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
+import signal
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 import corororo as cr
 from corororo._core import run_nested
 from corororo._inline import Columns, Inline, paired, run_calls
+from corororo.testing import inline_pool
 
 
 @cr.async_task
@@ -31,6 +35,100 @@ async def nested(x: int) -> str:
 @cr.async_task
 async def wants_a_scheduler() -> None:
     await cr.checkpoint()
+
+
+@cr.async_task
+def total(numbers: list[int]) -> tuple[int, ...]:
+    numbers.append(100)
+    return (sum(numbers),)
+
+
+@cr.async_task
+def mirror(view: memoryview) -> memoryview:
+    return view if view.readonly else memoryview(b"writable")
+
+
+@cr.async_task
+def unusable(x: NoSuchType) -> int:  # type: ignore[name-defined]  # noqa: F821
+    return 1
+
+
+@cr.async_task
+def interrupt(number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+async def outcomes(*calls: Any) -> list[Any]:
+    """The value of each call, or its error as text."""
+
+    async def outcome(call: Any) -> Any:
+        try:
+            return await call
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+
+    return await cr.gather(*map(outcome, calls))
+
+
+def test_inline_calls_are_checked_and_copied_as_in_a_worker() -> None:
+    numbers = [1, 2]
+    with cr.Scheduler() as scheduler:
+        assert scheduler.run(outcomes(total(numbers), total(["3"]), total([object()]))) == [  # type: ignore[list-item]
+            (103,),
+            f"TypeError: arguments of {total.name}: Expected `int`, got `str` - at `$[0][0]`",
+            f"TypeError: {total.name}: argument numbers[0]: a builtins.object cannot be encoded; "
+            f"arguments travel as data, so they must be of types that msgspec encodes",
+        ]
+    assert numbers == [1, 2]
+
+
+def test_direct_inline_calls_are_plain_calls() -> None:
+    numbers = [1, 2]
+    for pool in (None, inline_pool()):
+        with pool or contextlib.nullcontext(), cr.Scheduler(pool, inline="direct") as scheduler:
+            scheduler.run(total(numbers))
+    assert numbers == [1, 2, 100, 100]
+
+
+def test_another_way_to_run_inline_is_refused() -> None:
+    with pytest.raises(ValueError, match=r'"validate" or "direct", got \'fast\''):
+        cr.Scheduler(inline="fast")  # type: ignore[arg-type]
+
+
+def test_annotations_that_cannot_be_used_fail_the_calls_alone() -> None:
+    with cr.Scheduler() as scheduler:
+        failed, value = scheduler.run(outcomes(unusable(1), half(2)))
+    assert failed == (
+        f"TypeError: the annotations of {unusable.name} cannot be used: "
+        f"name 'NoSuchType' is not defined"
+    )
+    assert value == 0.5
+
+
+@pytest.mark.parametrize("inline", ["validate", "direct"])
+def test_what_a_signal_raises_in_an_inline_call_ends_the_program(
+    inline: Literal["validate", "direct"],
+) -> None:
+    with cr.Scheduler(inline=inline) as scheduler:
+        with pytest.raises(KeyboardInterrupt):
+            scheduler.run(interrupt(signal.SIGINT))
+        assert scheduler.run(half(2)) == 0.5
+
+
+def test_views_of_inline_results_end_with_the_tick_unless_they_are_kept() -> None:
+    sent = bytearray(b"abc")
+
+    async def fetch() -> list[memoryview]:
+        first, second = await mirror(memoryview(sent)), await mirror(memoryview(sent))
+        sent[:] = b"xyz"
+        return [first, cr.keep(second)]
+
+    with cr.Scheduler() as scheduler:
+        lent, kept = scheduler.run(fetch())
+        scheduler.tick()
+        assert kept == b"abc"
+        with pytest.raises(ValueError, match="released"):
+            lent[0]
 
 
 def test_calls_run_when_they_are_taken_and_in_the_order_of_sending() -> None:

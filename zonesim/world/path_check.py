@@ -65,7 +65,7 @@ def check_queries(
     try:
         with (
             cr.WorkerPool(workers, name="zonesim", imports=["zonesim.world.search"]) as pool,
-            cr.Scheduler(pool) as scheduler,
+            cr.Scheduler(pool, inline="direct") as scheduler,
         ):
             graph = Path(pool.address) / "map.graph"
             write_graph_file(ground, graph)

@@ -53,7 +53,7 @@ class Zone:
         if life > 1 and (resume is None or (resume.life != life and resume.released is None)):
             # Its players were released in the previous life, though that could not be saved.
             self.world.release_players()
-        self.scheduler = cr.Scheduler(pool, garbage=garbage)
+        self.scheduler = self._open_scheduler()
         self._tasks = 0
 
     @property
@@ -62,6 +62,10 @@ class Zone:
         done = self.scheduler.statistics()
         counts = (done.async_tasks_taken, done.async_tasks_retried, done.tasks_finished)
         return (self.next_tick, *counts)
+
+    def _open_scheduler(self) -> cr.Scheduler:
+        # Without workers a tick shows what the work costs, and not what encoding it would.
+        return cr.Scheduler(self._pool, inline="direct", garbage=self._garbage)
 
     async def rehearse(self, until_s: float) -> None:
         """Run one tick of a second world and discard it; ``until_s`` is on trio's clock.
@@ -76,7 +80,7 @@ class Zone:
             await self.scheduler.run_tick()
         if scope.cancelled_caught:  # discard late replies
             self.scheduler.close()
-            self.scheduler = cr.Scheduler(self._pool, garbage=self._garbage)
+            self.scheduler = self._open_scheduler()
         self._rehearsed = self._totals()
         self._rehearsing = False
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import corororo as cr
-from corororo._transfer._views import Leases, holds_views, refers_to_request, views_in
+from corororo._views import Leases, holds_views, refers_to_request, views_in
 
 
 class Picture(msgspec.Struct):

@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from .abc import AsyncFunction
+
 T = TypeVar("T")
 
 _leased: dict[int, memoryview] = {}  # by id: those that end with the next tick
@@ -51,6 +53,15 @@ class Leases:
 
     def __init__(self) -> None:
         self.views: list[memoryview] = []  # holds them, so that no other object gets their ids
+
+    def lend(self, function: AsyncFunction, values: Iterable[Any]) -> None:
+        """Lend the views in some results of a function."""
+        try:
+            holds_views = function.codec().results_hold_views
+        except TypeError:  # its annotations cannot be used, and every call has failed
+            return
+        if holds_views:
+            self.add(values)
 
     def add(self, values: Iterable[Any]) -> None:
         """Lend the views in some results."""
