@@ -18,6 +18,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from corororo._core import UnorderedMap, map_calls, run_nested, trap
 from corororo._inline import paired
+from corororo._main_module import note_function
 
 from ._codec import Codec
 
@@ -199,6 +200,7 @@ class _Decorator:
     def __call__(self, function: Callable[P, R]) -> AsyncTaskFunction[P, R]: ...
     def __call__(self, function: Callable[..., Any]) -> AsyncTaskFunction[..., Any]:
         _check_function(function)
+        note_function(function)
         return AsyncTaskFunction(function, self._timeout, self._retries)
 
 
