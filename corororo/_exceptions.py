@@ -44,7 +44,7 @@ class ReplyTooLarge(CorororoError):
 
 
 class AsyncTaskFailed(CorororoError):
-    """An AsyncTask raised an error whose class cannot be rebuilt here; the message names it."""
+    """An AsyncTask raised what cannot be rebuilt here; the message names its class and bases."""
 
 
 class RemoteTraceback(CorororoError):

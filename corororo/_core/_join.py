@@ -162,6 +162,8 @@ class UnorderedMap:
         if not self._outcomes:
             raise StopAsyncIteration
         value, error = self._outcomes.popleft()
+        if isinstance(error, StopAsyncIteration):  # it would end the iteration without a word
+            raise RuntimeError(f"{self._function.name} raised StopAsyncIteration") from error
         if error is not None:
             raise error
         self._stepper.calls.transfer.lend(self._function, [value])

@@ -236,7 +236,7 @@ def refuse_foreign_trap(request: object) -> TypeError:
 
 def explain_foreign_error(error: BaseException) -> None:
     """Note the remedy on what trio and asyncio say where none of them runs."""
-    if isinstance(error, RuntimeError) and str(error) in _FOREIGN_ERRORS:
+    if type(error) is RuntimeError and str(error) in _FOREIGN_ERRORS:
         error.add_note(f"A Task of corororo awaited something of trio or asyncio; {_REMEDY}.")
 
 

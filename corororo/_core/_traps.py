@@ -29,7 +29,8 @@ def trap(request: Trap | tuple[AsyncFunction, tuple[Any, ...]]) -> Generator[Any
     try:
         return (yield request)
     except (RuntimeError, TypeError) as error:
-        if not str(error).startswith(_REFUSALS):
+        # Theirs are of these very classes; the text of another class may be code of its own.
+        if type(error) not in (RuntimeError, TypeError) or not str(error).startswith(_REFUSALS):
             raise
         raise RuntimeError(
             "this coroutine awaits something of corororo and is driven by asyncio or trio; run "

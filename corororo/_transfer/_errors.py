@@ -109,11 +109,9 @@ def argument_error(
 
 def _describe(error: BaseException, text: str) -> Failure:
     kind = type(error)
-    # A worker has its own name for the main script.
-    module = "__main__" if kind.__module__ == "__mp_main__" else f"{kind.__module__}"
     notes = _DICT.__get__(error).get("__notes__")
     return Failure(
-        module,
+        _module(kind),
         kind.__qualname__,
         _summary(kind, _shown(str, error)),
         [_shown(str, note) for note in notes] if type(notes) is list else [],
@@ -133,7 +131,12 @@ def _summary(kind: type[BaseException], message: str) -> str:
 
 
 def _full_name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{_module(kind)}.{kind.__qualname__}"
+
+
+def _module(kind: type) -> str:
+    name = f"{kind.__module__}"
+    return "__main__" if name == "__mp_main__" else name  # a worker's name for the main script
 
 
 def _encode_state(error: BaseException) -> bytes:

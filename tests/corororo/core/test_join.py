@@ -132,6 +132,21 @@ def test_a_failure_of_an_iteration_is_raised_in_the_place_of_its_value() -> None
         assert scheduler.run(main()) == [0, "failed 1", 2, "failed 3"]
 
 
+@cr.async_task
+def stop_iterating(x: int) -> None:
+    raise StopAsyncIteration
+
+
+def test_a_call_that_raises_stop_async_iteration_does_not_end_the_iteration_silently(
+    scheduler: cr.Scheduler,
+) -> None:
+    async def main() -> list[None]:
+        return [value async for value in stop_iterating.map_unordered([1])]
+
+    with pytest.raises(RuntimeError, match=r":stop_iterating raised StopAsyncIteration"):
+        scheduler.run(main())
+
+
 def test_no_tick_waits_for_an_iteration_that_was_left_early(
     by_hand: cr.Scheduler, hand: HandTransfer
 ) -> None:

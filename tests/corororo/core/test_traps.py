@@ -172,6 +172,21 @@ def test_a_system_exit_in_a_child_is_raised_from_its_nursery(scheduler: cr.Sched
     assert scheduler.statistics().tasks_finished == 3
 
 
+class Unreadable(RuntimeError):
+    def __str__(self) -> str:
+        raise SystemExit("read")
+
+
+@cr.async_task
+def raise_unreadable() -> None:
+    raise Unreadable
+
+
+def test_the_text_of_an_exception_is_not_read_on_its_way(scheduler: cr.Scheduler) -> None:
+    with pytest.raises(Unreadable):
+        scheduler.run(raise_unreadable())
+
+
 def test_a_sleeper_resumes_in_the_first_tick_after_its_time(
     scheduler: cr.Scheduler, clock: MockClock
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated, Any
 
 import msgspec
@@ -154,3 +155,29 @@ def test_a_failure_of_all_calls_fills_every_place() -> None:
     assert {i: str(e) for i, e in reply.failures.items()} == dict.fromkeys(
         range(3), "no such function"
     )
+
+
+@cr.async_task
+def fail(how: str) -> int:
+    if how == "exit":
+        raise SystemExit(3)
+    if how == "interrupt":
+        raise KeyboardInterrupt
+    if how == "deep":
+        raise ValueError(functools.reduce(lambda inner, _: [inner], range(900), []))
+    if how == "large":
+        raise ExceptionGroup(how, [ValueError(n) for n in range(20_000)])
+    return 1
+
+
+def test_whatever_a_call_raises_fails_that_call_alone() -> None:
+    codec = Codec(fail)
+    calls = [(how,) for how in ("", "exit", "interrupt", "", "deep", "large", "")]
+    values, failures = codec.run_request(codec.encode_request(calls))
+    reply = codec.read_reply(codec.encode_reply(0, values, failures), len(calls))
+    assert reply is not None
+    assert reply.failures is not None
+    assert reply.values == [1, None, None, 1, None, None, 1]
+    kinds = {place: type(error) for place, error in reply.failures.items()}
+    lost = cr.AsyncTaskFailed
+    assert kinds == {1: lost, 2: lost, 4: ValueError, 5: lost}

@@ -22,7 +22,6 @@ from corororo._transfer._errors import (
     describe_failure,
     rebuild_failure,
 )
-from corororo._transfer._functions import ENCODER
 
 
 class Plain(Exception):
@@ -344,9 +343,9 @@ def test_nothing_but_exceptions_of_imported_modules_is_ever_made(
     [
         b"",
         b"\x91" * 100_000,
-        ENCODER.encode(([], {}, [])),
-        ENCODER.encode(([1], {"object": "text", "end": 2, "start": None, "args": 3}, [])),
-        ENCODER.encode(([1], {"message": 5}, [describe_failure(ValueError(1))])),
+        msgspec.msgpack.encode(([], {}, [])),
+        msgspec.msgpack.encode(([1], {"object": "text", "end": 2, "start": None, "args": 3}, [])),
+        msgspec.msgpack.encode(([1], {"message": 5}, [describe_failure(ValueError(1))])),
     ],
 )
 @pytest.mark.parametrize("name", ["ValueError", "UnicodeDecodeError", "ExceptionGroup", "OSError"])
