@@ -30,11 +30,20 @@ class Columns(Sequence[tuple[Any, ...]]):
     @classmethod
     def of(cls, calls: Sequence[tuple[Any, ...]]) -> Columns:
         """The arguments of calls that have as many each."""
-        if isinstance(calls, cls):
-            return calls
-        parameters = len(calls[0]) if calls else 0
-        # Not by zip(), which makes an iterator for each call.
-        return cls([[call[i] for call in calls] for i in range(parameters)], len(calls))
+        return calls if isinstance(calls, cls) else cls._of(calls, 0)
+
+    @classmethod
+    def of_traps(cls, traps: Sequence[tuple[Any, ...]]) -> Columns:
+        """The arguments of calls of one function, each ``(function, *arguments)``."""
+        return cls._of(traps, 1)
+
+    @classmethod
+    def _of(cls, rows: Sequence[tuple[Any, ...]], first: int) -> Columns:
+        width = len(rows[0]) if rows else 0
+        flat: list[Any] = []  # a third faster than a comprehension for each column
+        for row in rows:
+            flat.extend(row)
+        return cls([flat[i::width] for i in range(first, width)], len(rows))
 
     def __len__(self) -> int:
         return self._calls

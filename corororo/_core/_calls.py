@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from corororo._inline import Columns
 from corororo.abc import AsyncFunction, Instrument, Transfer
 
 from ._task import CANCELLED_WAITER, Task
@@ -47,13 +48,13 @@ class Calls:
         self.transfer = transfer
         self._on_sent = all_hooks(instruments, "async_task_sent")
         self._on_done = all_hooks(instruments, "async_task_done")
-        self.unsent: dict[AsyncFunction, tuple[list[Task], list[Any]]] = {}
+        self.unsent: dict[AsyncFunction, tuple[list[Task], list[tuple[Any, ...]]]] = {}
         self._tickets: set[Ticket] = set()
         self.unwanted = 0  # calls in flight for which no Task waits
         self.sent = self.taken = self.failed = self.dropped = 0
 
     def group(self, function: AsyncFunction) -> tuple[Callable[[Task], None], Callable[..., None]]:
-        """What adds the Task and the arguments of one call of this function."""
+        """What adds the Task and the trap of one call of this function."""
         group = self.unsent.get(function)
         if group is None:
             group = self.unsent[function] = ([], [])
@@ -74,11 +75,11 @@ class Calls:
 
     def _send_groups(self, functions: list[AsyncFunction]) -> None:
         for function in functions:
-            tasks, arguments = self.unsent.pop(function)
+            tasks, traps = self.unsent.pop(function)
             if tasks:
                 ticket = Ticket(function, tasks)
                 self._tickets.add(ticket)
-                self.send(function, ticket, arguments)
+                self.send(function, ticket, Columns.of_traps(traps))
 
     def waited_for(self) -> int:
         return self.transfer.in_flight - self.unwanted
@@ -109,11 +110,11 @@ class Calls:
     def take_unsent(self, unwanted: Callable[[Task], bool]) -> list[Task]:
         """Remove the calls of some Tasks that have not been sent; the Tasks."""
         taken: list[Task] = []
-        for tasks, arguments in self.unsent.values():
+        for tasks, traps in self.unsent.values():
             places = [i for i, task in enumerate(tasks) if unwanted(task)]
             taken += [tasks[i] for i in places]
             for i in reversed(places):
-                del tasks[i], arguments[i]
+                del tasks[i], traps[i]
         return taken
 
     def take_sent(self, waiting: dict[Task, None]) -> list[Task]:

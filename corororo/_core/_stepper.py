@@ -16,8 +16,8 @@ from ._task import (
     Join,
     Region,
     Task,
+    add_remedy,
     as_coroutine,
-    explain_foreign_error,
     refuse_foreign_trap,
 )
 from ._timers import Timers
@@ -150,19 +150,19 @@ class Stepper:
         # Tasks that nothing awaits and that end well are put away on the spot, without a call.
         current: Any = None
         add_task: Any = None
-        add_arguments: Any = None
+        add_call: Any = None
         add_idle = self.idle_tasks.append
         finished = 0
         try:
             for advance, value, task in advances:
                 trap = advance(value)
                 if trap.__class__ is tuple:
-                    function, arguments = trap
+                    function = trap[0]
                     if function is not current:
                         current = function
-                        add_task, add_arguments = self.calls.group(function)
+                        add_task, add_call = self.calls.group(function)
                     add_task(task)
-                    add_arguments(arguments)
+                    add_call(trap)
                 elif trap is IDLE:
                     finished += 1
                     join, error = task.join, task.error
@@ -172,7 +172,7 @@ class Stepper:
                         add_idle(task)
                         continue
                     if error is not None:
-                        explain_foreign_error(error)
+                        add_remedy(error)
                     index, result = task.index, task.value
                     task.value = task.error = task.join = task.region = None
                     add_idle(task)

@@ -9,6 +9,7 @@ Task is used again.
 
 from __future__ import annotations
 
+import inspect
 import sys
 import traceback
 import types
@@ -140,6 +141,8 @@ def _run_coroutines(task: Task) -> Generator[Any, Any, None]:
     while True:
         coroutine = yield IDLE
         try:
+            if coroutine.cr_suspended:  # `await` would see that another Task waits in it
+                raise RuntimeError(AWAITED[0])
             task.value = yield from coroutine
         except BaseException as error:
             if task.closing or isinstance(error, GeneratorExit):
@@ -182,9 +185,7 @@ def as_coroutine(work: Any) -> Coroutine[Any, Any, Any]:
     """What ``schedule`` accepts, as something that a Task can run; TypeError for the rest."""
     if isinstance(work, types.CoroutineType):
         return work
-    if isinstance(work, types.GeneratorType) and work.gi_code.co_flags & 0x100:
-        return work  # type: ignore[return-value]  # inspect.CO_ITERABLE_COROUTINE: an AsyncTask
-    if hasattr(work, "__await__"):
+    if inspect.isawaitable(work):
         return _call(lambda: work)
     if callable(work):
         return named_after(work, _call(work))
@@ -207,6 +208,9 @@ async def _call(function: Callable[[], Any]) -> Any:
         return await result
     return result
 
+
+# What Python raises where a coroutine is awaited twice.
+AWAITED = ("coroutine is being awaited already", "cannot reuse already awaited coroutine")
 
 # What asyncio and trio raise inside a coroutine of ours that awaits something of theirs.
 _FOREIGN_ERRORS = ("no running event loop", "must be called from async context")
@@ -234,10 +238,14 @@ def refuse_foreign_trap(request: object) -> TypeError:
     )
 
 
-def explain_foreign_error(error: BaseException) -> None:
-    """Note the remedy on what trio and asyncio say where none of them runs."""
-    if type(error) is RuntimeError and str(error) in _FOREIGN_ERRORS:
+def add_remedy(error: BaseException) -> None:
+    """Note what to do on errors of Python, trio and asyncio that do not say it."""
+    if type(error) is not RuntimeError:
+        return
+    if str(error) in _FOREIGN_ERRORS:
         error.add_note(f"A Task of corororo awaited something of trio or asyncio; {_REMEDY}.")
+    elif str(error) in AWAITED:
+        error.add_note("A call can be awaited once; call the function again for another result.")
 
 
 def format_stacks(tasks: Iterable[Task]) -> str:

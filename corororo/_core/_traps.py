@@ -1,7 +1,7 @@
 """Traps: what a coroutine yields to the Stepper that drives it, and the functions that do so.
 
 A trap travels up the chain of awaits to ``Stepper.step``. The hot one, an AsyncTask call, is a
-plain tuple ``(function, arguments)``; every other is an object with ``apply``. Nothing else yields.
+plain tuple ``(function, *arguments)``; every other is an object with ``apply``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import math
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar, cast
-
-from corororo.abc import AsyncFunction
 
 from ._stepper import Stepper, Trap
 from ._task import Task
@@ -24,7 +22,7 @@ _REFUSALS = ("Task got bad yield", "trio.run received unrecognized yield message
 
 
 @types.coroutine
-def trap(request: Trap | tuple[AsyncFunction, tuple[Any, ...]]) -> Generator[Any, Any, Any]:
+def trap(request: Trap | tuple[Any, ...]) -> Generator[Any, Any, Any]:
     """Park the Task until the Stepper has the answer to a request."""
     try:
         return (yield request)
@@ -154,7 +152,7 @@ def run_nested(coroutine: Coroutine[Any, Any, Any]) -> Any:
         advance, value = coroutine.send, None
         try:
             if isinstance(request, tuple):
-                function, arguments = request
+                function, *arguments = request
                 value = function.run(*arguments)
             elif hasattr(request, "call_inline"):
                 value = request.call_inline()

@@ -12,7 +12,7 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from types import EllipsisType
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -30,17 +30,21 @@ MAX_VARIANTS = 1_024  # functions with other options that are kept
 
 
 class AsyncTaskFunction(Generic[P, R]):
-    """A function whose calls are AsyncTasks: awaited in a Task, run in a worker.
+    """What ``@async_task`` makes of a function: a coroutine function that runs it in a worker.
 
-    ``timeout`` is how many seconds a call may run in a worker, None for as long as it takes;
-    ``retries`` is how many more workers a call may kill before it fails with WorkerDied.
+    A call is a coroutine: it is sent when it is awaited, and can be awaited once. The attributes
+    and methods below are attributes of the coroutine function. ``name`` is ``module:qualified
+    name``, by which workers find it. ``timeout`` is how many seconds a call may run in a worker,
+    None for as long as it takes. ``retries`` is how many more workers a call may kill before it
+    fails with WorkerDied. ``run`` takes the complete arguments of a call by position, and runs it
+    here.
     """
 
     def __init__(self, function: Callable[P, Any], timeout: float | None, retries: int) -> None:
         self.timeout = timeout
         self.retries = retries
         self.name = f"{function.__module__}:{function.__qualname__}"
-        self._function = function
+        self.original = function
         self._codec: Codec | None = None  # made when it is first needed
         self._is_async = inspect.iscoroutinefunction(function)
         self._signature = inspect.signature(function)
@@ -49,13 +53,16 @@ class AsyncTaskFunction(Generic[P, R]):
         self._positional = sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
         # With so many arguments by position nothing has to be bound; -1: never.
         self._complete_at = len(parameters) if self._positional == len(parameters) else -1
-        functools.update_wrapper(self, function, updated=())
+        self.run = self._runner()
+        # Not an object with __call__, which costs 45 ns a call more.
+        self.coroutine_function: Any = _coroutine_function(function, self._signature)
+        attributes = {name: getattr(self, name) for name in dir(self) if name[0] != "_"}
+        vars(self.coroutine_function).update(attributes)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-        """The call as an awaitable; it is sent when it is awaited."""
-        if kwargs or len(args) != self._complete_at:
-            return trap((self, self._bind(args, kwargs)))
-        return trap((self, args))
+        """The call as a coroutine."""
+        call: Coroutine[Any, Any, R] = self.coroutine_function(*args, **kwargs)
+        return call
 
     def map(self, *iterables: Iterable[Any]) -> Awaitable[list[R]]:
         """All results of calls with the items of ``iterables``, paired as by the builtin ``map``.
@@ -65,11 +72,11 @@ class AsyncTaskFunction(Generic[P, R]):
         """
         if len(iterables) != self._complete_at:
             return self.starmap(zip(*iterables, strict=False))
-        return map_calls(self, paired(iterables))
+        return self._map(paired(iterables))
 
     def starmap(self, arguments: Iterable[tuple[Any, ...]]) -> Awaitable[list[R]]:
         """All results of ``function(*a)`` for each ``a`` of ``arguments``, in order."""
-        return map_calls(self, [self._complete(tuple(given)) for given in arguments])
+        return self._map([self._complete(tuple(given)) for given in arguments])
 
     def map_unordered(self, *iterables: Iterable[Any]) -> AsyncIterator[R]:
         """As ``map``, but an async iterator that yields each result as soon as it is back.
@@ -77,7 +84,9 @@ class AsyncTaskFunction(Generic[P, R]):
         A failed call raises when its turn comes, and the iteration can continue after it. The
         iterables are read at most ``max_pending`` calls ahead, so they may be endless.
         """
-        return UnorderedMap(self, map(self._complete, zip(*iterables, strict=False)))
+        return UnorderedMap(
+            self.coroutine_function, map(self._complete, zip(*iterables, strict=False))
+        )
 
     def with_options(
         self, *, timeout: float | EllipsisType | None = ..., retries: int | EllipsisType = ...
@@ -87,7 +96,7 @@ class AsyncTaskFunction(Generic[P, R]):
         Options that are not given stay as declared.
         """
         variant: AsyncTaskFunction[P, R] = _variant(
-            self._function,
+            self.original,
             self.timeout if isinstance(timeout, EllipsisType) else timeout,
             self.retries if isinstance(retries, EllipsisType) else retries,
         )
@@ -98,16 +107,24 @@ class AsyncTaskFunction(Generic[P, R]):
         given = args if not kwargs and len(args) == self._complete_at else self._bind(args, kwargs)
         return cast("R", self.run(*given))
 
-    @property
-    def run(self) -> Callable[..., Any]:
-        """The function, taking the complete arguments of a call by position."""
+    def _map(self, arguments: Sequence[tuple[Any, ...]]) -> Awaitable[list[R]]:
+        calls: Any = map_calls(self.coroutine_function, arguments)
+        calls.__qualname__ = f"{self.original.__qualname__}.map"  # where it is never awaited
+        return cast("Awaitable[list[R]]", calls)
+
+    def _runner(self) -> Callable[..., Any]:
         if self._complete_at < 0:
             return self._run_with_keywords
-        return self._run_coroutine if self._is_async else self._function
+        return self._run_coroutine if self._is_async else self.original
 
     def codec(self) -> Codec:
-        """The codec of its batches; raises TypeError if its annotations cannot be used."""
+        """The codec of its batches.
+
+        Raises TypeError if its annotations cannot be used, or if workers would find another
+        function under its name.
+        """
         if self._codec is None:
+            check_resolvable(self)
             try:
                 self._codec = Codec(self)
             except Exception as error:  # typing and msgspec raise anything
@@ -125,11 +142,8 @@ class AsyncTaskFunction(Generic[P, R]):
         """The type of a result; Any if it is not annotated."""
         return self._hints().get("return", Any)
 
-    def __repr__(self) -> str:
-        return f"<AsyncTask function {self.name}>"
-
     def _hints(self) -> dict[str, Any]:
-        hints = typing.get_type_hints(self._function, include_extras=True)
+        hints = typing.get_type_hints(self.original, include_extras=True)
         return {name: type(None) if hint is None else hint for name, hint in hints.items()}
 
     def _complete(self, given: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -146,11 +160,36 @@ class AsyncTaskFunction(Generic[P, R]):
     def _run_with_keywords(self, *args: Any) -> Any:
         split = self._positional
         keywords = dict(zip(self.parameter_names[split:], args[split:], strict=True))
-        result = self._function(*args[:split], **keywords)
+        result = self.original(*args[:split], **keywords)
         return run_nested(result) if self._is_async else result
 
     def _run_coroutine(self, *args: Any) -> Any:
-        return run_nested(self._function(*args))  # type: ignore[call-arg]
+        return run_nested(self.original(*args))  # type: ignore[call-arg]
+
+
+def _coroutine_function(function: Callable[..., Any], signature: inspect.Signature) -> Any:
+    """A coroutine function with the signature of ``function``, whose calls are AsyncTasks.
+
+    Generated, so that Python itself binds the arguments, warns of a call that is never awaited,
+    and refuses one that is awaited twice.
+    """
+    plain = [
+        p.replace(annotation=p.empty, default=p.empty if p.default is p.empty else None)
+        for p in signature.parameters.values()
+    ]
+    parameters = signature.replace(parameters=plain, return_annotation=signature.empty)
+    arguments = "".join(f"{p.name}, " for p in plain)
+    source = f"async def call{parameters}: return await _trap((_function, {arguments}))"
+    code = function.__code__
+    namespace: dict[str, Any] = {"__name__": function.__module__, "_trap": trap}
+    exec(compile(source, code.co_filename, "exec"), namespace)
+    call = namespace["_function"] = namespace["call"]
+    call.__code__ = call.__code__.replace(
+        co_firstlineno=code.co_firstlineno, co_name=code.co_name, co_qualname=code.co_qualname
+    )
+    call.__defaults__ = function.__defaults__
+    call.__kwdefaults__ = function.__kwdefaults__
+    return functools.update_wrapper(call, function)
 
 
 @overload
@@ -201,13 +240,18 @@ class _Decorator:
     def __call__(self, function: Callable[..., Any]) -> AsyncTaskFunction[..., Any]:
         _check_function(function)
         note_function(function)
-        return AsyncTaskFunction(function, self._timeout, self._retries)
+        declared: AsyncTaskFunction[..., Any] = _declare(function, self._timeout, self._retries)
+        return declared
 
 
 @functools.lru_cache(MAX_VARIANTS)
 def _variant(function: Callable[..., Any], timeout: float | None, retries: int) -> Any:
     _check_options(timeout, retries)
-    return AsyncTaskFunction(function, timeout, retries)
+    return _declare(function, timeout, retries)
+
+
+def _declare(function: Callable[..., Any], timeout: float | None, retries: int) -> Any:
+    return AsyncTaskFunction(function, timeout, retries).coroutine_function
 
 
 def resolve(name: str) -> AsyncTaskFunction[..., Any]:
@@ -217,11 +261,33 @@ def resolve(name: str) -> AsyncTaskFunction[..., Any]:
         found = getattr(importlib.import_module(module_name), qualified_name, None)
     except Exception as error:  # an import may raise anything
         raise LookupError(f"cannot import {module_name} to find {name}: {error!r}") from error
-    if not isinstance(found, AsyncTaskFunction):
+    if not _is_async_task(found):
         raise LookupError(
             f"{name} is not a module-level function under @async_task in this process"
         )
-    return found
+    return cast("AsyncTaskFunction[..., Any]", found)
+
+
+def check_resolvable(function: AsyncTaskFunction[..., Any]) -> None:
+    """Raise TypeError where a worker would find something else under the function's name."""
+    written: Any = inspect.unwrap(function.original)  # a decorator of another module may wrap it
+    found = written.__globals__.get(function.original.__qualname__)
+    if not _is_async_task(found):
+        what = "nothing" if found is None else f"a {type(found).__name__} without @async_task"
+        problem = (
+            f"{what}; put @async_task above all other decorators, and keep the result under the "
+            f"name of the function in its module"
+        )
+    elif found.original is not function.original:
+        problem = "another function, defined later; give each function a name of its own"
+    else:
+        return
+    raise TypeError(f"{function.name}: a worker looks for it by this name, and finds {problem}")
+
+
+def _is_async_task(found: Any) -> bool:
+    # functools.wraps copies the attributes of what it wraps.
+    return callable(found) and getattr(found, "coroutine_function", None) is found
 
 
 def _check_options(timeout: float | None, retries: int) -> None:

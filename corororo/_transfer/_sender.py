@@ -51,7 +51,7 @@ class Sender:
         self._piles = 0
         self._waiting: deque[Batch | Pile] = deque()  # for room in the ring
         self._placed: list[tuple[tuple[int, int], Batch]] = []  # a heap by turn: not sent yet
-        self._states: dict[str, FunctionState] = {}  # functions with other options share one
+        self._states: dict[Any, FunctionState] = {}  # functions with other options share one
         self.window = SendWindow(workers, now_ns)
         self.worth = BatchWorth()
         self.fifo_is_full = False
@@ -62,15 +62,15 @@ class Sender:
         return len(self._waiting) + len(self._placed)
 
     def state(self, function: AsyncTaskFunction[..., Any]) -> FunctionState:
-        """The state of a function; raises TypeError if its annotations cannot be used."""
-        state = self._states.get(function.name)
+        """The state of a function; TypeError for one that workers would not find or understand."""
+        state = self._states.get(function.original)
         if state is None:
-            state = self._states[function.name] = FunctionState(function)
+            state = self._states[function.original] = FunctionState(function)
         return state
 
     def worth_sending(self, function: AsyncTaskFunction[..., Any]) -> int:
         """How many calls of a function are worth a batch."""
-        state = self._states.get(function.name)
+        state = self._states.get(function.original)
         least = FIRST_EARLY if state is None else state.worth_sending
         return min(least, self._config.max_batch)
 

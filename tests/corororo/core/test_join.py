@@ -70,7 +70,7 @@ def test_several_failures_are_a_group_in_order(scheduler: cr.Scheduler) -> None:
 
 def test_gather_refuses_what_cannot_run(scheduler: cr.Scheduler) -> None:
     async def main() -> None:
-        await cr.gather(add(1), 5)  # type: ignore[arg-type]
+        await cr.gather(5)  # type: ignore[arg-type]
 
     with pytest.raises(TypeError, match="got int"):
         scheduler.run(main())

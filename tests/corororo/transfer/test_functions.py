@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from typing import Any
 
@@ -59,7 +60,8 @@ def test_a_function_keeps_its_name_and_docstring() -> None:
     assert plain.__name__ == "plain"
     assert plain.__doc__ == "Adds."
     assert plain.name == f"{__name__}:plain"
-    assert plain.name in repr(plain)
+    assert inspect.iscoroutinefunction(plain)
+    assert str(inspect.signature(plain)) == "(x: 'int', y: 'int' = 2) -> 'int'"
     assert (plain.retries, with_keywords.retries) == (3, 0)
 
 
@@ -73,13 +75,13 @@ def test_an_inline_call_calls_the_function() -> None:
 
 
 def test_a_wrong_call_fails_where_it_is_made_and_names_the_function() -> None:
-    with pytest.raises(TypeError, match=r"test_functions:plain\(x.*\).*'z'"):
+    with pytest.raises(TypeError, match=r"plain\(\).*'z'"):
         plain(1, z=3)  # type: ignore[call-arg, unused-coroutine]
-    with pytest.raises(TypeError, match="too many"):
+    with pytest.raises(TypeError, match=r"plain\(\) takes from 1 to 2"):
         plain(1, 2, 3)  # type: ignore[call-arg, unused-coroutine]
     with pytest.raises(TypeError, match="missing"):
         plain.call_inline()  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="too many positional"):
+    with pytest.raises(TypeError, match=r"with_keywords\(\) takes 1 positional"):
         with_keywords(3, 2)  # type: ignore[call-arg]
 
 
