@@ -26,7 +26,7 @@ class GraphLayout(NamedTuple):
     width: int
     height: int
     nodes: int  # passable cells, numbered in cell order
-    edges: int  # each step is there in both directions
+    edges: int  # each step is there in both directions; 0 where the file holds no steps
     indptr: int  # int32[nodes + 1]: the edges of node n are indptr[n] to indptr[n + 1]
     indices: int  # int32[edges]: the node that an edge leads to
     weights: int  # float64[edges]: 1 or sqrt(2)
