@@ -125,7 +125,7 @@ class Inline(Transfer):
 
     in_flight = 0
     batches_sent = 0
-    max_pending = 100_000
+    max_pending = 100  # so many calls map_unordered() runs ahead; more at once are no faster
 
     def __init__(self) -> None:
         self.direct = False

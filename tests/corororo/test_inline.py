@@ -58,6 +58,15 @@ def interrupt(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
+ran: list[int] = []
+
+
+@cr.async_task
+def note(x: int) -> int:
+    ran.append(x)
+    return x
+
+
 async def outcomes(*calls: Any) -> list[Any]:
     """The value of each call, or its error as text."""
 
@@ -113,6 +122,18 @@ def test_what_a_signal_raises_in_an_inline_call_ends_the_program(
         with pytest.raises(KeyboardInterrupt):
             scheduler.run(interrupt(signal.SIGINT))
         assert scheduler.run(half(2)) == 0.5
+
+
+def test_endless_arguments_are_run_a_bounded_number_ahead() -> None:
+    async def first() -> int | None:
+        async for value in note.map_unordered(itertools.count()):
+            return value
+        return None
+
+    ran.clear()
+    with cr.Scheduler() as scheduler:
+        assert scheduler.run(first()) == 0
+    assert len(ran) == Inline.max_pending
 
 
 def test_views_of_inline_results_end_with_the_tick_unless_they_are_kept() -> None:

@@ -1,0 +1,181 @@
+"""AsyncTasks with each annotation that can travel, imported by a test and by its workers."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, NewType, TypedDict
+
+import msgspec
+
+import corororo as cr
+
+
+class Colour(enum.Enum):
+    RED = "red"
+    GREEN = 7
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Rights(enum.IntFlag):
+    READ = 1
+    WRITE = 2
+
+
+class Point(msgspec.Struct, frozen=True):
+    x: int
+    y: float = 0.5
+
+
+class Circle(msgspec.Struct, tag=True):
+    centre: Point
+    radius: float
+
+
+class Line(msgspec.Struct, tag=True, array_like=True):
+    ends: tuple[Point, Point]
+    next: Line | None = None
+
+
+class Square(msgspec.Struct, tag=True, array_like=True):
+    corner: Point
+
+
+class Even(msgspec.Struct):
+    number: int
+
+    def __post_init__(self) -> None:
+        if self.number % 2:
+            raise ValueError(f"{self.number} is odd")
+
+
+@dataclasses.dataclass
+class Mob:
+    name: str
+    at: Point | None = None
+    tags: set[str] = dataclasses.field(default_factory=set)
+
+
+class Pair(NamedTuple):
+    first: int
+    second: str = "b"
+
+
+class Options(TypedDict, total=False):
+    depth: int
+    name: str
+
+
+class Picture(msgspec.Struct):
+    name: str
+    pixels: memoryview
+
+
+Identity = NewType("Identity", int)
+
+KINDS: dict[str, Any] = {
+    "none": None,
+    "anything": Any,
+    "bool": bool,
+    "int": int,
+    "float": float,
+    "str": str,
+    "bytes": bytes,
+    "bytearray": bytearray,
+    "memoryview": memoryview,
+    "list": list,
+    "ints": list[int],
+    "sequence": Sequence[int],
+    "row": tuple[int, ...],
+    "cell": tuple[int, str],
+    "set": set[int],
+    "frozenset": frozenset[str],
+    "dict": dict[str, int],
+    "mapping": Mapping[int, list[bytes]],
+    "enum": Colour,
+    "int_enum": Level,
+    "int_flag": Rights,
+    "literal": Literal["a", 3, None],
+    "optional": int | None,
+    "union": int | str | list[float] | None,
+    "bounded": Annotated[int, msgspec.Meta(ge=0, lt=100)],
+    "new_type": Identity,
+    "datetime": datetime.datetime,
+    "date": datetime.date,
+    "time": datetime.time,
+    "timedelta": datetime.timedelta,
+    "decimal": decimal.Decimal,
+    "uuid": uuid.UUID,
+    "raw": msgspec.Raw,
+    "struct": Point,
+    "structs": dict[str, list[Point]],
+    "checked": Even,
+    "tagged": Circle | int,
+    "tagged_arrays": Line | Square,
+    "dataclass": Mob,
+    "named_tuple": Pair,
+    "typed_dict": Options,
+    "view_in_struct": list[Picture],
+}
+
+
+def _declare(name: str, argument: Any, result: Any) -> Callable[..., Any]:
+    def call(value: Any) -> Any:
+        return value
+
+    call.__name__ = call.__qualname__ = name
+    call.__annotations__ = {"value": argument, "return": result}
+    return cr.async_task(call)
+
+
+for _name, _kind in KINDS.items():
+    for _call in (_declare(f"take_{_name}", _kind, _kind), _declare(f"give_{_name}", Any, _kind)):
+        globals()[_call.__name__] = _call
+
+
+class Refused(Exception):
+    def __init__(self, reason: str, code: int) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class Unusual(Exception):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+class Remarkable(ValueError):
+    """Has notes."""
+
+    def __init__(self) -> None:
+        super().__init__("remarkable")
+        self.add_note("a note")
+
+
+ERRORS: list[Callable[[], Exception]] = [
+    ValueError,
+    lambda: KeyError("name", 3),
+    lambda: FileNotFoundError(2, "No such file", "name"),
+    lambda: UnicodeDecodeError("utf-8", b"\xff", 0, 1, "reason"),
+    lambda: Refused("reason", code=3),
+    lambda: ExceptionGroup("several", [ValueError(1), Refused("reason", 4)]),
+    lambda: LookupError(print),
+    lambda: ValueError("\udcff"),
+    lambda: StopIteration(3),
+    lambda: cr.WorkerDied("by itself"),
+    Unusual,
+    Remarkable,
+]
+
+
+@cr.async_task
+def fail(which: int) -> None:
+    raise ERRORS[which]()

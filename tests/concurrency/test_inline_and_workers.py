@@ -1,0 +1,151 @@
+"""Inline calls and calls in workers agree: the same types, values and errors."""
+
+from __future__ import annotations
+
+import array
+import dataclasses
+import datetime
+import zoneinfo
+from collections.abc import Iterator
+from typing import Any
+
+import annotated_calls
+import msgspec
+import pytest
+from annotated_calls import ERRORS, KINDS, Even, Mob, Pair, Picture, Point, fail
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import corororo as cr
+
+MEMORY = st.binary().map(memoryview)
+for kind, strategy in {
+    memoryview: MEMORY,
+    msgspec.Raw: st.integers(0, 127).map(lambda n: msgspec.Raw(bytes([n]))),
+    Picture: st.builds(Picture, name=st.text(), pixels=MEMORY),
+    Even: st.integers(-9, 9).map(lambda n: Even(2 * n)),
+}.items():
+    st.register_type_strategy(kind, strategy)
+
+
+class NearPoint(Point, frozen=True):
+    z: int = 3
+
+
+class Number(int):
+    pass
+
+
+ODD = [
+    None,
+    True,
+    0,
+    1,
+    3,
+    -1,
+    200,
+    2**63,
+    2**64,
+    1.0,
+    1.5,
+    float("nan"),
+    "",
+    "3",
+    "red",
+    "go",
+    "2020-01-01",
+    "\ud800",
+    b"",
+    b"\xff",
+    bytearray(b"3"),
+    memoryview(b"3"),
+    memoryview(array.array("d", [1.5, 2.5])),
+    array.array("d", [1.5]),
+    (),
+    [],
+    [1, "a"],
+    [1, 2.0],
+    {1, 2},
+    {},
+    {"depth": 1, "more": 2},
+    {1: 2},
+    {(1, 2): 3},
+    object(),
+    [object()],
+    int,
+    print,
+    Number(3),
+    Point(1, 2.0),
+    NearPoint(1, 2.0),
+    Mob("a"),
+    Pair(1),
+    datetime.datetime(2020, 1, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Paris")),
+]
+
+
+def described(value: Any) -> Any:
+    """A value with the types of all that is in it, to be compared."""
+    kind = type(value)
+    if isinstance(value, BaseException):
+        inner = getattr(value, "exceptions", ()), vars(value), type(value.__cause__)
+        return kind, described(value.args), str_of(value), described(inner)
+    if kind in (list, tuple) or isinstance(value, Pair):
+        return kind, [described(item) for item in value]
+    if kind in (set, frozenset):
+        return kind, sorted((described(item) for item in value), key=repr)
+    if kind is dict:
+        return kind, [(described(key), described(item)) for key, item in value.items()]
+    if isinstance(value, msgspec.Struct):
+        return kind, described([getattr(value, name) for name in value.__struct_fields__])
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return kind, described([getattr(value, f.name) for f in dataclasses.fields(value)])
+    if kind is memoryview:
+        return kind, value.format, value.shape, value.readonly, value.tobytes()
+    return kind, bytes(value) if kind is msgspec.Raw else repr(value)
+
+
+def str_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except ZeroDivisionError:
+        return "none"
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[tuple[cr.Scheduler, cr.Scheduler]]:
+    with cr.WorkerPool(1) as pool, cr.Scheduler() as inline, cr.Scheduler(pool) as scheduler:
+        yield inline, scheduler
+
+
+def outcomes(scheduler: cr.Scheduler, call: Any, arguments: list[Any]) -> list[Any]:
+    async def outcome(argument: Any) -> Any:
+        try:
+            return described(await call(argument))
+        except Exception as error:
+            return described(error)
+
+    return scheduler.run(cr.gather(*map(outcome, arguments)))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_values_are_taken_changed_and_refused_alike(
+    both: tuple[cr.Scheduler, cr.Scheduler], name: str
+) -> None:
+    strategy = st.sampled_from(range(len(ODD))).map(ODD.__getitem__)
+    if name not in ("anything", "none"):
+        strategy |= st.from_type(KINDS[name])
+
+    @settings(max_examples=15)
+    @given(st.lists(strategy, min_size=1, max_size=8))
+    def check(arguments: list[Any]) -> None:
+        for way in ("take", "give"):
+            call = getattr(annotated_calls, f"{way}_{name}")
+            inline, remote = (outcomes(scheduler, call, arguments) for scheduler in both)
+            assert inline == remote
+
+    check()
+
+
+def test_errors_are_alike(both: tuple[cr.Scheduler, cr.Scheduler]) -> None:
+    inline, remote = (outcomes(scheduler, fail, list(range(len(ERRORS)))) for scheduler in both)
+    assert inline == remote
