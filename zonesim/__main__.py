@@ -9,6 +9,7 @@ def main() -> int:
     import sys
     from importlib.util import find_spec
 
+    prepare_streams()
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         needs = f"zonesim needs {', '.join(missing)}: pip install 'corororo[zonesim]'"
@@ -26,6 +27,23 @@ def main() -> int:
     code = run_command_line()
     end_undisturbed()
     return code
+
+
+def prepare_streams() -> None:
+    """Replace closed standard streams with /dev/null; have the others print any character."""
+    import io
+    import os
+    import sys
+
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # It takes the lowest free descriptor, that of the stream, before another file does.
+            file = open(os.devnull, mode)  # noqa: SIM115 - it stays open
+            os.set_inheritable(file.fileno(), True)
+            setattr(sys, name, file)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

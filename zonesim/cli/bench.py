@@ -12,6 +12,7 @@ import click
 from zonesim.cli.options import A_PATH, json_option, out_option, with_options
 from zonesim.cli.output import BadInput, CliGroup, as_json_text, bad_input, say, tell
 from zonesim.cli.run import run_folder
+from zonesim.system.errors import error_line
 
 if TYPE_CHECKING:
     from zonesim.bench.suite import Report, Suite
@@ -204,9 +205,16 @@ def _save(suite: Suite, report: Report, folder: Path) -> list[Path]:
     if not report.rows:
         return []
     try:
-        return [save(report, folder), *(suite.draw(report, folder) if report.complete else ())]
+        saved = save(report, folder)
     except OSError as error:
-        reason = error.strerror or error  # the error of a figure is complete in itself
-        raise BadInput(
-            f"{error.filename or folder}: the figures cannot be written: {reason}"
-        ) from None
+        name = error.filename or folder
+        raise BadInput(f"{name}: results cannot be written: {error.strerror}") from None
+    return [saved, *(_draw(suite, report, folder) if report.complete else ())]
+
+
+def _draw(suite: Suite, report: Report, folder: Path) -> list[Path]:
+    try:
+        return suite.draw(report, folder)
+    except Exception as error:  # of the disk, of fonts, of a matplotlib that does not load
+        tell(f"{folder}: the figures cannot be drawn: {error_line(error)}")
+        return []

@@ -24,16 +24,7 @@ from zonesim.system.interrupts import INTERRUPTED, raising_keyboard_interrupt
 from .bench import bench
 from .doctor import doctor
 from .options import A_PATH, json_option, workers_option
-from .output import (
-    OUTPUT_CLOSED,
-    BadInput,
-    CliGroup,
-    as_json_text,
-    bad_input,
-    discard_output,
-    say,
-    tell,
-)
+from .output import BadInput, CliGroup, as_json_text, bad_input, say, tell
 from .run import BROKE_LIMITS, DONE, check_map, draw, run, scale
 from .top import top
 
@@ -157,14 +148,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         # click's own main() prints to standard error on Ctrl-C; this one does not.
-        with raising_keyboard_interrupt(), app.make_context("zonesim", words) as context:
-            app.invoke(context)
-            return DONE
+        with raising_keyboard_interrupt():
+            return _invoke(words)
     except click.exceptions.Exit as ended:
         return ended.exit_code
-    except BrokenPipeError:  # while click wrote a help text
-        discard_output(sys.stdout)
-        return OUTPUT_CLOSED
     except click.UsageError as error:
         problem = usage_problem(error)
     except (ScenarioError, BadInput) as error:
@@ -173,6 +160,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     tell(f"zonesim: error: {problem}".replace("\n", " "))
     return BAD_INPUT
+
+
+def _invoke(words: list[str]) -> int:
+    try:
+        with app.make_context("zonesim", words) as context:
+            app.invoke(context)
+            return DONE
+    except OSError:  # perhaps of standard output: click wrote a help text
+        say("")
+        raise
 
 
 def usage_problem(error: click.UsageError) -> str:

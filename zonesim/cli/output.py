@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ class CliGroup(click.Group):
 
 def as_json_text(document: Any) -> str:  # noqa: ANN401 - whatever msgspec encodes
     """A document as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    return json.dumps(msgspec.to_builtins(document), indent=2)
 
 
 def say(text: str) -> None:
@@ -60,13 +61,6 @@ def _print(text: str, stream: TextIO) -> None:
     try:
         print(text, file=stream, flush=True)
     except (OSError, KeyboardInterrupt):
-        discard_output(stream)
+        # Or Python would try again at exit to write it: that fails, or blocks on a full pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise
-
-
-def discard_output(stream: TextIO) -> None:
-    """Send what is still in a stream's buffer nowhere.
-
-    Otherwise Python tries again at exit to write it: that fails, or blocks on a full pipe.
-    """
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -150,7 +150,7 @@ def draw(folder: Path, on_figure: Callable[[], None] = lambda: None) -> Path:
     from zonesim.results.saved_run import OutputError, RunError
 
     with bad_input(RunError, OutputError):
-        return redraw(folder, on_figure)
+        return redraw(folder, on_figure, tell)
 
 
 def summary_text(summary: Summary) -> str:

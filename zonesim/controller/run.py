@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -105,7 +106,7 @@ def _writer(scenario: Scenario, directory: Path) -> RunWriter:
     info = RunInfo(
         scenario=scenario.name,
         seed=scenario.seed,
-        scenario_text=msgspec.json.encode(scenario).decode(),
+        scenario_text=json.dumps(msgspec.to_builtins(scenario)),  # a path may not be UTF-8
         machine=describe_machine(),
         versions=versions(),
         started_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

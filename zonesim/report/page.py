@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -10,9 +11,8 @@ from pathlib import Path
 from zonesim.results.saved_run import Run, Summary, load_run, summarise, write_summary, writing
 from zonesim.results.statistics import Distribution, StepSummary
 from zonesim.results.step_table import workers_text
+from zonesim.system.errors import error_line
 from zonesim.system.text import process_text, write_whole
-
-from . import breakdown, distribution, heatmap, style, tick_time
 
 REPORT_FILE = "report.html"
 
@@ -34,13 +34,13 @@ img { max-width: 100%; height: auto; display: block; margin: 1em 0 2em; }
 .ok { color: #00654a; } .broken { color: #a63d00; font-weight: 600; }
 """
 
-# File, title, and what draws it.
-FIGURES = [
-    ("tick_time.png", "Response time against zones", tick_time.draw),
-    ("distribution.png", "Tick times of each step", distribution.draw),
-    ("heatmap.png", "Response time of every zone over time", heatmap.draw),
-    ("breakdown.png", "Where a tick goes", breakdown.draw),
-]
+# A module of this room, whose picture has its name, and the title.
+FIGURES = {
+    "tick_time": "Response time against zones",
+    "distribution": "Tick times of each step",
+    "heatmap": "Response time of every zone over time",
+    "breakdown": "Where a tick goes",
+}
 
 # Heading, unit, figure.
 _COLUMNS: list[tuple[str, str, Callable[[StepSummary], str]]] = [
@@ -81,36 +81,59 @@ _TIMES: list[tuple[str, Callable[[StepSummary], Distribution]]] = [
 ]
 
 
-def redraw(directory: Path, on_figure: Callable[[], None] = lambda: None) -> Path:
+def redraw(
+    directory: Path,
+    on_figure: Callable[[], None] = lambda: None,
+    on_failure: Callable[[str], None] = lambda _: None,
+) -> Path:
     """Write ``summary.json``, the figures and the report of a run anew from ``run.sqlite``.
 
-    ``on_figure`` is called before each figure and may raise. RunError if the folder holds no run,
-    OutputError if it cannot be written.
+    ``on_figure`` is called before each figure and may raise, ``on_failure`` gets a line about each
+    that could not be drawn. RunError if the folder holds no run, OutputError if it cannot be
+    written.
     """
     run = load_run(directory)
     summary = summarise(run)
     write_summary(directory, summary)
-    draw_all(run, directory, on_figure)
+    drawn = draw_all(run, directory, on_figure, on_failure)
     path = directory / REPORT_FILE
     with writing(path):
-        write_whole(path, _page(directory, run, summary).encode())
+        write_whole(path, _page(run, summary, drawn).encode())
     return path
 
 
-def draw_all(run: Run, directory: Path, on_figure: Callable[[], None] = lambda: None) -> None:
-    """Draw every figure of a run into a folder; OutputError if it cannot be written."""
-    steps = summarise(run).steps
-    measured = any(step.ticks for step in steps)
-    for name, title, draw in FIGURES:
+def draw_all(
+    run: Run,
+    directory: Path,
+    on_figure: Callable[[], None] = lambda: None,
+    on_failure: Callable[[str], None] = lambda _: None,
+) -> dict[str, Path]:
+    """Draw the figures of a run into a folder; their files, by the names of the figures."""
+    drawn, steps = {}, summarise(run).steps
+    for name in FIGURES:
         on_figure()
-        with style.page(run, title, directory / name) as axes:
-            if measured:
-                draw(axes, run, steps)
-            else:
-                style.say_empty(axes)
+        path = directory / f"{name}.png"
+        try:
+            _draw(name, run, steps, path)
+        except Exception as error:  # of the disk, of fonts, of a matplotlib that does not load
+            on_failure(f"{path}: cannot be drawn: {error_line(error)}")
+        else:
+            drawn[name] = path
+    return drawn
 
 
-def _page(directory: Path, run: Run, summary: Summary) -> str:
+def _draw(name: str, run: Run, steps: Sequence[StepSummary], path: Path) -> None:
+    from . import style  # here: what matplotlib raises at its import costs the figures alone
+
+    figure = importlib.import_module(f"zonesim.report.{name}")
+    with style.page(run, FIGURES[name], path) as axes:
+        if any(step.ticks for step in steps):
+            figure.draw(axes, run, steps)
+        else:
+            style.say_empty(axes)
+
+
+def _page(run: Run, summary: Summary, drawn: Mapping[str, Path]) -> str:
     title = f"zonesim: {summary.scenario}"
     return "\n".join(
         [
@@ -121,7 +144,7 @@ def _page(directory: Path, run: Run, summary: Summary) -> str:
             f'<p class="origin">{escape(_origin(run))}</p>',
             _section("Limits", _limits(run, summary)),
             _section("Steps", _step_table(_COLUMNS, summary.steps)),
-            _section("Figures", "\n".join(_figures(directory))),
+            _section("Figures", "\n".join(_figures(drawn))),
             _section("Times, ms", _time_table(summary.steps)),
             _section("Work", _step_table(_CALLS, summary.steps)),
             _section("Events", _events(run)),
@@ -201,10 +224,13 @@ def _events(run: Run) -> str:
     return _table(heads, rows, kind="text")
 
 
-def _figures(directory: Path) -> Iterable[str]:
-    for name, title, _ in FIGURES:
-        image = base64.b64encode((directory / name).read_bytes()).decode()
-        yield f'<img alt="{escape(title)}" src="data:image/png;base64,{image}">'
+def _figures(drawn: Mapping[str, Path]) -> Iterable[str]:
+    for name, title in FIGURES.items():
+        if name in drawn:
+            image = base64.b64encode(drawn[name].read_bytes()).decode()
+            yield f'<img alt="{escape(title)}" src="data:image/png;base64,{image}">'
+        else:
+            yield f"<p>{escape(title)}: could not be drawn.</p>"
 
 
 def _pairs(values: Mapping[str, str | int]) -> str:

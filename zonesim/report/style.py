@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from warnings import catch_warnings
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from zonesim.results.saved_run import Run, writing
+from zonesim.results.saved_run import Run
 from zonesim.results.statistics import StepSummary
+
+from . import SETTINGS
 
 # Okabe and Ito's palette, distinguishable with every kind of colour blindness.
 BLUE, SKY, GREEN, YELLOW = "#0072B2", "#56B4E9", "#009E73", "#F0E442"
@@ -23,22 +25,6 @@ ORANGE, VERMILION, PURPLE, GREY, BLACK = "#E69F00", "#D55E00", "#CC79A7", "#9999
 
 FLOOR_MS = 0.001  # smaller values are drawn here: a log axis has no zero
 MOST_LABELS = 10  # along an axis of steps; more would run into each other
-
-_LOOK: dict[Any, Any] = {
-    "font.size": 11,
-    "axes.labelsize": 11,
-    "axes.edgecolor": "#666666",
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": "#DDDDDD",
-    "grid.linewidth": 0.8,
-    "legend.frameon": False,
-    "legend.fontsize": 10,
-    "xtick.labelsize": 10,
-    "ytick.labelsize": 10,
-    "text.parse_math": False,  # a dollar in a name is a dollar
-}
 
 
 @contextmanager
@@ -56,7 +42,9 @@ def sheet(
 ) -> Iterator[Figure]:
     """Yield an empty figure of so many inches below its titles, then save it."""
     width, height = size
-    with mpl.rc_context(_LOOK):
+    settings = mpl.rc_params_from_file(SETTINGS)
+    # A name may have characters that the font lacks: that is no reason for a warning.
+    with mpl.rc_context(settings), catch_warnings(action="ignore", category=UserWarning):
         titles = 0.672 / height
         below_titles = ConstrainedLayoutEngine(rect=(0.005, 0.01, 0.985, 0.99 - titles))
         figure = Figure(figsize=(width, height), dpi=110, layout=below_titles)
@@ -69,8 +57,7 @@ def sheet(
         # Laid out once: savefig would do it twice, and draw everything to do so.
         below_titles.execute(figure)
         figure.set_layout_engine(None)
-        with writing(path):
-            figure.savefig(path, metadata={"Title": title})
+        figure.savefig(path, metadata={"Title": title})
 
 
 def floored(values_ms: Sequence[float]) -> list[float]:

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from zonesim.system.text import encodable
+
 from .errors import ScenarioError as ScenarioError
 from .errors import explain, nearest, scenario_error, shown
 from .tables import Limits as Limits
@@ -42,6 +44,7 @@ def load_scenario(
 def parse_override(text: str) -> tuple[str, object]:
     """Split `key=value`; the value is TOML, or plain text where it is not valid TOML."""
     key, equals, value = text.partition("=")
+    key = encodable(key)  # keys are checked as UTF-8
     if not equals or not key.strip():
         raise scenario_error(COMMAND_LINE, f"expected --set key=value, found {shown(text)}")
     try:

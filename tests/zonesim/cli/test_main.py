@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ from made_up_run import run_info
 
 from zonesim import __main__
 from zonesim.cli.main import BAD_INPUT, DONE, main
-from zonesim.cli.output import OUTPUT_CLOSED
+from zonesim.cli.output import OUTPUT_CLOSED, as_json_text, say
 from zonesim.cli.run import BadInput, run_folder
 from zonesim.results.step_info import StepInfo
 from zonesim.results.writer import RunWriter
@@ -188,24 +189,65 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(modules, unwanted):
     assert loaded.stdout == "\n"
 
 
+HELP = [("--help",), ("bench", "peers", "--help"), ("check", "--schema")]
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_output_onto_a_full_disk_is_one_line_and_exit_code_2():
+@pytest.mark.parametrize("command", HELP, ids=str)
+def test_output_onto_a_full_disk_is_one_line_and_exit_code_2(command):
     with open("/dev/full", "w") as full:
-        assert run_into(full.fileno(), "scenarios") == (
+        assert run_into(full.fileno(), *command) == (
             BAD_INPUT,
             "zonesim: error: standard output cannot be written: No space left on device\n",
         )
 
 
-@pytest.mark.parametrize(
-    "command", [("--help",), ("bench", "peers", "--help"), ("check", "--schema")], ids=str
-)
+@pytest.mark.parametrize("command", HELP, ids=str)
 def test_output_into_a_closed_pipe_is_no_failure(command):
     reader, writer = os.pipe()
     os.close(reader)
     ended = run_into(writer, *command)
     os.close(writer)
     assert ended == (OUTPUT_CLOSED, "")
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)], ids=str)
+def test_standard_streams_may_be_closed(closed):
+    """What the command prints and opens goes into none of its files."""
+    code = (
+        "import os, sys, zonesim.__main__ as z; "
+        "sys.argv[1:] = ['scenarios']; code = z.main(); "
+        "print('more', file=sys.stderr); file = os.open(os.devnull, 0); "
+        f"sys.exit(code or file < 3 or not all(map(os.get_inheritable, {closed})))"
+    )
+    program = [sys.executable, "-c", code]
+    ended = subprocess.run(
+        program,
+        cwd=CHECKOUT,
+        capture_output=True,
+        timeout=60,
+        preexec_fn=lambda: [os.close(number) for number in closed],
+    )
+    assert ended.returncode == DONE, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("encoding", "printed"),
+    [
+        ("ascii", b"Z\\xfcri\\udcff\n"),
+        ("latin-1", b"Z\xfcri\\udcff\n"),
+        ("utf-8", b"Z\xc3\xbcri\\udcff\n"),
+    ],
+)
+def test_any_name_is_printed_whatever_the_encoding_of_the_stream(monkeypatch, encoding, printed):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+    __main__.prepare_streams()
+
+    say("Züri\udcff")
+
+    assert written.getvalue() == printed
+    assert as_json_text("Züri\udcff") == '"Z\\u00fcri\\udcff"'  # in any encoding, and still JSON
 
 
 def test_missing_packages_are_one_line_that_says_what_to_install(capsys, monkeypatch):

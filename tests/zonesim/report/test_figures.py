@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import made_up_run
+import matplotlib as mpl
 import numpy as np
 import pytest
 from made_up_run import MS, run_info, step_info
@@ -20,6 +23,7 @@ from zonesim.report.page import FIGURES, draw_all
 from zonesim.results.saved_run import Run, StepData, summarise
 from zonesim.wire.messages import TickRow
 
+CHECKOUT = str(Path(__file__).parents[3])
 TickTime = Callable[[int, int], float]  # zone, tick -> ms
 
 
@@ -104,8 +108,8 @@ def drawn(tmp_path_factory) -> Callable[[str], list[Figure]]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Figure, "savefig", keep)
             draw_all(make_run(**SHAPES[shape]), folder)
-        for name, _, _ in FIGURES:
-            assert imread(folder / name).shape[:2] == (616, 1056)
+        for name in FIGURES:
+            assert imread(folder / f"{name}.png").shape[:2] == (616, 1056)
         return figures
 
     return cache(draw)
@@ -139,10 +143,61 @@ def test_the_title_names_scenario_seed_machine_and_version(drawn):
         assert part in origin
 
 
-def test_drawing_needs_no_display_and_no_pyplot():
-    code = "import sys, zonesim.report.page; print('matplotlib.pyplot' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+DRAW = """
+import pathlib, sys
+from zonesim.report import style
+with style.sheet("title", "origin", pathlib.Path("drawn.png")) as figure:
+    figure.add_subplot().plot([1, 2])
+assert "matplotlib.pyplot" not in sys.modules  # it would look for a display
+"""
+
+
+def draw_elsewhere(folder: Path, **environment: str) -> bytes:
+    """A picture that another process draws in a working directory, which may hold settings."""
+    folder.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-c", DRAW],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([CHECKOUT, *sys.path]), **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return (folder / "drawn.png").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def plain_picture(tmp_path_factory) -> bytes:
+    return draw_elsewhere(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment"),
+    [
+        (b"", {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}),
+        (b"text.usetex: True\nfont.size: 40\nsavefig.dpi: 20\nsavefig.format: svg", {}),
+        (b"\xff no settings", {"MATPLOTLIBRC": "matplotlibrc"}),
+        (b"font.family huge\nbackend: none", {"HOME": "/dev/null/a", "MPLCONFIGDIR": "/dev/null"}),
+    ],
+    ids=["a notebook's backend", "another look", "no text", "nonsense and nowhere to write"],
+)
+def test_a_figure_does_not_depend_on_its_users_settings(
+    tmp_path, plain_picture, settings, environment
+):
+    (tmp_path / "matplotlibrc").write_bytes(settings)
+    assert draw_elsewhere(tmp_path, **environment) == plain_picture
+
+
+def test_settings_made_in_this_process_do_not_matter_either(tmp_path, plain_picture):
+    path = tmp_path / "drawn.png"
+    mine = mpl.rc_context({"font.size": 40, "savefig.dpi": 20})
+    with mine, style.sheet("title", "origin", path) as figure:
+        figure.add_subplot().plot([1, 2])
+    assert path.read_bytes() == plain_picture
+
+
+def test_a_name_that_the_font_lacks_is_drawn_without_a_warning(tmp_path):
+    assert len(draw_all(make_run([1], scenario="地図"), tmp_path)) == len(FIGURES)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from made_up_run import MS, row, run_info, step_info
 from msgspec.structs import replace
 
+from zonesim.report import breakdown
 from zonesim.report.page import redraw
 from zonesim.results.saved_run import Event, OutputError, RunError
 from zonesim.results.writer import RunWriter
@@ -144,6 +145,22 @@ def test_a_run_that_did_not_finish_has_a_report(tmp_path):
     page = redraw(tmp_path).read_text()
     assert "the run did not finish" in page
     assert "The run failed: no zone is left." in page
+
+
+def test_a_figure_that_cannot_be_drawn_costs_that_figure_and_one_line(tmp_path, monkeypatch):
+    write_run(tmp_path)
+    (tmp_path / "heatmap.png").mkdir()
+    monkeypatch.setattr(breakdown, "draw", lambda *_: 1 / 0)
+    lines: list[str] = []
+
+    page = page_of(redraw(tmp_path, on_failure=lines.append))
+
+    assert len(page.links) == 2
+    assert lines == [
+        f"{tmp_path}/heatmap.png: cannot be drawn: IsADirectoryError: [Errno 21] Is a directory: "
+        f"'{tmp_path}/heatmap.png'",
+        f"{tmp_path}/breakdown.png: cannot be drawn: ZeroDivisionError: division by zero",
+    ]
 
 
 def test_a_folder_without_a_run_has_no_report(tmp_path):
