@@ -21,6 +21,11 @@ class MainModule(NamedTuple):
     path: str
 
 
+def name_in_program(module: str) -> str:
+    """The name that a module of a worker has in the program."""
+    return "__main__" if module in MAIN_NAMES else module
+
+
 def note_function(function: Callable[..., Any]) -> None:
     """A function that workers may have to find."""
     if main_module_problem(function) is None:

@@ -113,18 +113,21 @@ class Codec:
     def _run_here(self, request: bytes, calls: int) -> Outcomes:
         """Run calls in this process, with the outcomes that a worker would give.
 
-        What is no Exception stays as it is: a signal, such as Ctrl-C, may have brought it.
+        Errors keep the frames in which they were raised, for debuggers. A KeyboardInterrupt or
+        SystemExit stays as it is: a signal may have brought it.
         """
         try:
-            values, failures = self.run_request(request)
-            reply = self.decode_reply(self.encode_reply(0, values, failures))
+            values, raised = self.run_request(request)
+            _, values, failures = self.decode_reply(self.encode_reply(0, values, raised))
         except Exception as error:  # too deep, or no memory
             return all_failed(calls, error)
-        if reply.failures and failures:
-            reply.failures.update(
-                (place, e) for place, e in failures.items() if not isinstance(e, Exception)
-            )
-        return reply.values, reply.failures
+        if raised and failures:
+            for place, original in raised.items():
+                if isinstance(original, KeyboardInterrupt | SystemExit):
+                    failures[place] = original
+                else:
+                    BaseException.with_traceback(failures[place], original.__traceback__)
+        return values, failures
 
     def _decode_and_run(self, *encoded: msgspec.Raw) -> Any:
         """Run a call by itself, so that one with wrong arguments fails alone."""

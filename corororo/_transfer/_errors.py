@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from corororo._exceptions import AsyncTaskFailed, RemoteTraceback
+from corororo._main_module import name_in_program
 from corororo._views import parts
 from corororo.abc import AsyncFunction
 
@@ -135,8 +136,7 @@ def _full_name(kind: type) -> str:
 
 
 def _module(kind: type) -> str:
-    name = f"{kind.__module__}"
-    return "__main__" if name == "__mp_main__" else name  # a worker's name for the main script
+    return name_in_program(f"{kind.__module__}")
 
 
 def _encode_state(error: BaseException) -> bytes:

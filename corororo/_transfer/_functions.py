@@ -18,7 +18,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from corororo._core import UnorderedMap, map_calls, run_nested, trap
 from corororo._inline import paired
-from corororo._main_module import note_function
+from corororo._main_module import name_in_program, note_function
 
 from ._codec import Codec
 
@@ -43,7 +43,7 @@ class AsyncTaskFunction(Generic[P, R]):
     def __init__(self, function: Callable[P, Any], timeout: float | None, retries: int) -> None:
         self.timeout = timeout
         self.retries = retries
-        self.name = f"{function.__module__}:{function.__qualname__}"
+        self.name = f"{name_in_program(function.__module__)}:{function.__qualname__}"
         self.original = function
         self._codec: Codec | None = None  # made when it is first needed
         self._is_async = inspect.iscoroutinefunction(function)

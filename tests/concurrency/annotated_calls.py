@@ -160,7 +160,7 @@ class Remarkable(ValueError):
         self.add_note("a note")
 
 
-ERRORS: list[Callable[[], Exception]] = [
+ERRORS: list[Callable[[], BaseException]] = [
     ValueError,
     lambda: KeyError("name", 3),
     lambda: FileNotFoundError(2, "No such file", "name"),
@@ -171,6 +171,8 @@ ERRORS: list[Callable[[], Exception]] = [
     lambda: ValueError("\udcff"),
     lambda: StopIteration(3),
     lambda: cr.WorkerDied("by itself"),
+    GeneratorExit,
+    lambda: cr.Cancelled("by itself"),
     Unusual,
     Remarkable,
 ]

@@ -114,6 +114,12 @@ def test_annotations_that_cannot_be_used_fail_the_calls_alone() -> None:
     assert value == 0.5
 
 
+def test_an_error_keeps_the_frame_of_the_inline_call_for_debuggers() -> None:
+    with cr.Scheduler() as scheduler, pytest.raises(ZeroDivisionError) as caught:
+        scheduler.run(half(0))
+    assert caught.traceback[-1].name == "half"
+
+
 @pytest.mark.parametrize("inline", ["validate", "direct"])
 def test_what_a_signal_raises_in_an_inline_call_ends_the_program(
     inline: Literal["validate", "direct"],

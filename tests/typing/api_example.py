@@ -174,7 +174,7 @@ def pools() -> None:
     cr.WorkerPool(workers=1, pin=[0, 1], imports=["json"], ring_bytes=1 << 20).close()
     guest_pool = cr.WorkerPool.attach("address")
     assert_type(guest_pool, cr.AttachedPool)
-    with cr.Scheduler(guest_pool, clock=cr.SystemClock()) as guest:
+    with cr.Scheduler(guest_pool, inline="direct", clock=cr.SystemClock()) as guest:
         guest.tick()
     with cr.SlackCollector() as collector, cr.Scheduler(garbage=collector) as inline:
         inline.tick()

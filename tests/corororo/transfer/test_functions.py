@@ -56,6 +56,14 @@ class Holder:
         pass
 
 
+def test_a_function_of_the_main_module_has_one_name_in_program_and_workers() -> None:
+    def written() -> None: ...
+
+    written.__qualname__ = "written"
+    written.__module__ = "__mp_main__"
+    assert cr.async_task(written).name == "__main__:written"
+
+
 def test_a_function_keeps_its_name_and_docstring() -> None:
     assert plain.__name__ == "plain"
     assert plain.__doc__ == "Adds."
