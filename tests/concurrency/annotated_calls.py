@@ -181,3 +181,19 @@ ERRORS: list[Callable[[], BaseException]] = [
 @cr.async_task
 def fail(which: int) -> None:
     raise ERRORS[which]()
+
+
+@cr.async_task
+def unusable(value: NoSuchType) -> int:  # type: ignore[name-defined]  # noqa: F821
+    return 1
+
+
+@cr.async_task
+def change(value: list[int], *, also: bool = True) -> int:
+    value.append(also)
+    return sum(value)
+
+
+@cr.async_task
+async def nested(value: list[int]) -> list[int]:
+    return [await change(value), await change(value, also=False), *value]

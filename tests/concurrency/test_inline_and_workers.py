@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import array
+import copy
 import dataclasses
 import datetime
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import annotated_calls
 import msgspec
 import pytest
-from annotated_calls import ERRORS, KINDS, Even, Mob, Pair, Picture, Point, fail
+from annotated_calls import (
+    ERRORS,
+    KINDS,
+    Even,
+    Mob,
+    Pair,
+    Picture,
+    Point,
+    change,
+    fail,
+    nested,
+    unusable,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -146,6 +159,21 @@ def test_values_are_taken_changed_and_refused_alike(
     check()
 
 
-def test_errors_are_alike(both: tuple[cr.Scheduler, cr.Scheduler]) -> None:
-    inline, remote = (outcomes(scheduler, fail, list(range(len(ERRORS)))) for scheduler in both)
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        (fail, range(len(ERRORS))),
+        (unusable, [1, 2]),
+        (change, [[1, 2], "12"]),
+        (nested, [[1, 2], ["1"], [None]]),
+    ],
+)
+def test_errors_and_effects_are_alike(
+    both: tuple[cr.Scheduler, cr.Scheduler], call: Any, arguments: Sequence[Any]
+) -> None:
+    inline, remote = (
+        (outcomes(scheduler, call, given), given)
+        for scheduler in both
+        for given in [copy.deepcopy(list(arguments))]
+    )
     assert inline == remote
