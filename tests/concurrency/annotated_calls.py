@@ -17,7 +17,7 @@ import corororo as cr
 
 class Colour(enum.Enum):
     RED = "red"
-    GREEN = 7
+    GREEN = "green"
 
 
 class Level(enum.IntEnum):
