@@ -71,11 +71,18 @@ def paths(map_file: Path, scen_file: Path, workers: object, as_json: bool) -> No
     from zonesim.live.view import LiveView
     from zonesim.system.errors import RunFailed
     from zonesim.world.map import MapError
-    from zonesim.world.path_check import ScenError, check_queries
+    from zonesim.world.path_check import check_queries
+    from zonesim.world.scen import ScenError
 
     with bad_input(MapError, ScenError, RunFailed), LiveView() as view:
         on_checked = partial(view.count, f"zonesim paths {map_file.name}")
-        checked = check_queries(map_file, scen_file, count, on_checked)
+        checked = check_queries(
+            map_file,
+            scen_file,
+            count,
+            on_checked,
+            lambda note: view.notice(f"zonesim: note: {note}"),
+        )
     say(as_json_text(checked) if as_json else _paths_text(checked))
     raise click.exceptions.Exit(BROKE_LIMITS if checked.mismatches else DONE)
 

@@ -6,7 +6,7 @@ Format and rules of movement: N. Sturtevant, "Benchmarks for Grid-Based Pathfind
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import sqrt
 from pathlib import Path
 from typing import Final
@@ -30,8 +30,9 @@ CLASS_OF: Final = {
     "T": BLOCKED,
 }
 _TO_CLASSES: Final = {ord(char): chr(terrain) for char, terrain in CLASS_OF.items()}
-_HEADER_LINES: Final = 4
 _LARGEST_SIDE: Final = 65_535  # keeps a cell number within 32 bits
+
+Lines = Sequence[tuple[int, str]]  # numbers and texts
 
 
 class MapError(ValueError):
@@ -91,48 +92,83 @@ def map_of_rows(rows: Iterable[str], name: str) -> Map:
 def load_map(path: str | Path) -> Map:
     """Read a Moving AI ``.map`` file; raise MapError where it is not one."""
     try:
-        # Bytes that are not ASCII become one unknown character each.
-        text = Path(path).read_text(encoding="ascii", errors="replace")
+        lines = numbered_lines(Path(path).read_bytes())
     except OSError as error:
         raise MapError(f"{path}: expected a readable map file, found: {error.strerror}") from None
-    return parse_map(text, str(path))
+    return _parse(lines, str(path))
 
 
-def parse_map(text: str, name: str) -> Map:
-    """Return the map of a Moving AI ``.map`` text; raise MapError with ``name`` and line."""
-    lines = text.splitlines()
-    _header(lines, 0, name, "type octile")
-    height = _side(lines, 1, name, "height")
-    width = _side(lines, 2, name, "width")
-    _header(lines, 3, name, "map")
-    rows = lines[_HEADER_LINES:]
-    for number, row in enumerate(rows[:height], _HEADER_LINES + 1):
-        _check_row(row, width, f"{name}: line {number}")
-    if len(rows) < height or any(map(str.strip, rows[height:])):
-        raise MapError(f"{name}: expected {height} rows, as in line 2, found {len(rows)}")
-    result = map_of_rows(rows[:height], name)
+def scale_map(ground: Map, factor: int) -> Map:
+    """Return the map with each cell as a square of cells, ``factor`` on each side."""
+    rows = ["".join(char * factor for char in row) for row in ground.rows]
+    return map_of_rows([row for row in rows for _ in range(factor)], ground.name)
+
+
+def numbered_lines(text: bytes) -> Lines:
+    """The lines of a text with their numbers: without blank ones, and blanks at their ends.
+
+    A byte order mark is no part of the first; bytes that are not UTF-8 are unknown characters.
+    """
+    lines = text.decode("utf-8-sig", errors="replace").splitlines()
+    return [(number, line.rstrip()) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def whole_number(text: str) -> int | None:
+    """The value of ``5``, or of ``5.0`` as some programs write it; None if it is not whole."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return int(value) if value.is_integer() else None
+
+
+def _parse(lines: Lines, name: str) -> Map:
+    sides: dict[str, int] = {}
+    for place, (number, line) in enumerate(lines):
+        if line.lower().split() == ["map"]:
+            return _parse_rows(lines[place + 1 :], sides, f"{name}: line {number}", name)
+        _read_header(line, sides, f"{name}: line {number}")
+    raise MapError(f"{name}: line {_after(lines)}: expected 'map', found the end of the file")
+
+
+def _read_header(line: str, sides: dict[str, int], where: str) -> None:
+    """Take a line of the header, in any order; other types than these have other cells."""
+    match line.lower().split():
+        case ["type", "octile" | "tile"]:
+            return
+        case ["height" | "width" as side, text]:
+            length = whole_number(text)
+            if length is not None and 1 <= length <= _LARGEST_SIDE:
+                sides[side] = length
+                return
+            expected = f"'{side}' and a number from 1 to {_LARGEST_SIDE}"
+        case _:
+            expected = "'type octile', 'height' and a number, 'width' and a number, or 'map'"
+    raise MapError(f"{where}: expected {expected}, found {line[:40]!r}")
+
+
+def _parse_rows(lines: Lines, sides: dict[str, int], where: str, name: str) -> Map:
+    for side in ("height", "width"):
+        if side not in sides:
+            raise MapError(f"{where}: expected '{side}' and a number before 'map', found none")
+    height = sides["height"]
+    for number, row in lines[:height]:
+        _check_row(row, sides["width"], f"{name}: line {number}")
+    if len(lines) < height:
+        raise MapError(
+            f"{name}: line {_after(lines)}: expected row {len(lines) + 1} of {height}, "
+            "found the end of the file"
+        )
+    if len(lines) > height:
+        number, line = lines[height]
+        raise MapError(
+            f"{name}: line {number}: expected the end of the file after {height} rows, "
+            f"found {line[:40]!r}"
+        )
+    result = map_of_rows([row for _, row in lines], name)
     if not any(result.classes):
-        raise MapError(f"{name}: expected a passable cell, found none")
+        raise MapError(f"{where}: expected a passable cell below it, found none")
     return result
-
-
-def _header(lines: list[str], index: int, name: str, expected: str) -> None:
-    line = lines[index] if index < len(lines) else ""
-    if line.split() != expected.split():
-        raise MapError(f"{name}: line {index + 1}: expected '{expected}', found {line[:40]!r}")
-
-
-def _side(lines: list[str], index: int, name: str, keyword: str) -> int:
-    line = lines[index] if index < len(lines) else ""
-    match line.split():
-        case [word, digits] if word == keyword and digits.isdecimal() and len(digits) <= 6:
-            side = int(digits)
-            if 1 <= side <= _LARGEST_SIDE:
-                return side
-    raise MapError(
-        f"{name}: line {index + 1}: expected '{keyword}' and a number from 1 to {_LARGEST_SIDE}, "
-        f"found {line[:40]!r}"
-    )
 
 
 def _check_row(row: str, width: int, where: str) -> None:
@@ -144,3 +180,8 @@ def _check_row(row: str, width: int, where: str) -> None:
         )
     if len(row) != width:
         raise MapError(f"{where}: expected a row of {width} cells, found {len(row)}")
+
+
+def _after(lines: Lines) -> int:
+    """The number of the line after these."""
+    return lines[-1][0] + 1 if lines else 1

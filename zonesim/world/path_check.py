@@ -6,7 +6,7 @@ import time
 from array import array
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
@@ -14,26 +14,15 @@ import corororo as cr
 from zonesim.system.errors import RunFailed
 
 from .behaviour import find_path
-from .map import GROUND, Map, load_map
+from .map import Map, load_map
 from .map_store import write_graph_file
+from .scen import Query, load_scen
 
 CHUNK = 32  # queries between two reports of progress
 EXAMPLES = 5  # mismatches that are reported one by one
-_FIELDS = "bucket map width height start-x start-y goal-x goal-y optimum"
 
 OnCount = Callable[[int, int], None]
-
-
-class ScenError(ValueError):
-    """Queries that cannot be read: one line with the file, its line, what was expected, found."""
-
-
-class Query(msgspec.Struct, frozen=True):
-    """One path to look for: cells from start to goal and the cost of the best path."""
-
-    start: int  # cell
-    goal: int  # cell
-    optimum: float  # in cells: straight steps cost 1, diagonal ones sqrt(2)
+OnNote = Callable[[str], None]
 
 
 class PathReport(msgspec.Struct):
@@ -52,15 +41,16 @@ class PathReport(msgspec.Struct):
 
 
 def check_queries(
-    map_path: Path, scen_path: Path, workers: int, on_progress: OnCount
+    map_path: Path, scen_path: Path, workers: int, on_progress: OnCount, on_note: OnNote
 ) -> PathReport:
     """Answer every query through ``workers`` worker processes, and check each path cell by cell.
 
     Raises MapError or ScenError where a file is not valid, RunFailed where the machine has no
     room for the workers' memory.
     """
-    ground = load_map(map_path)
-    queries, skipped = load_scen(scen_path, ground)
+    ground, queries, skipped, notes = load_scen(scen_path, load_map(map_path))
+    for note in notes:
+        on_note(note)
     report = PathReport(map_path.name, scen_path.name, len(queries), skipped)
     try:
         with (
@@ -76,28 +66,6 @@ def check_queries(
         raise RunFailed(str(error)) from None
     report.queries_per_s = report.answered / report.seconds if report.seconds else 0.0
     return report
-
-
-def load_scen(path: str | Path, on_map: Map) -> tuple[list[Query], int]:
-    """Read the queries of a ``.scen`` file, and how many rows were skipped.
-
-    Rows that start off the ground, as in the Warcraft sets, are skipped. Raises ScenError.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        found = error.strerror
-        raise ScenError(f"{path}: expected a readable .scen file, found: {found}") from None
-    if not lines or lines[0].split()[:1] != ["version"]:
-        found = repr(lines[0][:40]) if lines else "an empty file"
-        raise ScenError(f"{path}: line 1: expected 'version 1', found {found}")
-    rows = [
-        _query(line, f"{path}: line {number}", on_map)
-        for number, line in enumerate(lines[1:], 2)
-        if line.strip()
-    ]
-    queries = [query for query in rows if on_map.classes[query.start] == GROUND]
-    return queries, len(rows) - len(queries)
 
 
 def path_cost(on_map: Map, cells: Sequence[int]) -> float | None:
@@ -149,27 +117,3 @@ def _problem(ground: Map, query: Query, cells: array[int]) -> str:
     if cost is None or (cells[0], cells[-1]) != (query.start, query.goal):
         return "the path found is not legal"
     return "" if query_matches(query, cost) else f"the path found has length {cost:.6f}"
-
-
-def _query(line: str, where: str, on_map: Map) -> Query:
-    words = line.split()
-    if len(words) != 9:
-        raise ScenError(f"{where}: expected 9 fields ({_FIELDS}), found {len(words)}")
-    found, expected = (PurePosixPath(name.replace("\\", "/")) for name in (words[1], on_map.name))
-    if found.name != expected.name:
-        raise ScenError(f"{where}: expected queries for {expected.name}, found {found}")
-    try:
-        points = list(map(int, words[4:8]))
-        optimum = float(words[8])
-    except ValueError:
-        raise ScenError(f"{where}: expected numbers for {_FIELDS}, found {line[:80]!r}") from None
-    start = _cell(points[0], points[1], "start", where, on_map)
-    goal = _cell(points[2], points[3], "goal", where, on_map)
-    return Query(start, goal, optimum)
-
-
-def _cell(x: int, y: int, what: str, where: str, on_map: Map) -> int:
-    if not (0 <= x < on_map.width and 0 <= y < on_map.height):
-        size = f"{on_map.width}x{on_map.height}"
-        raise ScenError(f"{where}: expected a {what} within {size}, found ({x}, {y})")
-    return y * on_map.width + x

@@ -21,6 +21,7 @@ def _files(tmp_path):
     (tmp_path / "whole.map").write_text(MAP)
     (tmp_path / "half.map").write_text(MAP[: len(MAP) // 2])
     (tmp_path / "other.scen").write_text(SCEN)
+    (tmp_path / "walls.scen").write_text("version 1\n0\twhole.map\t5\t4\t1\t1\t0\t0\t1\n")
     (tmp_path / "file").touch()
 
 
@@ -39,6 +40,7 @@ def expect_refused(ended: Ended, *parts: str) -> None:
         (["run", "field", "--set", "map.path=half.map"], ["half.map", "expected", "found"]),
         (["paths", "whole.map", "other.scen"], ["other.scen", "expected", "found"]),
         (["paths", "whole.map", "gone.scen"], ["gone.scen", "expected", "found"]),
+        (["paths", "whole.map", "walls.scen"], ["walls.scen: line 2: expected", "1 that does not"]),
         (["run", "chains", "--out", "file/run"], ["file/run", "here: Not a directory", "--out"]),
         (["run", "chains", "--out", "n" * 300], ["nnn", "here: File name too long", "--out"]),
         (["report", "file"], ["file: expected the folder of a run, found no run.sqlite in it"]),

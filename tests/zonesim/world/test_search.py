@@ -14,7 +14,8 @@ from zonesim.world import graph, search
 from zonesim.world.graph import write_graph
 from zonesim.world.make import make_map
 from zonesim.world.map import load_map, map_of_rows
-from zonesim.world.path_check import load_scen, path_cost, query_matches
+from zonesim.world.path_check import path_cost, query_matches
+from zonesim.world.scen import load_scen
 from zonesim.world.search import search_path
 
 
@@ -92,7 +93,7 @@ def test_a_large_map_has_the_same_paths_as_if_its_steps_were_in_the_file(graph_o
 def test_the_optima_of_moving_ai_are_met(moving_ai, graph_of, name, every):
     game_map = load_map(moving_ai / f"{name}.map")
     graph = graph_of(game_map)
-    queries, _ = load_scen(moving_ai / f"{name}.map.scen", game_map)
-    for query in queries[::every]:
+    scen = load_scen(moving_ai / f"{name}.map.scen", game_map)
+    for query in scen.queries[::every]:
         path = cells_of(search_path(graph, query.start, query.goal))
         assert query_matches(query, path_cost(game_map, path))
