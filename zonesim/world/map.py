@@ -159,13 +159,13 @@ def _parse_rows(lines: Lines, sides: dict[str, int], where: str, name: str) -> M
             f"{name}: line {_after(lines)}: expected row {len(lines) + 1} of {height}, "
             "found the end of the file"
         )
-    if len(lines) > height:
-        number, line = lines[height]
+    rows, rest = lines[:height], lines[height:]
+    if rest and rest[0][0] == rows[-1][0] + 1:  # below a blank line there may be anything
         raise MapError(
-            f"{name}: line {number}: expected the end of the file after {height} rows, "
-            f"found {line[:40]!r}"
+            f"{name}: line {rest[0][0]}: expected the end of the map after {height} rows, "
+            f"found {rest[0][1][:40]!r}"
         )
-    result = map_of_rows([row for _, row in lines], name)
+    result = map_of_rows([row for _, row in rows], name)
     if not any(result.classes):
         raise MapError(f"{where}: expected a passable cell below it, found none")
     return result

@@ -36,8 +36,18 @@ def test_a_map_has_its_size_rows_and_terrain(load):
         "Width 3\nHEIGHT\t2.0\nType Octile\nMAP\n.@W\n.SW",
         "\n" + TEXT.replace("map\n", " \n\nmap \n\n") + "\n \n",
         TEXT.replace("W\n", "W \t\n"),
+        TEXT + "\n// by hand\n",
     ],
-    ids=["crlf", "mark", "tile", "no type", "order and case", "blank lines", "blanks after rows"],
+    ids=[
+        "crlf",
+        "mark",
+        "tile",
+        "no type",
+        "order and case",
+        "blank lines",
+        "blanks after rows",
+        "a text below",
+    ],
 )
 def test_a_map_may_be_written_otherwise_than_the_format_has_it(load, text):
     assert load(text).rows == (".@W", ".SW")
@@ -61,7 +71,7 @@ def test_a_map_may_be_written_otherwise_than_the_format_has_it(load, text):
         (TEXT.replace(".SW", ".xW"), "line 6: expected only . G S W @ O T, found 'x' in column 2"),
         (TEXT.replace("SW", "\xffW"), "line 6: expected only . G S W @ O T, found '\ufffd' in col"),
         (TEXT[: TEXT.rindex(".S")], "line 6: expected row 2 of 2, found the end of the file"),
-        (TEXT + "...\n", "line 7: expected the end of the file after 2 rows, found '...'"),
+        (TEXT + "...\n", "line 7: expected the end of the map after 2 rows, found '...'"),
         ("height 1\nwidth 2\nmap\n@T\n", "line 3: expected a passable cell below it, found none"),
     ],
 )
