@@ -16,8 +16,8 @@ from typing import Any, Self
 from corororo._exceptions import TooSlowError
 
 from ._stepper import Cancelled, Stepper
-from ._task import Region, Task, running_task
-from ._timers import Timer
+from ._task import Region, Task, check_function, running_task
+from ._timers import Timer, check_seconds
 from ._traps import trap
 
 
@@ -30,12 +30,14 @@ class CancelScope:
     """
 
     def __init__(self, *, deadline: float = math.inf, shield: bool = False) -> None:
+        check_seconds("CancelScope(deadline=...)", deadline, -math.inf)
         self.cancelled_caught = False
         self._deadline = deadline
         self._region = Region()
         self._region.shield = shield
         self._stepper: Stepper | None = None  # from the first with on
         self._timer: Timer | None = None
+        self._made_by = "a CancelScope"
 
     @property
     def deadline(self) -> float:
@@ -44,6 +46,7 @@ class CancelScope:
 
     @deadline.setter
     def deadline(self, deadline: float) -> None:
+        check_seconds("CancelScope.deadline", deadline, -math.inf)
         self._deadline = deadline
         if self._stepper is not None and self._region.task is not None:
             self._set_timer(self._stepper)
@@ -72,7 +75,7 @@ class CancelScope:
     def __enter__(self) -> Self:
         if self._stepper is not None:
             raise RuntimeError("a CancelScope is for one use; make another one")
-        task = running_task("a CancelScope")
+        task = running_task(self._made_by)
         self._stepper = stepper = task.stepper
         self._region.enter(task)
         stepper.cancelled_regions += self._region.cancelled
@@ -126,24 +129,30 @@ def _without_cancelled(error: BaseException) -> BaseException | None:
 
 def move_on_after(seconds: float, *, shield: bool = False) -> CancelScope:
     """A CancelScope that ends what is inside after some seconds, and continues behind it."""
-    if not seconds >= 0:
-        raise ValueError(f"seconds must be 0 or more, got {seconds}")
-    now: float = running_task("move_on_after()").stepper.clock.now()
-    return CancelScope(deadline=now + seconds, shield=shield)
+    return _scope_after("move_on_after", seconds, shield)
 
 
 def move_on_at(deadline: float, *, shield: bool = False) -> CancelScope:
     """The same at a moment of the scheduler's clock."""
-    return CancelScope(deadline=deadline, shield=shield)
+    check_seconds("move_on_at(deadline)", deadline, -math.inf)
+    scope = CancelScope(deadline=deadline, shield=shield)
+    scope._made_by = "move_on_at()"
+    return scope
 
 
 @contextmanager
 def fail_after(seconds: float, *, shield: bool = False) -> Iterator[CancelScope]:
     """As ``move_on_after``, but raises TooSlowError where the time was not enough."""
-    with move_on_after(seconds, shield=shield) as scope:
+    with _scope_after("fail_after", seconds, shield) as scope:
         yield scope
     if scope.cancelled_caught:
         raise TooSlowError(f"what stood inside fail_after({seconds}) took longer")
+
+
+def _scope_after(call: str, seconds: float, shield: bool) -> CancelScope:
+    check_seconds(f"{call}(seconds)", seconds)
+    now: float = running_task(f"{call}()").stepper.clock.now()
+    return CancelScope(deadline=now + seconds, shield=shield)
 
 
 class Nursery:
@@ -151,20 +160,23 @@ class Nursery:
 
     def __init__(self) -> None:
         self.cancel_scope = CancelScope()
+        self._children: _Children | None = None  # once it is entered
 
     def start_soon(self, function: Callable[..., Any], *args: Any) -> None:
         """Start ``function(*args)`` as a child, in this tick.
 
         Raises RuntimeError once the nursery has been left.
         """
-        if not callable(function):
-            raise TypeError(
-                f"start_soon takes the function and its arguments, got {type(function).__name__}: "
-                f"start_soon(f, x), not start_soon(f(x))"
+        check_function("start_soon", function)
+        if self._children is None:
+            raise RuntimeError(
+                "this nursery has not been entered; `async with open_nursery() as nursery:` does so"
             )
         self._children.start(functools.partial(function, *args))
 
     async def __aenter__(self) -> Self:
+        if self._children is not None:
+            raise RuntimeError("a nursery is for one use; call open_nursery() again")
         task = running_task("open_nursery()")
         self.cancel_scope.__enter__()
         self._children = _Children(self.cancel_scope, task)
@@ -172,6 +184,7 @@ class Nursery:
 
     async def __aexit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
         children, scope = self._children, self.cancel_scope
+        assert children is not None
         if isinstance(error, GeneratorExit):
             for child in children.live_tasks():  # nothing can be waited for
                 child.close()
@@ -201,6 +214,8 @@ class _Children:
 
     The wait cannot be cancelled: the children are, and end it.
     """
+
+    name = "open_nursery"
 
     def __init__(self, scope: CancelScope, task: Task) -> None:
         self._scope = scope

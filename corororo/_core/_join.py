@@ -46,6 +46,8 @@ class _Gather:
     The wait cannot be cancelled: the children are, and end it.
     """
 
+    name = "gather"
+
     def __init__(self, awaitables: Sequence[Any]) -> None:
         self._awaitables = awaitables
         self._values: list[Any] = [None] * len(awaitables)
@@ -57,13 +59,13 @@ class _Gather:
     def apply(self, stepper: Stepper, task: Task) -> None:
         self._stepper = stepper
         self._task = task
-        self._children = stepper.start(self, self._region, self._awaitables)
+        self._children = stepper.start(self, self._region, self._awaitables, "gather")
         self._awaitables = ()
         self._region.enter(task)
         self._region.children = self
 
     def call_inline(self) -> list[Any]:
-        return [run_nested(as_coroutine(work)) for work in self._awaitables]
+        return [run_nested(as_coroutine(work, "gather")) for work in self._awaitables]
 
     def live_tasks(self) -> list[Task]:
         return [child for child in self._children if child.join is self]
@@ -90,6 +92,8 @@ class _Gather:
 
 class _Map:
     """Many calls of one function for one Task: it is resumed once, with all values in order."""
+
+    name = "map"
 
     def __init__(self, function: AsyncFunction, arguments: Sequence[tuple[Any, ...]]) -> None:
         self._function = function
@@ -144,6 +148,8 @@ class UnorderedMap:
     the values taken. A tick waits for them only while a Task waits for the next value. A Task that
     is cancelled while it waits ends the iteration.
     """
+
+    name = "map_unordered"
 
     def __init__(self, function: AsyncFunction, arguments: Iterator[tuple[Any, ...]]) -> None:
         self._function = function

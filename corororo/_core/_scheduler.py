@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from typing import Any, Literal, Self, cast
 
@@ -18,7 +18,7 @@ from ._join import one_error
 from ._stepper import Stepper
 from ._task import as_coroutine, format_stacks
 from ._tick import Late, Passes, SchedulerStatistics, TickReport
-from ._timers import CancellationToken, Interval, Missed, Timer
+from ._timers import CancellationToken, Interval, Missed, Timer, check_seconds
 from ._traps import CURRENT_SCHEDULER, trap
 
 SHORTEST_PERIOD_S = 1e-6
@@ -45,11 +45,12 @@ class Scheduler:
     ) -> None:
         if inline not in ("validate", "direct"):
             raise ValueError(f'inline must be "validate" or "direct", got {inline!r}')
+        instruments = tuple(instruments)
+        _check_parts(pool, clock, garbage, instruments)
         self.clock = clock or SystemClock()
         self._transfer = Inline() if pool is None else pool.open_transfer()
         if isinstance(self._transfer, Inline):
             self._transfer.direct = inline == "direct"
-        instruments = tuple(instruments)
         self._stepper = Stepper(self, self._transfer, self.clock, instruments)
         self._idle_tasks = self._stepper.idle_tasks
         self._passes = Passes(self._stepper, garbage, instruments)
@@ -87,8 +88,7 @@ class Scheduler:
         waits for the next multiple of the period. An exception does not end the interval.
         """
         self._must_be_open()
-        if not SHORTEST_PERIOD_S <= period < math.inf:
-            raise ValueError(f"period must be {SHORTEST_PERIOD_S} seconds or more, got {period}")
+        check_seconds("schedule_interval(period)", period, SHORTEST_PERIOD_S, finite=True)
         if missed not in ("burst", "delay", "skip"):
             raise ValueError(f'missed must be "burst", "delay" or "skip", got {missed!r}')
         if not callable(factory):
@@ -100,13 +100,15 @@ class Scheduler:
 
     def schedule_delayed(self, delay: float, work: Any) -> CancellationToken:
         """Start ``work`` in the first tick that begins ``delay`` seconds from now, or later."""
-        if not 0 <= delay < math.inf:
-            raise ValueError(f"delay must be a finite number of seconds from 0, got {delay}")
-        return self.schedule_at(self.clock.now() + delay, work)
+        self._must_be_open()
+        check_seconds("schedule_delayed(delay)", delay, finite=True)
+        coroutine = as_coroutine(work, "schedule_delayed")
+        return self.schedule_at(self.clock.now() + delay, coroutine)
 
     def schedule_at(self, moment: float, work: Any) -> CancellationToken:
         """Start ``work`` in the first tick that begins at a moment of the clock, or later."""
         self._must_be_open()
+        check_seconds("schedule_at(moment)", moment, -math.inf, finite=True)
 
         def start() -> None:
             coroutine = self._delayed.pop(timer)
@@ -119,7 +121,7 @@ class Scheduler:
                 self._delayed.pop(timer).close()  # else Python warns that it was never awaited
 
         timer = self._stepper.timers.add(round(moment * 1e9), start)
-        self._delayed[timer] = as_coroutine(work)
+        self._delayed[timer] = as_coroutine(work, "schedule_at")
         token = CancellationToken(cancel)
         return token
 
@@ -131,7 +133,7 @@ class Scheduler:
         ``deadline`` is in seconds from now. AsyncTasks that are not back by then are waited for
         (``late="wait"``) or resume in a later tick (``late="carry"``).
         """
-        self._must_be_outside()
+        self._must_be_outside("tick")
         self._passes.drive(deadline, late)
         return self._report_or_raise()
 
@@ -143,7 +145,7 @@ class Scheduler:
         # Importing trio takes longer than all of ours; each program and worker would pay for it.
         from ._trio_driver import TrioDriver
 
-        self._must_be_outside()
+        self._must_be_outside("run_tick")
         with closing(self._passes.run(deadline, late)) as waits:
             await TrioDriver(self._stepper).drive(waits)
         return self._report_or_raise()
@@ -154,9 +156,9 @@ class Scheduler:
         Timers run as they come due. Raises RuntimeError when the Task waits for something that
         nothing here can bring about.
         """
-        self._must_be_outside()
+        self._must_be_outside("run")
         main = _Main()
-        self._stepper.start(main, None, [work])
+        self._stepper.start(main, None, [work], "run")
         while not main.done:
             self._wait_for_a_timer()
             # A Task that can go on does not wait for what others have in flight.
@@ -169,6 +171,7 @@ class Scheduler:
 
         The name is Coro-Roro's, whose loop does the same. Timers that come due meanwhile run too.
         """
+        self._must_be_outside("run_expired_tasks")
         began = self.clock.now()
         self.tick()
         while self._stepper.run_queue or self._passes.waits_for_replies():
@@ -198,10 +201,7 @@ class Scheduler:
         """
         if self._closed:
             return
-        if self._stepper.in_pass:
-            raise RuntimeError(
-                "a Task cannot close the scheduler that runs it; let it end, and close it outside"
-            )
+        self._stepper.must_be_between_passes("close")
         self._closed = True
         errors: list[BaseException] = []
         # What never began is closed as well: else Python warns that it was never awaited.
@@ -250,10 +250,9 @@ class Scheduler:
             raise RuntimeError("the Task is parked, and nothing is left that could resume it")
         self.clock.wait(max(0, due_ns - self.clock.now_ns()) / 1e9)
 
-    def _must_be_outside(self) -> None:
+    def _must_be_outside(self, call: str) -> None:
         self._must_be_open()
-        if self._stepper.in_pass:
-            raise RuntimeError("a Task cannot tick the scheduler that runs it; await instead")
+        self._stepper.must_be_between_passes(call)
         if self._stepper.broken:
             raise RuntimeError(
                 "the scheduler cannot be used after an interrupted tick; close it, and make "
@@ -274,6 +273,18 @@ class _Main:
 
     def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
         self.done, self.value, self.error = True, value, error
+
+
+def _check_parts(pool: Any, clock: Any, garbage: Any, instruments: Sequence[Any]) -> None:
+    """Raise a TypeError for a class in place of an object, or an object of another kind."""
+    for name, part, attribute, right in (
+        ("pool", pool, "open_transfer", "WorkerPool(2), as `with WorkerPool(2) as pool:`"),
+        ("clock", clock, "now_ns", "SystemClock()"),
+        ("garbage", garbage, "paused_ns", "SlackCollector()"),
+        *(("instruments", each, "after_tick", "[MyInstrument()]") for each in instruments),
+    ):
+        if part is not None and (isinstance(part, type) or not hasattr(part, attribute)):
+            raise TypeError(f"Scheduler({name}=...) takes what {right} gives, got {part!r}")
 
 
 async def current_scheduler() -> Scheduler:

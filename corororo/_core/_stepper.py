@@ -19,6 +19,7 @@ from ._task import (
     add_remedy,
     as_coroutine,
     refuse_foreign_trap,
+    task_on_the_stack,
 )
 from ._timers import Timers
 
@@ -43,6 +44,8 @@ class Trap(Protocol):
     One that can be cancelled also has ``abandon(stepper, task) -> bool``, which forgets the Task,
     and answers False where that does not wait for it any more.
     """
+
+    name: str  # of the function that asks for it
 
     def apply(self, stepper: Stepper, task: Task) -> None:
         """Do what is asked; the Task stays parked until something resumes it."""
@@ -84,6 +87,19 @@ class Stepper:
         self._cancels = 0
         self.pass_queue, self.run_queue = self.run_queue, []
 
+    def must_be_between_passes(self, call: str) -> None:
+        """Raise a RuntimeError that says who ticks meanwhile."""
+        if self.in_pass and task_on_the_stack(self):
+            raise RuntimeError(
+                f"a Task cannot call {call}() of the Scheduler that runs it; await in the Task, or "
+                f"call {call}() outside of it"
+            )
+        if self.in_pass:
+            raise RuntimeError(
+                f"{call}() was called while another thread, or another task of trio, ticks this "
+                f"Scheduler; give each a Scheduler of its own: they may share a pool"
+            )
+
     def end_pass(self) -> None:
         """Leave to the next pass what is still in the queue, as where a wait was broken off."""
         self.run_queue[:0] = self.pass_queue
@@ -92,10 +108,13 @@ class Stepper:
 
     # -- starting and resuming
 
-    def start(self, join: Join, region: Region | None, works: Sequence[Any]) -> list[Task]:
+    def start(
+        self, join: Join, region: Region | None, works: Sequence[Any], call: str = "schedule"
+    ) -> list[Task]:
         """Start Tasks in this pass; each reports its end to ``join`` under its place."""
         coroutines = [
-            work if work.__class__ is types.CoroutineType else as_coroutine(work) for work in works
+            work if work.__class__ is types.CoroutineType else as_coroutine(work, call)
+            for work in works
         ]
         tasks = [self.new_task(join, index, region) for index in range(len(coroutines))]
         queue = self._queue()

@@ -156,16 +156,27 @@ _runner = cast("Callable[[Task], Generator[Any, Any, None]]", types.coroutine(_r
 _RUNNER_CODE = _run_coroutines.__code__
 
 
-def running_task(what: str) -> Task:
-    """The Task that this is called in, found on the call stack; RuntimeError outside of any."""
+def task_on_the_stack(stepper: object = None) -> Task | None:
+    """The innermost Task that this is called in, or the innermost of a Stepper's."""
     frame: types.FrameType | None = sys._getframe(1)
     while frame is not None:
         if frame.f_code is _RUNNER_CODE:
-            return cast("Task", frame.f_locals["task"])
+            task: Task = frame.f_locals["task"]
+            if stepper is None or task.stepper is stepper:
+                return task
         frame = frame.f_back
-    raise RuntimeError(
-        f"{what} works inside a Task only; run the coroutine with Scheduler.run() or schedule()"
-    )
+    return None
+
+
+def running_task(what: str) -> Task:
+    """The Task that this is called in; RuntimeError outside of any."""
+    task = task_on_the_stack()
+    if task is None:
+        raise RuntimeError(
+            f"{what} works inside a Task of a Scheduler only; run the coroutine with "
+            f"scheduler.run() or schedule()"
+        )
+    return task
 
 
 class _CancelledWaiter:
@@ -181,7 +192,7 @@ class _CancelledWaiter:
 CANCELLED_WAITER = cast("Task", _CancelledWaiter())
 
 
-def as_coroutine(work: Any) -> Coroutine[Any, Any, Any]:
+def as_coroutine(work: Any, call: str = "schedule") -> Coroutine[Any, Any, Any]:
     """What ``schedule`` accepts, as something that a Task can run; TypeError for the rest."""
     if isinstance(work, types.CoroutineType):
         return work
@@ -190,9 +201,18 @@ def as_coroutine(work: Any) -> Coroutine[Any, Any, Any]:
     if callable(work):
         return named_after(work, _call(work))
     raise TypeError(
-        f"expected a coroutine, an AsyncTask or a callable, got {type(work).__name__}: "
-        f"schedule(f()), schedule(f) and schedule(lambda: f(x)) are right"
+        f"{call} takes a coroutine, an AsyncTask or a callable, got {type(work).__name__}: "
+        f"f(x), f and lambda: f(x) are right, and gather(*calls) for several"
     )
+
+
+def check_function(call: str, function: Any) -> None:
+    """Raise a TypeError for a coroutine in place of the function that makes it."""
+    if not callable(function):
+        raise TypeError(
+            f"{call} takes the function and its arguments, got {type(function).__name__}: "
+            f"{call}(f, x), not {call}(f(x))"
+        )
 
 
 def named_after(function: Any, coroutine: Any) -> Coroutine[Any, Any, Any]:

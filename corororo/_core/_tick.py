@@ -20,6 +20,7 @@ from corororo.abc import Instrument, WorkerUse
 
 from ._calls import all_hooks
 from ._stepper import Stepper
+from ._timers import check_seconds
 
 Late = Literal["wait", "carry"]
 
@@ -74,8 +75,8 @@ class SchedulerStatistics(msgspec.Struct, frozen=True):
 def _check_bound(deadline_s: float | None, late: Late) -> None:
     if late not in ("wait", "carry"):
         raise ValueError(f'late must be "wait" or "carry", got {late!r}')
-    if deadline_s is not None and not deadline_s >= 0:
-        raise ValueError(f"deadline must be seconds from now, 0 or more, got {deadline_s}")
+    if deadline_s is not None:
+        check_seconds("tick(deadline)", deadline_s)
     if late == "carry" and deadline_s is None:
         raise ValueError('late="carry" needs a deadline: tick(deadline=0.4, late="carry")')
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable
 from typing import Any, Literal, Self
 
@@ -11,6 +12,19 @@ from corororo.abc import Clock
 from ._task import as_coroutine, named_after
 
 Missed = Literal["burst", "delay", "skip"]
+
+
+def check_seconds(call: str, seconds: float, least: float = 0.0, *, finite: bool = False) -> None:
+    """Raise a TypeError or ValueError that names the call unless this is a number within bounds."""
+    kind: type[Exception] = ValueError
+    try:
+        if least <= seconds <= math.inf and not (finite and math.isinf(seconds)):
+            return
+    except TypeError:
+        kind = TypeError
+    number = "a finite number" if finite else "a number"
+    bound = f" from {least:g}" if least > -math.inf else ""
+    raise kind(f"{call} takes {number} of seconds{bound}, got {seconds!r}")
 
 
 class Timer:

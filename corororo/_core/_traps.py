@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar, cast
 
 from ._stepper import Stepper, Trap
-from ._task import Task
-from ._timers import Timer
+from ._task import Task, check_function
+from ._timers import Timer, check_seconds
 
 T = TypeVar("T")
 
@@ -31,12 +31,22 @@ def trap(request: Trap | tuple[Any, ...]) -> Generator[Any, Any, Any]:
         if type(error) not in (RuntimeError, TypeError) or not str(error).startswith(_REFUSALS):
             raise
         raise RuntimeError(
-            "this coroutine awaits something of corororo and is driven by asyncio or trio; run "
-            "it with Scheduler.run(...), or schedule it and await scheduler.run_tick() there"
+            f"{_name(request)} was awaited under asyncio or trio, and needs a Scheduler that runs "
+            f"the coroutine: scheduler.run(...), or under trio schedule(...) and "
+            f"`await scheduler.run_tick()`"
         ) from error
 
 
+def _name(request: Any) -> str:
+    """What was called to make a request."""
+    if isinstance(request, tuple):
+        return f"{request[0].name}()"
+    return f"{request.name}()" if hasattr(request, "name") else f"a {type(request).__name__}"
+
+
 class _Checkpoint:
+    name = "checkpoint"
+
     def apply(self, stepper: Stepper, task: Task) -> None:
         stepper.resume_next_tick(task)
 
@@ -47,6 +57,7 @@ class _Checkpoint:
 
 class _Sleep:
     def __init__(self, deadline: float | None, seconds: float) -> None:
+        self.name = "sleep" if deadline is None else "sleep_until"
         self._deadline = deadline
         self._seconds = seconds
         self._timer: Timer | None = None
@@ -70,6 +81,8 @@ class _Sleep:
 
 class TrioRequest:
     """A trio function that a Task waits for."""
+
+    name = "run_in_trio"
 
     def __init__(self, function: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
         self.function = function
@@ -99,6 +112,8 @@ class TrioRequest:
 
 
 class _CurrentScheduler:
+    name = "current_scheduler"
+
     def apply(self, stepper: Stepper, task: Task) -> None:
         stepper.resume_now(task, stepper.scheduler)
 
@@ -117,13 +132,13 @@ async def sleep(seconds: float) -> None:
 
     Raises ValueError for a negative duration.
     """
-    if not seconds >= 0:
-        raise ValueError(f"seconds must be 0 or more, got {seconds}")
+    check_seconds("sleep(seconds)", seconds)
     await trap(_Sleep(None, seconds))
 
 
 async def sleep_until(deadline: float) -> None:
     """Continue in the first tick that begins after a moment of the scheduler's clock."""
+    check_seconds("sleep_until(deadline)", deadline, -math.inf)
     await trap(_Sleep(deadline, 0.0))
 
 
@@ -133,6 +148,7 @@ async def run_in_trio(function: Callable[..., Awaitable[T]], *args: Any) -> T:
     For a tick that trio drives: ``await scheduler.run_tick()``. The tick waits for it as for an
     AsyncTask; cancelling the Task cancels it. Raises RuntimeError under a tick that blocks.
     """
+    check_function("run_in_trio", function)
     return cast("T", await trap(TrioRequest(function, args)))
 
 
@@ -158,8 +174,8 @@ def run_nested(coroutine: Coroutine[Any, Any, Any]) -> Any:
                 value = request.call_inline()
             else:
                 raise TypeError(
-                    f"an AsyncTask runs in a worker, without a scheduler: it may await other "
-                    f"AsyncTasks, got {type(request).__name__}; do this in the Task that awaits it"
+                    f"an AsyncTask runs without a Scheduler and may await other AsyncTasks, got "
+                    f"{_name(request)}; await that in the Task that awaits this AsyncTask"
                 )
         except BaseException as error:
             advance, value = coroutine.throw, error

@@ -32,6 +32,11 @@ class TrioDriver:
 
     async def drive(self, waits: Generator[float | None, None, None]) -> None:
         """Run the pass; a checkpoint in any case."""
+        if not trio.lowlevel.in_trio_task():
+            raise RuntimeError(
+                "run_tick() works under trio only, as in trio.run(main); elsewhere, and so under "
+                "asyncio, call scheduler.tick(), which blocks"
+            )
         self._stepper.trio_drives, self._stepper.wake = True, self._wake
         try:
             await self._drive(waits)

@@ -221,6 +221,10 @@ class AttachedPool:
     """A pool that another process owns; ``Scheduler(...)`` takes it as it takes a WorkerPool."""
 
     def __init__(self, address: str) -> None:
+        if not isinstance(address, str | os.PathLike) or not address:
+            raise TypeError(
+                f"attach takes the address of a pool, got {address!r}; pool.address is one"
+            )
         self.address = address
         self._session = Session.attach(address)
         self._config = self._session.read_config()
@@ -274,9 +278,11 @@ def _check_others(
             f"WorkerPool(hang_timeout=...)"
         )
     for name, names in modules.items():
-        if isinstance(names, str):  # it would pass as a sequence of letters
+        listed = isinstance(names, Sequence) and not isinstance(names, str)  # a list of letters
+        if not listed or not all(isinstance(module, str) for module in names):
             raise TypeError(
-                f"{name} must be a list of modules, got {names!r}; WorkerPool({name}=[{names!r}])"
+                f"{name} must be a list of modules, by name, got {names!r}; "
+                f'WorkerPool({name}=["scipy.sparse"])'
             )
     if idle is not None and (isinstance(idle, type) or not hasattr(idle, "idle")):
         raise TypeError(
@@ -290,7 +296,11 @@ def _cpus_to_pin(pin: Literal["spread"] | Sequence[int] | None) -> tuple[int, ..
     if not HAS_AFFINITY:
         raise ValueError("this system cannot pin processes to CPUs; leave WorkerPool(pin=...) out")
     usable = sorted(os.sched_getaffinity(0))
-    cpus = usable if pin == "spread" else list(pin)
+    chosen = usable if pin == "spread" else pin
+    cpus = tuple(chosen) if isinstance(chosen, Sequence) else ()
     if not cpus or not set(cpus) <= set(usable):
-        raise ValueError(f"pin must name some of the CPUs {usable}, got {pin!r}")
-    return tuple(cpus)
+        raise ValueError(
+            f"pin must name some of the CPUs {usable}, got {pin!r}; "
+            f'WorkerPool(pin={usable[:2]}) or WorkerPool(pin="spread")'
+        )
+    return cpus

@@ -29,7 +29,7 @@ from ._places import (
     remove_stale_sessions,
 )
 
-OWNER_GONE = "the pool is closed, or its owner died, with AsyncTasks in flight"
+OWNER_GONE = "the pool is closed, or its owner has died; start another pool and Scheduler"
 
 
 class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -291,15 +291,27 @@ def _is_async_task(found: Any) -> bool:
 
 
 def _check_options(timeout: float | None, retries: int) -> None:
+    if not isinstance(timeout, int | float | None):
+        raise TypeError(f"timeout must be a number of seconds or None, got {timeout!r}")
     if timeout is not None and not 0 < timeout < math.inf:
         raise ValueError(f"timeout must be a positive number of seconds or None, got {timeout}")
+    if not isinstance(retries, int):
+        raise TypeError(f"retries must be an int, got {retries!r}")
     if retries < 0:
         raise ValueError(f"retries must be 0 or more, got {retries}")
 
 
 def _check_function(function: Any) -> None:
     if not isinstance(function, types.FunctionType):
-        raise TypeError(f"@async_task decorates functions, got {type(function).__name__}")
+        raise TypeError(
+            f"@async_task decorates functions, got {type(function).__name__}; decorate a function "
+            f"that calls it"
+        )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"@async_task needs a function that returns its result, got the generator "
+            f"{function.__qualname__}; return a list instead"
+        )
     if "." in function.__qualname__ or function.__name__ == "<lambda>":
         raise TypeError(
             f"@async_task needs a function at module level, which a worker can find by its name, "

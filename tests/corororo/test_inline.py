@@ -206,7 +206,7 @@ def test_async_tasks_awaited_inside_one_run_in_the_same_place() -> None:
 
 
 def test_awaiting_a_scheduler_inside_an_async_task_is_a_type_error() -> None:
-    with pytest.raises(TypeError, match=r"without a scheduler.*do this in the Task"):
+    with pytest.raises(TypeError, match=r"without a Scheduler.*await that in the Task"):
         wants_a_scheduler.call_inline()
 
 

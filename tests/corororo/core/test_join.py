@@ -68,14 +68,6 @@ def test_several_failures_are_a_group_in_order(scheduler: cr.Scheduler) -> None:
     assert [str(error) for error in caught.value.exceptions] == ["5", "3"]
 
 
-def test_gather_refuses_what_cannot_run(scheduler: cr.Scheduler) -> None:
-    async def main() -> None:
-        await cr.gather(5)  # type: ignore[arg-type]
-
-    with pytest.raises(TypeError, match="got int"):
-        scheduler.run(main())
-
-
 def test_map_pairs_its_iterables_as_the_builtin_does(scheduler: cr.Scheduler) -> None:
     assert scheduler.run(add.map([1, 2, 3], [10, 20])) == [11, 22]
     assert scheduler.run(add.map(range(3))) == [10, 11, 12]

@@ -129,21 +129,6 @@ def test_a_nursery_that_was_left_starts_no_child(scheduler: cr.Scheduler) -> Non
     assert scheduler.statistics().tasks_started == 1
 
 
-def test_a_coroutine_is_refused_as_a_child_and_the_error_says_what_to_write(
-    scheduler: cr.Scheduler,
-) -> None:
-    async def main() -> None:
-        async with cr.open_nursery() as nursery:
-            work = cr.checkpoint()
-            try:
-                with pytest.raises(TypeError, match=r"start_soon\(f"):
-                    nursery.start_soon(work)  # type: ignore[arg-type]
-            finally:
-                work.close()
-
-    scheduler.run(main())
-
-
 @pytest.mark.parametrize("waits", ["in the body", "waiting for children"])
 def test_closing_the_scheduler_ends_a_nursery_and_its_children(
     clock: MockClock, notes: Notes, waits: str

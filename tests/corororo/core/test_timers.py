@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import math
 from functools import partial
 from typing import Any
 
@@ -193,28 +192,6 @@ def test_a_delayed_coroutine_that_never_runs_is_closed_without_a_warning(how: st
         token.cancel()
     scheduler.close()
     gc.collect()
-
-
-@pytest.mark.parametrize("period", [0, -1, 1e-10, math.inf, math.nan])
-def test_a_period_out_of_range_is_refused(scheduler: cr.Scheduler, period: float) -> None:
-    with pytest.raises(ValueError, match=f"got {period}"):
-        scheduler.schedule_interval(period, lambda: None)
-
-
-@pytest.mark.parametrize("moment", [-1, math.inf, math.nan])
-def test_a_delay_out_of_range_is_refused(scheduler: cr.Scheduler, moment: float) -> None:
-    with pytest.raises(ValueError, match=f"got {moment}"):
-        scheduler.schedule_delayed(moment, lambda: None)
-    assert scheduler.statistics().timers == 0
-
-
-def test_a_coroutine_is_no_factory(scheduler: cr.Scheduler) -> None:
-    work = cr.checkpoint()
-    with pytest.raises(TypeError, match=r"zone_tick\), not zone_tick\(\)"):
-        scheduler.schedule_interval(1, work)  # type: ignore[arg-type]
-    work.close()
-    with pytest.raises(ValueError, match="'never'"):
-        scheduler.schedule_interval(1, lambda: None, missed="never")  # type: ignore[arg-type]
 
 
 def test_removed_timers_do_not_pile_up() -> None:

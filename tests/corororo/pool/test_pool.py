@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
@@ -29,8 +30,9 @@ OF_ANOTHER_KIND = [
     ({"max_batch": True}, "max_batch must be an int, got True; "),
     ({"max_pending": None}, "max_pending must be an int, got None; "),
     ({"hang_timeout": "2"}, "hang_timeout must be a number of seconds or None, got '2'; "),
-    ({"imports": "scipy"}, "imports must be a list of modules, got 'scipy'; "),
-    ({"preload": "scipy"}, "preload must be a list of modules, got 'scipy'; "),
+    ({"imports": "scipy"}, "imports must be a list of modules, by name, got 'scipy'; "),
+    ({"imports": [math]}, "imports must be a list of modules, by name, got [<module 'math' "),
+    ({"preload": 1}, "preload must be a list of modules, by name, got 1; "),
     ({"idle": "spin"}, "idle must be an IdleStrategy, got 'spin'; "),
     ({"idle": cr.AdaptiveSpin}, "idle must be an IdleStrategy, got <class"),
 ]
@@ -75,7 +77,7 @@ def test_pinning_is_refused_where_the_system_has_none(monkeypatch: pytest.Monkey
 def test_cpus_that_cannot_be_used_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_pool, "HAS_AFFINITY", True)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1}, raising=False)
-    for pin in ([], [4096]):
+    for pin in ([], [4096], 1):
         assert told(ValueError, {"pin": pin}).startswith("pin must name some of the CPUs [0, 1]")
 
 

@@ -277,7 +277,7 @@ def test_a_zone_whose_owner_has_ended_reports_it_with_the_reason(
         pair.session.failure.write_text(why)
     pair.writers[0].close()  # the lifeline's
     pair.readers[0].close()
-    kind, rule = (cr.PoolFailed, why) if why else (cr.PoolClosed, "its owner died")
+    kind, rule = (cr.PoolFailed, why) if why else (cr.PoolClosed, "its owner has died")
     with pytest.raises(kind, match=rule):
         pair.zone.take_nowait()
 
