@@ -50,3 +50,4 @@ from ._pool import WorkerStatus as WorkerStatus
 from ._transfer import AsyncTaskFunction as AsyncTaskFunction
 from ._transfer import async_task as async_task
 from ._transfer import keep as keep
+from ._transfer import register_type as register_type

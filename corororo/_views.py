@@ -86,16 +86,6 @@ class Leases:
         self.views = []
 
 
-def holds_views(kind: Any) -> bool:
-    """Whether values of a type may contain memoryviews."""
-    return _mentions(kind, msgspec.inspect.MemoryViewType)
-
-
-def refers_to_request(kind: Any) -> bool:
-    """Whether values of a type would refer to the bytes they were decoded from."""
-    return _mentions(kind, msgspec.inspect.MemoryViewType, msgspec.inspect.RawType)
-
-
 def views_in(value: Any) -> Iterator[memoryview]:
     """All memoryviews in a decoded value."""
     if isinstance(value, memoryview):
@@ -119,19 +109,3 @@ def parts(value: Any) -> Iterator[tuple[Any, str, Any]]:
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             yield getattr(value, field.name, None), ".{}", field.name
-
-
-def _mentions(kind: Any, *wanted: type) -> bool:
-    """Whether a type, as msgspec sees it, contains one of these."""
-    seen: set[int] = set()
-    inner: list[Any] = [msgspec.inspect.type_info(kind)]
-    while inner:
-        part = inner.pop()
-        if isinstance(part, wanted):
-            return True
-        if isinstance(part, tuple):
-            inner += part
-        elif isinstance(part, msgspec.Struct) and id(part) not in seen:
-            seen.add(id(part))  # types may be recursive
-            inner += [getattr(part, name) for name in part.__struct_fields__]
-    return False

@@ -15,11 +15,13 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from corororo._inline import Columns, Outcomes, Part, all_failed, run_calls
-from corororo._views import holds_views, refers_to_request
 from corororo.abc import AsyncFunction
 
+from ._annotations import formatted, holds_views, refers_to_request, with_formats
+from ._arrays import ArrayEncoder
+from ._compiler import check_of
 from ._errors import Failure, argument_error, describe_failure, rebuild_failure
-from ._types import ENCODER
+from ._types import ENCODER, decoder, encode_custom
 
 _ARRAY = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _COUNT = msgspec.msgpack.Decoder(int)
@@ -52,21 +54,38 @@ class Codec:
     def __init__(self, function: AsyncFunction) -> None:
         self.function = function
         argument_types, result_type = function.argument_types(), function.result_type()
-        self._copies_requests = refers_to_request(argument_types)
-        self.results_hold_views = holds_views(result_type)
         kinds = get_args(argument_types)
+        self._encode = ArrayEncoder(encode_custom).encode
+        self._copies_requests = refers_to_request(argument_types)
+        self._arguments_hold_views = holds_views(argument_types)
+        self.results_hold_views = holds_views(result_type)
         self._is_immutable = all(isinstance(k, type) and k in _IMMUTABLE for k in kinds)
-        self._call = msgspec.msgpack.Decoder(argument_types)
+        self._checks = [check_of(kind) for kind in kinds]
+        self._is_checked = any(self._checks)
+        self._result_check = check_of(result_type)
         columns = [GenericAlias(list, (kind,)) for kind in kinds]
-        self._request = msgspec.msgpack.Decoder(GenericAlias(tuple, (int, *columns)))
-        self._value = msgspec.msgpack.Decoder(result_type)
-        self._values = msgspec.msgpack.Decoder(
-            tuple[int, list[result_type], None]  # type: ignore[valid-type]
-        )
+        self._request = decoder(GenericAlias(tuple, (int, *columns)))
+        self._call = decoder(with_formats(argument_types))
+        self._values = decoder(tuple[int, list[result_type], None])  # type: ignore[valid-type]
+        self._value = decoder(with_formats(result_type))
 
     def encode_request(self, arguments: Sequence[tuple[Any, ...]]) -> bytes:
-        """Raises TypeError or another error of msgspec if an argument has no encoding."""
-        return ENCODER.encode((len(arguments), *Columns.of(arguments).columns))
+        """Raises TypeError or another error of msgspec if an argument cannot be sent as it is."""
+        columns = Columns.of(arguments).columns
+        if self._arguments_hold_views:
+            columns = list(map(formatted, columns))
+        request = self._encode((len(arguments), *columns))  # raises for what contains itself
+        if self._is_checked:
+            self._check_columns(columns)
+        return request
+
+    def _check_columns(self, columns: Sequence[Sequence[Any]]) -> None:
+        for name, check, column in zip(
+            self.function.parameter_names, self._checks, columns, strict=True
+        ):
+            if check is not None and not check.fits(column):
+                problems = filter(None, (check.explain(value, name) for value in column))
+                raise TypeError(f"{self.function.name}: argument {next(problems)}")
 
     def snapshot(self, arguments: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
         """A copy of the calls that no longer depends on the objects of the caller.
@@ -134,29 +153,47 @@ class Codec:
         try:
             arguments = self._call.decode(ENCODER.encode(encoded))
         except Exception as error:
-            message = f"arguments of {self.function.name}: {str(error) or repr(error)}"
-            raise TypeError(message) from None
+            text = _as_text(error)
+            for place, name in enumerate(self.function.parameter_names):
+                text = text.replace(f"`$[{place}]", f"`{name}")
+            raise TypeError(f"arguments of {self.function.name}: {text}") from None
         return self.function.run(*arguments)
 
     def encode_reply(
         self, busy_ns: int, values: list[Any], failures: dict[int, BaseException] | None
     ) -> bytes:
         """Encode outcomes; a value without an encoding fails its call."""
+        if self.results_hold_views:
+            values = formatted(values)
         if failures is None:
             try:
-                return ENCODER.encode((busy_ns, values, None))
+                reply = self._encode((busy_ns, values, None))
+                if self._result_check is None or self._result_check.fits(values):
+                    return reply
             except Exception:  # some value has no encoding
-                failures = {}
+                pass
+            failures = {}
         told = {place: describe_failure(error) for place, error in failures.items()}
         encoded = [NIL] * len(values)
         for place, value in enumerate(values):
             if place not in told:
                 try:
-                    encoded[place] = msgspec.Raw(ENCODER.encode(value))
+                    encoded[place] = msgspec.Raw(self._encode_result(value))
                 except Exception as error:
-                    message = f"the result of {self.function.name} has no encoding: {error}"
-                    told[place] = describe_failure(TypeError(message))
+                    told[place] = describe_failure(error)
         return ENCODER.encode((busy_ns, encoded, told))
+
+    def _encode_result(self, value: Any) -> bytes:
+        """Encode a single result; raises TypeError if it cannot arrive as it is."""
+        name = f"the result of {self.function.name}"
+        try:
+            encoded = ENCODER.encode(value)
+        except Exception as error:
+            raise TypeError(f"{name} has no encoding: {error}") from error
+        problem = self._result_check and self._result_check.explain(value, name)
+        if problem:
+            raise TypeError(problem)
+        return encoded
 
     def read_reply(self, data: bytes, calls: int) -> Reply | None:
         """Decode what a worker sent; None if it is not a reply to so many calls."""
@@ -190,7 +227,7 @@ class Codec:
                 try:
                     values[place] = self._value.decode(raw)
                 except Exception as error:  # a __post_init__ may raise anything
-                    failures[place] = TypeError(f"result of {name}: {str(error) or repr(error)}")
+                    failures[place] = TypeError(f"result of {name}: {_as_text(error)}")
         return Reply(busy_ns, values, failures or None)
 
 
@@ -247,6 +284,11 @@ def calls_as_encoded(request: bytes | memoryview) -> Columns:
     """The calls of a request, each argument as it was encoded."""
     count, *columns = _ARRAY.decode(request)
     return Columns([_ARRAY.decode(column) for column in columns], _COUNT.decode(count))
+
+
+def _as_text(error: Exception) -> str:
+    text = str(error) or repr(error)
+    return text.replace("got `ext`", "got an array or a value of a registered type")
 
 
 def encode_failure_of_all(calls: int, error: BaseException) -> bytes:

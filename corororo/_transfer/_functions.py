@@ -20,6 +20,7 @@ from corororo._core import UnorderedMap, map_calls, run_nested, trap
 from corororo._inline import paired
 from corororo._main_module import name_in_program, note_function
 
+from ._annotations import check_annotations
 from ._codec import Codec
 
 P = ParamSpec("P")
@@ -209,15 +210,17 @@ def async_task(
 ) -> Any:
     """Make the calls of a module-level function AsyncTasks.
 
-    Arguments and results are of types that msgspec can encode, and are decoded against the
-    annotations. An ``async def`` function may await other AsyncTasks: they run in its worker.
+    Arguments and results are of types that msgspec can encode or that are registered, and are
+    decoded against the annotations. An ``async def`` function may await other AsyncTasks: they run
+    in its worker.
 
     ``timeout`` is in seconds of running in a worker: a call that takes longer fails with
     AsyncTaskTimeout, and its worker is replaced. It does not hold where calls run inline.
     ``retries`` is how many more workers one call may kill before it fails with WorkerDied.
 
     Raises TypeError for what a worker could not find by its name (lambdas, methods, functions
-    inside functions), and ValueError for options out of range.
+    inside functions) and for annotations that nothing can carry, and ValueError for options out of
+    range.
     """
     decorator = _Decorator(timeout, retries)
     return decorator if function is None else decorator(function)
@@ -324,3 +327,4 @@ def _check_function(function: Any) -> None:
                 f"@async_task needs named parameters, got {parameter} in "
                 f"{function.__qualname__}; take a list or a dict instead"
             )
+    check_annotations(function)

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 import corororo as cr
-from corororo._views import Leases, holds_views, refers_to_request, views_in
+from corororo._transfer._annotations import holds_views, refers_to_request
+from corororo._views import Leases, views_in
 
 
 class Picture(msgspec.Struct):

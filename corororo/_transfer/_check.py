@@ -1,0 +1,168 @@
+"""Checks that values will arrive as they were sent.
+
+msgspec encodes many values alike: a tuple as a list, a Struct of a subclass without its own
+fields, a datetime without its time zone. The annotation says as what they are decoded, so a value
+of another class would arrive changed, and is refused.
+
+The values of all calls are checked together, by ``set(map(type, values))``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ._arrays import is_scalar
+from ._types import CONTAINERS, ENCODER, decoder, is_registered, name_of
+
+Values = Sequence[Any]
+
+
+class Condition(NamedTuple):
+    """What has to hold for each value of a class."""
+
+    holds: Callable[[Any], bool]
+    complaint: Callable[[Any], str]
+
+    def fits(self, values: Values) -> bool:
+        """Whether it holds for all values."""
+        return all(map(self.holds, values))
+
+    def explain(self, value: Any, path: str) -> str:
+        """What is wrong with a value; empty if nothing is."""
+        return "" if self.holds(value) else f"{path} {self.complaint(value)}"
+
+
+class Check:
+    """The classes that values may have, and what to check inside of those of each class.
+
+    Instances of subclasses of ``plain`` may stand for them: they arrive as what is annotated.
+    """
+
+    def __init__(self, name: str, *kinds: type, plain: tuple[type, ...] = ()) -> None:
+        self.name = name
+        self.plain = plain
+        self.is_untyped = False
+        # Raw holds what has been checked before, and what is unset is not sent.
+        self.kinds = {msgspec.Raw, msgspec.UnsetType, *kinds, *plain}
+        self.parts: dict[type, list[Part]] = {}
+
+    def fits(self, values: Values) -> bool:
+        """Whether all values will arrive as they are."""
+        kinds = set(map(type, values))
+        if not kinds <= self.kinds and not all(map(self._allows, kinds)):
+            return False
+        for kind in kinds & self.parts.keys():
+            chosen = values if len(kinds) == 1 else [v for v in values if type(v) is kind]
+            if not all(part.check.fits(part.inner(chosen)) for part in self.parts[kind]):
+                return False
+        return True
+
+    def explain(self, value: Any, path: str) -> str:
+        """The first thing in a value that would arrive changed; empty if there is none."""
+        kind = type(value)
+        if not self._allows(kind):
+            found = f"{path} has type {name_of(kind)} where {self.name} is annotated"
+            return f"{found}{self._loss(value)}"
+        for part in self.parts.get(kind, ()):
+            for place, inner in enumerate(part.inner([value])):
+                found = part.check.explain(inner, path + part.step(value, place))
+                if found:
+                    return found
+        return ""
+
+    def add(self, other: Check) -> None:
+        """Allow what another check allows, too."""
+        self.plain += other.plain
+        self.is_untyped |= other.is_untyped
+        self.kinds |= other.kinds
+        self.parts |= other.parts
+
+    def _allows(self, kind: type) -> bool:
+        if kind in self.kinds:
+            return True
+        base = next((base for base in self.plain if issubclass(kind, base)), None)
+        if base in self.parts:
+            self.parts[kind] = self.parts[base]
+        if base or (self.plain and is_scalar(kind)) or (self.is_untyped and is_registered(kind)):
+            self.kinds.add(kind)
+            return True
+        return False
+
+    def _loss(self, value: Any) -> str:
+        kind = type(value)
+        if self.is_untyped:
+            arrives = type(decoder(Any).decode(ENCODER.encode(value)))
+            return f", and would arrive as {name_of(arrives)}; {_remedy(kind)}"
+        if issubclass(kind, tuple(self.parts)):
+            return (
+                f", and would arrive without what is its own; annotate {name_of(kind)}, or a "
+                f"union of Structs with tags"
+            )
+        return f"; pass that, or {_remedy(kind)}"
+
+
+def _remedy(kind: type) -> str:
+    base = next((c for c in CONTAINERS if issubclass(kind, c)), kind)
+    if base is kind or hasattr(kind, "_fields"):  # a NamedTuple has them
+        return f"annotate {name_of(kind)}"
+    return f"convert it to {name_of(base)}"
+
+
+class Part(NamedTuple):
+    """Something inside of values: how to get it from many, and how its path goes on."""
+
+    check: Check | Condition
+    inner: Callable[[Values], Values] = lambda values: values
+    step: Callable[[Any, int], str] = lambda value, place: ""
+
+
+def items(check: Check) -> Part:
+    """The items of lists, tuples and sets."""
+    return Part(check, _chained, lambda _, place: f"[{place}]")
+
+
+def keys(check: Check) -> Part:
+    """The keys of dicts."""
+    return Part(check, _chained, lambda value, place: f"'s key {list(value)[place]!r}")
+
+
+def values(check: Check) -> Part:
+    """The values of dicts."""
+    return Part(
+        check,
+        lambda dicts: _chained(map(dict.values, dicts)),
+        lambda value, place: f"[{list(value)[place]!r}]",
+    )
+
+
+def attribute(check: Check, name: str) -> Part:
+    """A field of Structs, dataclasses or NamedTuples."""
+    get = attrgetter(name)
+    return Part(check, lambda objects: list(map(get, objects)), lambda *_: f".{name}")
+
+
+def index(check: Check, place: int) -> Part:
+    """One item of tuples, of those that are long enough."""
+    return Part(check, lambda a: [v[place] for v in a if len(v) > place], lambda *_: f"[{place}]")
+
+
+def key(check: Check, name: str) -> Part:
+    """What stands under a key, in dicts that have it."""
+    return Part(check, lambda a: [v[name] for v in a if name in v], lambda *_: f"[{name!r}]")
+
+
+def _chained(containers: Any) -> list[Any]:
+    return list(chain.from_iterable(containers))
+
+
+ANYTHING = Check("Any", type(None), bool, int, float, str, bytes, list, dict)
+ANYTHING.is_untyped = True
+KEY = Check("Any", tuple)  # as a key it arrives as it is
+KEY.add(ANYTHING)
+KEY.parts = {tuple: [items(KEY)]}
+ANYTHING.parts = {list: [items(ANYTHING)], dict: [keys(KEY), values(ANYTHING)]}
