@@ -100,7 +100,7 @@ class Check:
             return f", and would arrive as {name_of(arrives)}; {_remedy(kind)}"
         if issubclass(kind, tuple(self.parts)):
             return (
-                f", and would arrive without what is its own; annotate {name_of(kind)}, or a "
+                f", and would lose its own fields; annotate {name_of(kind)}, or a "
                 f"union of Structs with tags"
             )
         return f"; pass that, or {_remedy(kind)}"

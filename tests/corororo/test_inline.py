@@ -84,9 +84,10 @@ def test_inline_calls_are_checked_and_copied_as_in_a_worker() -> None:
     with cr.Scheduler() as scheduler:
         assert scheduler.run(outcomes(total(numbers), total(["3"]), total([object()]))) == [  # type: ignore[list-item]
             (103,),
-            f"TypeError: arguments of {total.name}: Expected `int`, got `str` - at `$[0][0]`",
+            f"TypeError: arguments of {total.name}: Expected `int`, got `str` - at `numbers[0]`",
             f"TypeError: {total.name}: argument numbers[0]: a builtins.object cannot be encoded; "
-            f"arguments travel as data, so they must be of types that msgspec encodes",
+            f"arguments travel as data, so they must be of types that msgspec encodes, or under "
+            f"corororo.register_type",
         ]
     assert numbers == [1, 2]
 

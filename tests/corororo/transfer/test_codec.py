@@ -45,6 +45,7 @@ def sent_and_read(codec: Codec, calls: Any) -> Any:
 
     class Recorder:  # in place of the function
         name = codec.function.name
+        parameter_names = codec.function.parameter_names
         run = staticmethod(lambda *arguments: arguments)
 
     codec.function = Recorder  # type: ignore[assignment]
@@ -115,7 +116,8 @@ def test_each_wrong_result_fails_alone_and_in_its_place(outcomes: list[str]) -> 
 @given(st.lists(st.sampled_from([{"value": 3}, {"value": -3}, {"value": "x"}, {}, 5]), min_size=1))
 def test_each_wrong_argument_fails_alone_and_in_its_place(arguments: list[Any]) -> None:
     codec = Codec(check)
-    calls, wrong = sent_and_read(codec, [(a,) for a in arguments])
+    encoded = [msgspec.Raw(msgspec.msgpack.encode(a)) for a in arguments]
+    calls, wrong = sent_and_read(codec, [(a,) for a in encoded])
     good = [a == {"value": 3} for a in arguments]
     assert calls == [(Positive(3),) if ok else None for ok in good]
     assert [i not in (wrong or {}) for i in range(len(arguments))] == good
