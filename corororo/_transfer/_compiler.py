@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 from msgspec import inspect
 
 from ._arrays import is_scalar
@@ -55,6 +56,7 @@ EXACT: dict[type, type] = {
     inspect.TimeDeltaType: datetime.timedelta,
     inspect.UUIDType: uuid.UUID,
     inspect.DecimalType: decimal.Decimal,
+    inspect.RawType: msgspec.Raw,
 }
 IN_UTC = Condition(
     lambda value: value.tzinfo is None or value.tzinfo == datetime.UTC,

@@ -6,11 +6,14 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import pathlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, NewType, TypedDict
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 import corororo as cr
 
@@ -79,6 +82,12 @@ class Picture(msgspec.Struct):
     pixels: memoryview
 
 
+class Mesh(msgspec.Struct):
+    points: npt.NDArray[np.float64]
+    scale: np.float32
+    file: pathlib.PurePath
+
+
 Identity = NewType("Identity", int)
 
 KINDS: dict[str, Any] = {
@@ -124,6 +133,12 @@ KINDS: dict[str, Any] = {
     "named_tuple": Pair,
     "typed_dict": Options,
     "view_in_struct": list[Picture],
+    "views": list[memoryview],
+    "path": pathlib.PurePath,
+    "array": npt.NDArray[np.float64],
+    "arrays": dict[str, np.ndarray],
+    "scalar": np.float64,
+    "arrays_in_struct": Mesh | None,
 }
 
 

@@ -6,12 +6,14 @@ import array
 import copy
 import dataclasses
 import datetime
+import pathlib
 import zoneinfo
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import annotated_calls
 import msgspec
+import numpy as np
 import pytest
 from annotated_calls import (
     ERRORS,
@@ -37,6 +39,10 @@ for kind, strategy in {
     msgspec.Raw: st.integers(0, 127).map(lambda n: msgspec.Raw(bytes([n]))),
     Picture: st.builds(Picture, name=st.text(), pixels=MEMORY),
     Even: st.integers(-9, 9).map(lambda n: Even(2 * n)),
+    pathlib.PurePath: st.sampled_from(["", "/a/b"]).map(pathlib.PurePosixPath),
+    np.ndarray: st.lists(st.floats()).map(np.array),
+    np.float64: st.floats().map(np.float64),
+    np.float32: st.floats(width=32).map(np.float32),
 }.items():
     st.register_type_strategy(kind, strategy)
 
@@ -92,6 +98,13 @@ ODD = [
     NearPoint(1, 2.0),
     Mob("a"),
     Pair(1),
+    np.float64(1.5),
+    np.int32(3),
+    np.bool_(True),
+    np.arange(6.0).reshape(2, 3),
+    np.arange(3, dtype=">i2"),
+    np.array([None]),
+    pathlib.Path("/a"),
     datetime.datetime(2020, 1, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Paris")),
 ]
 
@@ -114,6 +127,8 @@ def described(value: Any) -> Any:
         return kind, described([getattr(value, f.name) for f in dataclasses.fields(value)])
     if kind is memoryview:
         return kind, value.format, value.shape, value.readonly, value.tobytes()
+    if kind is np.ndarray:
+        return kind, value.dtype, value.shape, value.tobytes(), value.flags.writeable
     return kind, bytes(value) if kind is msgspec.Raw else repr(value)
 
 
