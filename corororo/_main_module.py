@@ -1,17 +1,27 @@
-"""The main module of a program, which its workers run under another name to find its functions."""
+"""The modules of a program as its workers import them, the main module above all.
+
+A worker runs the main module under the name that ``multiprocessing`` gives it there, and only if
+the main module has functions for it.
+"""
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
+import runpy
 import sys
 from collections.abc import Callable, Mapping
 from multiprocessing import process
+from types import ModuleType
 from typing import Any, NamedTuple
+
+from ._exceptions import PoolFailed
 
 MAIN_NAMES = ("__main__", "__mp_main__")  # in the program, in its workers
 
 _modules: dict[str, Mapping[str, Any]] = {}  # the globals of those with functions for workers
+_main: MainModule | None = None  # in a worker: that of the program
 
 
 class MainModule(NamedTuple):
@@ -24,6 +34,9 @@ class MainModule(NamedTuple):
 def name_in_program(module: str) -> str:
     """The name that a module of a worker has in the program."""
     return "__main__" if module in MAIN_NAMES else module
+
+
+# -- in the program
 
 
 def note_function(function: Callable[..., Any]) -> None:
@@ -55,13 +68,65 @@ def find_main_module() -> MainModule | None:
     return _find(noted[0] if noted else vars(sys.modules["__main__"]))
 
 
-def modules_to_import() -> list[str]:
-    """What workers import at their start, since a failure should fail the start of the pool.
+def modules_to_import(idle: object) -> list[str]:
+    """What workers import at their start, so that the start of the pool fails where they cannot.
 
-    It is the main module, if it has functions for workers, and a module that starts the pool while
-    it is imported.
+    It is the main module, if it has functions for workers or the class of ``idle``, and a module
+    with functions that starts the pool while it is imported.
     """
-    return [name for name, module in _modules.items() if name in MAIN_NAMES or _is_starting(module)]
+    mains = {*_modules, type(idle).__module__}.intersection(MAIN_NAMES)
+    return [*mains, *(name for name, module in _modules.items() if _is_starting(module))]
+
+
+def check_not_importing() -> None:
+    """Raise PoolFailed in a process that is importing a module of its program."""
+    if not getattr(process.current_process(), "_inheriting", False):
+        return
+    frame = sys._getframe(1)
+    while frame.f_globals["__name__"].startswith("corororo.") and frame.f_back is not None:
+        frame = frame.f_back
+    raise PoolFailed(
+        f"{frame.f_code.co_filename}, line {frame.f_lineno}, starts a pool when it is imported; "
+        f'start it under `if __name__ == "__main__":`, or in a function called from there'
+    )
+
+
+# -- in a worker
+
+
+def set_main_module(main: MainModule | None) -> None:
+    """What ``import_module`` runs, once, when the main module is asked for."""
+    global _main
+    _main = main
+
+
+def import_module(name: str) -> ModuleType:
+    """Import a module to find its functions; meanwhile no process can be started.
+
+    Raises what its code raises, and ImportError where it ends the program.
+    """
+    worker: Any = process.current_process()
+    worker._inheriting = True  # as multiprocessing marks it
+    try:
+        if name in MAIN_NAMES and _main is not None:
+            _run(_main)
+            set_main_module(None)
+        return importlib.import_module(name)
+    except SystemExit as error:
+        raise ImportError(f"{name} raises {error!r} when it is imported") from error
+    finally:
+        del worker._inheriting
+
+
+def _run(main: MainModule) -> None:
+    name = MAIN_NAMES[1]
+    module = ModuleType(name)
+    if main.name is None:
+        content = runpy.run_path(main.path, run_name=name)
+    else:
+        content = runpy.run_module(main.name, run_name=name, alter_sys=True)
+    vars(module).update(content)
+    sys.modules.update(dict.fromkeys(MAIN_NAMES, module))
 
 
 def _find(module: Mapping[str, Any]) -> MainModule | None:

@@ -210,6 +210,8 @@ class Monitor:
     def _count_failed_start(self, worker: WorkerProcess) -> None:
         """A forkserver that died takes several along: they count as one."""
         server = worker.lost_server
+        if worker.cannot_start:  # the others import the same
+            self._failed_starts = FAILED_STARTS_MAX
         self._failed_starts += server is None or server not in self._lost_servers
         if server is not None:
             self._lost_servers.add(server)
@@ -276,8 +278,7 @@ def _skipped_without_files() -> Iterator[None]:
 
 
 def _failed_to_start(worker: WorkerProcess) -> str:
-    return (
-        f"{FAILED_STARTS_MAX} workers died before they took a call, the last "
-        f"{worker.status().ended}; if the errors above name the main module, its code must stand "
-        f'under `if __name__ == "__main__":`'
-    )
+    ended = worker.status().ended
+    if worker.cannot_start:
+        return ended
+    return f"{FAILED_STARTS_MAX} workers died before they took a call, the last {ended}"

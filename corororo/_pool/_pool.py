@@ -8,6 +8,7 @@ import os
 import threading
 import types
 from collections.abc import Sequence
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Literal, Self
 
@@ -16,14 +17,15 @@ import msgspec
 from corororo._exceptions import PoolClosed, PoolFailed
 from corororo._idle import Park
 from corororo._inline import Inline
+from corororo._main_module import check_not_importing, find_main_module, modules_to_import
 from corororo._platform import HAS_AFFINITY, explaining_open_files, usable_cpus
 from corororo._ring import CALLS_MAX, PoolConfig, Session, call_after_fork
 from corororo._transfer import SharedRing
-from corororo._worker._main import die_with_owner
+from corororo._worker._main import WorkerPlan, die_with_owner
 from corororo.abc import IdleStrategy, Transfer
+from corororo.processes._surroundings import Surroundings
 
 from ._registry import PoolStatistics
-from ._spawner import WorkerPlan
 from ._supervisor import Supervisor
 
 FORKED = (
@@ -91,7 +93,9 @@ class WorkerPool:
             count, (ring_bytes + 63) & ~63, max_batch, reply_bytes, max_pending, hang_timeout
         )
         self._rings = rings
-        self._plan = WorkerPlan(name, imports, preload, idle or Park(), _cpus_to_pin(pin))
+        self._name, self._imports, self._preload = name, imports, preload
+        self._idle = idle or Park()
+        self._cpus = _cpus_to_pin(pin)
         self._base = None if directory is None else Path(directory)
         self._supervisor: Supervisor | None = None
         self._resizing = threading.Lock()
@@ -113,15 +117,20 @@ class WorkerPool:
         return str(self._running().session.directory)
 
     def start(self) -> None:
-        """Make the session and start the workers; returns when all of them take calls."""
+        """Make the session and start the workers; returns when all of them take calls.
+
+        Workers take over the environment, working directory, import path and warnings filters that
+        this process has now.
+        """
         if self._supervisor is not None:
             raise RuntimeError("the pool has been started already")
+        check_not_importing()
         room_bytes = self._config.ring_bytes * self._rings if self._config.workers else 0
         with explaining_open_files("a pool of workers"):
             session = Session.create(room_bytes, self._base)
             try:
                 session.write_config(self._config)
-                self._supervisor = Supervisor(session, self._plan)
+                self._supervisor = Supervisor(session, self._plan())
                 self._supervisor.start(self._config.workers)
             except BaseException:
                 self.close()
@@ -197,6 +206,17 @@ class WorkerPool:
         traceback: types.TracebackType | None,
     ) -> None:
         self.close()
+
+    def _plan(self) -> WorkerPlan:
+        return WorkerPlan(
+            name=self._name,
+            imports=[*modules_to_import(self._idle), *self._imports],
+            preload=self._preload,
+            idle=bytes(ForkingPickler.dumps(self._idle)),
+            cpus=self._cpus,
+            surroundings=Surroundings.now(),
+            main=find_main_module(),
+        )
 
     def _running(self) -> Supervisor:
         if self._supervisor is None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing.process
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from corororo._platform import is_out_of_files
-from corororo._ring import Session, call_after_fork
-from corororo._worker._main import RETIRE_SIGNAL, RETIRED, worker_main
-from corororo.abc import IdleStrategy
+from corororo._ring import Session
+from corororo._worker._main import CANNOT_START, RETIRE_SIGNAL, RETIRED, WorkerPlan, worker_main
 from corororo.processes import forkserver, forkserver_pid, is_dead, kill_forkserver, read_stacks
-from corororo.processes._forkserver import InterruptProofProcess, wake_stopped_forkserver
+from corororo.processes._forkserver import (
+    InterruptProofProcess,
+    StartedProcess,
+    wake_stopped_forkserver,
+)
 
 T = TypeVar("T")
 
@@ -47,23 +49,13 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     place: int = 0  # in the pool, counted from 1, as in the title
 
 
-class WorkerPlan(NamedTuple):
-    """What the workers of a pool have in common."""
-
-    name: str
-    imports: Sequence[str]
-    preload: Sequence[str]
-    idle: IdleStrategy
-    cpus: tuple[int, ...]
-
-
 class WorkerProcess:
     """A worker. Its ``number`` is never used twice in a pool; its ``place`` is."""
 
     def __init__(self, number: int, place: int, session: Session, plan: WorkerPlan) -> None:
         self.number = number
         self.place = place
-        self.title = f"{plan.name} worker {place + 1}"
+        self.title = plan.title(place)
         self.ready = False  # it takes calls
         self.grows_pool = False  # it was added by a resize, not at the start or as a replacement
         self.killed_on_request = False  # of a zone, for a call of its batch
@@ -80,21 +72,14 @@ class WorkerProcess:
         wake_stopped_forkserver()  # a stopped one would spawn nothing, without an error
         forkserver(plan.preload)
         self._server = forkserver_pid()
-        cpu = plan.cpus[place % len(plan.cpus)] if plan.cpus else None
-        address = str(session.directory)
-        self._process = InterruptProofProcess(
-            name=self.title,
-            target=worker_main,
-            args=(address, number, self.title, tuple(plan.imports), plan.idle, cpu),
-            daemon=True,
+        arguments = (str(session.directory), number, place, plan)
+        self._process = StartedProcess(
+            InterruptProofProcess(name=self.title, target=worker_main, args=arguments, daemon=True)
         )
-        self._process.start()
-        call_after_fork(self, WorkerProcess._disown)
 
     @property
     def pid(self) -> int:
         """Its process id."""
-        assert self._process.pid is not None
         return self._process.pid
 
     @property
@@ -112,12 +97,17 @@ class WorkerProcess:
         """Whether it has ended because it was asked to, with no calls left."""
         return self._code == RETIRED
 
+    @property
+    def cannot_start(self) -> bool:
+        """Whether it has ended because its imports failed."""
+        return self._code == CANNOT_START
+
     def poll(self) -> int | None:
         """None while it runs; a negative signal number where a signal ended it.
 
         For one thread: of two that poll at the same time one would get a wrong answer.
         """
-        self._code = self._process.exitcode
+        self._code = self._process.poll()
         return self._code
 
     def status(self) -> WorkerStatus:
@@ -164,16 +154,17 @@ class WorkerProcess:
             self._ended = f"by signal {-code}" if code < 0 else f"with exit code {code}"
         if self.hung:
             self._stacks = read_stacks(stacks)
+        if self.cannot_start:
+            with contextlib.suppress(OSError):  # there was no room for it
+                self._ended = stacks.read_text()
 
     def stop(self, timeout_s: float) -> None:
         """Wait until it has ended, as the lifeline told it to; kill it after the timeout."""
-        self._process.join(timeout_s)
-        if self._process.exitcode is None:
+        if self._process.wait(timeout_s) is None:
             self.kill()
-            self._process.join(timeout_s)
-        if self._process.exitcode is None:  # it is dead, and its server does not report it
+        if self._process.wait(timeout_s) is None:  # it is dead, and its server does not report it
             kill_forkserver()
-            self._process.join()
+            self._process.wait()
         self._process.close()
 
     def _find_lost_server(self, wait: Callable[[float], object]) -> None:
@@ -182,10 +173,6 @@ class WorkerProcess:
                 self.lost_server = self._server
                 return
             wait(SERVER_LOOK_S)
-
-    def _disown(self) -> None:
-        """In a forked process: multiprocessing would end the worker as its own child."""
-        multiprocessing.process._children.discard(self._process)  # type: ignore[attr-defined]
 
 
 class Spawner:

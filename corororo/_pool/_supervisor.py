@@ -12,11 +12,12 @@ from pathlib import Path
 
 from corororo._exceptions import PoolClosed, PoolFailed
 from corororo._ring import FifoReader, FifoWriter, Session
+from corororo._worker._main import WorkerPlan
 from corororo.processes import kill_forkserver
 
 from ._monitor import Monitor
 from ._registry import PoolStatistics, Registry
-from ._spawner import Spawner, WorkerPlan
+from ._spawner import Spawner
 
 START_S = 60.0  # how long workers may take to start
 STOP_S = 1.0  # how long a worker may take to end by itself
@@ -33,6 +34,7 @@ class Supervisor:
         self._changed = self._registry.changed
         self._stopping = self._registry.stopping
         self._spawner = Spawner(session, plan, self._stopping)
+        self._imports = f", importing {', '.join(plan.imports)}" if plan.imports else ""
         with contextlib.ExitStack() as undo:
             undo.callback(session.remove)
             _, self._lifeline = self._keep_open(undo, session.lifeline)
@@ -55,10 +57,11 @@ class Supervisor:
         for place in range(workers):
             registry.add(self._spawner.spawn(place, wait_for_files=False))
         self._thread.start()
-        started = self._wait_for(lambda: all(worker.ready for worker in registry.working), START_S)
-        self.check()
-        if not started:
-            raise PoolFailed(f"the workers did not come up within {START_S:.0f} s")
+        failure: str | None = f"the workers did not come up within {START_S:.0f} s{self._imports}"
+        if self._wait_for(lambda: all(worker.ready for worker in registry.working), START_S):
+            failure = registry.failure
+        if failure:
+            raise PoolFailed(failure)
 
     def resize(self, workers: int) -> None:
         """Have so many workers; for one caller at a time.

@@ -7,7 +7,6 @@ arrives in a worker can call anything else.
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 import math
 import types
@@ -18,7 +17,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from corororo._core import UnorderedMap, map_calls, run_nested, trap
 from corororo._inline import paired
-from corororo._main_module import name_in_program, note_function
+from corororo._main_module import import_module, name_in_program, note_function
 
 from ._annotations import check_annotations
 from ._codec import Codec
@@ -261,7 +260,7 @@ def resolve(name: str) -> AsyncTaskFunction[..., Any]:
     """The function of this name; raises LookupError unless it is under ``@async_task``."""
     module_name, _, qualified_name = name.partition(":")
     try:
-        found = getattr(importlib.import_module(module_name), qualified_name, None)
+        found = getattr(import_module(module_name), qualified_name, None)
     except Exception as error:  # an import may raise anything
         raise LookupError(f"cannot import {module_name} to find {name}: {error!r}") from error
     if not _is_async_task(found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import gc
 import importlib
@@ -10,34 +11,52 @@ import select
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+from typing import NamedTuple, cast
 
-from corororo._exceptions import PoolClosed
+from corororo._exceptions import PoolClosed, PoolFailed
+from corororo._main_module import MAIN_NAMES, MainModule, import_module, set_main_module
 from corororo._platform import HAS_SIGIO, raise_open_file_limit
 from corororo._ring import Session
 from corororo.abc import IdleStrategy
 from corororo.processes import dump_stacks_on_signal, set_title
+from corororo.processes._surroundings import Surroundings
 
 from ._loop import Worker
 
 RETIRE_SIGNAL = signal.SIGUSR2  # asks a worker to end after its current batch
 RETIRED = 83  # exit code of a worker that was asked to end
+CANNOT_START = 84  # exit code of a worker that has left a file which says why
 LOOK_S = 1.0  # between two looks whether the owner lives, without a wake-up
 SELECT_MAX = 1024  # select takes only file descriptors below
+# Paths of code that imports a module.
+MACHINERY = ("<frozen", str(Path(__file__).parents[1]), os.path.dirname(importlib.__file__))
 
 
-def worker_main(
-    address: str,
-    number: int,
-    title: str,
-    imports: Sequence[str],
-    idle: IdleStrategy,
-    cpu: int | None,
-) -> None:
-    """Run worker ``number`` of the pool at ``address``, on one CPU if it is given."""
-    set_title(title)
-    if cpu is not None:
-        os.sched_setaffinity(0, {cpu})
+class WorkerPlan(NamedTuple):
+    """What the workers of a pool have in common."""
+
+    name: str
+    imports: Sequence[str]
+    preload: Sequence[str]
+    idle: bytes  # pickled: its class may stand in the main module, which is imported first
+    cpus: tuple[int, ...]
+    surroundings: Surroundings
+    main: MainModule | None
+
+    def title(self, place: int) -> str:
+        """The title of the worker of this place."""
+        return f"{self.name} worker {place + 1}"
+
+
+def worker_main(address: str, number: int, place: int, plan: WorkerPlan) -> None:
+    """Run worker ``number`` of the pool at ``address``."""
+    set_title(plan.title(place))
+    if plan.cpus:
+        os.sched_setaffinity(0, {plan.cpus[place % len(plan.cpus)]})
     raise_open_file_limit()  # a zone takes three descriptors: the usual limit would allow 340
     try:
         session = Session.attach(address)
@@ -45,8 +64,7 @@ def worker_main(
     except PoolClosed:
         return
     dump_stacks_on_signal(session.stacks(number), then_exit=True)
-    for module in imports:
-        importlib.import_module(module)
+    idle = _prepare(plan, session.stacks(number))
     worker = Worker(session, session.read_config(), number, idle)
     gc.collect()
     gc.freeze()  # collections need not look at modules, which live as long as the process
@@ -56,6 +74,36 @@ def worker_main(
         idle.idle(work_count)
     if worker.retired:
         sys.exit(RETIRED)
+
+
+def _prepare(plan: WorkerPlan, failure: Path) -> IdleStrategy:
+    """Import what the plan says; if that fails, write why to ``failure``, and end."""
+    plan.surroundings.restore()
+    set_main_module(plan.main)
+    module = ""
+    try:
+        for module in plan.imports:
+            import_module(module)
+        plan.surroundings.restore_filters()
+        return cast("IdleStrategy", ForkingPickler.loads(plan.idle))
+    except Exception as error:
+        with contextlib.suppress(OSError):
+            failure.write_text(_explain(module, error), errors="backslashreplace")
+        os._exit(CANNOT_START)  # not sys.exit: what was imported may have started threads
+
+
+def _explain(module: str, error: Exception) -> str:
+    """One line: what cannot be imported, why, and what to do."""
+    if isinstance(error, PoolFailed):
+        return f"a worker cannot import {module}: {error}"
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [
+        f"{f.filename}, line {f.lineno}: " for f in frames if not f.filename.startswith(MACHINERY)
+    ]
+    why = f"{''.join(places[-1:])}{type(error).__name__}: {error}"
+    if module in MAIN_NAMES:
+        why += '; put what the program alone is to run under `if __name__ == "__main__":`'
+    return f"a worker cannot import {module}: {why}"
 
 
 def die_with_owner(session: Session) -> None:

@@ -8,27 +8,33 @@ it hangs.
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from multiprocessing import current_process, resource_tracker
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing import current_process, popen_forkserver, reduction, resource_tracker
+from multiprocessing.context import ForkServerContext, ForkServerProcess, set_spawning_popen
 from multiprocessing.forkserver import _forkserver as _server
-from multiprocessing.forkserver import ensure_running
-from multiprocessing.util import register_after_fork
+from multiprocessing.forkserver import connect_to_new_process, ensure_running, read_signed
+from multiprocessing.process import BaseProcess
+from multiprocessing.util import Finalize, register_after_fork
 from pathlib import Path
 from typing import Any
 
 from corororo._exceptions import SessionError
+from corororo._ring import candidate_bases
 
 from ._process import is_stopped
 
 PATH_VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH")
 SAVED_PREFIX = "CORORORO_SAVED_"
+NO_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM}
 
 _starting = threading.Lock()
 
@@ -38,7 +44,7 @@ def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
 
     ``preload`` names the modules that a new server imports; a running server keeps its own. A
     SIGINT that reaches a process of it while that still starts is delivered when its work begins.
-    Raises SessionError where the temporary directory has a path too long for its socket.
+    Raises SessionError where there is no place for its socket.
     """
     context = multiprocessing.get_context("forkserver")
     with _starting:  # two threads at once would not restore the environment as it was
@@ -47,7 +53,7 @@ def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
         resource_tracker.ensure_running()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            with _import_path_for_children():
+            with _existing_directory(), _import_path_for_children():
                 _ensure_running()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -75,6 +81,29 @@ def wake_stopped_forkserver() -> None:
         _signal_forkserver(signal.SIGCONT)
 
 
+class StartedProcess(popen_forkserver.Popen):
+    """A process of the forkserver that has been started.
+
+    Unlike those of ``multiprocessing`` it does not run the main module, may be started by a
+    daemonic process, and nothing waits for it at the exit: it has to end with its owner by itself.
+    """
+
+    def _launch(self, process: BaseProcess) -> None:
+        buffer = io.BytesIO()
+        set_spawning_popen(self)
+        try:
+            reduction.dump({"sys_path": sys.path}, buffer)
+            reduction.dump(process, buffer)
+        finally:
+            set_spawning_popen(None)
+        self.sentinel, writer = connect_to_new_process([])
+        lifeline = os.dup(writer)  # the process sees by it that its parent has ended
+        self.finalizer = Finalize(self, _close, (lifeline, self.sentinel))
+        with open(writer, "wb") as pipe:
+            pipe.write(buffer.getbuffer())
+        self.pid = read_signed(self.sentinel)
+
+
 class InterruptProofProcess(ForkServerProcess):
     """A process that ignores SIGINT from its start: its parent decides what Ctrl-C means."""
 
@@ -83,6 +112,11 @@ class InterruptProofProcess(ForkServerProcess):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         _unblock_sigint()
         super().run()
+
+
+def _close(*fds: int) -> None:
+    for fd in fds:
+        os.close(fd)
 
 
 # -- inside the forkserver and its children
@@ -145,15 +179,45 @@ def _signal_forkserver(number: int) -> None:
 
 def _ensure_running() -> None:
     try:
-        ensure_running()
+        return ensure_running()
     except OSError as error:
-        if "AF_UNIX" not in str(error):
+        if error.errno in NO_RESOURCES:
             raise
-        folder = tempfile.gettempdir()
-        raise SessionError(
-            f"{folder}: expected a path short enough for the socket of the fork server, found one "
-            f"of {len(folder)} characters; set TMPDIR to another"
-        ) from error
+        failure = error
+    # No place for its socket in the temporary directory: too long a path, no room, no rights.
+    for base in (*candidate_bases(), Path("/tmp")):
+        with contextlib.suppress(OSError):
+            _move_temporary_directory(base)
+            return ensure_running()
+    raise SessionError(
+        f"the fork server finds no place for its socket: {failure}; set TMPDIR to a directory with "
+        f"room, the right to write and a path of at most 60 characters"
+    ) from failure
+
+
+def _move_temporary_directory(base: Path) -> None:
+    """Have multiprocessing put its sockets into a directory in ``base``."""
+    directory = tempfile.mkdtemp(prefix="pymp-", dir=base)
+    Finalize(None, shutil.rmtree, (directory, True), exitpriority=-100)
+    config: Any = current_process()
+    config._config["tempdir"] = directory
+
+
+@contextlib.contextmanager
+def _existing_directory() -> Iterator[None]:
+    """Leave a working directory that was deleted: multiprocessing asks for its path."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        deleted = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
+        os.chdir("/")
+        try:
+            yield
+        finally:
+            os.fchdir(deleted)
+            os.close(deleted)
+    else:
+        yield
 
 
 @contextlib.contextmanager
