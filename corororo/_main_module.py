@@ -41,23 +41,28 @@ def name_in_program(module: str) -> str:
 
 def note_function(function: Callable[..., Any]) -> None:
     """A function that workers may have to find."""
-    if main_module_problem(function) is None:
-        written: Any = inspect.unwrap(function)
-        _modules[function.__module__] = written.__globals__
+    if function.__module__ not in MAIN_NAMES or _main_module_of(function) is not None:
+        _modules[function.__module__] = _written(function).__globals__
 
 
-def main_module_problem(function: Callable[..., Any]) -> str | None:
-    """Why a worker cannot find this function of the main module; None where it can."""
+def main_module_problem(function: Callable[..., Any], workers_run: str | None) -> str | None:
+    """Why workers cannot find this function of a main module; None where they can.
+
+    ``workers_run`` is the path of the main module of the pool's owner, which they run.
+    """
     if function.__module__ not in MAIN_NAMES:
         return None
-    written: Any = inspect.unwrap(function)  # a decorator of another module may wrap it
-    is_typed = written.__code__.co_filename.startswith("<")
-    if not is_typed and _find(written.__globals__) is not None:
+    main = _main_module_of(function)
+    if main is None:
+        place = "no file that a worker can import (but at a prompt, in a notebook, after -c, ...)"
+    elif main.path != workers_run:
+        theirs = workers_run or "which has no file"
+        place = f"{main.path}, and workers run the main module of the pool's owner, {theirs}"
+    else:
         return None
     return (
-        f"{function.__qualname__} stands in no file that a worker could import (but at a prompt, "
-        f"in a notebook, after -c or in standard input); move it to a module of its own and import "
-        f"it from there, or run it without workers: Scheduler() without a pool"
+        f"{function.__qualname__} stands in {place}; move it to a module of its own and import it "
+        f"from there, or run it without workers: Scheduler() without a pool"
     )
 
 
@@ -82,8 +87,8 @@ def check_not_importing() -> None:
     """Raise PoolFailed in a process that is importing a module of its program."""
     if not getattr(process.current_process(), "_inheriting", False):
         return
-    frame = sys._getframe(1)
-    while frame.f_globals["__name__"].startswith("corororo.") and frame.f_back is not None:
+    frame = sys._getframe()
+    while frame.f_code.co_name != "<module>" and frame.f_back is not None:
         frame = frame.f_back
     raise PoolFailed(
         f"{frame.f_code.co_filename}, line {frame.f_lineno}, starts a pool when it is imported; "
@@ -113,7 +118,8 @@ def import_module(name: str) -> ModuleType:
             set_main_module(None)
         return importlib.import_module(name)
     except SystemExit as error:
-        raise ImportError(f"{name} raises {error!r} when it is imported") from error
+        failure = ImportError(f"{name} raises {error!r} when it is imported")
+        raise failure.with_traceback(error.__traceback__) from None
     finally:
         del worker._inheriting
 
@@ -129,16 +135,26 @@ def _run(main: MainModule) -> None:
     sys.modules.update(dict.fromkeys(MAIN_NAMES, module))
 
 
+def _written(function: Callable[..., Any]) -> Any:
+    """The function as it was written: a decorator of another module may wrap it."""
+    return inspect.unwrap(function)
+
+
+def _main_module_of(function: Callable[..., Any]) -> MainModule | None:
+    written = _written(function)
+    return None if written.__code__.co_filename.startswith("<") else _find(written.__globals__)
+
+
 def _find(module: Mapping[str, Any]) -> MainModule | None:
     spec, path = module.get("__spec__"), module.get("__file__")
     if path is None:
         return None
     if spec is not None and spec.loader is not None:
         if spec.name not in MAIN_NAMES:  # it was started with python -m
-            return MainModule(spec.name, path)
+            return MainModule(spec.name, os.path.normpath(path))
         path = os.path.dirname(path)  # a folder or a zip file, which holds __main__.py
     path = os.path.join(process.ORIGINAL_DIR or "", path)  # type: ignore[attr-defined]
-    return MainModule(None, path) if os.path.exists(path) else None
+    return MainModule(None, os.path.normpath(path)) if os.path.exists(path) else None
 
 
 def _is_starting(module: Mapping[str, Any]) -> bool:

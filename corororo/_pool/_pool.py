@@ -17,7 +17,12 @@ import msgspec
 from corororo._exceptions import PoolClosed, PoolFailed
 from corororo._idle import Park
 from corororo._inline import Inline
-from corororo._main_module import check_not_importing, find_main_module, modules_to_import
+from corororo._main_module import (
+    MainModule,
+    check_not_importing,
+    find_main_module,
+    modules_to_import,
+)
 from corororo._platform import HAS_AFFINITY, explaining_open_files, usable_cpus
 from corororo._ring import CALLS_MAX, PoolConfig, Session, call_after_fork
 from corororo._transfer import SharedRing
@@ -125,12 +130,14 @@ class WorkerPool:
         if self._supervisor is not None:
             raise RuntimeError("the pool has been started already")
         check_not_importing()
+        main = find_main_module()
+        self._config = msgspec.structs.replace(self._config, main=main and main.path)
         room_bytes = self._config.ring_bytes * self._rings if self._config.workers else 0
         with explaining_open_files("a pool of workers"):
             session = Session.create(room_bytes, self._base)
             try:
                 session.write_config(self._config)
-                self._supervisor = Supervisor(session, self._plan())
+                self._supervisor = Supervisor(session, self._plan(main))
                 self._supervisor.start(self._config.workers)
             except BaseException:
                 self.close()
@@ -207,7 +214,7 @@ class WorkerPool:
     ) -> None:
         self.close()
 
-    def _plan(self) -> WorkerPlan:
+    def _plan(self, main: MainModule | None) -> WorkerPlan:
         return WorkerPlan(
             name=self._name,
             imports=[*modules_to_import(self._idle), *self._imports],
@@ -215,7 +222,7 @@ class WorkerPool:
             idle=bytes(ForkingPickler.dumps(self._idle)),
             cpus=self._cpus,
             surroundings=Surroundings.now(),
-            main=find_main_module(),
+            main=main,
         )
 
     def _running(self) -> Supervisor:

@@ -41,6 +41,7 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_reply_bytes: int
     max_pending: int = 100_000
     hang_timeout: float | None = None
+    main: str | None = None  # path of the main module that workers run to find its functions
     format: Literal[4] = 4
 
 

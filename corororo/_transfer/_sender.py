@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from corororo._exceptions import FifoFull, RequestTooLarge
+from corororo._main_module import main_module_problem
 from corororo._ring import LEAST_CAPACITY, FifoWriter, PoolConfig, record_bytes
 
 from ._codec import FIRST_EARLY, REPLY_HEAD_BYTES, WORTH_NS, FunctionState
@@ -65,6 +66,9 @@ class Sender:
         """The state of a function; TypeError for one that workers would not find or understand."""
         state = self._states.get(function.original)
         if state is None:
+            problem = main_module_problem(function.original, self._config.main)
+            if problem is not None:
+                raise TypeError(problem)
             state = self._states[function.original] = FunctionState(function)
         return state
 

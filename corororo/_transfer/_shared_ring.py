@@ -127,8 +127,9 @@ class SharedRing:
         self.in_flight += len(arguments)
         try:
             self._sender.state(function)
-        except TypeError as error:  # its annotations cannot be used
-            self._complete(ticket, 0, failed_reply(len(arguments), error))
+        except TypeError as error:  # a worker cannot call it
+            refusal = error.with_traceback(None)  # of this place, which says nothing to the caller
+            self._complete(ticket, 0, failed_reply(len(arguments), refusal))
             return
         self._sender.add(Pile(function, ticket, arguments))
 

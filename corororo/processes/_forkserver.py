@@ -31,6 +31,7 @@ from corororo._exceptions import SessionError
 from corororo._ring import candidate_bases
 
 from ._process import is_stopped
+from ._surroundings import working_directory
 
 PATH_VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH")
 SAVED_PREFIX = "CORORORO_SAVED_"
@@ -48,12 +49,13 @@ def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
     """
     context = multiprocessing.get_context("forkserver")
     with _starting:  # two threads at once would not restore the environment as it was
-        context.set_forkserver_preload(["corororo", *preload, f"{__package__}._forkserver_main"])
+        modules = ["corororo", *preload, f"{__package__}._forkserver_main"]
+        context.set_forkserver_preload(_Modules(modules))
         # Started first: starting it unblocks SIGINT, which has to stay blocked below.
         resource_tracker.ensure_running()
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            with _existing_directory(), _import_path_for_children():
+            with _import_path_for_children():
                 _ensure_running()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -79,6 +81,16 @@ def wake_stopped_forkserver() -> None:
     pid = forkserver_pid()
     if pid is not None and is_stopped(pid):
         _signal_forkserver(signal.SIGCONT)
+
+
+class _Modules(list[str]):
+    """Modules to preload. The list is false, so that multiprocessing collects nothing beside them.
+
+    It would look at the main module and the working directory, and both may be missing.
+    """
+
+    def __bool__(self) -> bool:
+        return False
 
 
 class StartedProcess(popen_forkserver.Popen):
@@ -204,29 +216,13 @@ def _move_temporary_directory(base: Path) -> None:
 
 
 @contextlib.contextmanager
-def _existing_directory() -> Iterator[None]:
-    """Leave a working directory that was deleted: multiprocessing asks for its path."""
-    try:
-        os.getcwd()
-    except FileNotFoundError:
-        deleted = os.open(".", os.O_RDONLY | os.O_CLOEXEC)
-        os.chdir("/")
-        try:
-            yield
-        finally:
-            os.fchdir(deleted)
-            os.close(deleted)
-    else:
-        yield
-
-
-@contextlib.contextmanager
 def _import_path_for_children() -> Iterator[None]:
     """Have the server import from where this process does.
 
     By default it looks into the working directory first, and may find another version there.
     """
-    path = os.pathsep.join(place or str(Path.cwd()) for place in sys.path)
+    here = working_directory()
+    path = os.pathsep.join(filter(None, (place or here for place in sys.path)))
     before = {name: os.environ.get(name) for name in PATH_VARIABLES}
     saved = {f"{SAVED_PREFIX}{n}": v for n, v in before.items() if v is not None}
     os.environ |= saved | dict(zip(PATH_VARIABLES, (path, "1"), strict=True))

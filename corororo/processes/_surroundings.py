@@ -11,10 +11,7 @@ from typing import Any, NamedTuple
 
 
 class Surroundings(NamedTuple):
-    """Import path, arguments, working directory, environment and warnings filters.
-
-    The directory is None where it was deleted.
-    """
+    """Import path, arguments, working directory, environment and warnings filters."""
 
     path: list[str]
     arguments: list[str]
@@ -25,14 +22,11 @@ class Surroundings(NamedTuple):
     @classmethod
     def now(cls) -> Surroundings:
         """Those of this process."""
-        directory = None
-        with contextlib.suppress(FileNotFoundError):
-            directory = os.getcwd()
         filters: list[bytes] = []
         for entry in warnings.filters:
             with contextlib.suppress(Exception):  # a class that cannot be found by its name
                 filters.append(bytes(ForkingPickler.dumps(entry)))
-        return cls([*sys.path], [*sys.argv], directory, dict(os.environ), filters)
+        return cls([*sys.path], [*sys.argv], working_directory(), dict(os.environ), filters)
 
     def restore(self) -> None:
         """Make all but the filters those of this process; a directory that is gone is left out."""
@@ -51,3 +45,11 @@ class Surroundings(NamedTuple):
                 filters.append(ForkingPickler.loads(entry))
         warnings.resetwarnings()
         warnings.filters[:] = filters  # type: ignore[index]
+
+
+def working_directory() -> str | None:
+    """The path of the working directory; None where it was deleted."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return None

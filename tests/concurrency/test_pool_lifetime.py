@@ -116,24 +116,6 @@ def test_workers_that_die_at_their_start_fail_the_pool_with_their_exit_code(
         cr.WorkerPool(2, imports=["ends_its_process"]).start()
 
 
-def test_a_main_script_without_the_guard_fails_and_is_told_of_it(
-    start_script: Start,
-) -> None:
-    script = start_script(
-        "unguarded.py",
-        """
-        import corororo as cr
-        with cr.WorkerPool(2) as pool:
-            print("never")
-        """,
-    )
-    out, errors = script.communicate(timeout=45)
-    assert script.returncode != 0
-    assert "never" not in out
-    assert "PoolFailed" in errors
-    assert 'if __name__ == "__main__":' in errors
-
-
 INTERRUPTED_AT_START = """
     import os, signal, sys, time
     import corororo as cr

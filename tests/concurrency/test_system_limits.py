@@ -129,12 +129,20 @@ def test_a_large_reply_that_cannot_be_opened_is_a_clear_error(start_script: Star
     assert_clear(outcome_of(start_script, WITHOUT_FILES.format(call=LARGE_REPLY)))
 
 
-def test_a_temporary_directory_with_a_path_too_long_for_sockets_is_a_clear_error(
+def test_a_temporary_directory_with_a_path_too_long_for_sockets_stops_no_pool(
     start_script: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / ("long" * 30)
     place.mkdir()
     monkeypatch.setenv("TMPDIR", str(place))
-    outcome = outcome_of(start_script, "cr.WorkerPool(1).start()")
-    assert outcome.startswith(f"SessionError {place}: expected a path short enough")
-    assert "TMPDIR" in outcome
+    assert outcome_of(start_script, START.format(spare=100)) == "value 8\n"
+    assert list(place.iterdir()) == []
+
+
+def test_a_working_directory_that_was_deleted_stops_no_pool(
+    start_script: Start, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    leave = f"os.chdir({str(gone)!r}), os.rmdir({str(gone)!r})"
+    assert outcome_of(start_script, f"{leave}{START.format(spare=100)}") == "value 8\n"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 import time
+import warnings
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,6 +25,20 @@ class Point(msgspec.Struct, frozen=True):
 
 class Refused(Exception):
     """An error of the program's own."""
+
+
+class OwnWarning(UserWarning):
+    """A warning of the program's own."""
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What a process has from the one that started it."""
+
+    directory: str
+    path: list[str]
+    arguments: list[str]
+    environment: dict[str, str]
+    filters: list[str]
 
 
 @cr.async_task
@@ -192,3 +208,9 @@ def cpus_of_worker() -> list[int]:
 @cr.async_task
 def triple(number: int) -> int:
     return 3 * number
+
+
+@cr.async_task
+def surroundings() -> Surroundings:
+    filters = [f"{action}::{category.__name__}" for action, _, category, *_ in warnings.filters]
+    return Surroundings(os.getcwd(), sys.path, sys.argv, dict(os.environ), filters)

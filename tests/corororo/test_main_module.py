@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib.machinery import ModuleSpec, SourceFileLoader
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -24,25 +21,6 @@ def make_function(written_in: str, **module: Any) -> FunctionType:
     return function
 
 
-def spec(name: str) -> ModuleSpec:
-    return ModuleSpec(name, SourceFileLoader(name, "x"))
-
-
-FINDABLE: dict[str, Callable[[str], dict[str, Any]]] = {
-    "script": lambda file: {"__file__": file, "__spec__": None},
-    "python -m package": lambda file: {"__file__": file, "__spec__": spec("pkg.__main__")},
-    "folder or zip": lambda file: {"__file__": file, "__spec__": spec("__main__")},
-    "python -m cProfile": lambda file: {"__file__": file, "__spec__": ModuleSpec("__main__", None)},
-}
-
-
-@pytest.mark.parametrize("way", FINDABLE)
-def test_a_worker_finds_functions_of_a_main_module_with_a_file(tmp_path: Path, way: str) -> None:
-    file = tmp_path / "__main__.py"
-    file.write_text(SOURCE)
-    assert main_module_problem(make_function(str(file), **FINDABLE[way](str(file)))) is None
-
-
 @pytest.mark.parametrize(
     ("written_in", "module"),
     [
@@ -54,10 +32,18 @@ def test_a_worker_finds_functions_of_a_main_module_with_a_file(tmp_path: Path, w
     ids=["standard input", "-c", "notebook", "prompt after a script"],
 )
 def test_a_worker_finds_no_function_without_a_file(written_in: str, module: dict[str, Any]) -> None:
-    problem = main_module_problem(make_function(written_in, **module))
+    problem = main_module_problem(make_function(written_in, **module), None)
     assert problem is not None
-    assert problem.startswith("f stands in no file that a worker could import")
+    assert problem.startswith("f stands in no file that a worker can import")
+
+
+def test_workers_find_functions_of_the_main_module_that_they_run_and_of_no_other() -> None:
+    function = make_function(__file__, __file__=__file__)
+    assert main_module_problem(function, __file__) is None
+    problem = main_module_problem(function, "/another.py")
+    assert problem is not None
+    assert f"{__file__}, and workers run the main module of the pool's owner, /another" in problem
 
 
 def test_functions_of_other_modules_need_no_main_module() -> None:
-    assert main_module_problem(make_function("<string>", __name__="made_up")) is None
+    assert main_module_problem(make_function("<string>", __name__="made_up"), None) is None
