@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 from ._exceptions import PoolFailed
 
-MAIN_NAMES = ("__main__", "__mp_main__")  # in the program, in its workers
+MAIN = "__main__"
+MAIN_OF_WORKER = "__mp_main__"
 
 _modules: dict[str, Mapping[str, Any]] = {}  # the globals of those with functions for workers
 _main: MainModule | None = None  # in a worker: that of the program
@@ -33,7 +34,7 @@ class MainModule(NamedTuple):
 
 def name_in_program(module: str) -> str:
     """The name that a module of a worker has in the program."""
-    return "__main__" if module in MAIN_NAMES else module
+    return MAIN if module == MAIN_OF_WORKER else module
 
 
 # -- in the program
@@ -41,8 +42,8 @@ def name_in_program(module: str) -> str:
 
 def note_function(function: Callable[..., Any]) -> None:
     """A function that workers may have to find."""
-    if function.__module__ not in MAIN_NAMES or _main_module_of(function) is not None:
-        _modules[function.__module__] = _written(function).__globals__
+    if name_in_program(function.__module__) != MAIN or _main_module_of(function) is not None:
+        _modules[name_in_program(function.__module__)] = _written(function).__globals__
 
 
 def main_module_problem(function: Callable[..., Any], workers_run: str | None) -> str | None:
@@ -50,7 +51,7 @@ def main_module_problem(function: Callable[..., Any], workers_run: str | None) -
 
     ``workers_run`` is the path of the main module of the pool's owner, which they run.
     """
-    if function.__module__ not in MAIN_NAMES:
+    if name_in_program(function.__module__) != MAIN:
         return None
     main = _main_module_of(function)
     if main is None:
@@ -69,8 +70,7 @@ def main_module_problem(function: Callable[..., Any], workers_run: str | None) -
 def find_main_module() -> MainModule | None:
     """The main module of this program; None where a worker cannot run it."""
     # Under a profiler that of the program is not the one in sys.modules.
-    noted = [_modules[name] for name in MAIN_NAMES if name in _modules]
-    return _find(noted[0] if noted else vars(sys.modules["__main__"]))
+    return _find(_modules.get(MAIN) or vars(sys.modules[MAIN]))
 
 
 def modules_to_import(idle: object) -> list[str]:
@@ -79,8 +79,8 @@ def modules_to_import(idle: object) -> list[str]:
     It is the main module, if it has functions for workers or the class of ``idle``, and a module
     with functions that starts the pool while it is imported.
     """
-    mains = {*_modules, type(idle).__module__}.intersection(MAIN_NAMES)
-    return [*mains, *(name for name, module in _modules.items() if _is_starting(module))]
+    names = {name for name, module in _modules.items() if name == MAIN or _is_starting(module)}
+    return [*names | ({name_in_program(type(idle).__module__)} & {MAIN})]
 
 
 def check_not_importing() -> None:
@@ -113,7 +113,7 @@ def import_module(name: str) -> ModuleType:
     worker: Any = process.current_process()
     worker._inheriting = True  # as multiprocessing marks it
     try:
-        if name in MAIN_NAMES and _main is not None:
+        if name == MAIN and _main is not None:
             _run(_main)
             set_main_module(None)
         return importlib.import_module(name)
@@ -125,14 +125,13 @@ def import_module(name: str) -> ModuleType:
 
 
 def _run(main: MainModule) -> None:
-    name = MAIN_NAMES[1]
-    module = ModuleType(name)
+    module = ModuleType(MAIN_OF_WORKER)
     if main.name is None:
-        content = runpy.run_path(main.path, run_name=name)
+        content = runpy.run_path(main.path, run_name=MAIN_OF_WORKER)
     else:
-        content = runpy.run_module(main.name, run_name=name, alter_sys=True)
+        content = runpy.run_module(main.name, run_name=MAIN_OF_WORKER, alter_sys=True)
     vars(module).update(content)
-    sys.modules.update(dict.fromkeys(MAIN_NAMES, module))
+    sys.modules[MAIN] = sys.modules[MAIN_OF_WORKER] = module
 
 
 def _written(function: Callable[..., Any]) -> Any:
@@ -150,7 +149,7 @@ def _find(module: Mapping[str, Any]) -> MainModule | None:
     if path is None:
         return None
     if spec is not None and spec.loader is not None:
-        if spec.name not in MAIN_NAMES:  # it was started with python -m
+        if spec.name not in (MAIN, MAIN_OF_WORKER):  # it was started with python -m
             return MainModule(spec.name, os.path.normpath(path))
         path = os.path.dirname(path)  # a folder or a zip file, which holds __main__.py
     path = os.path.join(process.ORIGINAL_DIR or "", path)  # type: ignore[attr-defined]

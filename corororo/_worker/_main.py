@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from corororo._exceptions import PoolClosed, PoolFailed
-from corororo._main_module import MAIN_NAMES, MainModule, import_module, set_main_module
+from corororo._main_module import MAIN, MainModule, import_module, set_main_module
 from corororo._platform import HAS_SIGIO, raise_open_file_limit
 from corororo._ring import Session
 from corororo.abc import IdleStrategy
@@ -101,7 +101,7 @@ def _explain(module: str, error: Exception) -> str:
         f"{f.filename}, line {f.lineno}: " for f in frames if not f.filename.startswith(MACHINERY)
     ]
     why = f"{''.join(places[-1:])}{type(error).__name__}: {error}"
-    if module in MAIN_NAMES:
+    if module == MAIN:
         why += '; put what the program alone is to run under `if __name__ == "__main__":`'
     return f"a worker cannot import {module}: {why}"
 
