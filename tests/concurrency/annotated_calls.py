@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import dataclasses
 import datetime
 import decimal
@@ -90,6 +91,25 @@ class Mesh(msgspec.Struct):
 
 Identity = NewType("Identity", int)
 
+
+class Own:
+    """A type that msgspec does not know."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Own({self.name!r})"
+
+
+def _decode_own(name: str) -> Own:
+    if not name:
+        raise LookupError("an Own has a name")
+    return Own(name)
+
+
+cr.register_type(Own, encode=lambda own: own.name, decode=_decode_own)
+
 KINDS: dict[str, Any] = {
     "none": None,
     "anything": Any,
@@ -138,6 +158,11 @@ KINDS: dict[str, Any] = {
     "array": npt.NDArray[np.float64],
     "arrays": dict[str, np.ndarray],
     "scalar": np.float64,
+    "scalars": tuple[np.int32 | None, np.bool_],
+    "registered": list[Own],
+    "plain_array": array.array,
+    "complex": complex,
+    "range": range,
     "arrays_in_struct": Mesh | None,
 }
 

@@ -20,6 +20,7 @@ from annotated_calls import (
     KINDS,
     Even,
     Mob,
+    Own,
     Pair,
     Picture,
     Point,
@@ -43,6 +44,10 @@ for kind, strategy in {
     np.ndarray: st.lists(st.floats()).map(np.array),
     np.float64: st.floats().map(np.float64),
     np.float32: st.floats(width=32).map(np.float32),
+    np.int32: st.integers(-9, 9).map(np.int32),
+    np.bool_: st.booleans().map(np.bool_),
+    Own: st.builds(Own, st.text()),
+    array.array: st.lists(st.floats()).map(lambda floats: array.array("d", floats)),
 }.items():
     st.register_type_strategy(kind, strategy)
 
@@ -102,8 +107,19 @@ ODD = [
     np.int32(3),
     np.bool_(True),
     np.arange(6.0).reshape(2, 3),
-    np.arange(3, dtype=">i2"),
+    np.arange(3, dtype=">i2")[::-2],
+    np.zeros((0, 3)),
+    np.array(3),
+    np.array(["a", "bc"]),
     np.array([None]),
+    np.array([(1, 2.0)], dtype=[("x", "i4"), ("y", "f8")]),
+    np.ma.masked_array([1, 2], mask=[True, False]),
+    np.str_("red"),
+    memoryview(b"abcdef").cast("B", (2, 3)),
+    memoryview(b"abcdef")[::2],
+    Own(""),
+    [Own("a")],
+    range(3),
     pathlib.Path("/a"),
     datetime.datetime(2020, 1, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Paris")),
 ]
@@ -163,7 +179,7 @@ def test_values_are_taken_changed_and_refused_alike(
     if name not in ("anything", "none"):
         strategy |= st.from_type(KINDS[name])
 
-    @settings(max_examples=15)
+    @settings(max_examples=10)
     @given(st.lists(strategy, min_size=1, max_size=8))
     def check(arguments: list[Any]) -> None:
         for way in ("take", "give"):
