@@ -125,7 +125,7 @@ class Codec:
             data = bytes(data)
         try:
             calls, *columns = self._request.decode(data)
-        except Exception:  # some argument is not as annotated; a __post_init__ may raise anything
+        except (Exception, SystemExit):  # not as annotated; a __post_init__ may raise anything
             return run_calls(self._decode_and_run, calls_as_encoded(bytes(data)), before_call)
         return run_calls(self.function.run, Columns(columns, calls), before_call)
 
@@ -152,7 +152,7 @@ class Codec:
         """Run a call by itself, so that one with wrong arguments fails alone."""
         try:
             arguments = self._call.decode(ENCODER.encode(encoded))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             text = _as_text(error)
             for place, name in enumerate(self.function.parameter_names):
                 text = text.replace(f"`$[{place}]", f"`{name}")
@@ -210,7 +210,7 @@ class Codec:
         """Raises msgspec.DecodeError if the bytes are not a reply."""
         try:
             busy_ns, values, _ = self._values.decode(data)
-        except Exception:  # some call failed, or its result is not as annotated
+        except (Exception, SystemExit):  # some call failed, or its result is not as annotated
             return self._decode_each(data)
         return Reply(busy_ns, values, None)
 
@@ -226,7 +226,7 @@ class Codec:
             if place not in failures:
                 try:
                     values[place] = self._value.decode(raw)
-                except Exception as error:  # a __post_init__ may raise anything
+                except (Exception, SystemExit) as error:  # as in run_request
                     failures[place] = TypeError(f"result of {name}: {_as_text(error)}")
         return Reply(busy_ns, values, failures or None)
 
@@ -286,7 +286,7 @@ def calls_as_encoded(request: bytes | memoryview) -> Columns:
     return Columns([_ARRAY.decode(column) for column in columns], _COUNT.decode(count))
 
 
-def _as_text(error: Exception) -> str:
+def _as_text(error: BaseException) -> str:
     text = str(error) or repr(error)
     return text.replace("got `ext`", "got an array or a value of a registered type")
 

@@ -22,7 +22,9 @@ class Positive(msgspec.Struct):
     value: int
 
     def __post_init__(self) -> None:
-        assert self.value > 0, "not positive"
+        assert self.value, "not positive"
+        if self.value < 0:
+            raise SystemExit("not positive")
 
 
 @cr.async_task
@@ -83,20 +85,21 @@ def test_results_are_decoded_against_their_annotation(values: list[list[Point]])
 
 
 OUTCOMES = st.lists(
-    st.sampled_from(["good", "failed", "wrong type", "without encoding", "refused"])
+    st.sampled_from(["good", "failed", "wrong type", "without encoding", "refused", "exits"])
 )
 
 
 @given(OUTCOMES)
 def test_each_wrong_result_fails_alone_and_in_its_place(outcomes: list[str]) -> None:
     codec = Codec(check)
-    refused = Positive(1)
-    refused.value = -1  # its type refuses it only when it is decoded
+    refused, exits = Positive(1), Positive(1)
+    refused.value, exits.value = 0, -1  # their type refuses them only when they are decoded
     made = {
         "good": Positive(7),
         "wrong type": "text",
         "without encoding": object(),
         "refused": refused,
+        "exits": exits,
     }
     values = [made.get(outcome) for outcome in outcomes]
     failures: dict[int, BaseException] = {
@@ -113,7 +116,12 @@ def test_each_wrong_result_fails_alone_and_in_its_place(outcomes: list[str]) -> 
     ]
 
 
-@given(st.lists(st.sampled_from([{"value": 3}, {"value": -3}, {"value": "x"}, {}, 5]), min_size=1))
+@given(
+    st.lists(
+        st.sampled_from([{"value": 3}, {"value": -3}, {"value": 0}, {"value": "x"}, {}, 5]),
+        min_size=1,
+    )
+)
 def test_each_wrong_argument_fails_alone_and_in_its_place(arguments: list[Any]) -> None:
     codec = Codec(check)
     encoded = [msgspec.Raw(msgspec.msgpack.encode(a)) for a in arguments]
