@@ -36,11 +36,11 @@ class StaleHandle(CorororoError, LookupError):
 
 
 class RequestTooLarge(CorororoError):
-    """The arguments of one AsyncTask do not fit the ring."""
+    """The arguments of one AsyncTask are larger than a message may be, or find no room."""
 
 
 class ReplyTooLarge(CorororoError):
-    """The result of one AsyncTask is larger than a reply may be."""
+    """The result of one AsyncTask is larger than a message may be, or finds no room."""
 
 
 class AsyncTaskFailed(CorororoError):

@@ -38,6 +38,7 @@ FORKED = (
     "own, or use the owner's with WorkerPool.attach(address)"
 )
 RING_BYTES_MAX = 1 << 31  # an offset in a descriptor has 32 bits
+MESSAGE_BYTES_MAX = (1 << 31) - (1 << 24)  # which stands behind the ring
 
 
 class WorkerPool:
@@ -47,8 +48,9 @@ class WorkerPool:
         workers: number of processes; by default the number of usable CPUs. 0 runs AsyncTasks
             inline. ``resize`` changes it later.
         ring_bytes: shared memory for each Scheduler's calls and replies, reserved when it opens.
+            It grows for single calls that need more than a quarter of it.
         max_batch: maximum of calls that travel together.
-        max_reply_bytes: maximum size of one result; by default ``ring_bytes``.
+        max_message_bytes: maximum size of the arguments of one call, and of one result.
         max_pending: maximum of calls of one Scheduler that are in flight or wait for room; further
             Tasks wait for their turn.
         hang_timeout: seconds after which a worker that is still at one batch of calls hangs, as in
@@ -74,7 +76,7 @@ class WorkerPool:
         *,
         ring_bytes: int = 1 << 20,
         max_batch: int = 2_048,
-        max_reply_bytes: int | None = None,
+        max_message_bytes: int = 256 << 20,
         max_pending: int = 100_000,
         hang_timeout: float | None = None,
         rings: int = 1,
@@ -86,16 +88,15 @@ class WorkerPool:
         directory: str | os.PathLike[str] | None = None,
     ) -> None:
         count = usable_cpus() if workers is None else workers
-        reply_bytes = ring_bytes if max_reply_bytes is None else max_reply_bytes
         _check_figure("workers", count, 0)
         _check_figure("ring_bytes", ring_bytes, 1 << 14, RING_BYTES_MAX)
         _check_figure("max_batch", max_batch, 1, CALLS_MAX)
-        _check_figure("max_reply_bytes", reply_bytes, 1)
+        _check_figure("max_message_bytes", max_message_bytes, 1, MESSAGE_BYTES_MAX)
         _check_figure("max_pending", max_pending, 1)
         _check_figure("rings", rings, 1)
         _check_others(hang_timeout, {"imports": imports, "preload": preload}, idle)
         self._config = PoolConfig(
-            count, (ring_bytes + 63) & ~63, max_batch, reply_bytes, max_pending, hang_timeout
+            count, (ring_bytes + 63) & ~63, max_batch, max_message_bytes, max_pending, hang_timeout
         )
         self._rings = rings
         self._name, self._imports, self._preload = name, imports, preload

@@ -27,6 +27,7 @@ from ._ring import RecordHeader as RecordHeader
 from ._ring import Ring as Ring
 from ._ring import RingMemory as RingMemory
 from ._ring import RingStatistics as RingStatistics
+from ._ring import keep_freed_blocks as keep_freed_blocks
 from ._ring import record_bytes as record_bytes
 from ._session import PoolConfig as PoolConfig
 from ._session import Session as Session

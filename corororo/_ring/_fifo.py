@@ -37,7 +37,7 @@ ATTEMPTS: Final = 1 << 16  # an attempt has 16 bits
 class Kind(enum.IntEnum):
     """What a descriptor says."""
 
-    CALLS = 0xC501  # zone to workers: this record waits for you
+    CALLS = 0xC501  # zone to workers: this record, of this length, waits for you
     REPLY = 0xC502  # worker to zone: the reply stands in the record's extent
     SPILLED = 0xC503  # worker to zone: the reply stands in a file of its own
     WORKER_DIED = 0xC505  # pool to zones: the worker of this number is no more

@@ -17,6 +17,9 @@ records; in others it stays with the first call. A sequence is never used twice.
 Holder and progress are read while another process writes them. Each is a word in the order of the
 machine, which every CPU stores and loads at once. A zone never uses an attempt twice in a row at
 one place, so the holder of a record's lock never takes an old attempt for the present one.
+
+A large record stands behind the ring, in the same file. The zone makes the file larger before it
+writes there, and a worker maps it again when a descriptor points behind what it has mapped.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import mmap
 import os
 import struct
@@ -47,6 +51,7 @@ CONTENT: Final = struct.Struct("@QIIIII")  # what stays while the record stands
 CONTENT_OFFSET: Final = 16
 CALL_BITS: Final = 20
 CALLS_MAX: Final = 1 << CALL_BITS  # of one batch
+HEAP_BLOCK_BYTES: Final = (32 << 20) - (64 << 10)  # glibc keeps none above 32 MB
 _CLOCK_MASK: Final = (1 << 64 - CALL_BITS) - 1
 
 
@@ -107,22 +112,26 @@ class RingStatistics(msgspec.Struct, frozen=True):
 
 
 class Ring:
-    """Room of ``size_bytes``, given out in extents that never wrap around the end.
+    """Room of ``size_bytes`` from ``start``, given out in extents that never wrap around the end.
 
     Claims go forward from the head; what is freed out of order waits until everything before it is
     free too. Only the zone allocates, so there is nothing to race on.
+
+    A ``compact`` ring goes back to its start as soon as there is room: it uses little of its size.
     """
 
-    def __init__(self, size_bytes: int) -> None:
+    def __init__(self, size_bytes: int, start: int = 0, *, compact: bool = False) -> None:
         self.size_bytes = size_bytes
-        self._head = 0  # where the next record would begin
+        self._compact = compact
+        self._start = start
+        self._head = start  # where the next record would begin
         self._extents: deque[list[int]] = deque()  # [offset, end, freed]; oldest first
         self._by_offset: dict[int, list[int]] = {}
 
     def claim(self, length_bytes: int) -> int:
         """Reserve an extent and return its offset; raises RingFull where there is no room now."""
         if not self._extents:
-            self._head = 0  # an empty ring starts afresh: its first pages stay warm
+            self._head = self._start  # an empty ring starts afresh: its first pages stay warm
         length = (length_bytes + ALIGNMENT - 1) & ~(ALIGNMENT - 1)
         offset = self._find_room(length)
         extent = [offset, offset + length, 0]
@@ -143,14 +152,22 @@ class Ring:
         used = sum(end - offset for offset, end, _ in self._extents)
         return RingStatistics(self.size_bytes, used, len(self._by_offset))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that was claimed is free again."""
+        return not self._extents
+
     def _find_room(self, length: int) -> int:
-        tail = self._extents[0][0] if self._extents else 0
+        start, end = self._start, self._start + self.size_bytes
+        tail = self._extents[0][0] if self._extents else start
         # Free: from the head to the end and from the start to the tail, or from head to tail.
         wraps = self._head > tail or not self._extents
-        if self._head + length <= (self.size_bytes if wraps else tail):
+        fits_ahead = self._head + length <= (end if wraps else tail)
+        fits_at_start = wraps and start + length <= tail
+        if fits_at_start and (self._compact or not fits_ahead):
+            return start
+        if fits_ahead:
             return self._head
-        if wraps and length <= tail:
-            return 0
         raise RingFull(
             f"a record of {length} bytes does not fit now: {len(self._by_offset)} records stand "
             f"in a ring of {self.size_bytes} bytes"
@@ -166,11 +183,11 @@ class RingMemory:
     the record, and a descriptor of an older attempt is void.
     """
 
-    def __init__(self, fd: int, size_bytes: int) -> None:
+    def __init__(self, path: Path, fd: int) -> None:
+        self.path = path
         self._fd = fd
-        self.size_bytes = size_bytes
-        self._map = mmap.mmap(fd, size_bytes)
-        self._view = memoryview(self._map)
+        self._map_file()
+        self._reserved = self.size_bytes  # every page before it is there
         call_after_fork(self, RingMemory._disown)
 
     @classmethod
@@ -178,8 +195,8 @@ class RingMemory:
         """Make the file with all its room; raises SessionError where the room is not there."""
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE)
         try:
-            _allocate(fd, size_bytes)
-            return cls(fd, size_bytes)
+            _allocate(fd, 0, size_bytes)
+            return cls(path, fd)
         except OSError as error:
             os.close(fd)
             path.unlink()
@@ -193,7 +210,7 @@ class RingMemory:
         """Map a ring that a zone made; raises FileNotFoundError when it is gone."""
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            return cls(fd, os.fstat(fd).st_size)
+            return cls(path, fd)
         except BaseException:
             os.close(fd)
             raise
@@ -203,12 +220,28 @@ class RingMemory:
         """Whether the file has been removed: its zone has ended."""
         return os.fstat(self._fd).st_nlink == 0
 
+    def reserve(self, end: int) -> None:
+        """Have room up to an offset; raises OSError where there is none. For the zone."""
+        if end > self._reserved:
+            _allocate(self._fd, self._reserved, end - self._reserved)
+            self._reserved = end
+            self._map_again()
+
+    def release(self, start: int) -> None:
+        """Free the memory from an offset on, which no record takes, though workers map it."""
+        start = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
+        if start < self._reserved:
+            with contextlib.suppress(AttributeError, OSError):  # only some systems can
+                self._map.madvise(mmap.MADV_REMOVE, start, self._reserved - start)
+                self._reserved = start
+
     # -- records
 
-    def write_record(self, offset: int, header: RecordHeader, content: bytes) -> None:
+    def write_record(self, offset: int, header: RecordHeader, name: bytes, request: bytes) -> None:
         """Write all of a record but its reply; the descriptor makes it visible later."""
         self.renew(offset, header.holder)
-        self.write(offset + CONTENT_OFFSET, CONTENT.pack(*header[2:]) + content)
+        self.write(offset + CONTENT_OFFSET, CONTENT.pack(*header[2:]) + name)
+        self.write(offset + header.request_offset, request)
 
     def header(self, offset: int) -> RecordHeader:
         """The header that stands there."""
@@ -216,8 +249,11 @@ class RingMemory:
 
     def waits(self, descriptor: Descriptor) -> RecordHeader | None:
         """The header of the record that a descriptor speaks of, if it still waits for a worker."""
-        if descriptor.offset > self.size_bytes - RECORD_HEADER.size:
-            return None  # forged: no zone sends that
+        end = descriptor.offset + max(descriptor.length, RECORD_HEADER.size)
+        if end > self.size_bytes:
+            self._map_again()  # the zone may have made it larger
+            if end > self.size_bytes:
+                return None  # forged: no zone sends that
         header = self.header(descriptor.offset)
         awaited = header.holder == descriptor.attempt
         return header if awaited and header.sequence == descriptor.sequence else None
@@ -262,17 +298,25 @@ class RingMemory:
         """Give the record's lock back."""
         fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, offset)
 
-    def give_up_pages(self) -> None:
-        """Free the memory of a ring that is not used any more, though workers still map it."""
-        with contextlib.suppress(AttributeError, OSError):  # only some systems can
-            self._map.madvise(mmap.MADV_REMOVE)
-
     def close(self) -> None:
         """Unmap; idempotent."""
         if self._fd >= 0:
-            self._view.release()
-            self._map.close()
+            self._unmap()
             self._disown()
+
+    def _map_file(self) -> None:
+        self.size_bytes = os.fstat(self._fd).st_size
+        self._map = mmap.mmap(self._fd, self.size_bytes)
+        self._view = memoryview(self._map)
+
+    def _unmap(self) -> None:
+        self._view.release()
+        self._map.close()
+
+    def _map_again(self) -> None:
+        if os.fstat(self._fd).st_size != self.size_bytes:
+            self._unmap()
+            self._map_file()
 
     def _disown(self) -> None:
         """In a forked process: close the file; its copy of the map may be in use."""
@@ -281,10 +325,21 @@ class RingMemory:
             self._fd = -1
 
 
-def _allocate(fd: int, size_bytes: int) -> None:
+@functools.cache
+def keep_freed_blocks() -> None:
+    """Let this process use the memory of freed blocks again; for one that has large records.
+
+    glibc gives a large block back to the system when it is freed, unless a larger one was freed
+    before. The new pages of the next block took half of the time of 1 MB there and back. No byte of
+    the block that is freed here is ever touched.
+    """
+    bytes(HEAP_BLOCK_BYTES)
+
+
+def _allocate(fd: int, start: int, size_bytes: int) -> None:
     """Reserve every page now: a write to a page that cannot be had later is a SIGBUS."""
     if HAS_FALLOCATE:
-        os.posix_fallocate(fd, 0, size_bytes)
+        os.posix_fallocate(fd, start, size_bytes)
         return
     # What cannot fit is not begun: meanwhile other programs would find the file system full.
     status = os.fstatvfs(fd)
@@ -293,4 +348,4 @@ def _allocate(fd: int, size_bytes: int) -> None:
     zeros = memoryview(bytes(min(size_bytes, 1 << 20)))
     left = size_bytes
     while left:
-        left -= os.write(fd, zeros[:left])
+        left -= os.pwrite(fd, zeros[:left], start + size_bytes - left)

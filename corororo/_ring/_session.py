@@ -28,6 +28,7 @@ from ._places import (
     remove_session,
     remove_stale_sessions,
 )
+from ._ring import RingMemory
 
 OWNER_GONE = "the pool is closed, or its owner has died; start another pool and Scheduler"
 
@@ -38,11 +39,11 @@ class PoolConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workers: int
     ring_bytes: int
     max_batch: int
-    max_reply_bytes: int
+    max_message_bytes: int
     max_pending: int = 100_000
     hang_timeout: float | None = None
     main: str | None = None  # path of the main module that workers run to find its functions
-    format: Literal[4] = 4
+    format: Literal[5] = 5
 
 
 class Session:
@@ -187,7 +188,17 @@ class Session:
             try:
                 FifoWriter(replies).close()
             except PoolClosed:
-                self.remove_ring(int(replies.stem, 16))
+                ring = int(replies.stem, 16)
+                self._release_memory(ring)
+                self.remove_ring(ring)
+
+    def _release_memory(self, ring: int) -> None:
+        """Free the memory of a killed zone's ring, though workers still map it."""
+        with (
+            contextlib.suppress(OSError, ValueError),  # it was killed before it had one
+            contextlib.closing(RingMemory.open(self.ring(ring))) as memory,
+        ):
+            memory.release(0)
 
     def remove(self) -> None:
         """Give up the lock and remove the directory; for the owner. Idempotent."""

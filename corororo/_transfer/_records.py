@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from corororo._exceptions import RingFull
+from corororo._exceptions import RequestTooLarge, RingFull
 from corororo._ring import (
     ATTEMPTS,
     Descriptor,
@@ -16,6 +16,7 @@ from corororo._ring import (
     Ring,
     RingMemory,
     RingStatistics,
+    keep_freed_blocks,
     record_bytes,
 )
 
@@ -23,6 +24,7 @@ from ._codec import REPLY_HEAD_BYTES, FunctionState
 from ._functions import AsyncTaskFunction
 
 CLOCK_STEP_NS = 1_000  # of the clock in a record
+KEPT_BYTES = 8 << 20  # behind the ring, while no large record stands: new pages take long
 
 Calls = Sequence[tuple[Any, ...]]  # the arguments of each
 Snapshot = Callable[[Calls], Calls]  # copies calls, so that Tasks may change what they passed
@@ -79,6 +81,7 @@ class Batch:
         self.request: bytes | None = None  # the arguments encoded; kept until the reply is taken
         # In the ring:
         self.offset = 0
+        self.length = 0
         self.reply_offset = 0
         self.reply_room = 0
         self.sequence = 0  # identifies the record in descriptors; never used twice
@@ -122,16 +125,20 @@ class Records:
 
     A record is freed when its reply has been taken, or under its lock when no worker can write
     into it any more. Until then it can be sent again.
+
+    A record of more than a quarter of the ring would make the workers wait for each other: it goes
+    behind the ring, where the memory is made larger as it is needed.
     """
 
-    def __init__(self, memory: RingMemory, number: int) -> None:
+    def __init__(self, memory: RingMemory, number: int, max_message_bytes: int) -> None:
         self._memory = memory
         self.number = number
-        self._ring = Ring(memory.size_bytes)
+        size_bytes = memory.size_bytes
+        self._ring = Ring(size_bytes)
+        self._largest = size_bytes // 4
+        self._large = Ring(max_message_bytes + KEPT_BYTES, size_bytes, compact=True)
         self._batches: dict[int, Batch] = {}  # by sequence
         self._sequences = itertools.count(1)
-        # A record of more than a quarter of the ring would make the workers wait for each other.
-        self._largest = memory.size_bytes // 4
         self._attempts = 0
         self.timed = 0  # records whose calls have a timeout
         self.out = 0  # batches that were sent and have not come back
@@ -145,26 +152,35 @@ class Records:
         return iter(self._batches.values())
 
     def statistics(self) -> RingStatistics:
-        """The state of the ring."""
-        return self._ring.statistics()
+        """The state of the ring; ``used_bytes`` and ``records`` with what stands behind it."""
+        ring, large = self._ring.statistics(), self._large.statistics()
+        used_bytes = ring.used_bytes + large.used_bytes
+        return RingStatistics(ring.size_bytes, used_bytes, ring.records + large.records)
 
-    def is_too_large(self, batch: Batch, request: bytes, state: FunctionState) -> bool:
-        """Whether a batch should be halved."""
+    def is_large(self, batch: Batch, request: bytes, state: FunctionState) -> bool:
+        """Whether a batch should be halved, or stands behind the ring if it is a single call."""
         room = state.reply_room(len(batch.arguments))
         return record_bytes(len(state.name), len(request), room) > self._largest
 
     def place(self, batch: Batch, request: bytes, state: FunctionState) -> bool:
-        """Write the record of a batch; returns False if there is no room now."""
+        """Write the record of a batch; returns False if there is no room now.
+
+        Raises RequestTooLarge where there is none even for this record alone.
+        """
         name, calls = state.name, len(batch.arguments)
         room = state.reply_room(calls)
         length = record_bytes(len(name), len(request), room)
-        if length > self._largest:  # a single call; a reply beyond the minimum goes into a file
-            room = REPLY_HEAD_BYTES
-            length = record_bytes(len(name), len(request), room)
         try:
-            batch.offset = offset = self._ring.claim(length)
+            if length <= self._largest:
+                offset = self._ring.claim(length)
+            else:
+                if length > KEPT_BYTES:  # a reply beyond the minimum goes into a file
+                    room = REPLY_HEAD_BYTES
+                    length = record_bytes(len(name), len(request), room)
+                offset = self._claim_large(length, batch)
         except RingFull:
             return False
+        batch.offset, batch.length = offset, length
         batch.sequence = sequence = next(self._sequences)
         self._batches[sequence] = batch
         batch.attempt = attempt = self._next_attempt()
@@ -173,12 +189,13 @@ class Records:
         header = RecordHeader(attempt, 0, sequence, len(name), len(request), room, calls, timed)
         batch.reply_room = room
         batch.reply_offset = offset + header.reply_offset
-        self._memory.write_record(offset, header, name + request)
+        self._memory.write_record(offset, header, name, request)
         return True
 
     def descriptor(self, batch: Batch) -> Descriptor:
         """The descriptor that points a worker to the record."""
-        return Descriptor(Kind.CALLS, batch.attempt, self.number, batch.offset, 0, batch.sequence)
+        attempt, offset, length = batch.attempt, batch.offset, batch.length
+        return Descriptor(Kind.CALLS, attempt, self.number, offset, length, batch.sequence)
 
     def note_sent(self, batch: Batch, now_ns: int) -> None:
         """The descriptor of the batch was written at ``now_ns``."""
@@ -231,12 +248,33 @@ class Records:
         self.note_back(batch)
         del self._batches[batch.sequence]
         self.timed -= batch.function.timeout is not None
-        self._ring.free(batch.offset)
+        if batch.offset < self._ring.size_bytes:
+            self._ring.free(batch.offset)
+        else:
+            self._large.free(batch.offset)
+            if self._large.is_empty:
+                self._memory.release(self._ring.size_bytes + KEPT_BYTES)
 
-    def give_up_pages(self) -> None:
-        """Release the memory at the end, unless a worker may still read it."""
+    def release_memory(self) -> None:
+        """Free the memory at the end, unless a worker may still read it."""
         if not self._batches:
-            self._memory.give_up_pages()
+            self._memory.release(0)
+
+    def _claim_large(self, length: int, batch: Batch) -> int:
+        offset = self._large.claim(length)
+        keep_freed_blocks()
+        try:
+            self._memory.reserve(offset + length)
+        except OSError as error:
+            self._large.free(offset)
+            if not self._large.is_empty:
+                raise RingFull("no room beside the other large records") from None
+            raise RequestTooLarge(
+                f"a call of {batch.function.name} takes {length} bytes with room for its reply, "
+                f"found no room in {self._memory.path.parent}: {error.strerror}; free some there, "
+                f"or choose another place: WorkerPool(directory=...)"
+            ) from None
+        return offset
 
     def _next_attempt(self) -> int:
         self._attempts = (self._attempts + 1) % ATTEMPTS

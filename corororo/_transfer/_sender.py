@@ -14,9 +14,9 @@ from typing import Any
 
 from corororo._exceptions import FifoFull, RequestTooLarge
 from corororo._main_module import main_module_problem
-from corororo._ring import LEAST_CAPACITY, FifoWriter, PoolConfig, record_bytes
+from corororo._ring import LEAST_CAPACITY, FifoWriter, PoolConfig
 
-from ._codec import FIRST_EARLY, REPLY_HEAD_BYTES, WORTH_NS, FunctionState
+from ._codec import FIRST_EARLY, WORTH_NS, FunctionState
 from ._errors import argument_error
 from ._functions import AsyncTaskFunction
 from ._records import Batch, Pile, Records
@@ -148,8 +148,14 @@ class Sender:
             request = batch.request or self._encode(batch, state)
             if request is None:
                 continue  # its halves stand in its place, or it was refused
-            if not self._records.place(batch, request, state):
-                return
+            if len(self._records) >= enough and self._records.is_large(batch, request, state):
+                return  # more would only take memory
+            try:
+                if not self._records.place(batch, request, state):
+                    return
+            except RequestTooLarge as error:
+                self._refuse(batch, error)
+                continue
             waiting.popleft()
             heapq.heappush(self._placed, (batch.turn, batch))
 
@@ -192,15 +198,15 @@ class Sender:
             else:
                 self._refuse(batch, argument_error(batch.function, batch.arguments[0], error))
             return None
-        if several and self._records.is_too_large(batch, request, state):
+        limit = self._config.max_message_bytes
+        is_too_large = len(request) > limit
+        if several and (is_too_large or self._records.is_large(batch, request, state)):
             self._halve(batch)
             return None
-        least_bytes = record_bytes(len(state.name), len(request), REPLY_HEAD_BYTES)
-        if least_bytes > self._config.ring_bytes:
+        if is_too_large:
             too_large = RequestTooLarge(
-                f"the arguments of {batch.function.name} take {len(request)} bytes, {least_bytes} "
-                f"with a record's head and room for a reply, and the ring holds "
-                f"{self._config.ring_bytes}; pass less, or raise WorkerPool(ring_bytes=...)"
+                f"the arguments of {batch.function.name} take {len(request)} bytes, the limit is "
+                f"{limit}; pass less, or raise WorkerPool(max_message_bytes=...)"
             )
             self._refuse(batch, too_large)
             return None

@@ -101,7 +101,7 @@ class SharedRing:
         files.callback(memory.close)
         # Read after the reply FIFO exists: later changes are announced there.
         workers = session.read_config().workers
-        self._records = records = Records(memory, self._number)
+        self._records = records = Records(memory, self._number, config.max_message_bytes)
         self._sender = Sender(records, calls, config, workers, self._now_ns, self._fail)
         self._recovery = Recovery(records, self._sender, session, config.hang_timeout, self._fail)
 
@@ -202,7 +202,7 @@ class SharedRing:
         if not self._why_closed:
             self._why_closed = "the transfer is closed"
             self._leases.forget()
-            self._records.give_up_pages()
+            self._records.release_memory()
             self._files.close()
 
     def after_fork(self) -> None:

@@ -18,6 +18,7 @@ from corororo._ring import (
     RecordHeader,
     RingMemory,
     Session,
+    keep_freed_blocks,
     remove_file,
     write_file,
 )
@@ -43,7 +44,8 @@ class Worker:
         self._codecs: dict[bytes, Codec] = {}
         self._clock = SystemClock()
         self._now_ns = self._clock.now_ns
-        self._reply_limit = config.max_reply_bytes
+        self._ring_bytes = config.ring_bytes
+        self._reply_limit = config.max_message_bytes
         self.retired = False
 
     def announce(self) -> None:
@@ -102,6 +104,8 @@ class Worker:
 
     def _run(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> Descriptor:
         """Run the batch and write its reply; returns the descriptor that says where it is."""
+        if descriptor.offset >= self._ring_bytes:
+            keep_freed_blocks()
         kind, reply = Kind.REPLY, self._reply(zone, descriptor, header)
         if len(reply) > header.reply_room:
             kind, reply = self._spill(descriptor, header, reply)
@@ -140,13 +144,14 @@ class Worker:
             remove_file(path)
             # Without the path, so that it fits the smallest extent.
             failure = ReplyTooLarge(
-                f"no room for a reply of {len(reply)} bytes beside the ring: {error.strerror}"
+                f"found no room for a reply of {len(reply)} bytes: {error.strerror}; "
+                f"free some, or choose another place: WorkerPool(directory=...)"
             )
             # For many calls it may not fit. The zone takes what is cut off here for an invalid
             # reply, and halves the batch until it fits.
             reply = encode_failure_of_all(header.calls, failure)
             return Kind.REPLY, reply[: header.reply_room]
-        return Kind.SPILLED, reply
+        return Kind.SPILLED, b""
 
     def _answer(self, zone: _Zone, answer: Descriptor) -> None:
         while True:
@@ -163,8 +168,7 @@ class Worker:
         return {
             i: ReplyTooLarge(
                 f"a result of {codec.function.name} takes {size} bytes, the limit is "
-                f"{self._reply_limit}; return less, or raise WorkerPool(max_reply_bytes=...), "
-                f"which is ring_bytes by default"
+                f"{self._reply_limit}; return less, or raise WorkerPool(max_message_bytes=...)"
             )
             for i, size in sizes.items()
             if size > self._reply_limit

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import worker_calls as calls
@@ -22,6 +24,9 @@ MAX_PENDING = 200
 
 
 MEGABYTE = 1 << 20
+
+
+LIMIT = r"the limit is 10000; (pass|return) less, or raise WorkerPool\(max_message_bytes=\.\.\.\)"
 
 
 def resident_bytes() -> int:
@@ -73,46 +78,47 @@ def test_a_slow_consumer_of_unordered_results_holds_the_workers_back(tmp_path: P
     assert max(resident) - resident[2 * MAX_PENDING] < 8 * MEGABYTE
 
 
-def test_a_result_larger_than_the_ring_is_refused_unless_that_was_asked_for() -> None:
-    with (
-        cr.WorkerPool(1, ring_bytes=1 << 14) as pool,
-        cr.Scheduler(pool) as scheduler,
-        pytest.raises(cr.ReplyTooLarge, match=r"swell takes 5\d+ bytes.*16384.*ring_bytes"),
-    ):
-        finish(scheduler, calls.swell(5_000_000))
-    with (
-        cr.WorkerPool(1, ring_bytes=1 << 14, max_reply_bytes=6_000_000) as pool,
-        cr.Scheduler(pool) as scheduler,
-    ):
-        assert len(finish(scheduler, calls.swell(5_000_000))) == 5_000_000
+@pytest.mark.parametrize("length", [6_000, 100_000, 3_000_000, 20_000_000])
+def test_calls_and_results_larger_than_the_ring_go_there_and_back(length: int) -> None:
+    data = os.urandom(length)
+    with cr.WorkerPool(2, ring_bytes=SMALL_RING) as pool, cr.Scheduler(pool) as scheduler:
+        for _ in range(2):  # the second one knows how large the results are
+            assert finish(scheduler, calls.echo(data)) == data
+        assert finish(scheduler, calls.backwards(data)) == data[::-1]
+        assert finish(scheduler, calls.double.map(range(300))) == [2 * i for i in range(300)]
 
 
-def test_a_result_above_the_limit_fails_alone_and_names_the_option() -> None:
-    with (
-        cr.WorkerPool(1, max_reply_bytes=10_000) as pool,
-        cr.Scheduler(pool) as scheduler,
-    ):
-
-        async def main() -> list[object]:
-            async def one(length: int) -> object:
-                try:
-                    return len(await calls.swell(length))
-                except cr.ReplyTooLarge as error:
-                    return str(error)
-
-            return await cr.gather(one(10), one(20_000), one(30))
-
-        first, message, third = finish(scheduler, main())
-        assert (first, third) == (10, 30)
-        for part in ("worker_calls:swell", "20", "10000", "max_reply_bytes"):
-            assert part in message
+def test_many_large_calls_wait_their_turn_in_little_memory() -> None:
+    data = [i.to_bytes(4, "big") * (MEGABYTE // 4) for i in range(60)]
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
+        assert finish(scheduler, calls.echo.map(data), 40) == data
+        assert finish(scheduler, cr.gather(*map(calls.echo, data)), 40) == data
+        [ring] = Path(pool.address).glob("*.ring")
+        assert ring.stat().st_size <= 24 * MEGABYTE
 
 
-def test_arguments_above_the_ring_fail_alone_and_name_the_option() -> None:
-    with cr.WorkerPool(1, ring_bytes=1 << 14) as pool, cr.Scheduler(pool) as scheduler:
-        with pytest.raises(cr.RequestTooLarge, match=r"length_of take 2000\d+ .*ring_bytes"):
-            finish(scheduler, calls.length_of(bytes(20_000)))
-        assert finish(scheduler, calls.length_of(bytes(15_000))) == 15_000
+@pytest.mark.parametrize(
+    ("call", "short", "long", "error"),
+    [
+        (calls.swell, 10, 20_000, cr.ReplyTooLarge),
+        (calls.length_of, bytes(10), bytes(20_000), cr.RequestTooLarge),
+    ],
+)
+def test_a_message_above_the_limit_fails_its_call_alone_and_names_the_option(
+    call: Any, short: Any, long: Any, error: type[Exception]
+) -> None:
+    async def one(argument: Any) -> object:
+        try:
+            return await call(argument)
+        except error as refusal:
+            return str(refusal)
+
+    with cr.WorkerPool(1, max_message_bytes=10_000) as pool, cr.Scheduler(pool) as scheduler:
+        _, message, _ = finish(scheduler, cr.gather(one(short), one(long), one(short)))
+    limit = r"the limit is 10000; \w+ less, or raise WorkerPool\(max_message_bytes=\.\.\.\)"
+    assert re.fullmatch(
+        rf".*worker_calls:{call.name.split(':')[1]} takes? 200\d\d bytes, {limit}", message
+    )
 
 
 def let_pass(seconds: float) -> None:

@@ -78,7 +78,7 @@ REPLACEMENT = """
 
 
 WITHOUT_FILES = """
-            with cr.WorkerPool(1, max_reply_bytes=1 << 24) as pool, cr.Scheduler(pool) as scheduler:
+            with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
                 scheduler.run(calls.double(4))
                 leave_files(0)
                 {call}

@@ -49,7 +49,7 @@ class ZoneAndWorker:
 
     def __init__(self, base: Path, ring_bytes: int = 1 << 16, **figures: Any) -> None:
         self.session = Session.create(base=base)
-        defaults = {"workers": 2, "max_batch": 8, "max_reply_bytes": 1 << 20}
+        defaults = {"workers": 2, "max_batch": 8, "max_message_bytes": 1 << 20}
         self.config = PoolConfig(ring_bytes=ring_bytes, **{**defaults, **figures})
         self.session.write_config(self.config)
         paths = (self.session.lifeline, self.session.calls, self.session.status)

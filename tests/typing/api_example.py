@@ -182,7 +182,7 @@ def pools() -> None:
 
 
 def options_of_a_pool() -> None:
-    cr.WorkerPool(2, max_pending=1_000, max_batch=64, max_reply_bytes=None)
+    cr.WorkerPool(2, max_pending=1_000, max_batch=64, max_message_bytes=1 << 20)
 
 
 def kept(picture: memoryview) -> None:

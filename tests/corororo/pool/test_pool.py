@@ -17,7 +17,7 @@ OUT_OF_RANGE = [
     ({"ring_bytes": 1 << 32}, "ring_bytes must be at most 2147483648, got 4294967296; "),
     ({"max_batch": 0}, "max_batch must be at least 1, got 0; "),
     ({"max_batch": 1 << 30}, "max_batch must be at most 1048576, got 1073741824; "),
-    ({"max_reply_bytes": 0}, "max_reply_bytes must be at least 1, got 0; "),
+    ({"max_message_bytes": 0}, "max_message_bytes must be at least 1, got 0; "),
     ({"max_pending": 0}, "max_pending must be at least 1, got 0; "),
     ({"rings": 0}, "rings must be at least 1, got 0; "),
     ({"hang_timeout": 0}, "hang_timeout must be more than 0 seconds, got 0; "),
@@ -65,7 +65,7 @@ def test_options_of_another_kind_are_refused_before_any_worker_stumbles(
 
 
 def test_the_limits_themselves_are_allowed() -> None:
-    cr.WorkerPool(0, ring_bytes=1 << 14, max_batch=1, max_reply_bytes=1, max_pending=1, rings=1)
+    cr.WorkerPool(0, ring_bytes=1 << 14, max_batch=1, max_message_bytes=1, max_pending=1, rings=1)
     cr.WorkerPool(1, ring_bytes=1 << 31, max_batch=1 << 20)
 
 

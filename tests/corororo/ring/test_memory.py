@@ -76,7 +76,7 @@ def worker(zone: RingMemory, path: Path) -> Iterator[RingMemory]:
 
 def write_record(memory: RingMemory, offset: int) -> Descriptor:
     """Write the record of HEADER; its descriptor."""
-    memory.write_record(offset, HEADER, b"nameabc")
+    memory.write_record(offset, HEADER, b"name", b"abc")
     return Descriptor(Kind.CALLS, 1, 3, offset, 0, 7)
 
 
@@ -107,6 +107,20 @@ def test_a_record_waits_until_it_is_marked_and_for_its_own_descriptor_alone(
         assert worker.waits(descriptor._replace(**other)) is None
     worker.mark(64, 1, 9)
     assert worker.waits(descriptor) is None
+
+
+def test_a_worker_sees_records_behind_what_it_has_mapped(
+    zone: RingMemory, worker: RingMemory
+) -> None:
+    zone.reserve(3 * SIZE)
+    zone.release(SIZE)
+    zone.reserve(2 * SIZE)
+    descriptor = write_record(zone, SIZE)
+    assert worker.waits(descriptor._replace(offset=3 * SIZE)) is None
+    assert worker.waits(descriptor) == HEADER
+    with pytest.raises(OSError, match=r"No space left|File too large"):
+        zone.reserve(1 << 60)
+    assert zone.header(SIZE) == HEADER
 
 
 def test_a_file_system_without_room_is_a_clear_error_and_leaves_nothing(path: Path) -> None:

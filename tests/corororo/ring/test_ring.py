@@ -71,3 +71,12 @@ def test_claims_and_frees_in_any_order_agree_with_the_model(
         ring.free(offset)
     assert ring.statistics().used_bytes == ring.statistics().records == 0
     assert ring.claim(SIZE) == 0
+
+
+def test_a_compact_ring_goes_back_to_its_start_as_soon_as_it_can() -> None:
+    ring = Ring(SIZE, start=SIZE, compact=True)
+    claimed = [ring.claim(ALIGNMENT) for _ in range(3)]
+    for _ in range(20):
+        ring.free(claimed.pop(0))
+        claimed.append(ring.claim(ALIGNMENT))
+        assert SIZE <= claimed[-1] < SIZE + 4 * ALIGNMENT

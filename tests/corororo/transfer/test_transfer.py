@@ -17,8 +17,9 @@ from zone_and_worker import ZoneAndWorker, double, doubles, ran, unresolvable
 
 import corororo as cr
 from corororo._platform import HAS_MEMORY_FILES
-from corororo._ring import Descriptor, Kind
+from corororo._ring import Descriptor, Kind, RingMemory
 from corororo._transfer._codec import Codec
+from corororo._transfer._records import KEPT_BYTES
 from corororo._transfer._sender import MAX_BATCHES_OUT
 from corororo._transfer._shared_ring import FIFO_RETRY_S
 
@@ -179,6 +180,57 @@ def test_closing_removes_replies_in_files_before_and_after(pair: ZoneAndWorker) 
     assert list(pair.session.directory.glob(f"{pair.number:08x}.*")) == []
 
 
+# -- large requests
+
+
+@cr.async_task(retries=1)
+def measure(data: bytes) -> int:
+    return len(data)
+
+
+LARGE = bytes(100_000)
+
+
+def test_a_large_call_without_room_waits_for_others_and_fails_alone_with_the_reason(
+    pair: ZoneAndWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_memory: RingMemory, _end: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    pair.zone.send_nowait(measure, "a", [(LARGE,)])
+    monkeypatch.setattr(RingMemory, "reserve", no_room)
+    pair.zone.send_nowait(measure, "b", [(LARGE,)])
+    assert pair.zone.statistics().batches_waiting == 1
+    pair.work()
+    outcomes = pair.take_all()
+    assert outcomes.pop(("a", 0)) == len(LARGE)
+    [error] = outcomes.values()
+    assert isinstance(error, cr.RequestTooLarge)
+    parts = "measure takes 10", f"room in {pair.session.directory}: No space left", "directory="
+    assert all(part in str(error) for part in parts)
+    monkeypatch.undo()
+    pair.zone.send_nowait(measure, "c", [(LARGE,)])
+    assert pair.take_all() == {("c", 0): len(LARGE)}
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_large_call_outlives_its_worker(pair: ZoneAndWorker, marked: bool) -> None:
+    pair.zone.send_nowait(measure, "a", [(LARGE,), (b"",), (LARGE,)])
+    pair.die(pair.read_call(), marked=marked)
+    assert pair.take_all() == {("a", 0): len(LARGE), ("a", 1): 0, ("a", 2): len(LARGE)}
+    assert pair.zone.statistics().ring.used_bytes == 0
+
+
+@pytest.mark.skipif(not HAS_MEMORY_FILES, reason="files that can give up pages")
+def test_the_memory_of_large_calls_is_given_back() -> None:
+    with contextlib.closing(ZoneAndWorker(Path("/dev/shm"), max_message_bytes=1 << 25)) as pair:
+        pair.zone.send_nowait(measure, "a", [(bytes(3 * KEPT_BYTES),)])
+        ring = pair.session.ring(pair.number)
+        assert ring.stat().st_blocks * 512 > 3 * KEPT_BYTES
+        pair.take_all()
+        assert ring.stat().st_blocks * 512 <= KEPT_BYTES + pair.config.ring_bytes
+
+
 # -- calls that cannot be sent
 
 
@@ -301,3 +353,13 @@ def test_a_closed_ring_takes_no_memory_though_workers_have_it_open(in_flight: bo
         with pair.session.ring(pair.number).open("rb") as ring:
             pair.zone.close()
             assert bool(os.fstat(ring.fileno()).st_blocks) == in_flight  # a worker may read there
+
+
+@pytest.mark.skipif(not HAS_MEMORY_FILES, reason="files that can give up pages")
+def test_the_ring_of_a_killed_zone_takes_no_memory_though_workers_have_it_open() -> None:
+    with contextlib.closing(ZoneAndWorker(Path("/dev/shm"))) as pair:
+        pair.zone.send_nowait(measure, "a", [(LARGE,)])
+        with pair.session.ring(pair.number).open("rb") as ring:
+            pair.zone._replies.close()  # as its end does
+            pair.session.remove_rings_left_behind()
+            assert os.fstat(ring.fileno()).st_blocks == 0
