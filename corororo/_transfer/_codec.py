@@ -35,7 +35,7 @@ MAX_BATCH_NS = 16 * WORTH_NS  # of work in a batch of several calls
 FIRST_EARLY = 64  # calls worth sending before the end of the pass, until the first reply
 FIRST_CALLS = 4  # in a batch until the first reply: each may take long, and others wait behind it
 FIRST_REPLY_BYTES = 32.0  # in the extent for each call, until the first reply
-REPLY_HEAD_BYTES = 512  # of a reply without values; a short failure fits, too
+REPLY_HEAD_BYTES = 1024  # of a reply without values; a short failure fits, too
 LEARNING = 0.25  # weight of the latest service time
 SURPRISE = 4.0  # a single reply counts at most so many times the usual: it may be a preemption
 

@@ -144,8 +144,8 @@ class Worker:
             remove_file(path)
             # Without the path, so that it fits the smallest extent.
             failure = ReplyTooLarge(
-                f"found no room for a reply of {len(reply)} bytes: {error.strerror}; "
-                f"free some, or choose another place: WorkerPool(directory=...)"
+                f"no room for a reply of {len(reply)} bytes: {error.strerror}; free some, or "
+                f"choose another place: WorkerPool(directory=...)"
             )
             # For many calls it may not fit. The zone takes what is cut off here for an invalid
             # reply, and halves the batch until it fits.

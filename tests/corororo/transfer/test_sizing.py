@@ -254,8 +254,8 @@ def test_a_zone_that_floods_has_few_batches_in_the_queue_and_others_come_between
 
 def test_calls_that_cost_little_are_not_held_back(pair: ZoneAndWorker) -> None:
     pair.teach(double, 1_000)
-    pair.zone.send_nowait(double, "a", [(i,) for i in range(400)])
-    assert pair.zone.statistics().batches_out == 400 / pair.config.max_batch
+    pair.zone.send_nowait(double, "a", [(i,) for i in range(320)])
+    assert pair.zone.statistics().batches_out == 320 / pair.config.max_batch
 
 
 def test_of_a_function_that_has_never_replied_a_few_calls_go_first(pair: ZoneAndWorker) -> None:
