@@ -23,7 +23,7 @@ from zonesim.system.interrupts import INTERRUPTED, raising_keyboard_interrupt
 
 from .bench import bench
 from .doctor import doctor
-from .options import A_PATH, json_option, workers_option
+from .options import A_PATH, json_option, scenario_argument, workers_option
 from .output import BadInput, CliGroup, as_json_text, bad_input, say, tell
 from .run import BROKE_LIMITS, DONE, check_map, draw, run, scale
 from .top import top
@@ -123,13 +123,13 @@ def scenarios(as_json: bool) -> None:
 
 
 @app.command()
-@click.argument("scenario", required=False)
+@scenario_argument(required=False)
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of scenarios instead.")
 @json_option
-def check(scenario: str | None, schema: bool, as_json: bool) -> None:
+def check(scenario: str | bytes | None, schema: bool, as_json: bool) -> None:
     """Check a scenario without running it.
 
-    SCENARIO is a file, or the name of a built-in one.
+    SCENARIO is a file, the name of a built-in one, or - for standard input.
 
     \b
     Examples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from functools import reduce
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from zonesim.scenario.loading import parse_override
+
+from .output import BadInput
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
@@ -35,6 +38,27 @@ def _parse_workers(_: click.Context, __: click.Parameter, text: str | None) -> o
     if text is None or not dots:
         return None if text is None else _number_or_text(text)
     return {"min": _number_or_text(low), "max": _number_or_text(high)}
+
+
+def _read_dash(_: click.Context, __: click.Parameter, source: str | None) -> str | bytes | None:
+    """What standard input holds in place of `-`."""
+    if source != "-":
+        return source
+    if os.isatty(0):
+        raise BadInput("standard input: expected a scenario from a pipe or file, found a terminal")
+    try:
+        with open(0, "rb", closefd=False) as standard_input:
+            text = standard_input.read()
+    except OSError as error:
+        raise BadInput(f"standard input: cannot be read: {error.strerror}") from None
+    if not text.strip():  # as from a program that failed
+        raise BadInput("standard input: expected a scenario, found nothing")
+    return text
+
+
+def scenario_argument(**options: Any) -> Decorator[Any]:  # noqa: ANN401 - click's own
+    """The argument that names a scenario; a command gets what load_scenario takes."""
+    return click.argument("scenario", callback=_read_dash, **options)
 
 
 workers_option = click.option(
@@ -71,9 +95,8 @@ run_options = with_options(
     click.option(
         "--duration",
         "duration_s",
-        type=float,
-        metavar="S",
-        help="Length of each step in seconds, instead of --ticks.",
+        metavar="TIME",
+        help="Length of each step, instead of --ticks: 90 (seconds), 90s, 5m, 1h, 1m30s, 500ms.",
     ),
     click.option("--pace", metavar="realtime|max", help="Keep the period, or run at full speed."),
     click.option("--seed", type=int, metavar="N", help="Seed of the random generator."),

@@ -15,7 +15,7 @@ import click
 from zonesim.scenario.loading import Scenario, load_scenario
 from zonesim.system.interrupts import INTERRUPTED, Interrupts
 
-from .options import overrides, run_options
+from .options import overrides, run_options, scenario_argument
 from .output import BadInput, as_json_text, bad_input, say, tell
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ REPORTS = Path("reports")  # below the working directory
 
 
 @click.command()
-@click.argument("scenario")
+@scenario_argument()
 @run_options
 def run(
-    scenario: str,
+    scenario: str | bytes,
     settings: Sequence[str],
     out: Path | None,
     with_report: bool,
@@ -43,22 +43,23 @@ def run(
 ) -> None:
     """Run a scenario and write its report.
 
-    SCENARIO is a file, or the name of a built-in one: zonesim scenarios lists them.
+    SCENARIO is a file, the name of a built-in one (zonesim scenarios lists them), or - for
+    standard input.
 
     \b
     Examples:
       zonesim run chains --zones 10 --duration 20
       zonesim run field --ticks 50 --set field.mobs=600 --set late=carry
-      zonesim run my-scenario.toml --workers 0 --json
+      zonesim run my-scenario.toml --duration 1m30s --workers 0 --json
     """
     _run(load_scenario(scenario, overrides(settings, keys)), out, with_report, as_json)
 
 
 @click.command()
-@click.argument("scenario", default="scale")
+@scenario_argument(default="scale")
 @run_options
 def scale(
-    scenario: str,
+    scenario: str | bytes,
     settings: Sequence[str],
     out: Path | None,
     with_report: bool,

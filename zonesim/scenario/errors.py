@@ -11,6 +11,8 @@ from typing import TypeVar
 import msgspec
 from msgspec import inspect as mi
 
+from .durations import EXAMPLES, unit_of
+
 K = TypeVar("K", bound=mi.Type)
 
 SHOWN_MAX = 60  # characters of a wrong value that a message repeats
@@ -46,14 +48,15 @@ def explain(
         tag = _tag(kind)
         if tag is not None:
             return path, _missing_key(*tag)
-    return path, f"expected {describe(kind)}, found {shown(value)}"
+    or_text = f", or text such as {_quoted(EXAMPLES)}" if unit_of(path.rpartition(".")[2]) else ""
+    return path, f"expected {describe(kind)}{or_text}, found {shown(value)}"
 
 
 def describe(kind: mi.Type) -> str:
     """What a key may hold, in words."""
     match kind:
         case mi.Metadata(type=mi.StrType(), extra_json_schema={"examples": examples}):
-            return "text such as " + " or ".join(f'"{example}"' for example in examples)
+            return f"text such as {_quoted(examples)}"
         case mi.Metadata(type=inner):
             return describe(inner)
         case mi.UnionType(types=types):
@@ -63,7 +66,7 @@ def describe(kind: mi.Type) -> str:
         case mi.IntType() | mi.FloatType():
             return _describe_number(kind)
         case mi.LiteralType(values=values):
-            return " or ".join(f'"{value}"' for value in values)
+            return _quoted(values)
         case mi.ListType(item_type=item, min_length=low, max_length=high):
             return f"a list of {low} to {high} items, each {describe(item)}"
         case mi.StructType():
@@ -89,6 +92,10 @@ def shown(value: object) -> str:
         case _:
             text = str(value)
     return text if len(text) <= SHOWN_MAX else text[:SHOWN_MAX] + "…"
+
+
+def _quoted(values: Sequence[object]) -> str:
+    return " or ".join(f'"{value}"' for value in values)
 
 
 def _describe_number(kind: mi.IntType | mi.FloatType) -> str:

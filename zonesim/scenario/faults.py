@@ -9,17 +9,17 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from .durations import LONGEST_S
 from .load_shape import ZONES_MAX, Surge
 
 FAULTS_MAX = 100
 WORKERS_MAX = 256
 EVERY_MIN_S = 0.01
-_TIME_MAX_S = 604_800
 _ROUNDING = 1e-6  # of a tick: 1.2 s are three ticks of 0.4 s, whatever binary fractions say
 
-_Moment = Annotated[float, Meta(ge=0, le=_TIME_MAX_S)]
+_Moment = Annotated[float, Meta(ge=0, le=LONGEST_S)]
 _ZoneNumber = Annotated[int, Meta(ge=0, le=ZONES_MAX - 1)]
-_Duration = Annotated[float, Meta(gt=0, le=_TIME_MAX_S)]
+_Duration = Annotated[float, Meta(gt=0, le=LONGEST_S)]
 _Worker = Annotated[
     Annotated[int, Meta(ge=1, le=WORKERS_MAX)] | None,
     Meta(
@@ -62,7 +62,7 @@ class _Fault(
         Meta(description="Seconds after the first tick of the run is due."),
     ] = None
     every_s: Annotated[
-        Annotated[float, Meta(ge=EVERY_MIN_S, le=_TIME_MAX_S)] | None,
+        Annotated[float, Meta(ge=EVERY_MIN_S, le=LONGEST_S)] | None,
         Meta(description="Repeatedly, with this interval."),
     ] = None
     first_s: Annotated[

@@ -13,12 +13,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from .durations import LONGEST_S, parse_duration
+
 ZONES_MAX = 1000
 STEPS_MAX = 1000
 EXAMPLES = ("1,2,5,10", "1..100:+10 every 15s")
 _RAMP = (
     r"(?P<first>\d{1,9})\.\.(?P<last>\d{1,9}):(?P<by>[+-]\d{1,9})"
-    r"(?:\s+every\s+(?P<every>\d{1,6}(?:\.\d+)?)\s*s)?"
+    r"(?:\s+every\s+(?P<every>\d.*))?"
 )
 _ROUNDING = 1e-6  # of a tick: three times 0.1 is 0.3, whatever binary fractions say
 
@@ -83,9 +85,11 @@ def _parse(part: str) -> list[Step]:
     ramp = re.fullmatch(_RAMP, part, re.ASCII)
     if ramp is None:
         raise RampError(f"expected a number of zones or a ramp such as {EXAMPLES[-1]}, {found}")
-    every_s = None if ramp["every"] is None else float(ramp["every"])
-    if every_s == 0:
-        raise RampError(f"expected each step to last longer than 0 s, {found}")
+    every_s = None
+    if ramp["every"] is not None:
+        every_s = parse_duration(ramp["every"], "s")
+        if every_s is None or not 0 < every_s <= LONGEST_S:
+            raise RampError(f"expected a time such as 15s or 1m30s after every, {found}")
     first, last = _zones(ramp["first"], found), _zones(ramp["last"], found)
     by = int(ramp["by"])
     if not by or (last - first) * by < 0:

@@ -13,6 +13,7 @@ import msgspec
 
 from zonesim.system.text import encodable
 
+from .durations import WRITTEN, unit_of, with_durations
 from .errors import ScenarioError as ScenarioError
 from .errors import explain, nearest, scenario_error, shown
 from .tables import Limits as Limits
@@ -21,20 +22,22 @@ from .tables import Scenario as Scenario
 from .tables import WorkerBounds as WorkerBounds
 
 COMMAND_LINE = "command line"  # where an override's errors point
+STANDARD_INPUT = Path("standard input")
 
 
 def load_scenario(
-    name_or_path: str | Path, overrides: Mapping[str, object] | None = None
+    source: str | Path | bytes, overrides: Mapping[str, object] | None = None
 ) -> Scenario:
     """Read a scenario file, or a built-in scenario by its name.
 
+    Bytes are the text of a scenario that came by standard input.
     `overrides` are dotted keys ("field.mobs") with values of TOML's types, and win over the
     file. A relative map path starts at the file, or at the working directory when an override
     gives it. Raises ScenarioError, one line: file, path inside it, what is expected and found.
     """
     overrides = overrides or {}
-    path = _find(name_or_path)
-    data = _read(path)
+    path = STANDARD_INPUT if isinstance(source, bytes) else _find(source)
+    data = _parse(path, source if isinstance(source, bytes) else _read(path))
     _override(data, overrides)
     data.setdefault("name", re.sub(r"[^A-Za-z0-9]+", "-", path.stem).strip("-")[:64] or "scenario")
     scenario = _convert(path, data, overrides)
@@ -66,6 +69,10 @@ def builtin_scenarios() -> dict[str, Path]:
 def scenario_schema() -> dict[str, Any]:
     """JSON Schema of a scenario file."""
     schema = msgspec.json.schema(Scenario)
+    for table in schema["$defs"].values():
+        for name, key in table["properties"].items():
+            if unit_of(name):
+                _allow_text(key)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
@@ -81,11 +88,24 @@ def _find(name_or_path: str | Path) -> Path:
     return builtin[text]
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _allow_text(key: dict[str, Any]) -> None:
+    """Extend the schema of a duration's key, which says that it is a number."""
+    if "anyOf" in key:
+        key["anyOf"].append({"type": "string", "pattern": f"^{WRITTEN}$"})
+    else:
+        key.update(type=["number", "string"], pattern=f"^{WRITTEN}$")
+
+
+def _read(path: Path) -> bytes:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except OSError as error:
         raise scenario_error(str(path), f"cannot be read: {error.strerror}") from None
+
+
+def _parse(path: Path, text: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text.decode("utf-8-sig"))  # without a byte order mark
     except ValueError as error:  # no UTF-8 or no TOML
         raise scenario_error(str(path), f"expected TOML in UTF-8, found: {error}") from None
 
@@ -109,7 +129,7 @@ def _override(data: dict[str, Any], overrides: Mapping[str, object]) -> None:
 
 def _convert(path: Path, data: dict[str, Any], overrides: Mapping[str, object]) -> Scenario:
     try:
-        return msgspec.convert(data, Scenario)
+        return msgspec.convert(with_durations(data), Scenario)
     except msgspec.ValidationError as error:
         inside, problem = explain(error, data, Scenario)
         raise scenario_error(_where(path, inside, overrides), problem) from None

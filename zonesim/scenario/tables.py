@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from .durations import LONGEST_S
 from .faults import FAULTS_MAX, WORKERS_MAX, Fault, SurgeFault, check_targets
 from .load_shape import EXAMPLES, ZONES_MAX, Step, Surge, parse_steps
 from .supervision import Missed, Supervision
@@ -182,7 +183,7 @@ class Scenario(_Table, frozen=True):
         int, Meta(ge=1, le=ZONES_MAX, description="Zones that share one process and main thread.")
     ] = 1
     duration_s: Annotated[
-        Annotated[float, Meta(gt=0, le=604_800)] | None,
+        Annotated[float, Meta(gt=0, le=LONGEST_S)] | None,
         Meta(description="Seconds for each step whose ramp sets none; 10 without ticks either."),
     ] = None
     ticks: Annotated[

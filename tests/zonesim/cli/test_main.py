@@ -73,6 +73,7 @@ def test_the_help_lists_the_commands_in_80_columns(capsys):
         ([], "Missing command; see zonesim --help"),
         (["fly"], "No such command 'fly'"),
         (["run", "field", "--ticks", "many"], "Invalid value for '--ticks'"),
+        (["run", "field", "--duration", "long"], "command line: $.duration_s: expected a number"),
         (["run", "field", "--ticks", "0"], "command line: $.ticks: expected a whole number from 1"),
         (["run", "field", "--ticks", "1", "--duration", "2"], "expected ticks or duration_s"),
         (["run", "field", "--zones", "1,x"], "$.zones: expected a number of zones or a ramp"),
@@ -92,6 +93,36 @@ def test_the_help_lists_the_commands_in_80_columns(capsys):
 )
 def test_bad_input_is_one_line_and_exit_code_2(capsys, arguments, problem):
     assert problem in refusal(capsys, *arguments)
+
+
+@pytest.fixture
+def standard_input():
+    """Make a file of this program's own the standard input of a test."""
+    own = os.dup(0)
+    yield lambda file: os.dup2(file, 0)
+    os.dup2(own, 0)
+    os.close(own)
+
+
+def test_a_dash_is_a_scenario_from_standard_input(capsys, standard_input, tmp_path):
+    (tmp_path / "piped").write_text("zones = 3\nticks = 5\nworkers = 0")
+    with open("piped", "rb") as file:
+        standard_input(file.fileno())
+        assert main(["check", "-"]) == DONE
+    assert capsys.readouterr().out == (
+        "standard-input: valid; workload field, zones 3, 5 ticks each, 0 workers, seed 1\n"
+    )
+
+
+def test_standard_input_without_a_scenario_is_refused(capsys, standard_input):
+    with open(os.devnull, "rb") as nothing:
+        standard_input(nothing.fileno())
+    assert refusal(capsys, "run", "-") == "standard input: expected a scenario, found nothing"
+    terminals = os.openpty()
+    standard_input(terminals[1])
+    assert "from a pipe or file, found a terminal" in refusal(capsys, "scale", "-")
+    for terminal in terminals:
+        os.close(terminal)
 
 
 def test_a_report_folder_that_holds_files_is_refused_and_left_alone(capsys, tmp_path):

@@ -35,7 +35,7 @@ def test_a_ramp_always_reaches_its_last_number(text, steps):
     assert zones(text) == steps
 
 
-@pytest.mark.parametrize(("every", "seconds"), [("15s", 15.0), ("0.5 s", 0.5)])
+@pytest.mark.parametrize(("every", "seconds"), [("15s", 15.0), ("0.5 s", 0.5), ("1m30s", 90.0)])
 def test_every_sets_the_duration_of_each_step_of_its_ramp(every, seconds):
     text = f"4,1..3:+1 every {every}"
     assert parse_steps(text) == (Step(4, None), *(Step(n, seconds) for n in (1, 2, 3)))
@@ -47,14 +47,15 @@ def test_every_sets_the_duration_of_each_step_of_its_ramp(every, seconds):
         ("", 'expected a number of zones or a ramp such as 1..100:+10 every 15s, found ""'),
         ("-1", 'found "-1"'),
         ("1..5:2", 'found "1..5:2"'),
-        ("1..5:+1 every 3", 'found "1..5:+1 every 3"'),
+        ("1..5:+1 every 3x", "expected a time such as 15s or 1m30s after every, found"),
         ("٣", "every 15s, found"),
         ("0", 'expected from 1 to 1000 zones, found "0"'),
         ("1..1001:+1", 'expected from 1 to 1000 zones, found "1..1001:+1"'),
         ("1..5:-1", 'expected :+N to go up from 1 to 5, found "1..5:-1"'),
         ("5..1:+1", 'expected :-N to go down from 5 to 1, found "5..1:+1"'),
         ("1..5:+0", "expected :+N to go up from 1 to 5, found"),
-        ("1..5:+1 every 0s", "expected each step to last longer than 0 s"),
+        ("1..5:+1 every 0s", "expected a time such as 15s or 1m30s after every, found"),
+        ("1..5:+1 every 200h", "expected a time such as 15s or 1m30s after every, found"),
         ("9" * 5000, "every 15s, found"),
         ("1..1000:+1,1", "expected at most 1000 steps, found 1001"),
     ],

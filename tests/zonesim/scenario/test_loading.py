@@ -82,7 +82,10 @@ def test_each_built_in_scenario_loads_under_its_name_and_says_what_it_is(name):
         ("[workers]\nmax = 3\nmni = 1", "$.workers.mni: unknown key; nearest: min"),
         ("[workers]\nmax = 3\nmin = 4", "$.workers: expected min to be at most max, found 4"),
         ('late = "drop"', '$.late: expected "carry" or "wait", found "drop"'),
-        ("period_ms = nan", "$.period_ms: expected a number from 1 to 60000, found nan"),
+        ("period_ms = nan", "$.period_ms: expected a number from 1 to 60000, or text such as "),
+        ('duration_s = "5 min"', 'or text such as "90s" or "1m30s" or "500ms", found "5 min"'),
+        ('duration_s = "200h"', 'expected a number, above 0 and at most 604800, or text such as "'),
+        ('[supervision]\nwindow_s = "-1s"', "$.supervision.window_s: expected a number, above 0"),
         ("[limits]\nlost = -1", "$.limits.lost: expected a whole number, at least 0, found -1"),
         ("field = 3", "$.field: expected a table, found 3"),
         ("ticks = 3\nduration_s = 4", "$: expected ticks or duration_s, found both"),
@@ -116,6 +119,21 @@ def test_a_file_that_is_not_toml_is_refused(write, refusal, text, problem):
     assert problem in message
 
 
+def test_a_byte_order_mark_is_no_part_of_a_file(write):
+    assert load_scenario(write("\ufeffzones = 3")).steps == (3,)
+
+
+def test_a_scenario_may_come_as_the_bytes_of_standard_input(tmp_path, monkeypatch, refusal):
+    (tmp_path / "a.map").touch()
+    monkeypatch.chdir(tmp_path)
+
+    scenario = load_scenario(b'zones = 3\nmap.path = "a.map"')
+
+    assert (scenario.steps, scenario.name) == ((3,), "standard-input")
+    assert scenario.map.path == str(tmp_path / "a.map")
+    assert refusal(b"zonse = 3") == "standard input: $.zonse: unknown key; nearest: zones"
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones(refusal):
     assert refusal("chain") == (
         '"chain": no built-in scenario of this name; nearest: chains, chaos'
@@ -139,6 +157,53 @@ def test_an_override_removes_what_it_excludes_from_the_file(write):
 
     assert (timed.ticks, timed.duration_s) == (None, 2.5)
     assert (counted.ticks, counted.duration_s) == (4, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90.0),
+        ("90s", 90.0),
+        ("1.5 m", 90.0),
+        ("1h", 3600.0),
+        ("1h 1m30s", 3690.0),
+        ("100ms", 0.1),
+    ],
+)
+def test_a_duration_may_be_written_as_people_do(write, text, seconds):
+    assert load_scenario("field", {"duration_s": text}).duration_s == seconds
+    assert load_scenario(write(f'duration_s = "{text}"')).duration_s == seconds
+
+
+def test_every_duration_may_be_text(write):
+    text = write(
+        """
+        period_ms = "1.5s"
+        workers = {max = 2, sync_s = "500ms"}
+        limits = {recovery_ms = "2s"}
+        supervision = {window_s = "1m", backoff_s = "50ms", tick_hang_s = "10"}
+        [[faults]]
+        kind = "surge"
+        players = 1
+        every_s = "1m"
+        for_s = "5s"
+        """
+    )
+    numbers = write(
+        """
+        period_ms = 1500
+        workers = {max = 2, sync_s = 0.5}
+        limits = {recovery_ms = 2000}
+        supervision = {window_s = 60, backoff_s = 0.05, tick_hang_s = 10}
+        [[faults]]
+        kind = "surge"
+        players = 1
+        every_s = 60
+        for_s = 5
+        """,
+        "numbers.toml",
+    )
+    assert load_scenario(text, {"name": "same"}) == load_scenario(numbers, {"name": "same"})
 
 
 def test_a_ramp_sets_the_duration_of_its_own_steps(write):
@@ -251,6 +316,7 @@ def test_the_schema_names_every_key_its_bounds_and_its_meaning():
         assert table["additionalProperties"] is False
         for key in table["properties"].values():
             assert {"description", "$ref", "enum", "allOf"} & key.keys()  # enum: a table's kind
+    assert definitions["Scenario"]["properties"]["period_ms"]["type"] == ["number", "string"]
 
 
 VALUES = st.recursive(
