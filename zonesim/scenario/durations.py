@@ -7,7 +7,7 @@ from typing import Any
 
 LONGEST_S = 604_800  # a week
 EXAMPLES = ("90s", "1m30s", "500ms")
-WRITTEN = r"\s*(\d+(\.\d+)?\s*(h|ms|m|s)?\s*)+"
+PATTERN = r"^(\d+(\.\d+)?|(\d+(\.\d+)?(h|ms|m|s))+)$"
 _UNITS_MS = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(h|ms|m|s)")
 

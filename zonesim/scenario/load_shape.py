@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from .durations import LONGEST_S, parse_duration
-
 ZONES_MAX = 1000
 STEPS_MAX = 1000
 EXAMPLES = ("1,2,5,10", "1..100:+10 every 15s")
@@ -85,17 +83,23 @@ def _parse(part: str) -> list[Step]:
     ramp = re.fullmatch(_RAMP, part, re.ASCII)
     if ramp is None:
         raise RampError(f"expected a number of zones or a ramp such as {EXAMPLES[-1]}, {found}")
-    every_s = None
-    if ramp["every"] is not None:
-        every_s = parse_duration(ramp["every"], "s")
-        if every_s is None or not 0 < every_s <= LONGEST_S:
-            raise RampError(f"expected a time such as 15s or 1m30s after every, {found}")
+    every_s = None if ramp["every"] is None else _every_s(ramp["every"], found)
     first, last = _zones(ramp["first"], found), _zones(ramp["last"], found)
     by = int(ramp["by"])
     if not by or (last - first) * by < 0:
         sign, way = ("-", "down") if last < first else ("+", "up")
         raise RampError(f"expected :{sign}N to go {way} from {first} to {last}, {found}")
     return [Step(zones, every_s) for zones in (*range(first, last, by), last)]
+
+
+def _every_s(text: str, found: str) -> float:
+    # Imported here: zone processes import this module for its surges.
+    from .durations import LONGEST_S, parse_duration
+
+    every_s = parse_duration(text, "s")
+    if every_s is None or not 0 < every_s <= LONGEST_S:
+        raise RampError(f"expected a time such as 15s or 1m30s after every, {found}")
+    return every_s
 
 
 def _zones(digits: str, found: str) -> int:

@@ -13,7 +13,7 @@ import msgspec
 
 from zonesim.system.text import encodable
 
-from .durations import WRITTEN, unit_of, with_durations
+from .durations import PATTERN, unit_of, with_durations
 from .errors import ScenarioError as ScenarioError
 from .errors import explain, nearest, scenario_error, shown
 from .tables import Limits as Limits
@@ -91,9 +91,9 @@ def _find(name_or_path: str | Path) -> Path:
 def _allow_text(key: dict[str, Any]) -> None:
     """Extend the schema of a duration's key, which says that it is a number."""
     if "anyOf" in key:
-        key["anyOf"].append({"type": "string", "pattern": f"^{WRITTEN}$"})
+        key["anyOf"].append({"type": "string", "pattern": PATTERN})
     else:
-        key.update(type=["number", "string"], pattern=f"^{WRITTEN}$")
+        key.update(type=["number", "string"], pattern=PATTERN)
 
 
 def _read(path: Path) -> bytes:
