@@ -87,9 +87,11 @@ def explaining_open_files(what: str) -> Iterator[None]:
             raise
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         shown = "any number" if hard == resource.RLIM_INFINITY else hard
+        remedy = f"raise the limit on open files, up to {shown}: `ulimit -n`, resource.setrlimit"
+        if soft == hard:
+            remedy = "have an administrator raise the hard limit on open files, too: `ulimit -n`"
         raise SessionError(
-            f"{what}: this process may have {soft} files open, and needs more; raise the limit "
-            f"on open files, up to {shown}: `ulimit -n`, resource.setrlimit(RLIMIT_NOFILE)"
+            f"{what}: this process may have {soft} files open, and needs more; {remedy}"
         ) from error
 
 

@@ -18,7 +18,6 @@ from corororo._exceptions import PoolClosed, PoolFailed
 from corororo._idle import Park
 from corororo._inline import Inline
 from corororo._main_module import (
-    MainModule,
     check_not_importing,
     find_main_module,
     modules_to_import,
@@ -131,18 +130,20 @@ class WorkerPool:
         if self._supervisor is not None:
             raise RuntimeError("the pool has been started already")
         check_not_importing()
-        main = find_main_module()
-        self._config = msgspec.structs.replace(self._config, main=main and main.path)
+        plan = self._plan()
+        self._config = msgspec.structs.replace(self._config, main=plan.main and plan.main.path)
         room_bytes = self._config.ring_bytes * self._rings if self._config.workers else 0
         with explaining_open_files("a pool of workers"):
             session = Session.create(room_bytes, self._base)
             try:
                 session.write_config(self._config)
-                self._supervisor = Supervisor(session, self._plan(main))
+                self._supervisor = Supervisor(session, plan)
                 self._supervisor.start(self._config.workers)
-            except BaseException:
+            except BaseException as error:
                 self.close()
                 session.remove()
+                if isinstance(error, PoolFailed):  # of a worker: frames of this process say nothing
+                    raise error.with_traceback(None) from None
                 raise
         atexit.register(self.close)
         call_after_fork(self, WorkerPool._disown)
@@ -215,7 +216,7 @@ class WorkerPool:
     ) -> None:
         self.close()
 
-    def _plan(self, main: MainModule | None) -> WorkerPlan:
+    def _plan(self) -> WorkerPlan:
         return WorkerPlan(
             name=self._name,
             imports=[*modules_to_import(self._idle), *self._imports],
@@ -223,7 +224,7 @@ class WorkerPool:
             idle=bytes(ForkingPickler.dumps(self._idle)),
             cpus=self._cpus,
             surroundings=Surroundings.now(),
-            main=main,
+            main=find_main_module(),
         )
 
     def _running(self) -> Supervisor:

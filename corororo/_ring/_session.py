@@ -228,8 +228,13 @@ def _choose_base(room_bytes: int) -> Path:
     for place in places:
         if free_bytes(place) >= room_bytes:
             return place
+    if not places:
+        raise SessionError(
+            "a session directory needs /dev/shm, $XDG_RUNTIME_DIR or $TMPDIR, found none of them "
+            "that can be written; set one, or WorkerPool(directory=...)"
+        )
     found = ", ".join(f"{place} has {free_bytes(place) >> 20} MB" for place in places)
     raise SessionError(
-        f"the rings need {(room_bytes + (1 << 20) - 1) >> 20} MB, found: {found or 'no place'}; "
-        f"free some there, or ask for smaller rings"
+        f"the rings need {(room_bytes + (1 << 20) - 1) >> 20} MB, found: {found}; free some there, "
+        f"or ask for smaller rings: WorkerPool(ring_bytes=...)"
     )

@@ -22,6 +22,7 @@ from corororo._ring import remove_session as remove_session
 from corororo._ring import stale_sessions as stale_sessions
 from corororo._ring import temporary_directory as temporary_directory
 
+from ._forkserver import StartedProcess as StartedProcess
 from ._forkserver import forkserver as forkserver
 from ._forkserver import forkserver_pid as forkserver_pid
 from ._forkserver import kill_forkserver as kill_forkserver

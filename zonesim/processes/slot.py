@@ -16,6 +16,7 @@ from corororo.processes import (
     ANSWER_S,
     DEAD,
     STACK_SIGNAL,
+    StartedProcess,
     forkserver,
     is_dead,
     process_state,
@@ -42,29 +43,25 @@ class ZoneProcessHandle:
     def __init__(self, number: int, title: str, socket_path: Path, pool_address: str) -> None:
         self._stack_path = Path(pool_address) / f"zone-process-{number}.stack"
         self._stack_path.unlink(missing_ok=True)  # of the previous process
-        self._process = forkserver(PRELOAD).Process(
-            target=zone_process_main,
-            args=(str(socket_path), pool_address, title, str(self._stack_path)),
-            daemon=True,
-        )
-        self._process.start()
+        arguments = (str(socket_path), pool_address, title, str(self._stack_path))
+        process = forkserver(PRELOAD).Process(target=zone_process_main, args=arguments, daemon=True)
+        self._process = StartedProcess(process)
 
     @property
     def pid(self) -> int:
         """Its process id."""
-        assert self._process.pid is not None
         return self._process.pid
 
     def how_ended(self) -> str:
         """How the process has ended, in words."""
-        code = self._process.exitcode
+        code = self._process.poll()
         if code is None or code == FORK_SERVER_LOST:
             return "exit code unknown"
         return f"by signal {-code}" if code < 0 else f"with exit code {code}"
 
     async def wait_until_ended(self) -> None:
         """Return once it has ended."""
-        while self._process.exitcode is None:
+        while self._process.poll() is None:
             with trio.move_on_after(STATE_CHECK_S):
                 await trio.lowlevel.wait_readable(self._process.sentinel)
                 break
@@ -93,7 +90,7 @@ class ZoneProcessHandle:
 
     def has_ended(self) -> bool:
         """Whether it is known to have ended."""
-        code = self._process.exitcode
+        code = self._process.poll()
         if code != FORK_SERVER_LOST:
             return code is not None
         # Its fork server is gone. In a container without an init an orphan stays a zombie.

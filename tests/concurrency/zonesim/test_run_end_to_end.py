@@ -152,3 +152,14 @@ def test_zones_that_pause_for_a_step_bring_back_what_they_carried(tmp_path):
     steps = ("--zones", "2,1,3", "--duration", "0.3", "--set", "late=carry", *OVERLOAD[2:])
     _, ended = ended_run(tmp_path, "scale", "chains", *steps)
     assert [step["async_tasks"]["lost"] for step in ended.document["steps"]] == [0, 0, 0]
+
+
+def test_a_run_bears_that_its_working_directory_was_deleted(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    bounds = ("--zones", "1", "--ticks", "2", "--out", str(tmp_path / "run"))
+    command = Command("run", "chains", *bounds, cwd=gone, preexec_fn=gone.rmdir)
+    ended = command.finish()
+    assert command.clean_up() == ({}, [])
+    assert not gone.exists()
+    assert ended.code == 0, ended.error
