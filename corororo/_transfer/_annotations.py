@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import operator
 import types
@@ -54,22 +55,24 @@ def check_annotations(function: Any) -> None:
 
     Names that are defined later in the module are left to the first call.
     """
-    try:
-        hints = typing.get_type_hints(function, include_extras=True)
-    except (NameError, AttributeError):
-        return
+    # Of an annotation here, or of a field of a class.
+    with contextlib.suppress(NameError, AttributeError):
+        check_hints(typing.get_type_hints(function, include_extras=True), function.__qualname__)
+
+
+def check_hints(hints: dict[str, Any], function_name: str) -> None:
+    """The same for annotations by the names of parameters, and ``return``."""
     for name, kind in hints.items():
         reason = _refusal(kind)
         if reason:
             place = "the result" if name == "return" else f"argument {name}"
             raise TypeError(
-                f"@async_task: {place} of {function.__qualname__} cannot travel as "
-                f"{name_of(kind)}: {reason}"
+                f"{place} of {function_name} cannot travel as {name_of(kind)}: {reason}"
             )
 
 
 def _refusal(kind: Any) -> str:
-    if kind in (int, float, str, bool, bytes, None, Any):  # the rest takes some microseconds
+    if _is_plain(kind):
         return ""
     try:
         for part in types_in(kind):
@@ -77,19 +80,26 @@ def _refusal(kind: Any) -> str:
                 if is_scalar(part.cls):
                     return "no value has this type; annotate numpy.float64 or the like"
                 return (
-                    f"msgspec does not know {name_of(part.cls)}; let it travel with "
-                    f"corororo.register_type, above this function"
+                    f"msgspec does not know {name_of(part.cls)}; annotate another type, or let "
+                    f"it travel with corororo.register_type, above this function"
                 )
     except TypeError as error:
         return str(error)
     return ""
 
 
+def _is_plain(kind: Any) -> bool:
+    """Whether a type is what most are: to ask msgspec would take ten times as long."""
+    if typing.get_origin(kind) in (list, tuple, set, dict):
+        return all(map(_is_plain, typing.get_args(kind)))
+    return kind in (int, float, str, bool, bytes, type(None), Any, ...)
+
+
 def _can_travel(kind: type) -> bool:
     if is_scalar(kind):
         return can_carry_scalar(kind)
     # A base class carries the registered ones: Path a PosixPath, and object all.
-    return any(issubclass(registered, kind) for registered in registered_types())
+    return any(kind in registered.__mro__ for registered in registered_types())
 
 
 # -- memoryviews

@@ -17,7 +17,7 @@ import msgspec
 from corororo._inline import Columns, Outcomes, Part, all_failed, run_calls
 from corororo.abc import AsyncFunction
 
-from ._annotations import formatted, holds_views, refers_to_request, with_formats
+from ._annotations import check_hints, formatted, holds_views, refers_to_request, with_formats
 from ._arrays import ArrayEncoder
 from ._compiler import check_of
 from ._errors import Failure, argument_error, describe_failure, rebuild_failure
@@ -55,6 +55,8 @@ class Codec:
         self.function = function
         argument_types, result_type = function.argument_types(), function.result_type()
         kinds = get_args(argument_types)
+        names = [*function.parameter_names, "return"]
+        check_hints(dict(zip(names, (*kinds, result_type), strict=True)), function.name)
         self._encode = ArrayEncoder(encode_custom).encode
         self._copies_requests = refers_to_request(argument_types)
         self._arguments_hold_views = holds_views(argument_types)
@@ -287,8 +289,8 @@ def calls_as_encoded(request: bytes | memoryview) -> Columns:
 
 
 def _as_text(error: BaseException) -> str:
-    text = str(error) or repr(error)
-    return text.replace("got `ext`", "got an array or a value of a registered type")
+    text = (str(error) or repr(error)).replace("`FormattedView`", "`memoryview`")
+    return text.replace("got `ext`", "got a numpy.ndarray or an instance of a registered class")
 
 
 def encode_failure_of_all(calls: int, error: BaseException) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import typing
 import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -21,6 +22,7 @@ from ._check import (
     KEY,
     Check,
     Condition,
+    Inside,
     Part,
     attribute,
     index,
@@ -109,7 +111,7 @@ class _Compiler:
                 return _container(info, parts)
             case inspect.TypedDictType():
                 parts = [self._part(field.type, key, field.name) for field in info.fields]
-                return _container(info, [[Part(_known_keys(info))], *parts])
+                return _container(info, parts, _known_keys(info))
             case inspect.StructType() | inspect.DataclassType() | inspect.NamedTupleType():
                 return self._record(info)
             case inspect.EnumType():
@@ -132,11 +134,12 @@ class _Compiler:
 
     def _record(self, info: Any) -> Check:
         if id(info) not in self._records:
-            check = Check(name_of(info.cls), info.cls)
+            cls = typing.get_origin(info.cls) or info.cls  # of a generic class
+            check = Check(name_of(info.cls), cls)
             self._records[id(info)] = info, check
-            parts = check.parts[info.cls] = []
+            inside = check.inside[cls] = Inside([])
             for field in info.fields:
-                parts += self._part(field.type, attribute, field.name)
+                inside.parts.extend(self._part(field.type, attribute, field.name))
         return self._records[id(info)][1]
 
     def _union(self, info: Any) -> Check | None:
@@ -155,18 +158,20 @@ def _plain(info: Any) -> Check:
     return Check(name, plain=kinds)
 
 
-def _container(info: Any, parts: Iterable[list[Part]]) -> Check | None:
+def _container(
+    info: Any, parts: Iterable[list[Part]], condition: Condition | None = None
+) -> Check | None:
     found = [part for some in parts for part in some]
-    if not found:
+    if not found and condition is None:
         return None
     check = _plain(info)
-    check.parts = dict.fromkeys(check.plain, found)
+    check.inside = dict.fromkeys(check.plain, Inside(found, condition))
     return check
 
 
 def _conditional(condition: Condition, kind: type, *others: type) -> Check:
     check = Check(name_of(kind), kind, *others)
-    check.parts[kind] = [Part(condition)]
+    check.inside[kind] = Inside([], condition)
     return check
 
 
@@ -176,6 +181,6 @@ def _known_keys(info: Any) -> Condition:
         lambda value: value.keys() <= known,
         lambda value: (
             f"has keys that {name_of(info.cls)} does not have, and would arrive without them: "
-            f"{', '.join(map(repr, value.keys() - known))}"
+            f"{', '.join(sorted(map(repr, value.keys() - known)))}"
         ),
     )

@@ -98,7 +98,7 @@ def argument_error(
             path, reason = found
             named = TypeError(
                 f"{function.name}: argument {path}: {reason}; arguments travel as data, so they "
-                f"must be of types that msgspec encodes, or under corororo.register_type"
+                f"must be of types that msgspec encodes or corororo.register_type registers"
             )
             named.__cause__ = error
             return named

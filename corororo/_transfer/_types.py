@@ -1,4 +1,4 @@
-"""Types that msgspec does not know: how they travel, and which annotations can be carried.
+"""Types that msgspec does not know, and how they travel.
 
 Each value travels as a msgpack extension that says what it is, so it needs no annotation to arrive
 as it was. Besides arrays (``_arrays``) there are:

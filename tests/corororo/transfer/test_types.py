@@ -8,14 +8,15 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import functools
 import pathlib
 import subprocess
 import sys
 import threading
 import uuid
 import zoneinfo
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypedDict
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
 
 import msgspec
 import numpy as np
@@ -23,6 +24,8 @@ import numpy.typing as npt
 import pytest
 
 import corororo as cr
+
+T = TypeVar("T")
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -70,6 +73,10 @@ class Tree(msgspec.Struct):
     value: object
     left: Tree | None = None
     right: list[Tree] = []
+
+
+class Box(msgspec.Struct, Generic[T]):
+    content: T
 
 
 class Colour(enum.Enum):
@@ -147,9 +154,11 @@ SAME: list[tuple[Any, Any]] = [
     (Mob(Point(1), [Point(2)]), Mob),
     ([Cat("a"), Tiger("b")], list[Cat | Tiger]),
     ({"a": Visit(Point(1), NOON)}, dict[str, Visit]),
+    (Box([Point(1)]), Box[list[Point]]),
     (Step(1, 2), Step),
     ({"speed": 1}, Options),
     (Tree(1, Tree([2]), [Tree("a")]), Tree),
+    (functools.reduce(lambda tree, _: Tree(1, tree), range(300), None), Tree | None),
     (Colour.RED, Colour),
     (Level.LOW, Level),
     (Rights.READ | Rights.WRITE, Rights),
@@ -238,11 +247,13 @@ REFUSED: list[tuple[Any, Any, str]] = [
     ({Point(1): Boss(Point(1))}, dict[Point, Mob | None], "where {m}.Mob | None is annotated"),
     (Tiger("a"), Cat, "annotate {m}.Tiger, or a union of Structs with tags"),
     (LongVisit(Point(1)), Visit, "value has type {m}.LongVisit where {m}.Visit"),
+    (Box(Boss(Point(1))), Box[Mob], "value.content has type {m}.Boss where {m}.Mob is annotated"),
     (Tree(1, Tree((1,))), Tree, "value.left.value has type tuple where Any is annotated"),
     ({"x": 1}, Point, "value has type dict where {m}.Point is annotated; pass that, or annotate"),
     (None, Point, "value has type None where {m}.Point is annotated"),
     ((1, 2), Step, "value has type tuple where {m}.Step is annotated"),
     ({"speed": 1, "size": 2}, Options, "value has keys that {m}.Options does not have"),
+    (collections.Counter(size=2), Options, "would arrive without them: 'size'"),
     ("red", Colour, "value has type str where {m}.Colour is annotated"),
     (1, Level, "value has type int where {m}.Level is annotated"),
     ("2026-03-01", datetime.date, "value has type str where datetime.date is annotated"),
@@ -269,7 +280,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
     ([np.ma.masked_array([1])], Any, "value[0]: a numpy.ma.MaskedArray cannot be encoded"),
     (np.zeros(2), npt.NDArray[np.int64], "an array of dtype `int64`, got one of `float64` - at `v"),
     (Mesh(np.zeros(2, int), np.float32(1)), Mesh, "got one of `int64` - at `value.points`"),
-    (np.zeros(2), list[float], "Expected `array`, got an array or a value of a registered type"),
+    (np.zeros(2), list[float], "Expected `array`, got a numpy.ndarray or an instance"),
     (np.float64(1), int, "Expected `int`, got `float` - at `value`"),
     (0.5, np.int8, "Expected `numpy.int8`, got `float` - at `value`"),
     ("a", pathlib.Path, "Expected `Path`, got `str` - at `value`"),
@@ -283,6 +294,12 @@ def test_what_would_change_is_refused_with_its_path(value: Any, kind: Any, messa
     with pytest.raises(TypeError) as refusal:
         trip(value, kind)
     assert message.format(m=__name__) in str(refusal.value)
+
+
+def test_attributes_beside_the_fields_stay_behind() -> None:
+    visit = Visit(Point(1))
+    visit.guests = 3  # type: ignore[attr-defined]
+    assert vars(trip(visit, Visit)) == {"place": Point(1), "when": None}
 
 
 @cr.async_task
@@ -357,7 +374,8 @@ def test_numpy_is_not_imported_by_the_library() -> None:
     ("kind", "message"),
     [
         (threading.Lock, "argument value of probe cannot travel as"),
-        (list[LongRoute], "msgspec does not know {m}.LongRoute; let it travel with"),
+        (list[LongRoute], "msgspec does not know {m}.LongRoute; annotate another type, or let it"),
+        (Iterable[int], "msgspec does not know collections.abc.Iterable; annotate another type"),
         (np.floating, "no value has this type; annotate numpy.float64"),
         (np.ndarray | int, "Type unions containing a custom type"),
         (Boss | Mob, "all Struct types must be tagged"),
@@ -369,8 +387,24 @@ def test_an_annotation_that_nothing_can_carry_is_refused_at_decoration(
 ) -> None:
     with pytest.raises(TypeError) as refusal:
         with_annotation(kind)
-    assert "@async_task: argument value of probe cannot travel as" in str(refusal.value)
+    assert "argument value of probe cannot travel as" in str(refusal.value)
     assert message.format(m=__name__) in str(refusal.value)
+
+
+class Early(msgspec.Struct):
+    late: Late  # noqa: F821 - defined later
+
+
+def test_names_that_are_defined_later_are_left_to_the_first_call() -> None:
+    class Unknown: ...
+
+    function = with_annotation(list[Early])
+    globals()["Late"] = Unknown
+    with (
+        cr.Scheduler() as scheduler,
+        pytest.raises(TypeError, match="msgspec does not know"),
+    ):
+        scheduler.run(function([]))
 
 
 @pytest.mark.parametrize("kind", [Mob, dict, collections.OrderedDict, Level, datetime.date, 5])
