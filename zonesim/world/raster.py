@@ -23,6 +23,7 @@ Matrix = Any  # a csr_array; scipy ships no types
 
 # (down, right), in the order of the cells that they lead to.
 _STEPS: Final = [step for step in product((-1, 0, 1), repeat=2) if step != (0, 0)]
+WAVES_MAX: Final = 4  # as often as a raster is wide and high
 _COSTS: Final = np.array([SQRT2 if y and x else 1.0 for y, x in _STEPS])
 
 
@@ -55,17 +56,20 @@ def _legal_steps(raster: Raster, frame: Raster) -> NDArray[np.bool_]:
     return legal
 
 
-def wave_path(raster: Raster, start: int, goal: int) -> Ints:
+def wave_path(raster: Raster, start: int, goal: int) -> Ints | None:
     """The cells of a shortest path between cells of a raster of 0 and 1 that are connected.
 
     On a large raster it takes an eighth of the memory of a search on the matrix, and less time.
-    Of equally short paths it may find another one.
+    Of equally short paths it may find another one. None for a path so long, as in a maze, that
+    the matrix is faster.
     """
-    width = raster.shape[1]
+    height, width = raster.shape
     frame = np.pad(raster, 1)
     stride = width + 2
     first, last = ((cell // width + 1) * stride + cell % width + 1 for cell in (start, goal))
-    cost = _spread(frame, first, last)
+    cost = _spread(frame, first, last, WAVES_MAX * (height + width))
+    if cost is None:
+        return None
     path = [first]
     while path[-1] != last:
         path.append(_next_cell(cost, path[-1], stride))
@@ -74,11 +78,11 @@ def wave_path(raster: Raster, start: int, goal: int) -> Ints:
     return cells
 
 
-def _spread(frame: Raster, start: int, goal: int) -> Floats:
+def _spread(frame: Raster, start: int, goal: int, limit: int) -> Floats | None:
     """The cost from each cell to the goal, as far as the start; negative where blocked.
 
     Dijkstra's algorithm, with all cells at once whose costs have the same whole part: no step
-    costs less than 1, so none of them is on the way of another.
+    costs less than 1, so none of them is on the way of another. None above a limit of cost.
     """
     cost = np.where(frame, inf, -1.0).ravel()
     cost[goal] = 0.0
@@ -88,6 +92,8 @@ def _spread(frame: Raster, start: int, goal: int) -> Floats:
     waves = [[np.array([goal], np.int32)], [], []]
     whole = 0
     while cost[start] >= whole:
+        if whole > limit:
+            return None
         cells = np.concatenate(waves[0])
         numbers = np.arange(len(cells), dtype=np.int32)
         number[cells] = numbers

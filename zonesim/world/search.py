@@ -113,7 +113,9 @@ def _path_on_raster(graph: _Graph, start: int, goal: int, limit: float) -> Ints 
     first, last = (
         (cell // graph.width - top) * width + cell % graph.width - left for cell in (start, goal)
     )
-    path = wave_path(raster, first, last) if far else _path_by_matrix(raster, first, last, limit)
+    path = wave_path(raster, first, last) if far else None
+    if path is None:
+        path = _path_by_matrix(raster, first, last, inf if far else limit)
     if path is None:
         return None
     rows, columns = np.divmod(path, width)

@@ -10,7 +10,7 @@ from drawn_maps import drawn_maps, plain_distances
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zonesim.world import graph, search
+from zonesim.world import graph, raster, search
 from zonesim.world.graph import write_graph
 from zonesim.world.make import make_map
 from zonesim.world.map import load_map, map_of_rows
@@ -19,14 +19,16 @@ from zonesim.world.scen import load_scen
 from zonesim.world.search import search_path
 
 
-@pytest.fixture(scope="module", params=["small", "large", "large, and far"])
+@pytest.fixture(scope="module", params=["small", "large", "large, far", "large, far, maze"])
 def _each_size(request):
     """Search as on maps of each size."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param != "small":
             patch.setattr(graph, "STEPS_NODES_MAX", 0)
-        if request.param == "large, and far":
+        if "far" in request.param:
             patch.setattr(search, "WINDOW_REACH_MAX", 0)
+        if "maze" in request.param:
+            patch.setattr(raster, "WAVES_MAX", 0)
         yield
 
 
