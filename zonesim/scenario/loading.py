@@ -106,7 +106,11 @@ def _read(path: Path) -> bytes:
 def _parse(path: Path, text: bytes) -> dict[str, Any]:
     try:
         return tomllib.loads(text.decode("utf-8-sig"))  # without a byte order mark
-    except ValueError as error:  # no UTF-8 or no TOML
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        found = f"byte 0x{error.object[error.start]:02x} (at line {line})"
+        raise scenario_error(str(path), f"expected TOML in UTF-8, found: {found}") from None
+    except ValueError as error:
         raise scenario_error(str(path), f"expected TOML in UTF-8, found: {error}") from None
 
 

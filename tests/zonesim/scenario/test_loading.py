@@ -119,6 +119,12 @@ def test_a_file_that_is_not_toml_is_refused(write, refusal, text, problem):
     assert problem in message
 
 
+def test_text_that_is_not_utf_8_is_refused_with_its_line(refusal):
+    assert refusal(b"# mine\n# caf\xe9\nzones = 1") == (
+        "standard input: expected TOML in UTF-8, found: byte 0xe9 (at line 2)"
+    )
+
+
 def test_a_byte_order_mark_is_no_part_of_a_file(write):
     assert load_scenario(write("\ufeffzones = 3")).steps == (3,)
 
