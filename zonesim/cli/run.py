@@ -68,8 +68,8 @@ def scale(
 ) -> None:
     """Run a scenario with more and more zones.
 
-    SCENARIO is a file or the name of a built-in one; the default is 1 to 100 zones of the field
-    workload. A scenario with a single step runs with the steps of the default.
+    SCENARIO is as for zonesim run; the default is 1 to 100 zones of the field workload. A scenario
+    with a single step runs with the steps of the default.
 
     \b
     Examples:
