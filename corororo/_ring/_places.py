@@ -42,7 +42,7 @@ def candidate_bases() -> list[Path]:
         Path(runtime) if runtime else None,
         temporary_directory(),
     ]
-    there = [place for place in dict.fromkeys(places) if place is not None and place.is_dir()]
+    there = [place for place in dict.fromkeys(places) if place and os.path.isdir(place)]
     return [place for place in there if os.access(place, os.W_OK | os.X_OK)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -46,6 +47,12 @@ def app() -> None:
     Example:
       zonesim scale
     """
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise BadInput(
+            f"expected a working directory, found: {error.strerror}; change to one that is there"
+        ) from None
 
 
 app.add_command(run)
@@ -88,17 +95,19 @@ def paths(map_file: Path, scen_file: Path, workers: object, as_json: bool) -> No
 
 
 @app.command()
-@click.argument("folder", type=A_PATH, metavar="RUN")
-def report(folder: Path) -> None:
+@click.argument("run_path", type=A_PATH, metavar="RUN")
+def report(run_path: Path) -> None:
     """Redraw the report of a past run from its saved data.
 
-    RUN is the folder of the run.
+    RUN is the folder of the run, or a file in it.
 
     \b
     Example:
       zonesim report reports/20261123T101500Z-scale
     """
-    say(f"report: {draw(folder)}")
+    from zonesim.results.saved_run import run_folder_of
+
+    say(f"report: {draw(run_folder_of(run_path))}")
 
 
 app.add_command(top)
@@ -136,11 +145,11 @@ def check(scenario: str | bytes | None, schema: bool, as_json: bool) -> None:
       zonesim check my-scenario.toml
       zonesim check --schema > zonesim-scenario.schema.json
     """
-    if schema:
+    if schema == (scenario is not None):
+        raise BadInput(f"expected SCENARIO or --schema, found {'both' if schema else 'neither'}")
+    if scenario is None:
         say(as_json_text(scenario_schema()))
         return
-    if scenario is None:
-        raise BadInput("expected SCENARIO or --schema, found neither")
     loaded = load_scenario(scenario)
     check_map(loaded)
     say(as_json_text(loaded) if as_json else _scenario_text(loaded))

@@ -20,11 +20,10 @@ from zonesim.processes.preload import PRELOAD, start_fork_server
 from zonesim.results.saved_run import OutputError, RunInfo, Summary
 from zonesim.results.writer import RunWriter
 from zonesim.scenario.loading import Scenario
-from zonesim.system.errors import RunFailed, leaves_of
+from zonesim.system.errors import RunFailed, leaves_of, user_text
 from zonesim.system.interrupts import Interrupts
 from zonesim.system.operating_system import describe_machine, versions
 from zonesim.world.map import MapError
-from zonesim.zone.reporter import SMALLER_RINGS
 
 
 class Outcome(NamedTuple):
@@ -56,10 +55,8 @@ def run_scenario(
             summary = writer.finish(controller.log.world_hash(), lambda: interrupts.count > 0)
             if writer.unsaved is not None:
                 on_notice(writer.unsaved)
-    except cr.SessionError as error:
-        raise RunFailed(f"{error} {SMALLER_RINGS}") from None
-    except (cr.PoolFailed, MapError) as error:
-        raise RunFailed(str(error)) from None
+    except (cr.SessionError, cr.PoolFailed, MapError) as error:
+        raise RunFailed(user_text(error, of_run=True)) from None
     except RunFailed as failure:
         _show_notes(failure, on_notice)
         raise

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from corororo.processes import HAS_MEMORY_FILES
 from zonesim.processes.preload import files_for
 from zonesim.scenario.loading import Scenario
 from zonesim.system.sessions import Kept, SessionReport
@@ -14,6 +15,7 @@ from zonesim.system.sessions import Kept, SessionReport
 from .capacity import needed_mb
 from .facts import Facts
 
+SMALL_RING_MB = 0.25
 ZONES = 100  # what a machine should hold, for a verdict on its limits
 
 
@@ -75,12 +77,14 @@ def _cpus(facts: Facts) -> Finding:
 def _memory(facts: Facts, scenario: Scenario) -> Finding:
     available, limit = facts.memory.available_bytes, facts.group.memory_bytes
     found = size_text(facts.memory.all_bytes)
+    raised = ""
     found += "" if available is None else f", {size_text(available)} available"
     if limit is not None and limit < facts.memory.all_bytes:
         left = size_text(facts.group.memory_left_bytes or 0)
         found += f"; a control group allows {size_text(limit)}, {left} left"
+        raised = ", or raise the group's memory.max"
     needed = needed_mb(ZONES, facts, scenario) * 1e6
-    remedy = f"{ZONES} zones need {size_text(needed)}; free some, or raise the group's memory.max"
+    remedy = f"{ZONES} zones need {size_text(needed)}; free some{raised}"
     return Finding("memory", found, "" if facts.memory_bytes >= needed else remedy)
 
 
@@ -92,10 +96,11 @@ def _place(facts: Facts, scenario: Scenario) -> Finding:
     found = f"{place.path}, {size_text(place.free_bytes)} free of {size_text(place.all_bytes)}"
     found += f"; otherwise {', '.join(other.path for other in others)}" if others else ""
     needed = ZONES * scenario.ring_mb * 2**20
-    remedy = (
-        f"{ZONES} zones need {size_text(needed)}; enlarge it (docker run --shm-size=256m), "
-        f"or run with --set ring_mb=0.25"
-    )
+    remedy = f"{ZONES} zones need {size_text(needed)}; free some, or enlarge it"
+    if HAS_MEMORY_FILES and place.path == "/dev/shm":
+        remedy += " (docker run --shm-size=256m)"
+    if place.free_bytes >= ZONES * SMALL_RING_MB * 2**20:
+        remedy += f", or run with --set ring_mb={SMALL_RING_MB}"
     return Finding("session place", found, remedy if place.free_bytes < needed else "")
 
 
@@ -116,7 +121,9 @@ def _processes(facts: Facts) -> Finding:
     found = "" if limit is None else f"{limit} for this user, "
     found += "" if group is None else f"{group} for the control group, "
     needed = ZONES + facts.whole_cpus
-    remedy = f"{ZONES} zones need {needed}; raise it: ulimit -u, or the group's pids.max"
+    by_group = left == facts.group.processes_left
+    raised = "raise the group's pids.max" if by_group else "raise it: ulimit -u"
+    remedy = f"{ZONES} zones need {needed}; {raised}"
     found = f"{found.rstrip(', ')}; {left} more can start"
     return Finding("processes", found, "" if left >= needed else remedy)
 

@@ -14,7 +14,7 @@ import msgspec
 
 import corororo as cr
 from zonesim.scenario.loading import load_scenario
-from zonesim.system.errors import RunFailed
+from zonesim.system.errors import RunFailed, user_text
 from zonesim.system.operating_system import cpu_ns, pss_mb
 from zonesim.system.sessions import trial_prefix
 from zonesim.workloads import make_world
@@ -53,7 +53,7 @@ def measure_tick(seconds: float) -> Trial:
             specs = (zone_spec(scenario, zone, maps.graph_for(zone)) for zone in range(KINDS))
             return _tick(pool, scheduler, [make_world(spec) for spec in specs], seconds)
     except (cr.SessionError, cr.PoolClosed) as error:
-        raise RunFailed(str(error)) from None
+        raise RunFailed(user_text(error)) from None
     except OSError as error:
         raise RunFailed(f"{error.filename or 'the system'}: {error.strerror}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,6 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from corororo.processes import owner_lives
+from zonesim.results.saved_run import RUN_FILE, run_folder_of
 from zonesim.results.step_table import count_zones
 from zonesim.system.sessions import live_runs
 from zonesim.system.text import encodable, write_whole
@@ -91,8 +93,9 @@ def choose(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:
     """Return the run of a path, else of a name, or the only one. Raises NoSuchRun."""
     chosen = runs
     if wanted is not None:
-        path = Path(wanted).resolve()
-        chosen = [run for run in runs if path in (run.session, Path(run.view.folder))]
+        path = run_folder_of(Path(wanted)).resolve()
+        name = encodable(str(path))
+        chosen = [run for run in runs if name in (str(run.session), run.view.folder)]
         chosen = chosen or [
             run for run in runs if wanted in (run.session.name, Path(run.view.folder).name)
         ]
@@ -100,10 +103,9 @@ def choose(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:
         return chosen[0]
     if wanted is None or chosen:
         raise NoSuchRun(f"{len(chosen)} runs are in progress; give the folder or session of one")
-    raise NoSuchRun(
-        f"{wanted}: expected the folder or session of a run in progress, found none; "
-        "zonesim report RUN draws one that has ended"
-    )
+    is_run = os.path.isfile(path / RUN_FILE)
+    found = f"one that is not; zonesim report {wanted} draws it" if is_run else "none"
+    raise NoSuchRun(f"{wanted}: expected the folder or session of a run in progress, found {found}")
 
 
 def listed(runs: list[WatchedRun]) -> list[str]:

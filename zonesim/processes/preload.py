@@ -34,9 +34,10 @@ def start_fork_server(zones: int) -> None:
     needed = files_for(zones)
     allowed = raise_open_file_limit(needed)
     if allowed < needed:
+        fewer = ", or run fewer zones" if zones > 1 else ""
         raise RunFailed(
             f"{zones} zones need {needed} open files, the hard limit is {allowed}; raise it "
-            f"(ulimit -Hn), or run fewer zones"
+            f"(ulimit -Hn){fewer}"
         )
     with suppress(OSError, cr.SessionError):  # the first process that needs it reports the error
         forkserver(PRELOAD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -113,7 +114,7 @@ def new_run_directory(base: Path, scenario: str, now_utc: datetime) -> Path:
     """Name a folder below ``base`` that does not exist yet."""
     name = f"{now_utc:%Y%m%dT%H%M%SZ}-{scenario}"
     path, number = base / name, 1
-    while path.exists():
+    while os.path.exists(path):
         number += 1
         path = base / f"{name}-{number}"
     return path
@@ -124,14 +125,28 @@ def insertion(table: str, row: Sequence[object]) -> str:
     return f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})"
 
 
+def run_folder_of(path: Path) -> Path:
+    """The folder of the run to which a file belongs; any other path as it is."""
+    is_of_run = os.path.isfile(path) and os.path.isfile(path.parent / RUN_FILE)
+    return path.parent if is_of_run else path
+
+
 def load_run(directory: Path) -> Run:
     """Read a saved run; RunError if the folder holds none."""
     path = directory / RUN_FILE
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file, False where the folder may not be read
         raise RunError(f"{directory}: expected the folder of a run, found no {RUN_FILE} in it")
     try:
         return _read(path)
-    except (sqlite3.Error, msgspec.MsgspecError, TypeError, ValueError) as error:
+    except sqlite3.OperationalError as error:
+        in_use = "locked" in str(error)
+        remedy = "; try again when the process that uses it has ended" if in_use else ""
+        raise RunError(f"{path}: cannot be read: {error}{remedy}") from error
+    except sqlite3.DatabaseError as error:
+        raise RunError(
+            f"{path}: expected the figures of a run, found: {error}; run the scenario again"
+        ) from error
+    except (msgspec.MsgspecError, TypeError, ValueError) as error:
         raise RunError(
             f"{path}: expected the figures of a run in format {FORMAT}, found: {error}; "
             "read it with the zonesim that wrote it, or run the scenario again"
@@ -142,7 +157,9 @@ def _read(path: Path) -> Run:
     # For writing too: only a writer can roll back the write in which another was killed.
     address = f"{path.resolve().as_uri()}?mode=rw"
     with closing(sqlite3.connect(address, uri=True)) as database:
-        tables = database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")
+        tables = database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'").fetchall()
+        if not any(sql.startswith("CREATE TABLE runs ") for (sql,) in tables):
+            raise sqlite3.DatabaseError("no table of runs")
         if [f"{sql};" for (sql,) in tables] != SCHEMA.split("\n")[1:-1]:
             raise ValueError("tables with other columns")
         events = database.execute("SELECT * FROM events ORDER BY at_ns")
@@ -151,8 +168,10 @@ def _read(path: Path) -> Run:
 
 def _read_info(database: sqlite3.Connection) -> RunInfo:
     found = database.execute("SELECT * FROM runs").fetchone()
-    if found is None or found[0] != FORMAT:
-        raise ValueError(f"format {found and found[0]}")
+    if found is None:
+        raise sqlite3.DatabaseError("no run in its table")
+    if found[0] != FORMAT:
+        raise ValueError(f"format {found[0]}")
     info = dict(zip(RunInfo.__struct_fields__, found, strict=True))
     for name in _JSON_FIELDS:
         info[name] = msgspec.json.decode(info[name])
@@ -245,6 +264,4 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise OutputError(
-            f"{path}: cannot be written: {reason}; make room there or give another folder"
-        ) from error
+        raise OutputError(f"{path}: cannot be written: {reason}") from error

@@ -137,7 +137,7 @@ class RunWriter:
         if self.failure is not None:
             self.unsaved = encodable(
                 f"{self._path}: {self._lost_rows + self._pending_rows} rows of figures are not "
-                f"saved: {self._reason}; make room there or give another folder"
+                f"saved: {self._reason}; run it again, with --out in another folder"
             )
         if not self._thread.is_alive():  # or this write would stall as well
             try:

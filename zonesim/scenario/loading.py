@@ -146,7 +146,7 @@ def _with_map_file(path: Path, scenario: Scenario, overrides: Mapping[str, objec
     given_by_override = "map.path" in overrides or "map" in overrides
     base = Path.cwd() if given_by_override else path.parent.absolute()
     file = base / scenario.map.path
-    if not file.is_file():
+    if not os.path.isfile(file):
         where = _where(path, "$.map.path", overrides)
         raise scenario_error(where, f"expected a Moving AI .map file, found no file {file}")
     return msgspec.structs.replace(
@@ -159,5 +159,9 @@ def _where(path: Path, inside: str, overrides: Mapping[str, object]) -> str:
     if inside == "$":  # ticks beside duration_s: the overrides conflict
         by_override = "ticks" in overrides or "duration_s" in overrides
     else:
-        by_override = any(f"{inside}.".startswith((f"$.{key}.", f"$.{key}[")) for key in overrides)
+        by_override = any(
+            f"{inside}.".startswith((f"$.{key}.", f"$.{key}["))
+            or f"$.{key}".startswith(f"{inside}.")  # in a table that there is only for it
+            for key in overrides
+        )
     return f"{COMMAND_LINE if by_override else path}: {inside}"

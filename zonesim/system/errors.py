@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+
+_REMEDY_IN_CODE = re.compile(r",? or [^,;]*WorkerPool\(\w+=\.\.\.\)")
 
 
 class RunFailed(Exception):
@@ -12,6 +15,17 @@ class RunFailed(Exception):
 def error_line(error: BaseException) -> str:
     """The class and the message of an error, in one line."""
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def user_text(error: BaseException, *, of_run: bool = False) -> str:
+    """The message of an error of corororo in one line, with the remedies that users have.
+
+    Only a run has a scenario with the size of its rings.
+    """
+    text = str(error)
+    if of_run:
+        text = text.replace("WorkerPool(ring_bytes=...)", "--set ring_mb=...")
+    return " ".join(_REMEDY_IN_CODE.sub("", text).split())
 
 
 def leaves_of(error: BaseException) -> Iterator[BaseException]:

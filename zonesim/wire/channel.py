@@ -10,7 +10,8 @@ import os
 import socket
 import struct
 import types
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Final, Self
 
@@ -24,6 +25,7 @@ LENGTH: Final = struct.Struct("<I")
 MESSAGE_BYTES_MAX: Final = 16 << 20
 RECEIVE_BYTES: Final = 1 << 16
 ERROR_CHARACTERS: Final = 200
+SOCKET_PATH_MAX: Final = 103  # bytes, on macOS; Linux has room for 107
 POLL_S: Final = 0.01
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -128,8 +130,10 @@ class Listener:
 
     async def serve(self, task_status: trio.TaskStatus[object]) -> None:
         """Accept connections until cancelled; raise what ``serve_process`` raises."""
-        with trio.socket.socket(socket.AF_UNIX) as listening:
-            await listening.bind(str(self._path))
+        bound = socket.socket(socket.AF_UNIX)
+        with trio.socket.from_stdlib_socket(bound) as listening:
+            with socket_name(self._path) as name:
+                bound.bind(name)
             os.chmod(self._path, 0o600)  # before anyone can connect
             listening.listen(socket.SOMAXCONN)
             listeners = [trio.SocketListener(listening)]
@@ -148,6 +152,16 @@ class Listener:
             self._on_refused(f"process {peer.pid} of user {peer.uid}", str(error))
         else:
             await self._serve_process(peer.pid, channel)
+
+
+@contextmanager
+def socket_name(path: Path) -> Iterator[str]:
+    """The name by which to bind or connect a socket; within the folder of one that is too long."""
+    if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
+        yield str(path)
+    else:
+        with chdir(path.parent):
+            yield path.name
 
 
 def frame(message: msgspec.Struct) -> bytes:

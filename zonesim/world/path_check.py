@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 import corororo as cr
-from zonesim.system.errors import RunFailed
+from zonesim.system.errors import RunFailed, user_text
 
 from .behaviour import find_path
 from .map import Map, load_map
@@ -63,7 +63,7 @@ def check_queries(
             scheduler.run(_answer_all(ground, str(graph), queries, report, on_progress))
             report.seconds = time.monotonic() - began
     except (cr.SessionError, cr.PoolFailed) as error:
-        raise RunFailed(str(error)) from None
+        raise RunFailed(user_text(error)) from None
     report.queries_per_s = report.answered / report.seconds if report.seconds else 0.0
     return report
 

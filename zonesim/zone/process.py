@@ -14,7 +14,7 @@ import trio
 
 import corororo as cr
 from corororo.processes import dump_stacks_on_signal, set_title
-from zonesim.wire.channel import Channel, ControlError
+from zonesim.wire.channel import Channel, ControlError, socket_name
 from zonesim.wire.messages import (
     DETAIL_CHARACTERS,
     Adopt,
@@ -53,7 +53,8 @@ def zone_process_main(socket_path: str, pool_address: str, title: str, stack_pat
 
 async def _serve(socket_path: str, pool_address: str, stack_path: str) -> None:
     try:
-        stream = await trio.open_unix_socket(socket_path)
+        with socket_name(Path(socket_path)) as name:
+            stream = await trio.open_unix_socket(name)
         pool = cr.WorkerPool.attach(pool_address)
         pool.end_with_owner()
         dump_stacks_on_signal(Path(stack_path))

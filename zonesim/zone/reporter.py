@@ -11,7 +11,7 @@ import trio
 
 import corororo as cr
 from zonesim.scenario.supervision import beat_s
-from zonesim.system.errors import leaves_of
+from zonesim.system.errors import error_line, leaves_of, user_text
 from zonesim.wire.channel import Channel, ControlError
 from zonesim.wire.messages import (
     Beat,
@@ -25,7 +25,6 @@ from zonesim.wire.messages import (
 )
 
 ROWS_IN_A_MESSAGE = 5000  # far below the size limit of a message
-SMALLER_RINGS = "(--set ring_mb=0.25 makes them smaller)"  # the remedy for a user of a run
 
 
 class Reporter:
@@ -96,9 +95,7 @@ class Reporter:
         except* Exception as group:
             error = next(leaves_of(group))
             known = isinstance(error, cr.CorororoError)
-            if isinstance(error, cr.SessionError):
-                error = cr.SessionError(f"{error} {SMALLER_RINGS}")
-            reason = " ".join(f"{'' if known else f'{type(error).__name__}: '}{error}".split())
+            reason = user_text(error, of_run=True) if known else error_line(error)
             detail = "" if known else "".join(traceback.format_exception(error))
             await self.send(failed(reason, detail))
 

@@ -60,7 +60,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, capsys,
 
 def test_rings_that_do_not_fit_in_memory_are_refused(start):
     ended = start("run", "chains", "--zones", "1000", "--set", "ring_mb=1024").finish()
-    expect_refused(ended, "the rings need 1024000 MB, found: /")
+    expect_refused(ended, "the rings need 1024000 MB, found: /", "--set ring_mb=...")
 
 
 def limit_to(number: int, what: int = resource.RLIMIT_FSIZE):

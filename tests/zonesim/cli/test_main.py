@@ -88,10 +88,33 @@ def test_the_help_lists_the_commands_in_80_columns(capsys):
         (["report", "nowhere"], "nowhere"),
         (["doctor", "a", "b"], "expected no further argument, found a b; see zonesim doctor --h"),
         (["doctor", "--clea"], "--clean"),
-        (["check"], "expected SCENARIO or --schema"),
+        (["check"], "expected SCENARIO or --schema, found neither"),
+        (["check", "field", "--schema"], "expected SCENARIO or --schema, found both"),
+        (["chek"], "No such command 'chek'. Did you mean 'check'? See zonesim --help"),
+        (["check", "fields"], '"fields": no built-in scenario of this name; nearest: field'),
+        (["check", "a folder.toml"], "a folder.toml: cannot be read: Is a directory"),
+        (["check", "a file"], "a file: expected TOML in UTF-8, found: Expected '='"),
+        (["run", "field", "--set", "workload=feild"], 'expected "chains" or "field", found "fe'),
+        (["run", "field", "--set", "fields.mobs=3"], "command line: $.fields: unknown key; nea"),
+        (["run", "field", "--set", "map.path=a folder.toml"], "expected a Moving AI .map file"),
+        (["run", "field", "--out", "a file"], "a file: results cannot be written here: File ex"),
+        (["run", "field", "--out", "a file/run"], "Not a directory; choose another folder with"),
+        (["paths", "a folder.toml", "a file"], "expected a readable map file, found: Is a dire"),
+        (["report", "a file"], "a file: expected the folder of a run, found no run.sqlite in it"),
+        (["report", "empty"], "empty/run.sqlite: expected the figures of a run, found: no table"),
+        (["bench", "peer"], "No such command 'peer'. Did you mean 'peers'? See zonesim bench --"),
+        (["bench", "peers", "--only", "hands"], "--only: expected one or more of hand,calls,ma"),
+        (["bench", "peers", "--workers", "0"], "Invalid value for '--workers': 0 is not in the"),
+        (["bench", "peers", "--out", "empty"], "empty: expected a new or empty folder for --ou"),
+        (["bench", "compare", "empty", "a file"], "empty/bench.json: expected results of `zone"),
+        (["bench", "compare", "a file", "a file"], "a file: expected results of `zonesim bench"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(capsys, arguments, problem):
+    Path("a file").write_text("some text")
+    Path("a folder.toml").mkdir()
+    Path("empty").mkdir()
+    Path("empty/run.sqlite").touch()
     assert problem in refusal(capsys, *arguments)
 
 
@@ -123,6 +146,13 @@ def test_standard_input_without_a_scenario_is_refused(capsys, standard_input):
     assert "from a pipe or file, found a terminal" in refusal(capsys, "scale", "-")
     for terminal in terminals:
         os.close(terminal)
+
+
+def test_a_working_directory_that_is_gone_is_one_line(capsys, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert "expected a working directory, found: No such file" in refusal(capsys, "scenarios")
 
 
 def test_a_report_folder_that_holds_files_is_refused_and_left_alone(capsys, tmp_path):
@@ -191,13 +221,14 @@ def test_checking_prints_the_scenario_or_the_schema_as_json(capsys):
     assert json.loads(capsys.readouterr().out) == scenario_schema()
 
 
-def test_a_past_run_is_drawn_again_from_its_figures(capsys, tmp_path):
+@pytest.mark.parametrize("given", ["past", "past/run.sqlite"])
+def test_a_past_run_is_drawn_again_from_its_figures(capsys, tmp_path, given):
     with RunWriter(tmp_path / "past", run_info()) as writer:
         writer.begin_step(StepInfo(1, 1, 1, 0, 400.0, "realtime"))
         writer.end_step(1, 10.0, None)
         writer.finish("00")
 
-    assert main(["report", "past"]) == DONE
+    assert main(["report", given]) == DONE
     assert capsys.readouterr().out == f"report: {Path('past') / 'report.html'}\n"
     assert Path("past/report.html").stat().st_size > 0
 

@@ -33,20 +33,38 @@ def test_a_good_machine_gets_no_warning(facts, scenario):
 @pytest.mark.parametrize(
     ("changes", "what", "remedy"),
     [
-        ({"group": GroupLimits(cpus=1.5)}, "CPUs", "--workers 1"),
-        ({"memory": Memory(10**9, 900_000_000)}, "memory", "100 zones need 1.5 GB"),
-        ({"places": []}, "session place", "$XDG_RUNTIME_DIR"),
-        ({"places": [Place("/dev/shm", 64 << 20, 64 << 20)]}, "session place", "--shm-size"),
-        ({"open_files": OpenFiles(64, files_for(100) - 1)}, "open files", "ulimit -Hn 728"),
-        ({"processes": Processes(1000, 900)}, "processes", "ulimit -u"),
-        ({"group": GroupLimits(processes=64, processes_left=60)}, "processes", "pids.max"),
+        (
+            {"group": GroupLimits(cpus=1.5)},
+            "CPUs",
+            "raise it (cpu.max, docker run --cpus), or run with --workers 1",
+        ),
+        ({"memory": Memory(10**9, 900_000_000)}, "memory", "100 zones need 1.5 GB; free some"),
+        (
+            {"group": GroupLimits(memory_bytes=10**9, memory_left_bytes=10**9)},
+            "memory",
+            "free some, or raise the group's memory.max",
+        ),
+        ({"places": []}, "session place", "or $TMPDIR writable for this user"),
+        (
+            {"places": [Place("/dev/shm", 64 << 20, 64 << 20)]},
+            "session place",
+            "enlarge it (docker run --shm-size=256m), or run with --set ring_mb=0.25",
+        ),
+        ({"places": [Place("/tmp", 9, 9)]}, "session place", "free some, or enlarge it"),
+        ({"open_files": OpenFiles(64, files_for(100) - 1)}, "open files", "of a service"),
+        ({"processes": Processes(1000, 900)}, "processes", "need 108; raise it: ulimit -u"),
+        (
+            {"group": GroupLimits(processes=64, processes_left=60)},
+            "processes",
+            "100 zones need 108; raise the group's pids.max",
+        ),
         ({"versions": {"scipy": "not installed"}}, "Python", "pip install scipy"),
     ],
 )
 def test_what_is_missing_is_a_warning_with_a_remedy(facts, scenario, changes, what, remedy):
     warnings = bad(judge(facts(**changes), scenario))
     assert list(warnings) == [what]
-    assert remedy in warnings[what]
+    assert warnings[what].endswith(remedy)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from zonesim.live.view_file import (
     watched_runs,
 )
 from zonesim.system import sessions
+from zonesim.system.text import encodable
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def begin(place):
     def begin_run(name: str) -> Session:
         made.append(Session.create(base=place))
         (made[-1].directory / "control").touch()
-        ViewFile(made[-1].directory, place / name).publish(state(scenario=name))
+        ViewFile(made[-1].directory, place / name).publish(state(scenario=encodable(name)))
         return made[-1]
 
     yield begin_run
@@ -101,11 +102,21 @@ def test_a_run_is_chosen_by_the_path_or_name_of_its_folder_or_session(begin, pla
     begin("second")
     runs = watched_runs()
 
-    (place / "elsewhere").mkdir()
-    for name in (str(place / "first"), "first", "elsewhere/../first"):
+    for name in ("elsewhere", "first"):
+        (place / name).mkdir()
+    (place / "first" / "run.sqlite").touch()
+    in_it = str(place / "first" / "run.sqlite")
+    for name in (str(place / "first"), "first", "elsewhere/../first", in_it):
         assert choose(runs, name).session == session.directory
     for name in (str(session.directory), session.directory.name):
         assert choose(runs, name).view.folder == str(place / "first")
+
+
+def test_a_run_whose_name_is_no_utf_8_is_found_by_it(begin, place):
+    name = os.fsdecode(b"run\xff")
+    session = begin(name)
+    begin("second")
+    assert choose(watched_runs(), str(place / name)).session == session.directory
 
 
 def test_a_path_counts_more_than_a_name(begin):
@@ -167,12 +178,20 @@ def test_top_json_prints_one_progress(begin, capsys):
     ("arguments", "complaint"),
     [
         ([], "2 runs are in progress; give the folder or session of one"),
-        (["past"], "past: expected the folder or session of a run in progress, found none; "),
+        (["gone"], "gone: expected the folder or session of a run in progress, found none"),
+        (
+            ["past"],
+            "past: expected the folder or session of a run in progress, found one that is not; "
+            "zonesim report past draws it",
+        ),
     ],
 )
 def test_top_lists_the_runs_if_it_cannot_tell_which_is_meant(
-    begin, place, capsys, arguments, complaint
+    begin, place, monkeypatch, capsys, arguments, complaint
 ):
+    monkeypatch.chdir(place)
+    (place / "past").mkdir()
+    (place / "past" / "run.sqlite").touch()
     begin("first")
     begin("second")
 

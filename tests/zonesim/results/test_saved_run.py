@@ -4,6 +4,7 @@ import contextlib
 import json
 import sqlite3
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from zonesim.results.saved_run import (
     WorkerRow,
     load_run,
     new_run_directory,
+    run_folder_of,
     summarise,
 )
 from zonesim.results.writer import RunWriter
@@ -125,16 +127,55 @@ def test_summary_json_has_the_documented_keys_and_is_indented(tmp_path):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(RunError, match=r"expected the folder of a run, found no run\.sqlite"):
         load_run(tmp_path)
-    (tmp_path / "run.sqlite").write_bytes(b"not a database, only a text of some length\n" * 50)
-    with pytest.raises(RunError, match=r"run\.sqlite: expected the figures of a run"):
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (lambda written: b"a text of some length\n" * 50, "file is not a database"),
+        (lambda written: written[:3000], "database disk image is malformed"),
+        (lambda written: b"", "no table of runs"),
+    ],
+    ids=["a text", "truncated", "empty"],
+)
+def test_a_file_that_is_no_run_is_refused_as_that(tmp_path, content, found):
+    write_run(tmp_path)
+    path = tmp_path / "run.sqlite"
+    path.write_bytes(content(path.read_bytes()))
+    with pytest.raises(RunError) as refusal:
         load_run(tmp_path)
+    assert str(refusal.value) == (
+        f"{path}: expected the figures of a run, found: {found}; run the scenario again"
+    )
+
+
+def test_a_run_that_another_process_has_locked_can_be_read_later(tmp_path, monkeypatch):
+    write_run(tmp_path)
+    path = tmp_path / "run.sqlite"
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, timeout=0))
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(RunError) as refusal:
+            load_run(tmp_path)
+    assert str(refusal.value) == (
+        f"{path}: cannot be read: database is locked; try again when the process that uses it "
+        "has ended"
+    )
+    load_run(tmp_path)
+
+
+def test_a_run_may_be_named_by_any_of_its_files(tmp_path):
+    run = tmp_path / "run"
+    write_run(run)
+    assert [run_folder_of(run / name) for name in ("", "run.sqlite", "summary.json")] == [run] * 3
+    assert run_folder_of(run / "report.html") == run / "report.html"  # it is not there
 
 
 @pytest.mark.parametrize(
     ("damage", "found"),
     [
         ("UPDATE runs SET format = 2", "format 2"),
-        ("DELETE FROM runs", "format None"),
+        ("DELETE FROM runs", "no run in its table"),
         ("UPDATE runs SET machine = '{'", "truncated"),
         ("UPDATE runs SET seed = 'x'", "seed"),
         ("UPDATE ticks SET world_hash = 'xyz'", "xyz"),

@@ -181,7 +181,7 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(folder):
 def test_a_folder_that_cannot_be_made_is_refused_in_one_line_and_leaves_no_thread(tmp_path):
     before = threading.active_count()
     (tmp_path / "taken").write_text("a file")
-    with pytest.raises(OutputError, match="give another folder") as refusal:
+    with pytest.raises(OutputError, match="cannot be written: Not a directory") as refusal:
         RunWriter(tmp_path / "taken" / "run", run_info())
     assert "\n" not in str(refusal.value)
     assert threading.active_count() == before

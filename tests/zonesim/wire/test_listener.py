@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from zonesim.wire.channel import Channel, ControlError, Listener, frame
+from zonesim.wire.channel import Channel, ControlError, Listener, frame, socket_name
 from zonesim.wire.messages import Ready
 
 ME = os.getpid()
@@ -37,10 +37,11 @@ class Run:
 
 
 @asynccontextmanager
-async def listening():
+async def listening(below: str = ""):
     run = Run()
     with tempfile.TemporaryDirectory() as folder, trio.fail_after(60):
-        path = Path(folder) / "control"
+        path = Path(folder) / below / "control"
+        path.parent.mkdir(exist_ok=True)
         listener = Listener(
             path,
             run.expected.__contains__,
@@ -126,3 +127,13 @@ def test_only_this_user_may_open_the_socket_under_any_umask():
         assert trio.run(mode) == 0o600
     finally:
         os.umask(before)
+
+
+@pytest.mark.trio
+async def test_the_path_of_the_socket_may_be_longer_than_the_system_allows():
+    async with listening("n" * 200) as (path, run):
+        run.expected.add(ME)
+        with socket_name(Path(path)) as name:
+            assert len(name) < 100
+            await connect(name, READY)
+        assert run.received == [Ready({1: 7})]
