@@ -174,9 +174,9 @@ def _chained(containers: Iterable[Any]) -> list[Any]:
     return list(chain.from_iterable(containers))
 
 
-ANYTHING = Check("Any", type(None), bool, int, float, str, bytes, list, dict)
+ANYTHING = Check("Any or nothing", type(None), bool, int, float, str, bytes, list, dict)
 ANYTHING.is_untyped = True
-KEY = Check("Any", tuple)  # as a key it arrives as it is
+KEY = Check("Any or nothing", tuple)  # as a key it arrives as it is
 KEY.add(ANYTHING)
 KEY.inside = {tuple: Inside([items(KEY)])}
 ANYTHING.inside = {

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from msgspec.msgpack import Ext
 
+from corororo._main_module import name_in_program
+
 from ._arrays import (
     ARRAY,
     check_dtype,
@@ -67,8 +69,7 @@ def register_type(kind: type[T], *, encode: Callable[[T], Any], decode: Callable
             f"{name_of(kind)} cannot be registered, since msgspec encodes it by itself; wrap it "
             f"in a class of your own"
         )
-    module = "__main__" if kind.__module__ == "__mp_main__" else kind.__module__
-    registered = _Registered(f"{module}.{kind.__qualname__}", encode, decode)
+    registered = _Registered(_full_name(kind), encode, decode)
     _by_type[kind] = _by_name[registered.name] = registered
 
 
@@ -94,7 +95,7 @@ def name_of(kind: Any) -> str:
 
 
 def _full_name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{name_in_program(kind.__module__)}.{kind.__qualname__}"
 
 
 # -- encoding and decoding
