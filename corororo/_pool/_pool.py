@@ -27,7 +27,7 @@ from corororo._ring import CALLS_MAX, PoolConfig, Session, call_after_fork
 from corororo._transfer import SharedRing
 from corororo._worker._main import WorkerPlan, die_with_owner
 from corororo.abc import IdleStrategy, Transfer
-from corororo.processes._surroundings import Surroundings
+from corororo.processes._forkserver import current_surroundings
 
 from ._registry import PoolStatistics
 from ._supervisor import Supervisor
@@ -223,7 +223,7 @@ class WorkerPool:
             preload=self._preload,
             idle=bytes(ForkingPickler.dumps(self._idle)),
             cpus=self._cpus,
-            surroundings=Surroundings.now(),
+            surroundings=current_surroundings(),
             main=find_main_module(),
         )
 

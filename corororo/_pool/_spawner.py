@@ -156,7 +156,7 @@ class WorkerProcess:
             self._stacks = read_stacks(stacks)
         if self.cannot_start:
             with contextlib.suppress(OSError):  # there was no room for it
-                self._ended = stacks.read_text()
+                self._ended = stacks.read_text("utf-8")
 
     def stop(self, timeout_s: float) -> None:
         """Wait until it has ended, as the lifeline told it to; kill it after the timeout."""

@@ -80,30 +80,30 @@ def _prepare(plan: WorkerPlan, failure: Path) -> IdleStrategy:
     """Import what the plan says; if that fails, write why to ``failure``, and end."""
     plan.surroundings.restore()
     set_main_module(plan.main)
-    module = ""
+    what = ""
     try:
-        for module in plan.imports:
-            import_module(module)
+        for what in plan.imports:
+            import_module(what)
+        what = "the class of its idle strategy"
         plan.surroundings.restore_filters()
         return cast("IdleStrategy", ForkingPickler.loads(plan.idle))
     except Exception as error:
         with contextlib.suppress(OSError):
-            failure.write_text(_explain(module, error), errors="backslashreplace")
+            failure.write_text(_explain(what, error), "utf-8", "backslashreplace")
         os._exit(CANNOT_START)  # not sys.exit: what was imported may have started threads
 
 
-def _explain(module: str, error: Exception) -> str:
+def _explain(what: str, error: Exception) -> str:
     """One line: what cannot be imported, why, and what to do."""
     if isinstance(error, PoolFailed):
-        return f"a worker cannot import {module}: {error}"
+        return f"a worker cannot import {what}: {error}"
+    why = f"{type(error).__name__}: {error}"
     frames = traceback.extract_tb(error.__traceback__)
-    places = [
-        f"{f.filename}, line {f.lineno}: " for f in frames if not f.filename.startswith(MACHINERY)
-    ]
-    why = f"{''.join(places[-1:])}{type(error).__name__}: {error}"
-    if module == MAIN:
-        why += '; put what the program alone is to run under `if __name__ == "__main__":`'
-    return f"a worker cannot import {module}: {why}"
+    for frame in [f for f in frames if not f.filename.startswith(MACHINERY)][-1:]:
+        why = f"{frame.filename}, line {frame.lineno}: {why}"
+        if what == MAIN:
+            why += '; put what the program alone is to run under `if __name__ == "__main__":`'
+    return f"a worker cannot import {what}: {why}"
 
 
 def die_with_owner(session: Session) -> None:

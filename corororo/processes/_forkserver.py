@@ -31,7 +31,7 @@ from corororo._exceptions import SessionError
 from corororo._ring import candidate_bases
 
 from ._process import is_stopped
-from ._surroundings import working_directory
+from ._surroundings import Surroundings, working_directory
 
 PATH_VARIABLES = ("PYTHONPATH", "PYTHONSAFEPATH")
 SAVED_PREFIX = "CORORORO_SAVED_"
@@ -51,15 +51,21 @@ def forkserver(preload: Sequence[str] = ()) -> ForkServerContext:
     with _starting:  # two threads at once would not restore the environment as it was
         modules = ["corororo", *preload, f"{__package__}._forkserver_main"]
         context.set_forkserver_preload(_Modules(modules))
-        # Started first: starting it unblocks SIGINT, which has to stay blocked below.
-        resource_tracker.ensure_running()
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            with _import_path_for_children():
+        with _import_path_for_children():
+            # Started first: starting it unblocks SIGINT, which has to stay blocked below.
+            resource_tracker.ensure_running()
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
                 _ensure_running()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return context
+
+
+def current_surroundings() -> Surroundings:
+    """Those of this process, whose environment differs for the moment in which a server starts."""
+    with _starting:
+        return Surroundings.now()
 
 
 def forkserver_pid() -> int | None:
