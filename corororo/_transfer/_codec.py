@@ -57,8 +57,9 @@ class Codec:
         kinds = get_args(argument_types)
         names = [*function.parameter_names, "return"]
         check_hints(dict(zip(names, (*kinds, result_type), strict=True)), function.name)
-        self._encode = ArrayEncoder(encode_custom).encode
         self._copies_requests = refers_to_request(argument_types)
+        may_hold_arrays = self._copies_requests or refers_to_request(result_type)
+        self._encode = (ArrayEncoder(encode_custom) if may_hold_arrays else ENCODER).encode
         self._arguments_hold_views = holds_views(argument_types)
         self.results_hold_views = holds_views(result_type)
         self._is_immutable = all(isinstance(k, type) and k in _IMMUTABLE for k in kinds)
