@@ -13,7 +13,7 @@ import runpy
 import sys
 from collections.abc import Callable, Mapping
 from multiprocessing import process
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from ._exceptions import PoolFailed
@@ -37,13 +37,19 @@ def name_in_program(module: str) -> str:
     return MAIN if module == MAIN_OF_WORKER else module
 
 
+def as_written(function: Callable[..., Any]) -> Any:
+    """The function that was written: a decorator of another module may have wrapped it."""
+    written = inspect.unwrap(function)
+    return written if isinstance(written, FunctionType) else function
+
+
 # -- in the program
 
 
 def note_function(function: Callable[..., Any]) -> None:
     """A function that workers may have to find."""
     if name_in_program(function.__module__) != MAIN or _main_module_of(function) is not None:
-        _modules[name_in_program(function.__module__)] = _written(function).__globals__
+        _modules[name_in_program(function.__module__)] = as_written(function).__globals__
 
 
 def main_module_problem(function: Callable[..., Any], workers_run: str | None) -> str | None:
@@ -134,13 +140,8 @@ def _run(main: MainModule) -> None:
     sys.modules[MAIN] = sys.modules[MAIN_OF_WORKER] = module
 
 
-def _written(function: Callable[..., Any]) -> Any:
-    """The function as it was written: a decorator of another module may wrap it."""
-    return inspect.unwrap(function)
-
-
 def _main_module_of(function: Callable[..., Any]) -> MainModule | None:
-    written = _written(function)
+    written = as_written(function)
     return None if written.__code__.co_filename.startswith("<") else _find(written.__globals__)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import math
 import os
 import threading
 import types
@@ -17,18 +16,15 @@ import msgspec
 from corororo._exceptions import PoolClosed, PoolFailed
 from corororo._idle import Park
 from corororo._inline import Inline
-from corororo._main_module import (
-    check_not_importing,
-    find_main_module,
-    modules_to_import,
-)
-from corororo._platform import HAS_AFFINITY, explaining_open_files, usable_cpus
+from corororo._main_module import check_not_importing, find_main_module, modules_to_import
+from corororo._platform import explaining_open_files, usable_cpus
 from corororo._ring import CALLS_MAX, PoolConfig, Session, call_after_fork
 from corororo._transfer import SharedRing
 from corororo._worker._main import WorkerPlan, die_with_owner
 from corororo.abc import IdleStrategy, Transfer
 from corororo.processes._forkserver import current_surroundings
 
+from ._options import check_figure, check_others, cpus_to_pin
 from ._registry import PoolStatistics
 from ._supervisor import Supervisor
 
@@ -87,20 +83,20 @@ class WorkerPool:
         directory: str | os.PathLike[str] | None = None,
     ) -> None:
         count = usable_cpus() if workers is None else workers
-        _check_figure("workers", count, 0)
-        _check_figure("ring_bytes", ring_bytes, 1 << 14, RING_BYTES_MAX)
-        _check_figure("max_batch", max_batch, 1, CALLS_MAX)
-        _check_figure("max_message_bytes", max_message_bytes, 1, MESSAGE_BYTES_MAX)
-        _check_figure("max_pending", max_pending, 1)
-        _check_figure("rings", rings, 1)
-        _check_others(hang_timeout, {"imports": imports, "preload": preload}, idle)
+        check_figure("workers", count, 0)
+        check_figure("ring_bytes", ring_bytes, 1 << 14, RING_BYTES_MAX)
+        check_figure("max_batch", max_batch, 1, CALLS_MAX)
+        check_figure("max_message_bytes", max_message_bytes, 1, MESSAGE_BYTES_MAX)
+        check_figure("max_pending", max_pending, 1)
+        check_figure("rings", rings, 1)
+        check_others(hang_timeout, {"imports": imports, "preload": preload}, idle)
         self._config = PoolConfig(
             count, (ring_bytes + 63) & ~63, max_batch, max_message_bytes, max_pending, hang_timeout
         )
         self._rings = rings
         self._name, self._imports, self._preload = name, imports, preload
         self._idle = idle or Park()
-        self._cpus = _cpus_to_pin(pin)
+        self._cpus = cpus_to_pin(pin)
         self._base = None if directory is None else Path(directory)
         self._supervisor: Supervisor | None = None
         self._resizing = threading.Lock()
@@ -160,7 +156,7 @@ class WorkerPool:
         running.
         """
         supervisor = self._running()
-        _check_figure("workers", workers, 1, call="pool.resize(2)")
+        check_figure("workers", workers, 1, call="pool.resize(2)")
         if not self._config.workers:
             raise ValueError(
                 "a pool of 0 workers runs AsyncTasks inline, and its Schedulers would ask for "
@@ -278,58 +274,3 @@ class AttachedPool:
 def _open_transfer(session: Session, config: PoolConfig) -> Transfer:
     """The transfer of one Scheduler: to the workers, or inline where the pool has none."""
     return SharedRing(session, config) if config.workers else Inline()
-
-
-def _check_figure(
-    name: str, value: int, minimum: int, maximum: float = math.inf, call: str | None = None
-) -> None:
-    """An int within its bounds; ``call`` is what can be called instead."""
-    call = call or f"WorkerPool({name}=...)"
-    if type(value) is not int:  # a bool, too, would reach the workers as something else
-        raise TypeError(f"{name} must be an int, got {value!r}; {call}")
-    if value < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {value}; {call}")
-    if value > maximum:
-        raise ValueError(f"{name} must be at most {maximum}, got {value}; {call}")
-
-
-def _check_others(
-    hang_timeout: float | None, modules: dict[str, Sequence[str]], idle: IdleStrategy | None
-) -> None:
-    if not isinstance(hang_timeout, int | float | None):
-        raise TypeError(
-            f"hang_timeout must be a number of seconds or None, got {hang_timeout!r}; "
-            f"WorkerPool(hang_timeout=...)"
-        )
-    if hang_timeout is not None and not 0 < hang_timeout < math.inf:
-        raise ValueError(
-            f"hang_timeout must be more than 0 seconds, got {hang_timeout}; "
-            f"WorkerPool(hang_timeout=...)"
-        )
-    for name, names in modules.items():
-        listed = isinstance(names, Sequence) and not isinstance(names, str)  # a list of letters
-        if not listed or not all(isinstance(module, str) for module in names):
-            raise TypeError(
-                f"{name} must be a list of modules, by name, got {names!r}; "
-                f'WorkerPool({name}=["scipy.sparse"])'
-            )
-    if idle is not None and (isinstance(idle, type) or not hasattr(idle, "idle")):
-        raise TypeError(
-            f"idle must be an IdleStrategy, got {idle!r}; WorkerPool(idle=AdaptiveSpin()) is one"
-        )
-
-
-def _cpus_to_pin(pin: Literal["spread"] | Sequence[int] | None) -> tuple[int, ...]:
-    if pin is None:
-        return ()
-    if not HAS_AFFINITY:
-        raise ValueError("this system cannot pin processes to CPUs; leave WorkerPool(pin=...) out")
-    usable = sorted(os.sched_getaffinity(0))
-    chosen = usable if pin == "spread" else pin
-    cpus = tuple(chosen) if isinstance(chosen, Sequence) else ()
-    if not cpus or not set(cpus) <= set(usable):
-        raise ValueError(
-            f"pin must name some of the CPUs {usable}, got {pin!r}; "
-            f'WorkerPool(pin={usable[:2]}) or WorkerPool(pin="spread")'
-        )
-    return cpus

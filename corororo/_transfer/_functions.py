@@ -17,7 +17,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from corororo._core import UnorderedMap, map_calls, run_nested, trap
 from corororo._inline import paired
-from corororo._main_module import import_module, name_in_program, note_function
+from corororo._main_module import as_written, import_module, name_in_program, note_function
 
 from ._annotations import check_annotations
 from ._codec import Codec
@@ -272,8 +272,7 @@ def resolve(name: str) -> AsyncTaskFunction[..., Any]:
 
 def check_resolvable(function: AsyncTaskFunction[..., Any]) -> None:
     """Raise TypeError where a worker would find something else under the function's name."""
-    written: Any = inspect.unwrap(function.original)  # a decorator of another module may wrap it
-    found = written.__globals__.get(function.original.__qualname__)
+    found = as_written(function.original).__globals__.get(function.original.__qualname__)
     if not _is_async_task(found):
         what = "nothing" if found is None else f"a {type(found).__name__} without @async_task"
         problem = (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import corororo as cr
-from corororo._pool import _pool
+from corororo._pool import _options
 
 OUT_OF_RANGE = [
     ({"workers": -1}, "workers must be at least 0, got -1; "),
@@ -70,12 +70,12 @@ def test_the_limits_themselves_are_allowed() -> None:
 
 
 def test_pinning_is_refused_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_pool, "HAS_AFFINITY", False)
+    monkeypatch.setattr(_options, "HAS_AFFINITY", False)
     assert "leave WorkerPool(pin=...) out" in told(ValueError, {"pin": "spread"})
 
 
 def test_cpus_that_cannot_be_used_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_pool, "HAS_AFFINITY", True)
+    monkeypatch.setattr(_options, "HAS_AFFINITY", True)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1}, raising=False)
     for pin in ([], [4096], 1):
         assert told(ValueError, {"pin": pin}).startswith("pin must name some of the CPUs [0, 1]")
