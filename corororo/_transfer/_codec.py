@@ -244,6 +244,7 @@ class FunctionState:
     def __init__(self, function: AsyncFunction) -> None:
         self.codec: Codec = function.codec()
         self.name = function.name.encode()
+        self.request_bytes = 0.0  # of a call, in the latest request
         self.reply_bytes = FIRST_REPLY_BYTES
         self.service_ns = 0.0  # of a call; 0 until the first reply
         self.worth_sending = FIRST_EARLY  # calls

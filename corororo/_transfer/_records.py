@@ -135,7 +135,7 @@ class Records:
         self.number = number
         size_bytes = memory.size_bytes
         self._ring = Ring(size_bytes)
-        self._largest = size_bytes // 4
+        self.largest = size_bytes // 4  # of a record in the ring
         self._large = Ring(max_message_bytes + KEPT_BYTES, size_bytes, compact=True)
         self._batches: dict[int, Batch] = {}  # by sequence
         self._sequences = itertools.count(1)
@@ -160,7 +160,7 @@ class Records:
     def is_large(self, batch: Batch, request: bytes, state: FunctionState) -> bool:
         """Whether a batch should be halved, or stands behind the ring if it is a single call."""
         room = state.reply_room(len(batch.arguments))
-        return record_bytes(len(state.name), len(request), room) > self._largest
+        return record_bytes(len(state.name), len(request), room) > self.largest
 
     def place(self, batch: Batch, request: bytes, state: FunctionState) -> bool:
         """Write the record of a batch; returns False if there is no room now.
@@ -171,7 +171,7 @@ class Records:
         room = state.reply_room(calls)
         length = record_bytes(len(name), len(request), room)
         try:
-            if length <= self._largest:
+            if length <= self.largest:
                 offset = self._ring.claim(length)
             else:
                 if length > KEPT_BYTES:  # a reply beyond the minimum goes into a file

@@ -180,7 +180,8 @@ class Sender:
     def _cut(self, pile: Pile, state: FunctionState) -> Batch:
         """Put the next batch of a pile before the rest of it."""
         size = state.next_size(len(pile), pile.total, self.window.workers, self._config.max_batch)
-        batch = pile.cut(size)
+        fitting = int(self._records.largest / (state.request_bytes + state.reply_bytes))
+        batch = pile.cut(max(1, min(size, fitting)))
         if len(pile):
             self._waiting.appendleft(batch)
         else:
@@ -198,6 +199,7 @@ class Sender:
             else:
                 self._refuse(batch, argument_error(batch.function, batch.arguments[0], error))
             return None
+        state.request_bytes = len(request) / len(batch.arguments)
         limit = self._config.max_message_bytes
         is_too_large = len(request) > limit
         if several and (is_too_large or self._records.is_large(batch, request, state)):

@@ -27,6 +27,7 @@ from zonesim.bench.rows import Goal, Row, compared
 from zonesim.bench.sampling import Amount, Candidate, Samples, flat, times_as_fast
 from zonesim.bench.suite import Group, Setting, Suite
 
+from .arrays import array_rows, open_arrays
 from .by_hand import Pipes, open_executor, open_ticks_by_hand, submit_each
 from .fleet import FLEET
 from .prototype import Prototype
@@ -223,8 +224,9 @@ SUITE = Suite(
         "hand": Group(open_ticks, tick_rows, Amount(5, 6), Amount(1, 4)),
         "calls": Group(open_calls, call_rows, Amount(3, 3), Amount(1, 2)),
         "map": Group(open_map, map_rows, Amount(3, 4), Amount(1, 2)),
+        "arrays": Group(open_arrays, array_rows, Amount(3, 3), Amount(1, 2)),
         "zones": Group(open_zones, zone_rows, Amount(4, 5), Amount(1, 3)),
         **FLEET,
     },
-    packages=("trio-parallel",),
+    packages=("joblib", "numpy", "trio-parallel"),
 )
