@@ -111,7 +111,9 @@ class Rung:
         self.in_flight += len(arguments)
         size = min(self.calls_together, -(-len(arguments) // self.workers))
         for start in range(0, len(arguments), size):
-            self._waiting.append(Sent(function, ticket, start, arguments[start : start + size]))
+            self._waiting.append(
+                Sent(function, ticket, start, list(arguments[start : start + size]))
+            )
         self._send_waiting()
 
     def take_nowait(self) -> list[Completion]:
