@@ -24,10 +24,10 @@ def make_fifo(path: Path) -> None:
     os.mkfifo(path, PRIVATE)
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file, in place of one that may stand there."""
+def write_file(path: Path, *parts: Any) -> None:
+    """Write bytes objects and arrays to a file, in place of one that may stand there."""
     with open(path, "wb", opener=lambda name, flags: os.open(name, flags, PRIVATE)) as file:
-        file.write(data)
+        file.writelines(parts)
 
 
 def remove_file(path: Path) -> None:

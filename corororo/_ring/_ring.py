@@ -33,7 +33,7 @@ import os
 import struct
 from collections import deque
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -237,11 +237,13 @@ class RingMemory:
 
     # -- records
 
-    def write_record(self, offset: int, header: RecordHeader, name: bytes, request: bytes) -> None:
-        """Write all of a record but its reply; the descriptor makes it visible later."""
+    def write_record(self, offset: int, header: RecordHeader, *content: Any) -> None:
+        """Write all of a record but its reply; the descriptor makes it visible later.
+
+        ``content``, name and request, may be in parts, as for ``write``.
+        """
         self.renew(offset, header.holder)
-        self.write(offset + CONTENT_OFFSET, CONTENT.pack(*header[2:]) + name)
-        self.write(offset + header.request_offset, request)
+        self.write(offset + CONTENT_OFFSET, CONTENT.pack(*header[2:]), *content)
 
     def header(self, offset: int) -> RecordHeader:
         """The header that stands there."""
@@ -266,9 +268,12 @@ class RingMemory:
         """A copy of some bytes."""
         return self._map[offset : offset + length]
 
-    def write(self, offset: int, data: bytes) -> None:
-        """Overwrite some bytes."""
-        self._map[offset : offset + len(data)] = data
+    def write(self, offset: int, *parts: Any) -> None:
+        """Overwrite some bytes with those of bytes objects and arrays, one behind the other."""
+        for part in parts:
+            end = offset + len(part)
+            self._map[offset:end] = part
+            offset = end
 
     # -- the state of a record, changed under its lock
 

@@ -17,10 +17,12 @@ import sys
 import threading
 import typing
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec.msgpack import Ext
+
+Message: TypeAlias = list[Any]  # encoded, in parts: bytes, and arrays that were not copied yet
 
 ARRAY = 101  # code of the extension
 ALIGNMENT = 16  # of data in a message: with less, numpy multiplies matrices 500 times as slowly
@@ -77,7 +79,7 @@ def encode_array(value: Any) -> Ext:
 
 
 class ArrayEncoder(threading.local):
-    """An encoder that aligns the data of arrays in its messages, and copies it only once.
+    """An encoder that aligns the data of arrays in its messages, and does not copy it.
 
     The hook of an encoder cannot know the place in the message. So it leaves a mark for each
     array, and the marks are replaced afterwards. ``encode_other`` is the hook for other types.
@@ -89,12 +91,12 @@ class ArrayEncoder(threading.local):
         self._encoder = msgspec.msgpack.Encoder(enc_hook=self._encode_custom)
         self._marked: list[tuple[bytes, Any]] = []
 
-    def encode(self, value: Any) -> bytes:
+    def encode(self, value: Any) -> Message:
         """Raises TypeError or another error of msgspec for what cannot be encoded."""
         if self._marked:  # by an encoding that failed
             self._marked = []
         data = self._encoder.encode(value)
-        return self._with_arrays(data) if self._marked else data
+        return self._with_arrays(data) if self._marked else [data]
 
     def _encode_custom(self, value: Any) -> Any:
         if not is_array(type(value)):
@@ -103,9 +105,9 @@ class ArrayEncoder(threading.local):
         self._marked.append((mark, value))
         return Ext(ARRAY, mark)
 
-    def _with_arrays(self, data: bytes) -> bytes:
+    def _with_arrays(self, data: bytes) -> Message:
         marked, self._marked = self._marked, []
-        parts: list[Any] = []
+        parts: Message = []
         length = start = 0
         for mark, value in marked:
             found = data.index(mark, start)
@@ -117,7 +119,7 @@ class ArrayEncoder(threading.local):
             extension_head = b"\xc9" + size.to_bytes(4, "big") + bytes((ARRAY,))
             parts += before, extension_head, head, padding, _data(value)
             length += len(padding) + value.nbytes
-        return b"".join((*parts, data[start:]))
+        return [*parts, data[start:]]
 
 
 def _head(value: Any) -> bytes:

@@ -18,7 +18,7 @@ from corororo._inline import Columns, Outcomes, Part, all_failed, run_calls
 from corororo.abc import AsyncFunction
 
 from ._annotations import check_hints, formatted, holds_views, refers_to_request, with_formats
-from ._arrays import ArrayEncoder
+from ._arrays import ArrayEncoder, Message
 from ._compiler import check_of
 from ._errors import Failure, argument_error, describe_failure, rebuild_failure
 from ._types import ENCODER, decoder, encode_custom
@@ -59,7 +59,7 @@ class Codec:
         check_hints(dict(zip(names, (*kinds, result_type), strict=True)), function.name)
         self._copies_requests = refers_to_request(argument_types)
         may_hold_arrays = self._copies_requests or refers_to_request(result_type)
-        self._encode = (ArrayEncoder(encode_custom) if may_hold_arrays else ENCODER).encode
+        self._encode = ArrayEncoder(encode_custom).encode if may_hold_arrays else _encode_plain
         self._arguments_hold_views = holds_views(argument_types)
         self.results_hold_views = holds_views(result_type)
         self._is_immutable = all(isinstance(k, type) and k in _IMMUTABLE for k in kinds)
@@ -73,6 +73,10 @@ class Codec:
         self._value = decoder(with_formats(result_type))
 
     def encode_request(self, arguments: Sequence[tuple[Any, ...]]) -> bytes:
+        """The request as it is now, whatever is done with the arguments later."""
+        return b"".join(self.request_parts(arguments))
+
+    def request_parts(self, arguments: Sequence[tuple[Any, ...]]) -> Message:
         """Raises TypeError or another error of msgspec if an argument cannot be sent as it is."""
         columns = Columns.of(arguments).columns
         if self._arguments_hold_views:
@@ -166,6 +170,12 @@ class Codec:
         self, busy_ns: int, values: list[Any], failures: dict[int, BaseException] | None
     ) -> bytes:
         """Encode outcomes; a value without an encoding fails its call."""
+        return b"".join(self.reply_parts(busy_ns, values, failures))
+
+    def reply_parts(
+        self, busy_ns: int, values: list[Any], failures: dict[int, BaseException] | None
+    ) -> Message:
+        """The same in parts."""
         if self.results_hold_views:
             values = formatted(values)
         if failures is None:
@@ -184,7 +194,7 @@ class Codec:
                     encoded[place] = msgspec.Raw(self._encode_result(value))
                 except Exception as error:
                     told[place] = describe_failure(error)
-        return ENCODER.encode((busy_ns, encoded, told))
+        return [ENCODER.encode((busy_ns, encoded, told))]
 
     def _encode_result(self, value: Any) -> bytes:
         """Encode a single result; raises TypeError if it cannot arrive as it is."""
@@ -293,6 +303,10 @@ def calls_as_encoded(request: bytes | memoryview) -> Columns:
 def _as_text(error: BaseException) -> str:
     text = (str(error) or repr(error)).replace("`FormattedView`", "`memoryview`")
     return text.replace("got `ext`", "got a numpy.ndarray or an instance of a registered class")
+
+
+def _encode_plain(value: Any) -> Message:
+    return [ENCODER.encode(value)]
 
 
 def encode_failure_of_all(calls: int, error: BaseException) -> bytes:

@@ -20,6 +20,7 @@ from corororo._ring import (
     record_bytes,
 )
 
+from ._arrays import Message
 from ._codec import REPLY_HEAD_BYTES, FunctionState
 from ._functions import AsyncTaskFunction
 
@@ -78,7 +79,9 @@ class Batch:
         self.deaths = 0  # workers that died while they had this call alone
         self.pile = 0  # number of the pile that it was cut from
         self.frozen = False  # whether Tasks can no longer change the arguments
-        self.request: bytes | None = None  # the arguments encoded; kept until the reply is taken
+        # The arguments encoded; kept until the reply is taken, or until they stand behind the ring.
+        self.request: Message | None = None
+        self.request_bytes = 0
         # In the ring:
         self.offset = 0
         self.length = 0
@@ -118,6 +121,8 @@ class Batch:
         self.frozen = True
         if self.request is None:
             self.arguments = snapshot(self.arguments)
+        else:
+            self.request = [b"".join(self.request)]
 
 
 class Records:
@@ -157,27 +162,29 @@ class Records:
         used_bytes = ring.used_bytes + large.used_bytes
         return RingStatistics(ring.size_bytes, used_bytes, ring.records + large.records)
 
-    def is_large(self, batch: Batch, request: bytes, state: FunctionState) -> bool:
+    def is_large(self, batch: Batch, state: FunctionState) -> bool:
         """Whether a batch should be halved, or stands behind the ring if it is a single call."""
         room = state.reply_room(len(batch.arguments))
-        return record_bytes(len(state.name), len(request), room) > self.largest
+        return record_bytes(len(state.name), batch.request_bytes, room) > self.largest
 
-    def place(self, batch: Batch, request: bytes, state: FunctionState) -> bool:
+    def place(self, batch: Batch, request: Message, state: FunctionState) -> bool:
         """Write the record of a batch; returns False if there is no room now.
 
         Raises RequestTooLarge where there is none even for this record alone.
         """
-        name, calls = state.name, len(batch.arguments)
+        name, size, calls = state.name, batch.request_bytes, len(batch.arguments)
         room = state.reply_room(calls)
-        length = record_bytes(len(name), len(request), room)
+        length = record_bytes(len(name), size, room)
         try:
             if length <= self.largest:
                 offset = self._ring.claim(length)
+                batch.request = request = [b"".join(request)]
             else:
                 if length > KEPT_BYTES:  # a reply beyond the minimum goes into a file
                     room = REPLY_HEAD_BYTES
-                    length = record_bytes(len(name), len(request), room)
+                    length = record_bytes(len(name), size, room)
                 offset = self._claim_large(length, batch)
+                batch.request = None
         except RingFull:
             return False
         batch.offset, batch.length = offset, length
@@ -186,10 +193,10 @@ class Records:
         batch.attempt = attempt = self._next_attempt()
         timed = batch.function.timeout is not None
         self.timed += timed
-        header = RecordHeader(attempt, 0, sequence, len(name), len(request), room, calls, timed)
+        header = RecordHeader(attempt, 0, sequence, len(name), size, room, calls, timed)
         batch.reply_room = room
         batch.reply_offset = offset + header.reply_offset
-        self._memory.write_record(offset, header, name, request)
+        self._memory.write_record(offset, header, name, *request)
         return True
 
     def descriptor(self, batch: Batch) -> Descriptor:
@@ -223,6 +230,13 @@ class Records:
             return None  # its progress tells when the last call began
         delay_ns = now_ns - batch.sent_ns - self.header(batch).runs_for_ns(now_ns)
         return delay_ns if -CLOCK_STEP_NS <= delay_ns <= now_ns - batch.sent_ns else None
+
+    def request(self, batch: Batch) -> bytes:
+        """A copy of the request."""
+        if batch.request is not None:
+            return b"".join(batch.request)
+        start = batch.offset + self.header(batch).request_offset
+        return self._memory.read(start, batch.request_bytes)
 
     def reply(self, batch: Batch, length: int) -> bytes:
         """A copy of the reply."""

@@ -17,6 +17,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import msgspec
+
 from corororo._exceptions import AsyncTaskTimeout, FifoFull, PoolClosed, WorkerDied
 from corororo._platform import is_out_of_files
 from corororo._ring import (
@@ -110,11 +112,18 @@ class Recovery:
         """
         header = self._records.header(batch)
         was_overdue = batch.overdue == (header.holder, header.progress)
+        request = self._records.request(batch)
         self._records.free(batch)
         remove_file(self._session.spill(self._number, batch.sequence))
-        if batch.request is not None:  # the Tasks may have changed what they passed
-            batch.arguments = calls_as_encoded(batch.request)
-            batch.frozen = True
+        try:  # as they were sent: the Tasks may have changed what they passed
+            batch.arguments = calls_as_encoded(request)
+        except msgspec.DecodeError:  # of a large call, whose only copy is the record
+            error = WorkerDied(
+                f"{batch.function.name} cannot run again: the worker that died has overwritten its "
+                f"arguments"
+            )
+            return self._fail(batch, 0, error)
+        batch.frozen = True
         if was_overdue and batch.function.timeout is not None:
             again = self._without_call(batch, header.current)
         elif len(batch.arguments) > 1:

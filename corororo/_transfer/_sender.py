@@ -16,6 +16,7 @@ from corororo._exceptions import FifoFull, RequestTooLarge
 from corororo._main_module import main_module_problem
 from corororo._ring import LEAST_CAPACITY, FifoWriter, PoolConfig
 
+from ._arrays import Message
 from ._codec import FIRST_EARLY, WORTH_NS, FunctionState
 from ._errors import argument_error
 from ._functions import AsyncTaskFunction
@@ -148,7 +149,7 @@ class Sender:
             request = batch.request or self._encode(batch, state)
             if request is None:
                 continue  # its halves stand in its place, or it was refused
-            if len(self._records) >= enough and self._records.is_large(batch, request, state):
+            if len(self._records) >= enough and self._records.is_large(batch, state):
                 return  # more would only take memory
             try:
                 if not self._records.place(batch, request, state):
@@ -188,26 +189,27 @@ class Sender:
             self._waiting[0] = batch
         return batch
 
-    def _encode(self, batch: Batch, state: FunctionState) -> bytes | None:
+    def _encode(self, batch: Batch, state: FunctionState) -> Message | None:
         """Encode the first waiting batch; None if it was halved or refused instead."""
         several = len(batch.arguments) > 1
         try:
-            request = state.codec.encode_request(batch.arguments)
+            request = state.codec.request_parts(batch.arguments)
         except Exception as error:  # the encoder may raise anything
             if several:
                 self._halve(batch)
             else:
                 self._refuse(batch, argument_error(batch.function, batch.arguments[0], error))
             return None
-        state.request_bytes = len(request) / len(batch.arguments)
+        size = batch.request_bytes = sum(map(len, request))
+        state.request_bytes = size / len(batch.arguments)
         limit = self._config.max_message_bytes
-        is_too_large = len(request) > limit
-        if several and (is_too_large or self._records.is_large(batch, request, state)):
+        is_too_large = size > limit
+        if several and (is_too_large or self._records.is_large(batch, state)):
             self._halve(batch)
             return None
         if is_too_large:
             too_large = RequestTooLarge(
-                f"the arguments of {batch.function.name} take {len(request)} bytes, the limit is "
+                f"the arguments of {batch.function.name} take {size} bytes, the limit is "
                 f"{limit}; pass less, or raise WorkerPool(max_message_bytes=...)"
             )
             self._refuse(batch, too_large)

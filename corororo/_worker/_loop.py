@@ -22,6 +22,7 @@ from corororo._ring import (
     remove_file,
     write_file,
 )
+from corororo._transfer._arrays import Message
 from corororo._transfer._codec import Codec, encode_failure_of_all
 from corororo._transfer._functions import resolve
 from corororo.abc import IdleStrategy
@@ -106,52 +107,52 @@ class Worker:
         """Run the batch and write its reply; returns the descriptor that says where it is."""
         if descriptor.offset >= self._ring_bytes:
             keep_freed_blocks()
-        kind, reply = Kind.REPLY, self._reply(zone, descriptor, header)
-        if len(reply) > header.reply_room:
-            kind, reply = self._spill(descriptor, header, reply)
-        if kind == Kind.REPLY:
-            zone.memory.write(descriptor.offset + header.reply_offset, reply)
-        return descriptor._replace(kind=kind, length=len(reply), worker=self._number)
+        reply = self._reply(zone, descriptor, header)
+        length = sum(map(len, reply))
+        if length > header.reply_room:
+            failure = self._spill(descriptor, reply, length)
+            if failure is None:
+                return descriptor._replace(kind=Kind.SPILLED, worker=self._number)
+            # For many calls it may not fit. The zone takes what is cut off here for an invalid
+            # reply, and halves the batch until it fits.
+            reply = [encode_failure_of_all(header.calls, failure)[: header.reply_room]]
+            length = len(reply[0])
+        zone.memory.write(descriptor.offset + header.reply_offset, *reply)
+        return descriptor._replace(kind=Kind.REPLY, length=length, worker=self._number)
 
-    def _reply(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> bytes:
+    def _reply(self, zone: _Zone, descriptor: Descriptor, header: RecordHeader) -> Message:
         start = descriptor.offset + header.request_offset
         if not header.timed:  # the zone learns from it how long the batch has waited
             zone.memory.note_progress(descriptor.offset, 0, self._now_ns())
         codec = self._codec(zone.memory.read(start - header.name_length, header.name_length))
         if isinstance(codec, LookupError):
-            return encode_failure_of_all(header.calls, codec)
+            return [encode_failure_of_all(header.calls, codec)]
         began_ns = self._now_ns()
         try:
             progress = zone.progress(descriptor.offset) if header.timed else None
             with zone.memory.view(start, start + header.request_length) as request:
                 values, failures = codec.run_request(request, progress)
-            reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
-            if len(reply) > self._reply_limit:
+            reply = codec.reply_parts(self._now_ns() - began_ns, values, failures)
+            if sum(map(len, reply)) > self._reply_limit:
                 failures = (failures or {}) | self._too_large(codec, values)
-                reply = codec.encode_reply(self._now_ns() - began_ns, values, failures)
+                reply = codec.reply_parts(self._now_ns() - began_ns, values, failures)
         except Exception as error:  # of decoding or encoding: too deep, or no memory
-            return encode_failure_of_all(header.calls, error)
+            return [encode_failure_of_all(header.calls, error)]
         return reply
 
-    def _spill(
-        self, descriptor: Descriptor, header: RecordHeader, reply: bytes
-    ) -> tuple[Kind, bytes]:
+    def _spill(self, descriptor: Descriptor, reply: Message, length: int) -> ReplyTooLarge | None:
         """Write a reply that does not fit its extent to a file; a failure if there is no room."""
         path = self._session.spill(descriptor.ring, descriptor.sequence)
         try:
-            write_file(path, reply)
+            write_file(path, *reply)
         except OSError as error:
             remove_file(path)
             # Without the path, so that it fits the smallest extent.
-            failure = ReplyTooLarge(
-                f"no room for a reply of {len(reply)} bytes: {error.strerror}; free some, or "
-                f"choose another place: WorkerPool(directory=...)"
+            return ReplyTooLarge(
+                f"no room for a reply of {length} bytes: {error.strerror}; free some, or choose "
+                f"another place: WorkerPool(directory=...)"
             )
-            # For many calls it may not fit. The zone takes what is cut off here for an invalid
-            # reply, and halves the batch until it fits.
-            reply = encode_failure_of_all(header.calls, failure)
-            return Kind.REPLY, reply[: header.reply_room]
-        return Kind.SPILLED, b""
+        return None
 
     def _answer(self, zone: _Zone, answer: Descriptor) -> None:
         while True:

@@ -35,7 +35,7 @@ PICTURES = {
     [
         ("spectrum", "patterns,impact,zones,batching,bursts"),
         ("ladder", "numbers"),
-        ("peers", "hand,calls,map,zones"),
+        ("peers", "hand,calls,map,arrays,zones"),
         ("memory", "rings"),
     ],
 )

@@ -76,7 +76,7 @@ def worker(zone: RingMemory, path: Path) -> Iterator[RingMemory]:
 
 def write_record(memory: RingMemory, offset: int) -> Descriptor:
     """Write the record of HEADER; its descriptor."""
-    memory.write_record(offset, HEADER, b"name", b"abc")
+    memory.write_record(offset, HEADER, b"name", b"a", b"bc")
     return Descriptor(Kind.CALLS, 1, 3, offset, 0, 7)
 
 

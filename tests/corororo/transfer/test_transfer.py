@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -188,6 +189,11 @@ def measure(data: bytes) -> int:
     return len(data)
 
 
+@cr.async_task
+def first_of(array: np.ndarray) -> int:
+    return int(array[0])
+
+
 LARGE = bytes(100_000)
 
 
@@ -219,6 +225,31 @@ def test_a_large_call_outlives_its_worker(pair: ZoneAndWorker, marked: bool) -> 
     pair.die(pair.read_call(), marked=marked)
     assert pair.take_all() == {("a", 0): len(LARGE), ("a", 1): 0, ("a", 2): len(LARGE)}
     assert pair.zone.statistics().ring.used_bytes == 0
+
+
+def test_a_large_call_whose_arguments_a_dying_worker_overwrote_fails(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(measure, "a", [(LARGE,)])
+    call = pair.read_call()
+    assert pair.memory.waits(call)
+    pair.mark(call, 5)
+    pair.memory.write(call.offset + 24, b"\xff" * 1_000)
+    pair.report_death(5)
+    [error] = pair.take_all().values()
+    assert isinstance(error, cr.WorkerDied)
+    assert "measure cannot run again" in str(error)
+
+
+def test_a_large_call_that_waits_runs_with_the_arguments_it_was_sent_with(
+    pair: ZoneAndWorker,
+) -> None:
+    arrays = [np.full(20_000, i) for i in range(12)]
+    for place, array in enumerate(arrays):
+        pair.zone.send_nowait(first_of, place, [(array,)])
+    assert pair.zone.statistics().batches_waiting
+    for array in arrays:
+        array[:] = 1_000
+    pair.report_death(99)
+    assert pair.take_all() == {(i, 0): i for i in range(12)}
 
 
 @pytest.mark.skipif(not HAS_MEMORY_FILES, reason="files that can give up pages")

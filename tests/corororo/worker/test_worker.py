@@ -113,7 +113,7 @@ def test_progress_names_the_call_though_one_before_it_has_wrong_arguments(tmp_pa
 def test_a_reply_without_room_for_its_file_fails_each_call_with_the_reason(
     pair: ZoneAndWorker, monkeypatch: pytest.MonkeyPatch, errno: int, why: str
 ) -> None:
-    def no_room(path: Path, _data: bytes) -> None:
+    def no_room(path: Path, *_parts: bytes) -> None:
         path.touch()
         raise OSError(errno, os.strerror(errno), f"{path}{'x' * 200}")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from zonesim.bench.ladder.steps import PLAIN, PLAIN_COLLECTED, STEPS, ladder_rows
+from zonesim.bench.peers import arrays, fleet
 from zonesim.bench.peers import command as peers
-from zonesim.bench.peers import fleet
 from zonesim.bench.plan import PLAN, impact_ms
 from zonesim.bench.program import CHAINS
 from zonesim.bench.rows import Row
@@ -57,6 +57,18 @@ def test_a_map_is_compared_with_the_fastest_peer():
     ]
 
 
+def test_arrays_are_compared_with_the_faster_way_of_joblib():
+    samples = {f"{arrays.ALONE}, {arrays.OURS}": [[1.0]]}
+    samples[f"{arrays.ALONE}, {arrays.EXECUTOR}"] = [[2.0]]
+    note, executor = arrays.array_rows(samples, SETTING)
+    assert "joblib is not installed" in note
+    assert (executor.figure, executor.verdict) == (2.0, "short")
+    for way, us in zip(arrays.JOBLIB_OPTIONS, (9.0, 4.0), strict=True):
+        samples[f"{arrays.ALONE}, {way}"] = [[us]]
+    _, by_joblib = rows_of(arrays.array_rows(samples, SETTING))
+    assert (by_joblib.against, by_joblib.figure) == (arrays.JOBLIB, 4.0)
+
+
 def test_a_fleet_has_a_row_for_every_goal():
     samples = {
         f"{run}: {figure}": [[0.0 if run == fleet.CHAINS else 9.0]]
@@ -80,11 +92,10 @@ def test_a_run_with_too_few_kills_proves_nothing():
 
 
 def test_all_rows_of_peers_fit_into_its_table():
-    ticks = len(peers.GOALS)
+    ticks = sum(not peers.is_detail(*key) for key in peers.GOALS)
     fleets = sum(not detail for *_, detail in fleet.GOALS) + 2
-    assert (
-        ticks + len((peers.SUBMIT, peers.TRIO_PARALLEL, peers.ONE, "map", "zones")) + fleets <= 23
-    )
+    calls = len((peers.SUBMIT, peers.TRIO_PARALLEL, peers.ONE))
+    assert ticks + calls + len((arrays.EXECUTOR, arrays.JOBLIB, "map", "zones")) + fleets <= 23
 
 
 def ladder_samples(switch_us: float) -> dict[str, list[list[float]]]:

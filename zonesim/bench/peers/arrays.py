@@ -81,7 +81,7 @@ def array_rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
             found[JOBLIB] = min(by_joblib, key=lambda rounds: median(flat(rounds)))
         elif goal:
             yield "joblib is not installed: its rows are missing; pip install corororo[bench]"
-        for way in found.keys() - {OURS}:
+        for way in [way for way in found if way != OURS]:
             yield compared(
                 "arrays",
                 name,
