@@ -24,6 +24,7 @@ from .progress import (
 
 ZONES_FIRST = 7  # lines that zones keep while there is something else to show
 LATEST = 3  # events and past steps
+BAR = "━─"  # done, to do
 _LABEL_WIDTH = 13
 _CELL_WIDTH = 16
 _ZONE_HEADING = (
@@ -43,12 +44,12 @@ class LiveTable:
         self._progress = progress
         self._note = note
 
-    def lines(self, width: int, height: int) -> list[Text]:
+    def lines(self, width: int, height: int, bar: str = BAR) -> list[Text]:
         """Return at most so many lines of so many columns."""
         progress = self._progress
         head = [
             self._title(width),
-            _share_line(*_share_done(progress), width),
+            _share_line(*_share_done(progress), width, *bar),
             _row(),
             *(
                 line
@@ -61,7 +62,8 @@ class LiveTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         # The last line stays free: a terminal that is full to its end scrolls.
-        yield from self.lines(options.max_width, options.max_height - 1)
+        bar = "=-" if options.ascii_only else BAR
+        yield from self.lines(options.max_width, options.max_height - 1, bar)
 
     def _title(self, width: int) -> Text:
         progress = self._progress
@@ -80,11 +82,11 @@ def _row(*cells: str | Text, style: str = "") -> Text:
     return line
 
 
-def _share_line(share: float, text: str, width: int) -> Text:
+def _share_line(share: float, text: str, width: int, filled: str, empty: str) -> Text:
     behind = f" {share:4.0%}  {text}"
     room = max(0, width - len(behind))
     done = round(share * room)
-    return _row(Text("━" * done, "green"), Text("─" * (room - done), "dim"), behind)
+    return _row(Text(filled * done, "green"), Text(empty * (room - done), "dim"), behind)
 
 
 def _share_done(progress: Progress) -> tuple[float, str]:

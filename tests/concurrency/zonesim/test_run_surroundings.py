@@ -45,3 +45,14 @@ def test_a_run_does_not_depend_on_names_encodings_and_the_settings_of_figures(tm
     assert last == r"report: Z\xfcrich \u5730\u56f3 \udcff/report.html"
     page = (folder / folder.name / "report.html").read_text()
     assert page.count('src="data:image/png;base64,') == 4
+
+
+def test_the_session_of_a_run_may_stand_in_a_folder_whose_path_no_socket_can_have(start, tmp_path):
+    place = tmp_path / ("n" * 120)
+    place.mkdir()
+    environment = {"TMPDIR": str(place), "CORORORO_PORTABLE": "1"}  # rings on a disk
+
+    ended = start(*RUN, "--zones", "2", "--workers", "1", environment=environment).finish()
+
+    assert ended.code == 0, ended.error
+    assert list(place.iterdir()) == []

@@ -30,6 +30,15 @@ def test_the_first_lines_show_the_step_its_share_and_the_period():
     assert bar.rstrip().endswith("45%  4.5 of 10 s")
 
 
+@pytest.mark.parametrize(("encoding", "bar"), [("utf-8", "━━━───"), ("ascii", "===---")])
+def test_the_share_is_a_bar_of_characters_that_the_terminal_has(encoding, bar):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding)
+    console = Console(file=stream, width=24, height=24, color_system=None)
+    with console.capture() as captured:
+        console.print(LiveTable(state(elapsed_s=5.0)))
+    assert captured.get().splitlines()[1] == f"{bar}  50%  5.0 of 10 s"
+
+
 def test_the_fleet_is_shown_by_its_states_speed_use_and_responses():
     text = words(RUNNING)
 
