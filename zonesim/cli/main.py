@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -47,12 +46,6 @@ def app() -> None:
     Example:
       zonesim scale
     """
-    try:
-        os.getcwd()
-    except OSError as error:
-        raise BadInput(
-            f"expected a working directory, found: {error.strerror}; change to one that is there"
-        ) from None
 
 
 app.add_command(run)

@@ -148,13 +148,6 @@ def test_standard_input_without_a_scenario_is_refused(capsys, standard_input):
         os.close(terminal)
 
 
-def test_a_working_directory_that_is_gone_is_one_line(capsys, tmp_path, monkeypatch):
-    (tmp_path / "gone").mkdir()
-    monkeypatch.chdir(tmp_path / "gone")
-    (tmp_path / "gone").rmdir()
-    assert "expected a working directory, found: No such file" in refusal(capsys, "scenarios")
-
-
 def test_a_report_folder_that_holds_files_is_refused_and_left_alone(capsys, tmp_path):
     (tmp_path / "mine.txt").write_text("kept")
 
