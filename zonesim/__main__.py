@@ -30,7 +30,7 @@ def main() -> int:
 
 
 def prepare_streams() -> None:
-    """Replace closed standard streams with /dev/null; have the others print any character."""
+    """Replace closed standard streams with /dev/null; have the others print any text, and all."""
     import io
     import os
     import sys
@@ -41,6 +41,8 @@ def prepare_streams() -> None:
             file = open(os.devnull, mode)  # noqa: SIM115 - it stays open
             os.set_inheritable(file.fileno(), True)
             setattr(sys, name, file)
+    for number in (1, 2):
+        os.set_blocking(number, True)  # a program that shares it may have changed that
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

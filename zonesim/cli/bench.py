@@ -169,6 +169,7 @@ def run_suite(name: str, given: SuiteOptions) -> None:
             files = _save(suite, report, folder)
             if report.rows:
                 write(_text(report, given["verbose"]))
+    _report_failed(report)
     if given["as_json"]:
         say(as_json_text(report))
     for file in files:
@@ -189,6 +190,16 @@ def _measure(suite: Suite, report: Report) -> None:
 
     with bad_input(cr.CorororoError):
         measure(suite, report, tell_progress)
+
+
+def _report_failed(report: Report) -> None:
+    """Say which groups could not be measured; raises BadInput if there is nothing else."""
+    if not report.rows:
+        raise BadInput(f"nothing was measured: {'; '.join(report.notes)}")
+    failed = report.amounts.keys() - {row.group for row in report.rows}
+    for note in report.notes:
+        if note.partition(":")[0] in failed:
+            tell(note)
 
 
 def _text(report: Report, verbose: bool) -> str:

@@ -104,6 +104,7 @@ def test_the_help_lists_the_commands_in_80_columns(capsys):
         (["report", "empty"], "empty/run.sqlite: expected the figures of a run, found: no table"),
         (["bench", "peer"], "No such command 'peer'. Did you mean 'peers'? See zonesim bench --"),
         (["bench", "peers", "--only", "hands"], "--only: expected one or more of hand,calls,ma"),
+        (["bench", "peers", "--quick", "--only", "fleet-300"], "nothing was measured: fleet-300"),
         (["bench", "peers", "--workers", "0"], "Invalid value for '--workers': 0 is not in the"),
         (["bench", "peers", "--out", "empty"], "empty: expected a new or empty folder for --ou"),
         (["bench", "compare", "empty", "a file"], "empty/bench.json: expected results of `zone"),
@@ -284,6 +285,16 @@ def test_standard_streams_may_be_closed(closed):
         preexec_fn=lambda: [os.close(number) for number in closed],
     )
     assert ended.returncode == DONE, ended.stderr
+
+
+def test_output_waits_for_its_reader_also_where_a_program_that_shares_it_does_not():
+    code = (
+        "import os, zonesim.__main__ as z; os.set_blocking(1, False); z.prepare_streams(); "
+        "print(os.get_blocking(1))"
+    )
+    program = [sys.executable, "-c", code]
+    ended = subprocess.run(program, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert ended.stdout == "True\n"
 
 
 @pytest.mark.parametrize(
