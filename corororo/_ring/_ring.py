@@ -237,13 +237,10 @@ class RingMemory:
 
     # -- records
 
-    def write_record(self, offset: int, header: RecordHeader, *content: Any) -> None:
-        """Write all of a record but its reply; the descriptor makes it visible later.
-
-        ``content``, name and request, may be in parts, as for ``write``.
-        """
+    def write_record(self, offset: int, header: RecordHeader, name: bytes, *request: Any) -> None:
+        """Write all of a record but its reply; the descriptor makes it visible later."""
         self.renew(offset, header.holder)
-        self.write(offset + CONTENT_OFFSET, CONTENT.pack(*header[2:]), *content)
+        self.write(offset + CONTENT_OFFSET, CONTENT.pack(*header[2:]) + name, *request)
 
     def header(self, offset: int) -> RecordHeader:
         """The header that stands there."""
@@ -251,10 +248,10 @@ class RingMemory:
 
     def waits(self, descriptor: Descriptor) -> RecordHeader | None:
         """The header of the record that a descriptor speaks of, if it still waits for a worker."""
-        end = descriptor.offset + max(descriptor.length, RECORD_HEADER.size)
-        if end > self.size_bytes:
+        length = descriptor.length
+        if not RECORD_HEADER.size <= length <= self.size_bytes - descriptor.offset:
             self._map_again()  # the zone may have made it larger
-            if end > self.size_bytes:
+            if not RECORD_HEADER.size <= length <= self.size_bytes - descriptor.offset:
                 return None  # forged: no zone sends that
         header = self.header(descriptor.offset)
         awaited = header.holder == descriptor.attempt

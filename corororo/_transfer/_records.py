@@ -81,12 +81,13 @@ class Batch:
         self.frozen = False  # whether Tasks can no longer change the arguments
         # The arguments encoded; kept until the reply is taken, or until they stand behind the ring.
         self.request: Message | None = None
+        # Of the record:
         self.request_bytes = 0
-        # In the ring:
-        self.offset = 0
-        self.length = 0
-        self.reply_offset = 0
         self.reply_room = 0
+        self.length = 0
+        self.is_large = False
+        self.offset = 0
+        self.reply_offset = 0
         self.sequence = 0  # identifies the record in descriptors; never used twice
         self.attempt = 0
         # While it is out:
@@ -162,39 +163,41 @@ class Records:
         used_bytes = ring.used_bytes + large.used_bytes
         return RingStatistics(ring.size_bytes, used_bytes, ring.records + large.records)
 
-    def is_large(self, batch: Batch, state: FunctionState) -> bool:
-        """Whether a batch should be halved, or stands behind the ring if it is a single call."""
-        room = state.reply_room(len(batch.arguments))
-        return record_bytes(len(state.name), batch.request_bytes, room) > self.largest
+    def measure(self, batch: Batch, request: Message, state: FunctionState) -> None:
+        """Note how large the record of a batch is.
 
-    def place(self, batch: Batch, request: Message, state: FunctionState) -> bool:
+        A large one is to be halved, or to stand behind the ring if it is that of a single call.
+        """
+        batch.request_bytes = size = sum(map(len, request))
+        batch.reply_room = room = state.reply_room(len(batch.arguments))
+        batch.length = record_bytes(len(state.name), size, room)
+        batch.is_large = batch.length > self.largest
+        if batch.length > KEPT_BYTES:  # a reply beyond the minimum goes into a file
+            batch.reply_room = REPLY_HEAD_BYTES
+            batch.length = record_bytes(len(state.name), size, REPLY_HEAD_BYTES)
+
+    def place(self, batch: Batch, request: Message, name: bytes) -> bool:
         """Write the record of a batch; returns False if there is no room now.
 
         Raises RequestTooLarge where there is none even for this record alone.
         """
-        name, size, calls = state.name, batch.request_bytes, len(batch.arguments)
-        room = state.reply_room(calls)
-        length = record_bytes(len(name), size, room)
         try:
-            if length <= self.largest:
-                offset = self._ring.claim(length)
-                batch.request = request = [b"".join(request)]
-            else:
-                if length > KEPT_BYTES:  # a reply beyond the minimum goes into a file
-                    room = REPLY_HEAD_BYTES
-                    length = record_bytes(len(name), size, room)
-                offset = self._claim_large(length, batch)
+            if batch.is_large:
+                offset = self._claim_large(batch)
                 batch.request = None
+            else:
+                offset = self._ring.claim(batch.length)
+                batch.request = request = [b"".join(request)]
         except RingFull:
             return False
-        batch.offset, batch.length = offset, length
+        batch.offset = offset
         batch.sequence = sequence = next(self._sequences)
         self._batches[sequence] = batch
         batch.attempt = attempt = self._next_attempt()
         timed = batch.function.timeout is not None
         self.timed += timed
+        size, room, calls = batch.request_bytes, batch.reply_room, len(batch.arguments)
         header = RecordHeader(attempt, 0, sequence, len(name), size, room, calls, timed)
-        batch.reply_room = room
         batch.reply_offset = offset + header.reply_offset
         self._memory.write_record(offset, header, name, *request)
         return True
@@ -262,31 +265,31 @@ class Records:
         self.note_back(batch)
         del self._batches[batch.sequence]
         self.timed -= batch.function.timeout is not None
-        if batch.offset < self._ring.size_bytes:
-            self._ring.free(batch.offset)
-        else:
+        if batch.is_large:
             self._large.free(batch.offset)
             if self._large.is_empty:
                 self._memory.release(self._ring.size_bytes + KEPT_BYTES)
+        else:
+            self._ring.free(batch.offset)
 
     def release_memory(self) -> None:
         """Free the memory at the end, unless a worker may still read it."""
         if not self._batches:
             self._memory.release(0)
 
-    def _claim_large(self, length: int, batch: Batch) -> int:
-        offset = self._large.claim(length)
+    def _claim_large(self, batch: Batch) -> int:
+        offset = self._large.claim(batch.length)
         keep_freed_blocks()
         try:
-            self._memory.reserve(offset + length)
+            self._memory.reserve(offset + batch.length)
         except OSError as error:
             self._large.free(offset)
             if not self._large.is_empty:
                 raise RingFull("no room beside the other large records") from None
             raise RequestTooLarge(
-                f"a call of {batch.function.name} takes {length} bytes with room for its reply, "
-                f"found no room in {self._memory.path.parent}: {error.strerror}; free some there, "
-                f"or choose another place: WorkerPool(directory=...)"
+                f"a call of {batch.function.name} takes {batch.length} bytes with room for its "
+                f"reply, found no room in {self._memory.path.parent}: {error.strerror}; free some "
+                f"there, or choose another place: WorkerPool(directory=...)"
             ) from None
         return offset
 

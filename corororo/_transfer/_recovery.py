@@ -122,9 +122,7 @@ class Recovery:
                 f"{batch.function.name} cannot run again: the worker that died has overwritten its "
                 f"arguments"
             )
-            for place in range(len(batch.arguments)):
-                self._fail(batch, place, error)
-            return
+            return self._fail(batch, 0, error)
         batch.frozen = True
         if was_overdue and batch.function.timeout is not None:
             again = self._without_call(batch, header.current)

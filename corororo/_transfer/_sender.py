@@ -27,6 +27,7 @@ MAX_WORTH_NS = 8 * WORTH_NS
 WORTH_PER_DELAY = 0.5  # work in a batch for each nanosecond that batches wait for a worker
 DOWN, UP = 1 / 2, 1 / 64  # weight of the latest delay, if it is shorter or longer
 
+FEW_BYTES = 1024  # of the arguments of a call: any batch of them fits
 LEAST_BATCHES = 2  # for each worker: one that runs, and one to go on with
 AHEAD_NS = 4_000_000  # of work for each worker
 MAX_AHEAD_NS = 250_000_000
@@ -149,10 +150,10 @@ class Sender:
             request = batch.request or self._encode(batch, state)
             if request is None:
                 continue  # its halves stand in its place, or it was refused
-            if len(self._records) >= enough and self._records.is_large(batch, state):
+            if batch.is_large and len(self._records) >= enough:
                 return  # more would only take memory
             try:
-                if not self._records.place(batch, request, state):
+                if not self._records.place(batch, request, state.name):
                     return
             except RequestTooLarge as error:
                 self._refuse(batch, error)
@@ -181,8 +182,10 @@ class Sender:
     def _cut(self, pile: Pile, state: FunctionState) -> Batch:
         """Put the next batch of a pile before the rest of it."""
         size = state.next_size(len(pile), pile.total, self.window.workers, self._config.max_batch)
-        fitting = int(self._records.largest / (state.request_bytes + state.reply_bytes))
-        batch = pile.cut(max(1, min(size, fitting)))
+        if state.request_bytes > FEW_BYTES:
+            call_bytes = state.request_bytes + state.reply_bytes
+            size = max(1, min(size, int(self._records.largest / call_bytes)))
+        batch = pile.cut(size)
         if len(pile):
             self._waiting.appendleft(batch)
         else:
@@ -200,14 +203,13 @@ class Sender:
             else:
                 self._refuse(batch, argument_error(batch.function, batch.arguments[0], error))
             return None
-        size = batch.request_bytes = sum(map(len, request))
+        self._records.measure(batch, request, state)
+        size, limit = batch.request_bytes, self._config.max_message_bytes
         state.request_bytes = size / len(batch.arguments)
-        limit = self._config.max_message_bytes
-        is_too_large = size > limit
-        if several and (is_too_large or self._records.is_large(batch, state)):
+        if several and (batch.is_large or size > limit):
             self._halve(batch)
             return None
-        if is_too_large:
+        if size > limit:
             too_large = RequestTooLarge(
                 f"the arguments of {batch.function.name} take {size} bytes, the limit is "
                 f"{limit}; pass less, or raise WorkerPool(max_message_bytes=...)"

@@ -77,7 +77,7 @@ def worker(zone: RingMemory, path: Path) -> Iterator[RingMemory]:
 def write_record(memory: RingMemory, offset: int) -> Descriptor:
     """Write the record of HEADER; its descriptor."""
     memory.write_record(offset, HEADER, b"name", b"a", b"bc")
-    return Descriptor(Kind.CALLS, 1, 3, offset, 0, 7)
+    return Descriptor(Kind.CALLS, 1, 3, offset, 192, 7)
 
 
 def test_a_record_is_seen_whole_by_who_maps_the_file(zone: RingMemory, worker: RingMemory) -> None:
