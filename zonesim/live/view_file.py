@@ -93,7 +93,9 @@ def choose(runs: list[WatchedRun], wanted: str | None) -> WatchedRun:
     """Return the run of a path, else of a name, or the only one. Raises NoSuchRun."""
     chosen = runs
     if wanted is not None:
-        path = run_folder_of(Path(wanted)).resolve()
+        path = run_folder_of(Path(wanted))
+        with suppress(FileNotFoundError):  # the working directory is gone
+            path = path.resolve()
         name = encodable(str(path))
         chosen = [run for run in runs if name in (str(run.session), run.view.folder)]
         chosen = chosen or [

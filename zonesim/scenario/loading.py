@@ -144,13 +144,12 @@ def _with_map_file(path: Path, scenario: Scenario, overrides: Mapping[str, objec
     if not scenario.map.path:
         return scenario
     given_by_override = "map.path" in overrides or "map" in overrides
-    base = Path.cwd() if given_by_override else path.parent.absolute()
-    file = base / scenario.map.path
+    file = Path(scenario.map.path) if given_by_override else path.parent / scenario.map.path
     if not os.path.isfile(file):
         where = _where(path, "$.map.path", overrides)
         raise scenario_error(where, f"expected a Moving AI .map file, found no file {file}")
     return msgspec.structs.replace(
-        scenario, map=msgspec.structs.replace(scenario.map, path=str(file))
+        scenario, map=msgspec.structs.replace(scenario.map, path=str(file.absolute()))
     )
 
 

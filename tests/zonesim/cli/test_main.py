@@ -149,6 +149,31 @@ def test_standard_input_without_a_scenario_is_refused(capsys, standard_input):
         os.close(terminal)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "chains"),
+        ("run", "field", "--set", "map.path=a.map"),
+        ("check", "a.toml"),
+        ("report", "a"),
+        ("top", "a"),
+        ("paths", "a.map", "a.scen"),
+        ("bench", "memory"),
+        ("bench", "compare", "a", "b"),
+    ],
+    ids=str,
+)
+def test_a_working_directory_that_is_gone_holds_no_file_and_is_no_failure(
+    capsys, tmp_path, monkeypatch, arguments
+):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(arguments) == BAD_INPUT
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("zonesim: error: ")
+
+
 def test_a_report_folder_that_holds_files_is_refused_and_left_alone(capsys, tmp_path):
     (tmp_path / "mine.txt").write_text("kept")
 
