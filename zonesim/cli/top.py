@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def top(run: str | None, once: bool, as_json: bool) -> None:
     """Watch a run that another terminal has started.
 
-    RUN is the folder or session of a run; it is optional when only one run is in progress.
+    RUN is the folder of a run, a file in it, or its session; it is optional when only one run is in
+    progress.
 
     Ctrl-C stops watching; the run continues. Without a terminal it prints a line every 10 seconds
     until the run ends. --json prints the latest progress, or null if no run is in progress.
