@@ -14,6 +14,7 @@ from zonesim.bench.spectrum import patterns, targets
 from zonesim.bench.suite import Setting
 
 SETTING = Setting(2, True)
+TRIPS = (arrays.ALONE, arrays.TOGETHER)
 
 
 def rows_of(parts) -> list[Row]:
@@ -58,14 +59,14 @@ def test_a_map_is_compared_with_the_fastest_peer():
 
 
 def test_arrays_are_compared_with_the_faster_way_of_joblib():
-    samples = {f"{arrays.ALONE}, {arrays.OURS}": [[1.0]]}
-    samples[f"{arrays.ALONE}, {arrays.EXECUTOR}"] = [[2.0]]
-    note, executor = arrays.array_rows(samples, SETTING)
+    us = {arrays.OURS: 1.0, arrays.EXECUTOR: 2.0}
+    samples = {f"{way}: {name}": [[us[way]]] for way in us for name in TRIPS}
+    note, executor, _ = arrays.array_rows(samples, SETTING)
     assert "joblib is not installed" in note
     assert (executor.figure, executor.verdict) == (2.0, "short")
-    for way, us in zip(arrays.JOBLIB_OPTIONS, (9.0, 4.0), strict=True):
-        samples[f"{arrays.ALONE}, {way}"] = [[us]]
-    _, by_joblib = rows_of(arrays.array_rows(samples, SETTING))
+    us = dict(zip(arrays.JOBLIB_OPTIONS, (9.0, 4.0), strict=True))
+    samples |= {f"{way}: {name}": [[us[way]]] for way in us for name in TRIPS}
+    _, by_joblib, *_ = rows_of(arrays.array_rows(samples, SETTING))
     assert (by_joblib.against, by_joblib.figure) == (arrays.JOBLIB, 4.0)
 
 

@@ -230,7 +230,7 @@ SUITE = Suite(
         "hand": Group(open_ticks, tick_rows, Amount(5, 6), Amount(1, 4)),
         "calls": Group(open_calls, call_rows, Amount(3, 3), Amount(1, 2)),
         "map": Group(open_map, map_rows, Amount(3, 4), Amount(1, 2)),
-        "arrays": Group(open_arrays, array_rows, Amount(3, 3), Amount(1, 2)),
+        "arrays": Group(open_arrays, array_rows, Amount(3, 3), Amount(1, 2), warm_up=False),
         "zones": Group(open_zones, zone_rows, Amount(4, 5), Amount(1, 3)),
         **FLEET,
     },
