@@ -119,6 +119,13 @@ def test_results_are_exact_while_workers_are_killed_at_random(seed: int) -> None
         assert (ring.used_bytes, ring.records) == (0, 0)
 
 
+def test_a_call_with_large_arguments_outlives_its_worker(tmp_path: Path) -> None:
+    data = os.urandom(3_000_000)
+    with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
+        assert finish(scheduler, calls.die_once_with(str(tmp_path / "died"), data)) == data
+        assert scheduler._transfer.statistics().ring.used_bytes == 0
+
+
 def test_a_call_that_kills_every_worker_fails_alone() -> None:
     with cr.WorkerPool(2) as pool, cr.Scheduler(pool) as scheduler:
 

@@ -85,6 +85,18 @@ WITHOUT_FILES = """
 """
 
 
+WITHOUT_ROOM = """
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
+            with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
+                for call in calls.length_of(bytes(8 << 20)), calls.swell(8 << 20):
+                    try:
+                        scheduler.run(call)
+                    except cr.CorororoError as error:
+                        print(type(error).__name__, error)
+                print(scheduler.run(calls.echo(b"abc")))
+"""
+
+
 LARGE_REPLY = 'print("value", len(scheduler.run(calls.swell(3_000_000))))'
 
 
@@ -127,6 +139,14 @@ def test_a_worker_that_cannot_be_replaced_for_want_of_files_is_a_clear_error(
 
 def test_a_large_reply_that_cannot_be_opened_is_a_clear_error(start_script: Start) -> None:
     assert_clear(outcome_of(start_script, WITHOUT_FILES.format(call=LARGE_REPLY)))
+
+
+def test_a_large_call_or_result_without_room_is_one_clear_error(start_script: Start) -> None:
+    request, reply, small = outcome_of(start_script, WITHOUT_ROOM).splitlines()
+    assert request.startswith("RequestTooLarge a call of worker_calls:length_of takes 83")
+    assert reply.startswith("ReplyTooLarge no room for a reply of 83")
+    assert all("File too large" in error and "directory=" in error for error in (request, reply))
+    assert small == "b'abc'"
 
 
 def test_a_temporary_directory_with_a_path_too_long_for_sockets_stops_no_pool(

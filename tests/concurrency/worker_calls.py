@@ -75,6 +75,15 @@ def die_once(marker: str, x: int) -> int:
 
 
 @cr.async_task
+def die_once_with(marker: str, data: bytes) -> bytes:
+    """Kill the worker the first time, and then return the data."""
+    if not Path(marker).exists():
+        Path(marker).touch()
+        die()
+    return data
+
+
+@cr.async_task
 def loop_of(victim: int, x: int) -> int:
     """Never come back each time that ``x`` is the victim."""
     while x == victim:
