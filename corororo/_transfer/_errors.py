@@ -13,9 +13,10 @@ import sys
 import traceback
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
+from msgspec.msgpack import Ext
 
 from corororo._exceptions import AsyncTaskFailed, RemoteTraceback
 from corororo._main_module import name_in_program
@@ -38,6 +39,9 @@ _SCALARS = {type(None), bool, int, float, str, bytes}
 _COLLECTIONS: dict[int, type] = {1: tuple, 2: set, 3: frozenset, 4: dict}  # by the code of an Ext
 _CODES = {kind: code for code, kind in _COLLECTIONS.items()}
 _SURROGATES = 5  # code of a text that UTF-8 cannot hold, such as some file names
+_EXCEPTION = 6
+
+_Encode: TypeAlias = Callable[[Any], msgspec.Raw]  # for arguments and attributes; may raise
 
 
 class Failure(msgspec.Struct, array_like=True, frozen=True):
@@ -63,10 +67,11 @@ def describe_failure(error: BaseException) -> Failure:
     """Encode an exception with its traceback.
 
     Arguments and attributes arrive unchanged if they are made of None, bool, int, float, str,
-    bytes, list, tuple, set, frozenset and dict, and take at most 64 KB each. Any other argument
-    arrives as text, any other attribute is left out.
+    bytes, list, tuple, set, frozenset and dict, and take at most 64 KB each; so do exceptions, but
+    for those that they hold themselves. Any other argument arrives as text, any other attribute is
+    left out.
     """
-    return _describe(error, _shown(_format_traceback, error))
+    return _describe(error, _shown(_format_traceback, error), _encode_held)
 
 
 def rebuild_failure(failure: Failure, function_name: str) -> BaseException:
@@ -96,10 +101,7 @@ def argument_error(
         found = _find_unencodable(value, name, 0)
         if found is not None:
             path, reason = found
-            named = TypeError(
-                f"{function.name}: argument {path}: {reason}; arguments travel as data, so they "
-                f"must be of types that msgspec encodes or corororo.register_type registers"
-            )
+            named = TypeError(f"{function.name}: argument {path}: {reason}")
             named.__cause__ = error
             return named
     return error
@@ -108,7 +110,7 @@ def argument_error(
 # -- from an exception to data: code of its class may run, and may raise anything
 
 
-def _describe(error: BaseException, text: str) -> Failure:
+def _describe(error: BaseException, text: str, encode: _Encode) -> Failure:
     kind = type(error)
     notes = _DICT.__get__(error).get("__notes__")
     return Failure(
@@ -116,7 +118,7 @@ def _describe(error: BaseException, text: str) -> Failure:
         kind.__qualname__,
         _summary(kind, _shown(str, error)),
         [_shown(str, note) for note in notes] if type(notes) is list else [],
-        _attempt(_encode_state, error) or b"",
+        _attempt(lambda error: _encode_state(error, encode), error) or b"",
         text,
     )
 
@@ -139,12 +141,16 @@ def _module(kind: type) -> str:
     return name_in_program(f"{kind.__module__}")
 
 
-def _encode_state(error: BaseException) -> bytes:
+def _encode_state(error: BaseException, encode: _Encode) -> bytes:
+    arguments: list[msgspec.Raw | str] = []
+    members: list[Failure] = []
     if isinstance(error, BaseExceptionGroup):
-        arguments, members = [], [_describe(member, "") for member in error.exceptions]
+        members = [_describe(member, "", encode) for member in error.exceptions]
     else:
-        arguments, members = [_argument(value) for value in _ARGS.__get__(error)], []
-    state = ENCODER.encode((arguments, _attributes(error), members))
+        for value in _ARGS.__get__(error):
+            raw = _attempt(encode, value)
+            arguments.append(_shown(str, value) if raw is None else raw)
+    state = ENCODER.encode((arguments, _attributes(error, encode), members))
     if len(state) > MAX_STATE:
         raise ValueError(f"{len(state)} bytes are more than {MAX_STATE}")
     if not members and _attempt(str, error) is not None:
@@ -152,25 +158,30 @@ def _encode_state(error: BaseException) -> bytes:
     return state
 
 
-def _argument(value: object) -> msgspec.Raw:
-    encoded: msgspec.Raw | None = _attempt(_encode, value)
-    text = str if type(value) is str else repr
-    return msgspec.Raw(ENCODER.encode(_shown(text, value))) if encoded is None else encoded
-
-
-def _attributes(error: BaseException) -> dict[str, msgspec.Raw]:
+def _attributes(error: BaseException, encode: _Encode) -> dict[str, msgspec.Raw]:
     values = {name: value for name, value in _DICT.__get__(error).items() if name != "__notes__"}
     for name, slot in _slots(type(error)).items():
         value = _attempt(slot.__get__, error)
         if value is not None or id(slot.__objclass__) not in _BUILTIN_TYPES:  # C shows NULL as None
             values[name] = value
-    encoded = {name: _attempt(_encode, value) for name, value in values.items()}
+    encoded = {name: _attempt(encode, value) for name, value in values.items()}
     return {name: raw for name, raw in encoded.items() if raw is not None}
+
+
+def _encode_held(value: object) -> msgspec.Raw:
+    """As ``_encode``, and an exception, without those that it holds: it may be among them."""
+    if not isinstance(value, BaseException):
+        return _encode(value)
+    return _bounded(Ext(_EXCEPTION, ENCODER.encode(_describe(value, "", _encode))))
 
 
 def _encode(value: object) -> msgspec.Raw:
     """Raises an error for what is not plain data, or is too large."""
-    data = ENCODER.encode(_as_plain(value))
+    return _bounded(_as_plain(value))
+
+
+def _bounded(value: object) -> msgspec.Raw:
+    data = ENCODER.encode(value)
     if len(data) > MAX_VALUE:
         raise ValueError(f"{len(data)} bytes are more than {MAX_VALUE}")
     return msgspec.Raw(data)
@@ -183,9 +194,9 @@ def _as_plain(value: Any) -> Any:
         return [_as_plain(item) for item in value]
     if kind in _CODES:
         items = [_as_plain(item) for item in (value.items() if kind is dict else value)]
-        return msgspec.msgpack.Ext(_CODES[kind], ENCODER.encode(items))
+        return Ext(_CODES[kind], ENCODER.encode(items))
     if kind is str and value != _encodable(value):
-        return msgspec.msgpack.Ext(_SURROGATES, value.encode("utf-8", "surrogatepass"))
+        return Ext(_SURROGATES, value.encode("utf-8", "surrogatepass"))
     if kind not in _SCALARS:
         raise TypeError(f"{_full_name(kind)} is not plain data")
     return value
@@ -265,6 +276,8 @@ def _slots(kind: type[BaseException]) -> dict[str, Any]:
 def _from_ext(code: int, data: memoryview) -> Any:
     if code == _SURROGATES:
         return bytes(data).decode("utf-8", "surrogatepass")
+    if code == _EXCEPTION:
+        return rebuild_failure(msgspec.msgpack.decode(data, type=Failure), "an AsyncTask")
     return _COLLECTIONS[code](msgspec.msgpack.decode(data, ext_hook=_from_ext))
 
 

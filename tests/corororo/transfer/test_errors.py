@@ -6,11 +6,13 @@ import dataclasses
 import importlib
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import types
 from collections.abc import Callable
 from typing import Any
+from urllib.error import URLError
 
 import msgspec
 import pytest
@@ -96,13 +98,17 @@ def there_and_back(error: BaseException) -> BaseException:
 SLOTS = ("errno", "strerror", "filename", "filename2", "name", "path", "lineno", "object", "key")
 
 
-def contents(error: BaseException) -> tuple[Any, ...]:
-    """All that a handler can see of an exception, but its cause."""
+def contents(error: Any) -> Any:
+    """All that a handler can see of an exception, but its cause; any other value as it is."""
+    if not isinstance(error, BaseException):
+        return error
     if isinstance(error, BaseExceptionGroup):
         members = [contents(member) for member in error.exceptions]
         return type(error), str(error), vars(error), members
     slots = [getattr(error, name, None) for name in SLOTS]
-    return type(error), str(error), error.args, vars(error), slots
+    arguments = [contents(argument) for argument in error.args]
+    attributes = {name: contents(value) for name, value in vars(error).items()}
+    return type(error), str(error), arguments, attributes, slots
 
 
 def error_of(call: Callable[[], object]) -> BaseException:
@@ -143,6 +149,8 @@ def noted(error: Exception) -> Exception:
         SaveFailed("map"),
         NoSuchMap(2, "map"),
         Outer.Inner("nested"),
+        ValueError(Outer.Inner("held")),
+        URLError(ConnectionRefusedError(111, "refused")),
         noted(Plain("text")),
         cr.ReplyTooLarge("too large"),
         noted(ExceptionGroup("all", [ValueError(1), ExceptionGroup("some", [SaveFailed("map")])])),
@@ -157,12 +165,19 @@ def test_an_exception_arrives_with_its_class_arguments_attributes_notes_and_memb
 
 
 def test_what_is_not_plain_data_arrives_as_text_or_is_left_out() -> None:
-    error = ValueError("with", Outer(), 10**30, "x" * 100_000)
+    error = ValueError("with", pathlib.Path("map"), 10**30, "x" * 100_000)
     error.at = Outer()  # type: ignore[attr-defined]
     rebuilt = there_and_back(error)
     assert type(rebuilt) is ValueError
-    assert rebuilt.args == ("with", repr(error.args[1]), str(10**30), "x" * 65_536)
+    assert rebuilt.args == ("with", "map", str(10**30), "x" * 65_536)
     assert vars(rebuilt) == {}
+
+
+def test_an_exception_that_holds_another_arrives_without_those_that_this_one_holds() -> None:
+    error, held = ValueError("outer"), KeyError("held")
+    error.held, held.by = held, error  # type: ignore[attr-defined]
+    rebuilt: Any = there_and_back(error)
+    assert contents(rebuilt.held) == contents(KeyError("held"))
 
 
 def in_a_function() -> BaseException:
