@@ -228,7 +228,8 @@ def _import_path_for_children() -> Iterator[None]:
     By default it looks into the working directory first, and may find another version there.
     """
     here = working_directory()
-    path = os.pathsep.join(filter(None, (place or here for place in sys.path)))
+    places = [place or here for place in sys.path if isinstance(place, str)]  # as imports do
+    path = os.pathsep.join(filter(None, places))
     before = {name: os.environ.get(name) for name in PATH_VARIABLES}
     saved = {f"{SAVED_PREFIX}{n}": v for n, v in before.items() if v is not None}
     os.environ |= saved | dict(zip(PATH_VARIABLES, (path, "1"), strict=True))

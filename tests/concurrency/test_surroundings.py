@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
 
@@ -41,3 +42,11 @@ def test_a_replacement_has_those_of_the_worker_that_died(
         kill(*workers)
         wait_until_whole(pool, workers)
         assert scheduler.run(calls.surroundings()) == before
+
+
+def test_entries_of_the_import_path_that_imports_ignore_do_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [tmp_path, *sys.path])
+    with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
+        assert scheduler.run(calls.double(2)) == 4
