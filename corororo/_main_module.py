@@ -61,7 +61,7 @@ def main_module_problem(function: Callable[..., Any], workers_run: str | None) -
         return None
     main = _main_module_of(function)
     if main is None:
-        place = "no file that a worker can import (but at a prompt, in a notebook, after -c, ...)"
+        place = "no file that a worker can import: prompts, notebooks, standard input, -c have none"
     elif main.path != workers_run:
         theirs = workers_run or "which has no file"
         place = f"{main.path}, and workers run the main module of the pool's owner, {theirs}"

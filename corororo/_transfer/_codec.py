@@ -7,6 +7,7 @@ nil for one that failed, and nil or the failures by the index of their call.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import GenericAlias
@@ -26,6 +27,14 @@ from ._types import ENCODER, decoder, encode_custom
 _ARRAY = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _COUNT = msgspec.msgpack.Decoder(int)
 _OUTCOMES = msgspec.msgpack.Decoder(tuple[int, list[msgspec.Raw], dict[int, Failure] | None])
+_PYTHON_NAMES = {
+    "array": "list, tuple or set",
+    "object": "dict",
+    "null": "None",
+    "ext": "numpy.ndarray or instance of a registered class",
+    "FormattedView": "memoryview",
+}
+_MSGSPEC_NAME = re.compile(rf"(?<=[` ])({'|'.join(_PYTHON_NAMES)})(?=[` ])")
 NIL = msgspec.Raw(ENCODER.encode(None))
 _IMMUTABLE = {bool, float, int, str, type(None)}  # not bytes: a bytearray passes as bytes
 
@@ -301,8 +310,11 @@ def calls_as_encoded(request: bytes | memoryview) -> Columns:
 
 
 def _as_text(error: BaseException) -> str:
-    text = (str(error) or repr(error)).replace("`FormattedView`", "`memoryview`")
-    return text.replace("got `ext`", "got a numpy.ndarray or an instance of a registered class")
+    """The message of an error, with msgspec's names of types as they are called in Python."""
+    said, at, path = (str(error) or repr(error)).partition(" - at ")
+    if said.startswith("Expected `"):
+        said = _MSGSPEC_NAME.sub(lambda found: _PYTHON_NAMES[found[0]], said)
+    return said + at + path
 
 
 def _encode_plain(value: Any) -> Message:

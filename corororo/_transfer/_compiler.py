@@ -63,8 +63,8 @@ EXACT: dict[type, type] = {
 IN_UTC = Condition(
     lambda value: value.tzinfo is None or value.tzinfo == datetime.UTC,
     lambda value: (
-        f"has the time zone {value.tzinfo} and would arrive in UTC; pass astimezone(datetime.UTC), "
-        f"and the zone's name beside it where it matters"
+        f"has the time zone {value.tzinfo} and would arrive in datetime.UTC; pass "
+        f"astimezone(datetime.UTC), and the zone's name beside it where it matters"
     ),
 )
 AT_AN_OFFSET = Condition(

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import abc
 import array
+import os
 import pathlib
 import sys
 import typing
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -113,7 +115,11 @@ def encode_custom(value: Any) -> Any:
         return encode_scalar(value)
     if kind is FormattedView:
         return Ext(VIEW, value.encode())
-    raise TypeError(f"a {_full_name(kind)} cannot be encoded")
+    instead = "numpy.asarray of it" if hasattr(kind, "__array__") else "plain data"
+    raise TypeError(
+        f"a {_full_name(kind)} cannot be encoded; pass {instead}, or let it travel with "
+        f"corororo.register_type"
+    )
 
 
 ENCODER = msgspec.msgpack.Encoder(enc_hook=encode_custom)
@@ -141,7 +147,8 @@ def is_bytes(view: memoryview) -> bool:
 
 def with_format(view: memoryview) -> Any:
     """What to encode for a memoryview: itself if no view of its format can be made again."""
-    can_be_made = view.format.removeprefix("@") in NATIVE_FORMATS and all((view.shape or ())[1:])
+    is_castable = view.ndim < 2 or all(view.shape or ())
+    can_be_made = is_castable and view.format.removeprefix("@") in NATIVE_FORMATS
     return FormattedView(view) if can_be_made and not is_bytes(view) else view
 
 
@@ -179,11 +186,16 @@ def _decode_extension(code: int, data: memoryview) -> Any:
     return Ext(code, bytes(data))
 
 
+def _decode_path(kind: type[T], name: bytes) -> T:
+    return kind(os.fsdecode(name))  # type: ignore[call-arg]
+
+
 _NAMED = decoder(tuple[str, Any])
 _VIEW = msgspec.msgpack.Decoder(tuple[Any, tuple[int, ...], memoryview])
 
 for _path in (pathlib.PurePosixPath, pathlib.PureWindowsPath, type(pathlib.Path())):
-    register_type(_path, encode=str, decode=_path)
+    # By their bytes: names of files need not be UTF-8.
+    register_type(_path, encode=os.fsencode, decode=partial(_decode_path, _path))
 register_type(
     array.array, encode=lambda a: (a.typecode, a.tobytes()), decode=lambda v: array.array(*v)
 )

@@ -86,8 +86,7 @@ def test_inline_calls_are_checked_and_copied_as_in_a_worker() -> None:
             (103,),
             f"TypeError: arguments of {total.name}: Expected `int`, got `str` - at `numbers[0]`",
             f"TypeError: {total.name}: argument numbers[0]: a builtins.object cannot be encoded; "
-            f"arguments travel as data, so they must be of types that msgspec encodes or "
-            f"corororo.register_type registers",
+            f"pass plain data, or let it travel with corororo.register_type",
         ]
     assert numbers == [1, 2]
 

@@ -178,6 +178,7 @@ SAME: list[tuple[Any, Any]] = [
     (Picture(memoryview(b"abc")), Picture),
     (array.array("d", [1.5]), array.array),
     (pathlib.Path("/a"), pathlib.Path),
+    (pathlib.Path("a\udcff"), pathlib.Path),
     (pathlib.PurePosixPath("/a"), pathlib.PurePath),
     (pathlib.PureWindowsPath("c:/a"), pathlib.PureWindowsPath),
     ({pathlib.Path("/a"): 1j}, dict[pathlib.Path, complex]),
@@ -292,7 +293,10 @@ REFUSED: list[tuple[Any, Any, str]] = [
     ([np.ma.masked_array([1])], Any, "value[0]: a numpy.ma.MaskedArray cannot be encoded"),
     (np.zeros(2), npt.NDArray[np.int64], "an array of dtype `int64`, got one of `float64` - at `v"),
     (Mesh(np.zeros(2, int), np.float32(1)), Mesh, "got one of `int64` - at `value.points`"),
-    (np.zeros(2), list[float], "Expected `array`, got a numpy.ndarray or an instance"),
+    (np.zeros(2), list[float], "Expected `list, tuple or set`, got `numpy.ndarray or"),
+    ({1: 2}, list[int] | None, "Expected `list, tuple or set | None`, got `dict` - at `value`"),
+    (np.memmap(__file__, "u1", "r"), Any, "numpy.memmap cannot be encoded; pass numpy.asarray of"),
+    (memoryview(np.zeros((0, 2))), memoryview, "of format 'd' and shape (0, 2), and would arrive"),
     (np.float64(1), int, "Expected `int`, got `float` - at `value`"),
     (0.5, np.int8, "Expected `numpy.int8`, got `float` - at `value`"),
     ("a", pathlib.Path, "Expected `Path`, got `str` - at `value`"),
@@ -349,7 +353,7 @@ ARRAYS = [
 ]
 
 
-@pytest.mark.parametrize("kind", [np.ndarray, Any], ids=str)
+@pytest.mark.parametrize("kind", [np.ndarray, npt.NDArray[Any], Any], ids=str)
 @pytest.mark.parametrize("value", ARRAYS, ids=lambda value: f"{value.dtype}{value.shape}")
 def test_arrays_arrive_equal(value: npt.NDArray[Any], kind: Any) -> None:
     got = trip(value, kind)
