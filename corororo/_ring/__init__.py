@@ -12,6 +12,11 @@ from ._files import call_after_fork as call_after_fork
 from ._files import make_fifo as make_fifo
 from ._files import remove_file as remove_file
 from ._files import write_file as write_file
+from ._memory import CALLS_MAX as CALLS_MAX
+from ._memory import RecordHeader as RecordHeader
+from ._memory import RingMemory as RingMemory
+from ._memory import keep_freed_blocks as keep_freed_blocks
+from ._memory import record_bytes as record_bytes
 from ._places import FoundSession as FoundSession
 from ._places import candidate_bases as candidate_bases
 from ._places import find_sessions as find_sessions
@@ -22,12 +27,7 @@ from ._places import remove_session as remove_session
 from ._places import remove_stale_sessions as remove_stale_sessions
 from ._places import stale_sessions as stale_sessions
 from ._places import temporary_directory as temporary_directory
-from ._ring import CALLS_MAX as CALLS_MAX
-from ._ring import RecordHeader as RecordHeader
 from ._ring import Ring as Ring
-from ._ring import RingMemory as RingMemory
 from ._ring import RingStatistics as RingStatistics
-from ._ring import keep_freed_blocks as keep_freed_blocks
-from ._ring import record_bytes as record_bytes
 from ._session import PoolConfig as PoolConfig
 from ._session import Session as Session

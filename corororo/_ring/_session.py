@@ -19,6 +19,7 @@ from corororo._exceptions import PoolClosed, PoolFailed, SessionError
 
 from ._fifo import FifoReader, FifoWriter
 from ._files import PRIVATE, call_after_fork, make_fifo, remove_file, write_file
+from ._memory import RingMemory
 from ._places import (
     LOCK,
     PREFIX,
@@ -28,7 +29,6 @@ from ._places import (
     remove_session,
     remove_stale_sessions,
 )
-from ._ring import RingMemory
 
 OWNER_GONE = "the pool is closed, or its owner has died; start another pool and Scheduler"
 

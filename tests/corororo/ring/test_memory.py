@@ -16,10 +16,8 @@ from hypothesis import strategies as st
 from corororo._exceptions import SessionError
 from corororo._ring import Descriptor, Kind, RecordHeader, RingMemory, record_bytes
 from corororo._ring._fifo import DESCRIPTOR_BYTES
-from corororo._ring._ring import (
-    ALIGNMENT,
-    RECORD_HEADER,
-)
+from corororo._ring._memory import RECORD_HEADER
+from corororo._ring._ring import ALIGNMENT
 
 LENGTHS = st.integers(0, 1 << 20)
 
