@@ -225,6 +225,8 @@ def _save(suite: Suite, report: Report, folder: Path) -> list[Path]:
 
 def _draw(suite: Suite, report: Report, folder: Path) -> list[Path]:
     try:
+        # Before a figure imports matplotlib, which reads settings at its first import.
+        importlib.import_module("zonesim.report")
         return suite.draw(report, folder)
     except Exception as error:  # of the disk, of fonts, of a matplotlib that does not load
         tell(f"{folder}: the figures cannot be drawn: {error_line(error)}")

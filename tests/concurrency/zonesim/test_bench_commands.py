@@ -81,6 +81,12 @@ def test_json_is_all_that_stands_on_standard_output(start) -> None:
     assert ended.document["notes"][0] == "fleet-300: only a run without --quick measures it"
 
 
+def test_a_picture_does_not_depend_on_its_users_settings(start, tmp_path: Path) -> None:
+    measured = ("spectrum", "--only", "bursts", *ONCE, "--out", "out")
+    assert start("bench", *measured, environment={"MPLBACKEND": "none"}).finish().code == 0
+    assert (tmp_path / "out" / "spectrum.png").is_file()
+
+
 @pytest.mark.parametrize("command", PICTURES)
 def test_the_help_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", command, "--help"]) == DONE
