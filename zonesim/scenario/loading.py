@@ -78,7 +78,8 @@ def scenario_schema() -> dict[str, Any]:
 
 def _find(name_or_path: str | Path) -> Path:
     path, text = Path(name_or_path), str(name_or_path)
-    if isinstance(name_or_path, Path) or path.suffix == ".toml" or os.path.isfile(path):
+    is_path = path.suffix == ".toml" or os.sep in text or os.path.isfile(path)
+    if isinstance(name_or_path, Path) or is_path:
         return path
     builtin = builtin_scenarios()
     if text not in builtin:

@@ -81,7 +81,7 @@ def path_cost(on_map: Map, cells: Sequence[int]) -> float | None:
 
 def query_matches(query: Query, cost: float) -> bool:
     """Tell whether a cost is the query's optimum, within what its printed digits allow."""
-    return abs(cost - query.optimum) <= max(0.011, 6e-6 * query.optimum)
+    return abs(cost - query.optimum) <= max(0.011, 6e-6 * cost)
 
 
 async def _answer_all(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -145,6 +147,15 @@ def test_an_unknown_name_is_refused_with_the_known_ones(refusal):
         '"chain": no built-in scenario of this name; nearest: chains, chaos'
     )
     assert "known: chains, chaos, field, scale" in refusal("")
+
+
+def test_a_name_with_a_slash_is_a_path_and_may_be_that_of_a_pipe(refusal):
+    reader, writer = os.pipe()
+    os.write(writer, b"zones = 3")
+    os.close(writer)
+    assert load_scenario(f"/dev/fd/{reader}").steps == (3,)
+    os.close(reader)
+    assert refusal("./none") == "none: cannot be read: No such file or directory"
 
 
 def test_an_override_wins_over_the_file(write):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import pytest
@@ -104,6 +105,7 @@ def test_a_path_costs_the_sum_of_its_steps_if_all_are_legal(cells, cost):
         (10.0, 10.02, False),
         (10_000.0, 10_000.05, True),
         (10_000.0, 10_000.07, False),
+        (math.inf, 10.0, False),
     ],
 )
 def test_a_cost_matches_within_the_printed_digits_of_the_optimum(optimum, cost, matches):
