@@ -30,7 +30,7 @@ def main() -> int:
 
 
 def prepare_streams() -> None:
-    """Replace closed standard streams with /dev/null; have the others print any text, and all."""
+    """Replace closed standard streams with /dev/null; let the others print any text completely."""
     import io
     import os
     import sys

@@ -41,7 +41,7 @@ def _parse_workers(_: click.Context, __: click.Parameter, text: str | None) -> o
 
 
 def _read_dash(_: click.Context, __: click.Parameter, source: str | None) -> str | bytes | None:
-    """What standard input holds in place of `-`."""
+    """Replace `-` with the text on standard input."""
     if source != "-":
         return source
     if os.isatty(0):

@@ -123,7 +123,7 @@ def draw_all(
 
 
 def _draw(name: str, run: Run, steps: Sequence[StepSummary], path: Path) -> None:
-    from . import style  # here: what matplotlib raises at its import costs the figures alone
+    from . import style  # here, so that a matplotlib that cannot be imported costs only the figures
 
     figure = importlib.import_module(f"zonesim.report.{name}")
     with style.page(run, FIGURES[name], path) as axes:

@@ -15,7 +15,7 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(h|ms|m|s)")
 def parse_duration(text: str, unit: str) -> float | None:
     """A duration in a unit, ``s`` or ``ms``; that is also the unit of a number alone.
 
-    None where the text is no duration.
+    None if the text is not a duration.
     """
     parts = _PART.findall(text)
     if parts and not _PART.sub("", text).strip():
@@ -33,7 +33,7 @@ def unit_of(key: str) -> str | None:
 
 
 def with_durations(value: Any) -> Any:  # noqa: ANN401 - whatever TOML holds
-    """A document with numbers for the durations in its keys that are written as text."""
+    """A document in which the durations that are written as text are numbers."""
     if isinstance(value, list):
         return [with_durations(item) for item in value]
     if isinstance(value, dict):

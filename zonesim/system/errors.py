@@ -18,7 +18,7 @@ def error_line(error: BaseException) -> str:
 
 
 def user_text(error: BaseException, *, of_run: bool = False) -> str:
-    """The message of an error of corororo in one line, with the remedies that users have.
+    """An error of corororo in one line, with only the remedies that users of zonesim have.
 
     Only a run has a scenario with the size of its rings.
     """

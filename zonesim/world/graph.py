@@ -17,8 +17,8 @@ from .graph_file import HEADER, lay_out
 from .map import Map
 from .raster import Floats, Ints, Raster, step_matrix
 
-# As many as the largest generated map has. The steps of more nodes are worked out where a path
-# is searched: all of them would take a second and half a gigabyte.
+# As many as the largest generated map has. For a larger map, each search works out the steps that
+# it needs: all of them would take a second and half a gigabyte.
 STEPS_NODES_MAX: Final = 1 << 20
 
 
@@ -52,8 +52,8 @@ def _steps(raster: Raster, nodes: int) -> tuple[Ints, Ints, Floats]:
 def _components(raster: Raster, node_cell: Ints) -> Ints:
     """The component of each node, numbered by size: 0 is the largest.
 
-    Connected are the runs of equal cells in the rows: where a diagonal step is legal, two
-    straight ones are.
+    It connects the runs of equal cells in the rows: where a diagonal step is legal, two straight
+    ones are legal, too.
     """
     begins = np.ones(raster.shape, np.bool_)
     np.not_equal(raster[:, 1:], raster[:, :-1], out=begins[:, 1:])

@@ -60,8 +60,8 @@ def wave_path(raster: Raster, start: int, goal: int) -> Ints | None:
     """The cells of a shortest path between cells of a raster of 0 and 1 that are connected.
 
     On a large raster it takes an eighth of the memory of a search on the matrix, and less time.
-    Of equally short paths it may find another one. None for a path so long, as in a maze, that
-    the matrix is faster.
+    Among equally short paths it may choose a different one. None where the path is so long, as in
+    a maze, that the matrix is faster.
     """
     height, width = raster.shape
     frame = np.pad(raster, 1)
@@ -81,21 +81,22 @@ def wave_path(raster: Raster, start: int, goal: int) -> Ints | None:
 def _spread(frame: Raster, start: int, goal: int, limit: int) -> Floats | None:
     """The cost from each cell to the goal, as far as the start; negative where blocked.
 
-    Dijkstra's algorithm, with all cells at once whose costs have the same whole part: no step
-    costs less than 1, so none of them is on the way of another. None above a limit of cost.
+    Dijkstra's algorithm, which takes all cells at once whose costs have the same whole part: no
+    step costs less than 1, so none of them lies on a shortest path to another. None if the cost
+    exceeds the limit.
     """
     cost = np.where(frame, inf, -1.0).ravel()
     cost[goal] = 0.0
     number = np.zeros(cost.size, np.int32)
-    # Cells to go on from, by the whole part of their cost: this one, the next, the one after
-    # it. A cell is entered again whenever its cost falls.
+    # Cells to expand, by the whole part of their cost: the current one and the next two. A cell is
+    # added again whenever its cost falls.
     waves = [[np.array([goal], np.int32)], [], []]
     whole = 0
     while cost[start] >= whole:
         if whole > limit:
             return None
         cells = np.concatenate(waves[0])
-        numbers = np.arange(len(cells), dtype=np.int32)
+        numbers = np.arange(len(cells), dtype=np.int32)  # to take each cell once, unsorted
         number[cells] = numbers
         cells = cells[(number[cells] == numbers) & (cost[cells] >= whole)]
         waves = [waves[1], waves[2], []]

@@ -30,7 +30,7 @@ class Scen(NamedTuple):
     ground: Map  # the map, in the size that the queries are for
     queries: list[Query]
     skipped: int  # rows that start off the ground
-    notes: list[str]  # what was taken otherwise than it is written, a line each
+    notes: list[str]  # accepted differences between map and queries, a line each
 
 
 class _Row(NamedTuple):
@@ -45,9 +45,9 @@ class _Row(NamedTuple):
 def load_scen(path: str | Path, ground: Map) -> Scen:
     """Read the queries of a ``.scen`` file for a map.
 
-    Rows that start off the ground, as in the Warcraft sets, are skipped. A map of another name
-    will do: files are renamed. A size that is a multiple of the map's scales it, as the format
-    has it. Raises ScenError.
+    Rows that start off the ground, as in the Warcraft sets, are skipped. The name of the map may
+    differ, since files are renamed. A size that is a multiple of the map's scales the map, as the
+    format says. Raises ScenError.
     """
     rows = _read_rows(path)
     factor = _factor(rows[0], ground)
