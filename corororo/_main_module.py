@@ -1,7 +1,8 @@
-"""The modules of a program as its workers import them, the main module above all.
+"""The modules of a program as its workers import them to find functions, the main module above all.
 
-A worker runs the main module under the name that ``multiprocessing`` gives it there, and only if
-the main module has functions for it.
+Functions travel by name, and a name is resolved only to a decorated function, so nothing that
+arrives in a worker can call anything else. A worker runs the main module under the name that
+``multiprocessing`` gives it there, and only if the main module has functions for it.
 """
 
 from __future__ import annotations
@@ -73,6 +74,22 @@ def main_module_problem(function: Callable[..., Any], workers_run: str | None) -
     )
 
 
+def check_resolvable(name: str, function: Callable[..., Any]) -> None:
+    """Raise TypeError where a worker would find something else under the function's name."""
+    found = as_written(function).__globals__.get(function.__qualname__)
+    if not _is_async_task(found):
+        what = "nothing" if found is None else f"a {type(found).__name__} without @async_task"
+        problem = (
+            f"{what}; put @async_task above all other decorators, and keep the result under the "
+            f"name of the function in its module"
+        )
+    elif found.original is not function:
+        problem = "another function, defined later; give each function a name of its own"
+    else:
+        return
+    raise TypeError(f"{name}: a worker looks for it by this name, and finds {problem}")
+
+
 def find_main_module() -> MainModule | None:
     """The main module of this program; None where a worker cannot run it."""
     # Under a profiler that of the program is not the one in sys.modules.
@@ -128,6 +145,25 @@ def import_module(name: str) -> ModuleType:
         raise failure.with_traceback(error.__traceback__) from None
     finally:
         del worker._inheriting
+
+
+def resolve(name: str) -> Any:
+    """The function of this name; raises LookupError unless it is under ``@async_task``."""
+    module_name, _, qualified_name = name.partition(":")
+    try:
+        found = getattr(import_module(module_name), qualified_name, None)
+    except Exception as error:  # an import may raise anything
+        raise LookupError(f"cannot import {module_name} to find {name}: {error!r}") from error
+    if not _is_async_task(found):
+        raise LookupError(
+            f"{name} is not a module-level function under @async_task in this process"
+        )
+    return found
+
+
+def _is_async_task(found: Any) -> bool:
+    # functools.wraps copies the attributes of what it wraps.
+    return callable(found) and getattr(found, "coroutine_function", None) is found
 
 
 def _run(main: MainModule) -> None:

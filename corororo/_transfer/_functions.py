@@ -1,8 +1,4 @@
-"""``@async_task``: which functions may run in workers, under which names and types.
-
-Functions travel by name, and a name is resolved only to a decorated function, so nothing that
-arrives in a worker can call anything else.
-"""
+"""``@async_task``: which functions may run in workers, and what their calls are."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from corororo._core import UnorderedMap, map_calls, run_nested, trap
 from corororo._inline import paired
-from corororo._main_module import as_written, import_module, name_in_program, note_function
+from corororo._main_module import check_resolvable, name_in_program, note_function
 
 from ._annotations import check_annotations
 from ._codec import Codec
@@ -124,7 +120,7 @@ class AsyncTaskFunction(Generic[P, R]):
         function under its name.
         """
         if self._codec is None:
-            check_resolvable(self)
+            check_resolvable(self.name, self.original)
             try:
                 self._codec = Codec(self)
             except Exception as error:  # typing and msgspec raise anything
@@ -254,41 +250,6 @@ def _variant(function: Callable[..., Any], timeout: float | None, retries: int) 
 
 def _declare(function: Callable[..., Any], timeout: float | None, retries: int) -> Any:
     return AsyncTaskFunction(function, timeout, retries).coroutine_function
-
-
-def resolve(name: str) -> AsyncTaskFunction[..., Any]:
-    """The function of this name; raises LookupError unless it is under ``@async_task``."""
-    module_name, _, qualified_name = name.partition(":")
-    try:
-        found = getattr(import_module(module_name), qualified_name, None)
-    except Exception as error:  # an import may raise anything
-        raise LookupError(f"cannot import {module_name} to find {name}: {error!r}") from error
-    if not _is_async_task(found):
-        raise LookupError(
-            f"{name} is not a module-level function under @async_task in this process"
-        )
-    return cast("AsyncTaskFunction[..., Any]", found)
-
-
-def check_resolvable(function: AsyncTaskFunction[..., Any]) -> None:
-    """Raise TypeError where a worker would find something else under the function's name."""
-    found = as_written(function.original).__globals__.get(function.original.__qualname__)
-    if not _is_async_task(found):
-        what = "nothing" if found is None else f"a {type(found).__name__} without @async_task"
-        problem = (
-            f"{what}; put @async_task above all other decorators, and keep the result under the "
-            f"name of the function in its module"
-        )
-    elif found.original is not function.original:
-        problem = "another function, defined later; give each function a name of its own"
-    else:
-        return
-    raise TypeError(f"{function.name}: a worker looks for it by this name, and finds {problem}")
-
-
-def _is_async_task(found: Any) -> bool:
-    # functools.wraps copies the attributes of what it wraps.
-    return callable(found) and getattr(found, "coroutine_function", None) is found
 
 
 def _check_options(timeout: float | None, retries: int) -> None:

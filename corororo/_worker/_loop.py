@@ -8,6 +8,7 @@ from typing import Any
 
 from corororo._exceptions import FifoFull, PoolClosed, ReplyTooLarge
 from corororo._idle import Park
+from corororo._main_module import resolve
 from corororo._platform import SystemClock, is_out_of_files
 from corororo._ring import (
     Descriptor,
@@ -24,7 +25,6 @@ from corororo._ring import (
 )
 from corororo._transfer._arrays import Message
 from corororo._transfer._codec import Codec, encode_failure_of_all
-from corororo._transfer._functions import resolve
 from corororo.abc import IdleStrategy
 
 LOCK_TRIES = 500

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import corororo as cr
-from corororo._transfer._functions import resolve
+from corororo._main_module import resolve
 
 
 @cr.async_task
