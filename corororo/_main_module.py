@@ -156,7 +156,8 @@ def resolve(name: str) -> Any:
         raise LookupError(f"cannot import {module_name} to find {name}: {error!r}") from error
     if not _is_async_task(found):
         raise LookupError(
-            f"{name} is not a module-level function under @async_task in this process"
+            f"a worker that imports {module_name} finds no function {qualified_name} under "
+            f'@async_task there; define it at module level, not under `if __name__ == "__main__":`'
         )
     return found
 

@@ -125,6 +125,8 @@ class AsyncTaskFunction(Generic[P, R]):
                 self._codec = Codec(self)
             except Exception as error:  # typing and msgspec raise anything
                 message = f"the annotations of {self.name} cannot be used: {error}"
+                if isinstance(error, NameError):
+                    message += "; calls need it too: import it outside of `if TYPE_CHECKING:`"
                 raise TypeError(message) from error
         return self._codec
 

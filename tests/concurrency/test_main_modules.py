@@ -160,6 +160,15 @@ def test_at_a_prompt_workers_run_functions_of_modules() -> None:
     assert b"double stands in no file that a worker can import" in shown
 
 
+def test_a_function_that_stands_under_the_guard_fails_with_the_remedy(run: Run) -> None:
+    indented = OWN.replace("\n", "\n    ")
+    Path("program.py").write_text(f'if __name__ == "__main__":{indented}')
+    done = run("program.py")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("LookupError: a worker that imports __main__ finds no function double")
+    assert last.endswith('not under `if __name__ == "__main__":`')
+
+
 @pytest.mark.parametrize("where", ["script", "module"])
 def test_a_pool_that_each_worker_would_start_is_one_short_error(run: Run, where: str) -> None:
     Path("starts.py").write_text(UNGUARDED)

@@ -109,7 +109,8 @@ def test_annotations_that_cannot_be_used_fail_the_calls_alone() -> None:
         failed, value = scheduler.run(outcomes(unusable(1), half(2)))
     assert failed == (
         f"TypeError: the annotations of {unusable.name} cannot be used: "
-        f"name 'NoSuchType' is not defined"
+        f"name 'NoSuchType' is not defined; calls need it too: import it outside of "
+        f"`if TYPE_CHECKING:`"
     )
     assert value == 0.5
 
