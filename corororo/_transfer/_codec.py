@@ -1,4 +1,4 @@
-"""The codec of batches, and what one zone learns of a function from its replies.
+"""The codec of batches: the calls of one function, together.
 
 A request is a msgpack array: the number of calls, then for each parameter an array with the
 arguments of all calls. A reply is an array of three: nanoseconds of work, the values of all calls,
@@ -37,16 +37,6 @@ _PYTHON_NAMES = {
 _MSGSPEC_NAME = re.compile(rf"(?<=[` ])({'|'.join(_PYTHON_NAMES)})(?=[` ])")
 NIL = msgspec.Raw(ENCODER.encode(None))
 _IMMUTABLE = {bool, float, int, str, type(None)}  # not bytes: a bytearray passes as bytes
-
-# A trip costs about 50 us in all processes together. Twice that measured better than four times.
-WORTH_NS = 100_000
-MAX_BATCH_NS = 16 * WORTH_NS  # of work in a batch of several calls
-FIRST_EARLY = 64  # calls worth sending before the end of the pass, until the first reply
-FIRST_CALLS = 4  # in a batch until the first reply: each may take long, and others wait behind it
-FIRST_REPLY_BYTES = 32.0  # in the extent for each call, until the first reply
-REPLY_HEAD_BYTES = 1024  # of a reply without values; a short failure fits, too
-LEARNING = 0.25  # weight of the latest service time
-SURPRISE = 4.0  # a single reply counts at most so many times the usual: it may be a preemption
 
 
 class Reply(NamedTuple):
@@ -251,56 +241,6 @@ class Codec:
                 except (Exception, SystemExit) as error:  # as in run_request
                     failures[place] = TypeError(f"result of {name}: {_as_text(error)}")
         return Reply(busy_ns, values, failures or None)
-
-
-class FunctionState:
-    """What one transfer keeps for one function: its codec, service time and reply size.
-
-    Batch sizes follow guided self-scheduling (Polychronopoulos and Kuck, 1987): each batch takes a
-    part of what is left, so that the workers begin early and end together.
-    """
-
-    def __init__(self, function: AsyncFunction) -> None:
-        self.codec: Codec = function.codec()
-        self.name = function.name.encode()
-        self.request_bytes = 0.0  # of a call, in the latest request
-        self.reply_bytes = FIRST_REPLY_BYTES
-        self.service_ns = 0.0  # of a call; 0 until the first reply
-        self.worth_sending = FIRST_EARLY  # calls
-        self._least = self._most = 0  # calls in a batch
-        self._surprised = False  # whether the latest reply took far longer than usual
-
-    def next_size(self, calls: int, of: int, workers: int, max_batch: int) -> int:
-        """Size of the next batch, with ``calls`` left ``of`` a pile."""
-        if not self.service_ns:
-            return min(-(-of // workers), calls, max_batch, FIRST_CALLS)
-        most = min(self._most, max_batch)
-        size = min(max(-(-calls // (2 * workers)), self._least), most)
-        if calls - size < self._least and calls <= most:
-            return calls  # the rest would not be worth a batch
-        return min(size, calls)
-
-    def reply_room(self, calls: int) -> int:
-        """Bytes to reserve for the reply to so many calls."""
-        return REPLY_HEAD_BYTES + int(self.reply_bytes * calls)
-
-    def note_reply(self, length: int, reply: Reply, worth_ns: float = WORTH_NS) -> None:
-        """Learn from a reply of ``length`` bytes; batches are to hold ``worth_ns`` of work."""
-        calls = len(reply.values)
-        if reply.failures is None:  # tracebacks say nothing about the size of results
-            self.reply_bytes = max(0.95 * self.reply_bytes, 1.25 * length / calls)
-        if not reply.busy_ns:
-            return  # no call was run
-        took_ns = max(reply.busy_ns / calls, 1.0)
-        if self.service_ns:
-            most_ns = SURPRISE * self.service_ns
-            surprised, self._surprised = self._surprised, took_ns > most_ns
-            if not surprised:  # the second in a row is believed: the work has become heavier
-                took_ns = min(took_ns, most_ns)
-            took_ns = self.service_ns + LEARNING * (took_ns - self.service_ns)
-        self.service_ns = took_ns
-        self._least = self.worth_sending = max(1, int(worth_ns / took_ns))
-        self._most = max(1, int(MAX_BATCH_NS / took_ns))
 
 
 def calls_as_encoded(request: bytes | memoryview) -> Columns:

@@ -21,8 +21,8 @@ from corororo._ring import (
 )
 
 from ._arrays import Message
-from ._codec import REPLY_HEAD_BYTES, FunctionState
 from ._functions import AsyncTaskFunction
+from ._sizing import REPLY_HEAD_BYTES, FunctionState
 
 CLOCK_STEP_NS = 1_000  # of the clock in a record
 KEPT_BYTES = 8 << 20  # behind the ring, while no large record stands: new pages take long

@@ -17,21 +17,13 @@ from corororo._main_module import main_module_problem
 from corororo._ring import LEAST_CAPACITY, FifoWriter, PoolConfig
 
 from ._arrays import Message
-from ._codec import FIRST_EARLY, WORTH_NS, FunctionState
 from ._errors import argument_error
 from ._functions import AsyncTaskFunction
 from ._records import Batch, Pile, Records
+from ._sizing import AHEAD_NS, FIRST_EARLY, LEAST_BATCHES, BatchWorth, FunctionState, SendWindow
 
 MAX_BATCHES_OUT = LEAST_CAPACITY * 3 // 4  # of one zone: the FIFO has room for others, too
-MAX_WORTH_NS = 8 * WORTH_NS
-WORTH_PER_DELAY = 0.5  # work in a batch for each nanosecond that batches wait for a worker
-DOWN, UP = 1 / 2, 1 / 64  # weight of the latest delay, if it is shorter or longer
-
 FEW_BYTES = 1024  # of the arguments of a call: any batch of them fits
-LEAST_BATCHES = 2  # for each worker: one that runs, and one to go on with
-AHEAD_NS = 4_000_000  # of work for each worker
-MAX_AHEAD_NS = 250_000_000
-HOLD_NS = 1_000_000_000  # how long a wider window stays after a late look
 
 
 class Sender:
@@ -226,58 +218,3 @@ class Sender:
     def _refuse(self, batch: Batch, error: BaseException) -> None:
         self._waiting.popleft()
         self._fail(batch, 0, error)
-
-
-class BatchWorth:
-    """How much work a batch must hold, learnt from how long batches wait for a worker.
-
-    On free cores the delay is the time of a wake-up. Where 300 zones share two cores it is
-    milliseconds, and small batches only cost more turns with cold caches: with larger ones 300
-    zones made nine times as many ticks. A single long delay says little, so short ones count more.
-    """
-
-    def __init__(self) -> None:
-        self._delay_ns = 0.0
-        self.worth_ns = float(WORTH_NS)
-
-    def note_delay(self, delay_ns: float) -> None:
-        """Learn from one batch that waited so long after it was sent."""
-        weight = DOWN if delay_ns < self._delay_ns else UP
-        self._delay_ns += weight * (delay_ns - self._delay_ns)
-        self.worth_ns = min(max(WORTH_NS, WORTH_PER_DELAY * self._delay_ns), MAX_WORTH_NS)
-
-
-class SendWindow:
-    """How much of one zone's work may be with the workers at a time.
-
-    All zones of a pool share one queue. A zone that sent all it has would make the others wait, so
-    the rest stays in its own ring until replies come back. What is out covers the time until the
-    zone looks for replies again, which is short unless the zone looks seldom.
-    """
-
-    def __init__(self, workers: int, now_ns: Callable[[], int]) -> None:
-        self.workers = workers
-        self._now_ns = now_ns
-        self._ahead_ns = AHEAD_NS
-        self._until_ns = 0  # the window does not shrink before
-        self._sent_ns = now_ns()
-
-    def has_room(self, batches: int, work_ns: float) -> bool:
-        """Whether another batch may go out beside so many with so much work."""
-        return batches < LEAST_BATCHES * self.workers or work_ns < self._ahead_ns * self.workers
-
-    def note_sent(self) -> None:
-        """All that fits has gone out."""
-        self._sent_ns = self._now_ns()
-
-    def note_look(self, batches_out: int) -> None:
-        """Learn from a look for replies."""
-        now_ns = self._now_ns()
-        gap_ns = now_ns - self._sent_ns
-        if not batches_out and gap_ns > self._ahead_ns:  # the workers ran out of work
-            self._ahead_ns = min(gap_ns, MAX_AHEAD_NS)
-        elif now_ns < self._until_ns or self._ahead_ns == AHEAD_NS:
-            return
-        elif 2 * gap_ns < self._ahead_ns:
-            self._ahead_ns = max(AHEAD_NS, self._ahead_ns // 2)
-        self._until_ns = now_ns + HOLD_NS

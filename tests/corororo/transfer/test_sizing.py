@@ -12,22 +12,20 @@ from zone_and_worker import ZoneAndWorker, double, doubles, ran
 
 from corororo._ring import Kind
 from corororo._transfer import SharedRing
-from corororo._transfer._codec import (
+from corororo._transfer._codec import Reply
+from corororo._transfer._sizing import (
+    AHEAD_NS,
     FIRST_CALLS,
     FIRST_EARLY,
-    MAX_BATCH_NS,
-    WORTH_NS,
-    FunctionState,
-    Reply,
-)
-from corororo._transfer._sender import (
-    AHEAD_NS,
     HOLD_NS,
     LEAST_BATCHES,
     MAX_AHEAD_NS,
+    MAX_BATCH_NS,
     MAX_WORTH_NS,
+    WORTH_NS,
     WORTH_PER_DELAY,
     BatchWorth,
+    FunctionState,
     SendWindow,
 )
 from corororo.testing import MockClock
