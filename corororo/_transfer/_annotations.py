@@ -75,16 +75,26 @@ def _refusal(kind: Any) -> str:
     if _is_plain(kind):
         return ""
     try:
-        for part in types_in(kind):
-            if isinstance(part, inspect.CustomType) and not _can_travel(part.cls):
-                if is_scalar(part.cls):
-                    return "no value has this type; annotate numpy.float64 or the like"
-                return (
-                    f"msgspec does not know {name_of(part.cls)}; annotate another type, or let "
-                    f"it travel with corororo.register_type, above this function"
-                )
+        return next(filter(None, map(_refusal_of_part, types_in(kind))), "")
     except TypeError as error:
         return str(error)
+
+
+def _refusal_of_part(part: Any) -> str:
+    if isinstance(part, inspect.CustomType) and not _can_travel(part.cls):
+        if is_scalar(part.cls):
+            return "no value has this type; annotate numpy.float64 or the like"
+        return (
+            f"msgspec does not know {name_of(part.cls)}; annotate another type, or let it travel "
+            f"with corororo.register_type, above this function"
+        )
+    if isinstance(part, inspect.DataclassType) and hasattr(part.cls, "__attrs_attrs__"):
+        for field in part.fields:
+            if field.name.startswith("_"):
+                return (
+                    f"of an attrs class, msgspec would leave out {name_of(part.cls)}."
+                    f"{field.name}; rename it, or make the class a dataclass"
+                )
     return ""
 
 

@@ -18,6 +18,7 @@ import zoneinfo
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
 
+import attrs
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +103,17 @@ class Mesh(msgspec.Struct):
     file: pathlib.Path | None = None
 
 
+@attrs.define
+class Door:
+    at: Point
+    is_open: bool = attrs.field(default=False, alias="open")
+
+
+@attrs.define
+class Chest(Door):
+    _gold: int = 0
+
+
 class Route:
     def __init__(self, stops: Any) -> None:
         self.stops = stops
@@ -156,6 +168,7 @@ SAME: list[tuple[Any, Any]] = [
     ({"a": Visit(Point(1), NOON)}, dict[str, Visit]),
     (Box([Point(1)]), Box[list[Point]]),
     (Step(1, 2), Step),
+    (Door(Point(1), True), Door),
     ({"speed": 1}, Options),
     (Tree(1, Tree([2]), [Tree("a")]), Tree),
     (functools.reduce(lambda tree, _: Tree(1, tree), range(300), None), Tree | None),
@@ -395,6 +408,7 @@ def test_numpy_is_not_imported_by_the_library() -> None:
         (np.floating, "no value has this type; annotate numpy.float64"),
         (np.ndarray | int, "Type unions containing a custom type"),
         (Boss | Mob, "all Struct types must be tagged"),
+        (list[Chest], "of an attrs class, msgspec would leave out {m}.Chest._gold; rename it"),
         (Callable[[int], int], "msgspec does not know collections.abc.Callable"),
     ],
 )
