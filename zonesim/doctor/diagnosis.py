@@ -44,7 +44,7 @@ def examine(clean: bool) -> Diagnosis:
     findings = [*judge(facts, scenario), judge_sessions(sessions, kept)]
     trial = None
     try:
-        trial = measure_tick(TRIAL_S)
+        trial = measure_tick(TRIAL_S, facts.places)
     except RunFailed as error:
         remedy = "without this, no run can start; the lines above may show why"
         findings.append(Finding("a tick", f"cannot be run: {error}", remedy))

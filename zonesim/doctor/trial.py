@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,9 @@ from zonesim.workloads import make_world
 from zonesim.workloads.base import World, zone_spec
 from zonesim.world.map_store import MapStore
 
+from .facts import Place
+
+ROOM_BYTES = 8 << 20  # for a ring and the graphs of the maps
 PACE_S = 0.05
 KINDS = 3  # of generated maps; a zone on each in turn
 WORLD_IMPORTS = ("zonesim.world.search",)
@@ -40,12 +44,16 @@ class Trial(msgspec.Struct, frozen=True):
         return self.zone_ns + self.worker_ns
 
 
-def measure_tick(seconds: float) -> Trial:
-    """Tick for some seconds; raises RunFailed where the machine cannot do even that."""
+def measure_tick(seconds: float, places: Sequence[Place]) -> Trial:
+    """Tick for some seconds, in the first place with room, where a run would have its session.
+
+    Raises RunFailed where the machine cannot do even that.
+    """
     scenario = load_scenario("scale")
+    base = next((place.path for place in places if place.free_bytes >= ROOM_BYTES), None)
     try:
         with (
-            tempfile.TemporaryDirectory(prefix=trial_prefix()) as folder,
+            tempfile.TemporaryDirectory(prefix=trial_prefix(), dir=base) as folder,
             cr.WorkerPool(1, name="zonesim", imports=WORLD_IMPORTS, directory=folder) as pool,
             cr.Scheduler(pool) as scheduler,
         ):

@@ -18,6 +18,8 @@ import corororo as cr
 from corororo._ring import _places
 from zonesim.cli.main import main
 from zonesim.doctor import diagnosis
+from zonesim.doctor.facts import Place
+from zonesim.doctor.trial import measure_tick
 from zonesim.system.sessions import trial_prefix
 
 OWNER = """
@@ -78,7 +80,8 @@ def test_only_the_session_of_a_killed_pool_is_removed(place, monkeypatch, capsys
         assert (states[pool.address], states[str(dead)]) == ("live", "stale")
         assert before["trial"]["ticks"] > 0
         assert before["trial"]["worker_ns"] > 0
-        assert not list(Path(tempfile.gettempdir()).glob(f"{trial_prefix()}*"))
+        for where in before["facts"]["places"]:
+            assert not list(Path(where["path"]).glob(f"{trial_prefix()}*"))
         [finding] = [f for f in before["findings"] if f["what"] == "sessions"]
         assert (finding["verdict"], "--clean" in finding["remedy"]) == ("warning", True)
 
@@ -88,6 +91,13 @@ def test_only_the_session_of_a_killed_pool_is_removed(place, monkeypatch, capsys
         assert not dead.exists()
         cr.WorkerPool.attach(pool.address)  # raises unless its owner lives
     assert list(place.iterdir()) == []
+
+
+def test_a_tick_is_measured_in_the_first_place_with_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/none")
+    full, roomy = Place("/none", 1 << 30, 0), Place(str(tmp_path), 1 << 30, 1 << 30)
+    assert measure_tick(0.01, [full, roomy]).ticks == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_removed_is_exit_code_1(place, monkeypatch, capsys):
