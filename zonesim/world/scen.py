@@ -91,12 +91,8 @@ def _row(line: str, where: str) -> _Row:
     except ValueError:
         found = fields["optimum"]
         raise ScenError(f"{where}: expected a number for optimum, found {found!r}") from None
-    size, start, goal = (
-        pair("width", "height"),
-        pair("start-x", "start-y"),
-        pair("goal-x", "goal-y"),
-    )
-    return _Row(where, fields["map"], size, start, goal, optimum)
+    size, start = pair("width", "height"), pair("start-x", "start-y")
+    return _Row(where, fields["map"], size, start, pair("goal-x", "goal-y"), optimum)
 
 
 def _whole(field: str, word: str, where: str) -> int:
@@ -136,10 +132,9 @@ def _cell(point: tuple[int, int], what: str, row: _Row, ground: Map) -> int:
 
 def _notes(rows: list[_Row], ground: Map, factor: int) -> list[str]:
     notes = []
-    renamed = [row for row in rows if _file_name(row.name) != _file_name(ground.name)]
-    if renamed:
-        row = renamed[0]
-        notes.append(f"{row.where}: queries for {row.name}, taken for {ground.name}")
+    other = next((row for row in rows if _file_name(row.name) != _file_name(ground.name)), None)
+    if other is not None:
+        notes.append(f"{other.where}: queries for {other.name}, taken for {ground.name}")
     if factor > 1:
         notes.append(f"{rows[0].where}: queries for {_by(*rows[0].size)}, map scaled by {factor}")
     return notes
