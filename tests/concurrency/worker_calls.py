@@ -46,11 +46,6 @@ def double(x: int) -> int:
     return 2 * x
 
 
-@cr.async_task
-def worker_pid() -> int:
-    return os.getpid()
-
-
 @cr.async_task(retries=50)
 def slow_double(x: int, seconds: float) -> int:
     time.sleep(seconds)
@@ -197,11 +192,6 @@ def short_nap(seconds: float) -> float:
 @cr.async_task
 def shift(point: Point, by: float = 1.0, *, up: float = 0.0) -> Point:
     return Point(point.x + by, point.y + by + up)
-
-
-@cr.async_task
-async def shift_twice(point: Point) -> Point:
-    return await shift(await shift(point))
 
 
 @cr.async_task

@@ -337,9 +337,6 @@ def make(name: str) -> Mob | None:
 
 
 def test_a_result_that_would_change_fails_its_call_alone() -> None:
-    async def all_three() -> list[Any]:
-        return [await make(name) for name in ("mob", "none")] + [await make("boss")]
-
     with cr.Scheduler() as scheduler:
         assert scheduler.run(make.map(["mob", "none"])) == [Mob(Point(1)), None]
         with pytest.raises(TypeError, match=r"the result of .*:make has type .*Boss where .*Mob"):
