@@ -16,13 +16,6 @@ import msgspec
 import corororo as cr
 
 
-class Point(msgspec.Struct, frozen=True):
-    """A type of the program's own."""
-
-    x: float
-    y: float
-
-
 class Refused(Exception):
     """An error of the program's own."""
 
@@ -187,11 +180,6 @@ def note(path: str) -> None:
 def short_nap(seconds: float) -> float:
     time.sleep(seconds)
     return seconds
-
-
-@cr.async_task
-def shift(point: Point, by: float = 1.0, *, up: float = 0.0) -> Point:
-    return Point(point.x + by, point.y + by + up)
 
 
 @cr.async_task
