@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from corororo._inline import Columns
@@ -53,12 +53,13 @@ class Calls:
         self.unwanted = 0  # calls in flight for which no Task waits
         self.sent = self.taken = self.failed = self.dropped = 0
 
-    def group(self, function: AsyncFunction) -> tuple[Callable[[Task], None], Callable[..., None]]:
-        """What adds the Task and the trap of one call of this function."""
+    def add(self, function: AsyncFunction, tasks: Iterable[Task], traps: Iterable[Any]) -> None:
+        """Calls of one function to be sent, and the Tasks that wait for them."""
         group = self.unsent.get(function)
         if group is None:
             group = self.unsent[function] = ([], [])
-        return group[0].append, group[1].append
+        group[0].extend(tasks)
+        group[1].extend(traps)
 
     def send(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
         self.sent += len(arguments)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from operator import attrgetter, call, itemgetter
 from typing import Any, Protocol
 
 from corororo.abc import Clock, Completion, Instrument, Transfer
@@ -12,6 +12,7 @@ from corororo.abc import Clock, Completion, Instrument, Transfer
 from ._calls import Calls, Ticket, all_hooks, do_nothing
 from ._task import (
     DROPPED,
+    ENDED,
     IDLE,
     Join,
     Region,
@@ -24,10 +25,13 @@ from ._task import (
 from ._timers import Timers
 
 Advance = tuple[Callable[[Any], Any], Any, Task]  # send or throw, what to give it, whose it is
+Entry = Coroutine[Any, Any, Any] | Advance  # a coroutine starts as a Task that no other awaits
 
 # A Task that catches Cancelled and waits again is cancelled this often in one pass.
 CANCELS_IN_A_PASS = 10_000
 _send_of = attrgetter("send")
+_first = itemgetter(0)
+_COROUTINES = {types.CoroutineType}
 
 
 class Cancelled(BaseException):
@@ -62,8 +66,8 @@ class Stepper:
         self.calls = Calls(transfer, instruments)
         self.timers = Timers()  # run when a pass begins
         self.deadlines = Timers()  # run while a pass waits, too
-        self.run_queue: list[Advance] = []  # for the next pass
-        self.pass_queue: list[Advance] = []  # for the pass that goes on
+        self.run_queue: list[Entry] = []  # for the next pass
+        self.pass_queue: list[Entry] = []  # for the pass that goes on
         self.in_pass = False
         self.broken = False  # interrupted in a step, whose Task is lost
         self.all_tasks: list[Task] = []
@@ -78,7 +82,7 @@ class Stepper:
         self._before_step = all_hooks(instruments, "before_task_step")
         self._after_step = all_hooks(instruments, "after_task_step")
         if (self._before_step, self._after_step) != (do_nothing, do_nothing):
-            self.step = self._step_watched  # type: ignore[method-assign]
+            self._advance = self._advance_watched  # type: ignore[method-assign]
 
     # -- a pass
 
@@ -109,34 +113,35 @@ class Stepper:
     # -- starting and resuming
 
     def start(
-        self, join: Join, region: Region | None, works: Sequence[Any], call: str = "schedule"
+        self,
+        join: Join | None,
+        region: Region | None,
+        works: Sequence[Any],
+        call: str = "schedule",
     ) -> list[Task]:
         """Start Tasks in this pass; each reports its end to ``join`` under its place."""
         coroutines = [
             work if work.__class__ is types.CoroutineType else as_coroutine(work, call)
             for work in works
         ]
-        tasks = [self.new_task(join, index, region) for index in range(len(coroutines))]
+        tasks = self._take_idle(len(coroutines))
+        for index, task in enumerate(tasks):
+            task.join, task.index, task.region = join, index, region
         queue = self._queue()
         queue += [(task.send, work, task) for task, work in zip(tasks, coroutines, strict=True)]
         return tasks
 
-    def new_task(self, join: Join, index: int, region: Region | None) -> Task:
-        """A Task without a coroutine; one that has ended is used again."""
-        if self.idle_tasks:
-            task = self.idle_tasks.pop()
-            task.parked = None
-        else:
-            task = Task(self)
-            self.all_tasks.append(task)
-        task.join = join
-        task.index = index
-        task.region = region
-        return task
-
-    def child_done(self, index: int, value: Any, error: BaseException | None) -> None:
-        if error is not None:
-            self.failures.append(error)
+    def _take_idle(self, count: int) -> list[Task]:
+        """Tasks without a coroutine; those that have ended are used again."""
+        missing = count - len(self.idle_tasks)
+        if missing > 0:
+            more = [Task(self) for _ in range(missing)]
+            self.all_tasks += more
+            self.idle_tasks += more
+        begin = len(self.idle_tasks) - count
+        tasks = self.idle_tasks[begin:]
+        del self.idle_tasks[begin:]
+        return tasks
 
     def resume_now(self, task: Task, value: Any) -> None:
         """Resume a parked Task in this pass, or in the next one between two passes."""
@@ -152,57 +157,79 @@ class Stepper:
 
     def take_back(self, task: Task) -> bool:
         """Undo ``resume_next_tick``; False where the Task does not wait for the next pass."""
-        for i, (_, _, waiting) in enumerate(self.run_queue):
-            if waiting is task:
+        for i, entry in enumerate(self.run_queue):
+            if entry.__class__ is tuple and entry[2] is task:
                 del self.run_queue[i]
                 return True
         return False
 
-    def _queue(self) -> list[Advance]:
+    def unstarted(self) -> list[Any]:
+        """The coroutines of Tasks that have not begun."""
+        works = [entry[1] if entry.__class__ is tuple else entry for entry in self.run_queue]
+        return [work for work in works if isinstance(work, types.CoroutineType)]
+
+    def _queue(self) -> list[Entry]:
         return self.pass_queue if self.in_pass else self.run_queue
 
     # -- stepping
 
-    def step(self, advances: Iterable[Advance]) -> None:
+    def step(self, entries: Sequence[Entry]) -> None:
         """Advance Tasks to their next trap; their calls are grouped, and not sent yet."""
-        # The hot loop. Grouping calls by the function seen last saves a dict lookup a call.
-        # Tasks that nothing awaits and that end well are put away on the spot, without a call.
-        current: Any = None
-        add_task: Any = None
-        add_call: Any = None
-        add_idle = self.idle_tasks.append
-        finished = 0
-        try:
-            for advance, value, task in advances:
-                trap = advance(value)
-                if trap.__class__ is tuple:
-                    function = trap[0]
-                    if function is not current:
-                        current = function
-                        add_task, add_call = self.calls.group(function)
-                    add_task(task)
-                    add_call(trap)
-                elif trap is IDLE:
-                    finished += 1
-                    join, error = task.join, task.error
-                    if join is self and error is None:
-                        # An idle Task keeps nothing alive, and is inside of nothing.
-                        task.value = task.join = task.region = None
-                        add_idle(task)
-                        continue
-                    if error is not None:
-                        add_remedy(error)
-                    index, result = task.index, task.value
-                    task.value = task.error = task.join = task.region = None
-                    add_idle(task)
-                    join.child_done(index, result, error)  # type: ignore[union-attr]
-                else:
-                    self._apply(trap, task)
-        finally:
-            self.finished += finished
+        if set(map(type, entries)) == _COROUTINES:
+            tasks = self._take_idle(len(entries))
+            self._advance(tasks, map(_send_of, tasks), entries)
+            return
+        advances, values, tasks = [], [], []
+        for entry in entries:
+            if entry.__class__ is tuple:
+                advance, value, task = entry
+            else:
+                [task] = self._take_idle(1)
+                advance, value = task.send, entry
+            advances.append(advance)
+            values.append(value)
+            tasks.append(task)
+        self._advance(tasks, advances, values)
 
-    def _step_watched(self, advances: Iterable[Advance]) -> None:
-        """``step`` with the instruments called around each step."""
+    def _advance(
+        self, tasks: list[Task], advances: Iterable[Callable[[Any], Any]], values: Iterable[Any]
+    ) -> None:
+        # Without a loop in Python where all Tasks do the same: half of what a step cost otherwise.
+        traps = list(map(call, advances, values))
+        if traps[0] is IDLE and traps.count(IDLE) == len(traps):
+            self.finished += len(traps)
+            self.idle_tasks += tasks
+            return
+        if traps[0].__class__ is tuple and (function := _only_function(traps)) is not None:
+            self.calls.add(function, tasks, traps)
+            return
+        for task, trap in zip(tasks, traps, strict=True):
+            if trap.__class__ is tuple:
+                self.calls.add(trap[0], (task,), (trap,))
+            elif trap is IDLE:
+                self.finished += 1
+                self.idle_tasks.append(task)
+            elif trap is ENDED:
+                self._end(task)
+            else:
+                self._apply(trap, task)
+
+    def _end(self, task: Task) -> None:
+        self.finished += 1
+        join, index, value, error = task.join, task.index, task.value, task.error
+        task.value = task.error = task.join = task.region = None
+        self.idle_tasks.append(task)
+        if error is not None:
+            add_remedy(error)
+        if join is not None:
+            join.child_done(index, value, error)
+        elif error is not None:
+            self.failures.append(error)
+
+    def _advance_watched(
+        self, tasks: list[Task], advances: Iterable[Callable[[Any], Any]], values: Iterable[Any]
+    ) -> None:
+        """``_advance`` with the instruments called around each step."""
 
         def watched(advance: Callable[[Any], Any], task: Task) -> Callable[[Any], Any]:
             def step(value: Any) -> Any:
@@ -216,7 +243,7 @@ class Stepper:
 
             return step
 
-        Stepper.step(self, ((watched(a, task), value, task) for a, value, task in advances))
+        Stepper._advance(self, tasks, map(watched, advances, tasks), values)
 
     def _apply(self, trap: Any, task: Task) -> None:
         if trap is DROPPED:
@@ -245,16 +272,13 @@ class Stepper:
             calls.transfer.lend(ticket.function, values)
             tasks = calls.tasks_answered(ticket, start, len(values))
             if failures is None:
-                self.step(zip(map(_send_of, tasks), values, tasks, strict=True))
+                self._advance(tasks, map(_send_of, tasks), values)
             else:
-                self.step(
-                    [
-                        (task.throw, failures[i], task)
-                        if i in failures
-                        else (task.send, values[i], task)
-                        for i, task in enumerate(tasks)
-                    ]
-                )
+                advances = [
+                    task.throw if i in failures else task.send for i, task in enumerate(tasks)
+                ]
+                outcomes = [failures.get(i, value) for i, value in enumerate(values)]
+                self._advance(tasks, advances, outcomes)
 
     # -- cancelling
 
@@ -289,3 +313,13 @@ class Stepper:
         task.parked = None
         queue = self._queue() if self._cancels <= CANCELS_IN_A_PASS else self.run_queue
         queue.append((task.throw, Cancelled("inside a cancelled CancelScope"), task))
+
+
+def _only_function(traps: list[Any]) -> Any:
+    """The function that all traps call; None where they differ, or are something else."""
+    try:
+        functions = set(map(_first, traps))
+    except TypeError:  # some trap has no items
+        return None
+    function = functions.pop()
+    return None if functions or function.__class__ is not types.FunctionType else function

@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from typing import Any, Final, Protocol, cast
 
-IDLE: Final = object()  # what a runner yields when its coroutine has ended
+IDLE: Final = object()  # what a runner yields when it has no coroutine, and nobody to tell
+ENDED: Final = object()  # what it yields when its outcome is in the Task
 DROPPED: Final = object()  # what advancing a cancelled waiter answers
 
 
@@ -112,7 +113,7 @@ class Task:
         self.stepper = stepper  # a Stepper, whose module imports this one
         self.value: Any = None
         self.error: BaseException | None = None
-        self.join: Join | None = None
+        self.join: Join | None = None  # None: no other Task awaits it
         self.index = 0
         self.region: Region | None = None
         self.parked: Any = None  # the Trap that it waits for, unless that is an AsyncTask call
@@ -138,17 +139,23 @@ class Task:
 
 
 def _run_coroutines(task: Task) -> Generator[Any, Any, None]:
+    end = IDLE
     while True:
-        coroutine = yield IDLE
+        coroutine = yield end
+        end = IDLE
         try:
             if coroutine.cr_suspended:  # `await` would see that another Task waits in it
                 raise RuntimeError(AWAITED[0])
-            task.value = yield from coroutine
+            value = yield from coroutine
+            if task.join is not None or task.region is not None:
+                task.value = value
+                end = ENDED
         except BaseException as error:
             if task.closing or isinstance(error, GeneratorExit):
                 raise  # it is being closed, or was dropped with its scheduler
             task.error = error
-        coroutine = None  # an idle runner keeps nothing alive
+            end = ENDED
+        coroutine = value = task.parked = None  # an idle Task keeps nothing alive
 
 
 # The decorator's flag, which it sets in the code, lets a generator ``yield from`` a coroutine.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from itertools import islice
 from operator import sub
 from typing import Any, Literal
 
@@ -171,20 +170,20 @@ class Passes:
     def _step_slices(self, what: int) -> None:
         stepper, calls = self._stepper, self._calls
         queue, stepper.pass_queue = stepper.pass_queue, []
-        remaining = iter(queue)
+        stepped = 0
         try:
-            for begin in range(0, len(queue), SLICE):
-                stepper.step(islice(remaining, SLICE))
-                stepper.steps += min(SLICE, len(queue) - begin)
+            while stepped < len(queue) and not calls.reach_the_limit():
+                entries = queue[stepped : stepped + SLICE]
+                stepped += len(entries)
+                stepper.step(entries)
                 self._note(what)
                 if calls.unsent:
                     stepper.cancel_unsent_calls()
                     calls.send_early()
                     self._note(ENCODE)
-                if calls.reach_the_limit():
-                    break
         finally:
-            stepper.pass_queue[:0] = remaining  # none, unless the pass was broken off
+            stepper.steps += stepped
+            stepper.pass_queue[:0] = queue[stepped:]  # none, unless the pass was broken off
 
     def _note(self, what: int) -> None:
         """Count the time since the last note, less the collector's pauses, as spent on this."""

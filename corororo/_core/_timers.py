@@ -126,7 +126,7 @@ class Interval:
 
     def _start_run(self) -> None:
         self._began_ns: int = self._clock.now_ns()
-        self._stepper.start(self._stepper, None, [named_after(self._factory, self._run())])
+        self._stepper.start(None, None, [named_after(self._factory, self._run())])
 
     async def _run(self) -> None:
         try:
