@@ -1,14 +1,49 @@
-"""The SlackCollector: garbage collection in the slack between ticks, never inside one."""
+"""Garbage collection between ticks: passes put it off, and a SlackCollector runs it in the slack.
+
+A collection inside a pass looks at every coroutine that waits; after the pass they are gone.
+"""
 
 from __future__ import annotations
 
 import gc
+import threading
 from typing import Any, Self
 
 from ._platform import SystemClock
 
 FULL_EVERY = 64  # young collections between two full ones
 PATIENCE = 32  # calls without enough slack after which one is made all the same
+
+ALLOCATIONS_IN_A_PASS = (
+    100_000  # more than were freed, after which a pass is collected in after all
+)
+
+_lock = threading.Lock()
+_passes = 0  # under way in this process, of all Schedulers
+_threshold = (0, 0, 0)  # of the collector before the first of them began
+
+
+def begin_pass() -> None:
+    """Put automatic collection off until the last pass of this process has ended.
+
+    A collector that is switched off stays so.
+    """
+    global _passes, _threshold
+    with _lock:
+        if not _passes:
+            _threshold = gc.get_threshold()
+            if 0 < _threshold[0] < ALLOCATIONS_IN_A_PASS:
+                gc.set_threshold(ALLOCATIONS_IN_A_PASS, *_threshold[1:])
+        _passes += 1
+
+
+def end_pass() -> None:
+    """Leave automatic collection as ``begin_pass`` found it."""
+    global _passes
+    with _lock:
+        _passes -= 1
+        if not _passes:
+            gc.set_threshold(*_threshold)
 
 
 class SlackCollector:

@@ -9,7 +9,6 @@ from contextlib import closing
 from typing import Any, Literal, Self, cast
 
 from corororo._exceptions import PoolClosed
-from corororo._garbage import SlackCollector
 from corororo._inline import Inline
 from corororo._platform import SystemClock
 from corororo.abc import Clock, Instrument, TransferSource
@@ -17,7 +16,7 @@ from corororo.abc import Clock, Instrument, TransferSource
 from ._join import one_error
 from ._stepper import Stepper
 from ._task import as_coroutine, format_stacks
-from ._tick import Late, Passes, SchedulerStatistics, TickReport
+from ._tick import Garbage, Late, Passes, SchedulerStatistics, TickReport
 from ._timers import CancellationToken, Interval, Missed, Timer, check_seconds
 from ._traps import CURRENT_SCHEDULER, trap
 
@@ -29,9 +28,12 @@ class Scheduler:
 
     Without a pool, or with one of 0 workers, AsyncTasks run inline: with copies of the arguments
     that are checked against the annotations, as in a worker, or, with ``inline="direct"``, as
-    plain calls, which is faster. ``clock`` is for tests; ``garbage`` is a SlackCollector
-    whose pauses the reports count apart; ``instruments`` are called at every step. Use it as a
-    context manager, or ``close`` it.
+    plain calls, which is faster. ``clock`` is for tests; ``instruments`` are called at every step.
+    Use it as a context manager, or ``close`` it.
+
+    Garbage is collected between passes, and inside of one only after it has allocated 100,000
+    objects more than it freed. ``garbage="python"`` leaves that to Python; a SlackCollector decides
+    itself, and its pauses are counted apart in reports.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class Scheduler:
         *,
         inline: Literal["validate", "direct"] = "validate",
         clock: Clock | None = None,
-        garbage: SlackCollector | None = None,
+        garbage: Garbage = None,
         instruments: Iterable[Instrument] = (),
     ) -> None:
         if inline not in ("validate", "direct"):
@@ -270,7 +272,7 @@ def _check_parts(pool: Any, clock: Any, garbage: Any, instruments: Sequence[Any]
     for name, part, attribute, right in (
         ("pool", pool, "open_transfer", "WorkerPool(2), as `with WorkerPool(2) as pool:`"),
         ("clock", clock, "now_ns", "SystemClock()"),
-        ("garbage", garbage, "paused_ns", "SlackCollector()"),
+        ("garbage", None if garbage == "python" else garbage, "paused_ns", "SlackCollector()"),
         *(("instruments", each, "after_tick", "[MyInstrument()]") for each in instruments),
     ):
         if part is not None and (isinstance(part, type) or not hasattr(part, attribute)):

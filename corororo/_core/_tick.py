@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from corororo._garbage import SlackCollector
+from corororo._garbage import SlackCollector, begin_pass, end_pass
 from corororo.abc import Instrument, WorkerUse
 
 from ._calls import all_hooks
@@ -22,6 +22,7 @@ from ._stepper import Stepper
 from ._timers import check_seconds
 
 Late = Literal["wait", "carry"]
+Garbage = SlackCollector | Literal["python"] | None
 
 SLICE = 100  # Tasks stepped before calls are sent: workers begin while more Tasks are stepped
 STEP, ENCODE, WAIT, RESUME = range(4)  # what the time of a pass is spent on
@@ -84,14 +85,15 @@ class Passes:
     """Runs the passes of a Stepper, and counts what they did."""
 
     def __init__(
-        self, stepper: Stepper, garbage: SlackCollector | None, instruments: Sequence[Instrument]
+        self, stepper: Stepper, garbage: Garbage, instruments: Sequence[Instrument]
     ) -> None:
         self._before_tick = all_hooks(instruments, "before_tick")
         self._after_tick = all_hooks(instruments, "after_tick")
         self._stepper = stepper
         self._calls = stepper.calls
         self._transfer = stepper.calls.transfer
-        self._garbage = garbage
+        self._garbage = garbage if isinstance(garbage, SlackCollector) else None
+        self._puts_off_collection = garbage != "python"
         self._ticks = 0
         self._reported = self._totals()  # so that what begins between two ticks is in the later
         self.last_report: TickReport | None = None
@@ -122,6 +124,8 @@ class Passes:
         self._laps_ns = [0, 0, 0, 0]
         deadline_ns = math.inf if deadline_s is None else started_ns + deadline_s * 1e9
         carry_ns = deadline_ns if late == "carry" else math.inf  # the pass waits until then
+        if self._puts_off_collection:
+            begin_pass()
         try:
             stepper.begin_pass()
             transfer.begin_tick()
@@ -151,6 +155,8 @@ class Passes:
             raise
         finally:
             stepper.end_pass()
+            if self._puts_off_collection:
+                end_pass()
             self.last_report = self._report(started_ns, deadline_ns)
             self._after_tick(self.last_report)
 

@@ -1,10 +1,11 @@
-"""The SlackCollector."""
+"""Garbage collection is put off in passes, and a SlackCollector runs it between them."""
 
 from __future__ import annotations
 
 import gc
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -85,3 +86,72 @@ def test_a_tick_reports_the_pauses_apart() -> None:
         report = scheduler.tick()
     assert report.gc_ns > 0
     assert report.step_ns + report.gc_ns <= report.finished_ns - report.started_ns
+
+
+@pytest.fixture
+def collections() -> Iterator[list[int]]:
+    """The generations of the collections that have run."""
+    found: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            found.append(info["generation"])
+
+    gc.callbacks.append(note)
+    yield found
+    gc.callbacks.remove(note)
+
+
+async def collections_while_allocating(collections: list[int], objects: int) -> int:
+    gc.collect()
+    collections.clear()
+    kept: list[list[int]] = [[] for _ in range(objects)]
+    assert len(kept) == objects
+    return len(collections)
+
+
+@pytest.mark.parametrize(
+    ("garbage", "objects", "collected"),
+    [(None, 50_000, False), (None, 150_000, True), ("python", 50_000, True)],
+)
+def test_a_pass_is_collected_in_only_if_it_allocates_without_end_or_python_decides(
+    collections: list[int], garbage: Any, objects: int, collected: bool
+) -> None:
+    before = gc.get_threshold()
+    with cr.Scheduler(garbage=garbage) as scheduler:
+        found = scheduler.run(collections_while_allocating(collections, objects))
+    assert bool(found) == collected
+    assert gc.get_threshold() == before
+
+
+def test_the_outer_of_two_schedulers_goes_on_putting_collection_off(
+    collections: list[int],
+) -> None:
+    async def outer() -> int:
+        with cr.Scheduler() as inner:
+            inner.run(cr.sleep(0))
+        return await collections_while_allocating(collections, 50_000)
+
+    with cr.Scheduler() as scheduler:
+        assert scheduler.run(outer()) == 0
+
+
+async def fail() -> None:
+    raise ValueError("in a Task")
+
+
+def test_the_collector_is_as_before_after_a_pass_that_failed() -> None:
+    before = gc.get_threshold()
+    with cr.Scheduler() as scheduler, pytest.raises(ValueError, match="in a Task"):
+        scheduler.run(fail())
+    assert gc.get_threshold() == before
+
+
+def test_a_collector_that_was_switched_off_stays_off_in_and_after_a_pass() -> None:
+    async def is_enabled() -> bool:
+        return gc.isenabled()
+
+    gc.disable()
+    with cr.Scheduler() as scheduler:
+        assert not scheduler.run(is_enabled())
+    assert not gc.isenabled()
