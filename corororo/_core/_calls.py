@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from corororo._inline import Columns
@@ -53,13 +53,12 @@ class Calls:
         self.unwanted = 0  # calls in flight for which no Task waits
         self.sent = self.taken = self.failed = self.dropped = 0
 
-    def add(self, function: AsyncFunction, tasks: Iterable[Task], traps: Iterable[Any]) -> None:
-        """Calls of one function to be sent, and the Tasks that wait for them."""
+    def group(self, function: AsyncFunction) -> tuple[list[Task], list[tuple[Any, ...]]]:
+        """The calls of a function that are to be sent: the Tasks that wait, and their traps."""
         group = self.unsent.get(function)
         if group is None:
             group = self.unsent[function] = ([], [])
-        group[0].extend(tasks)
-        group[1].extend(traps)
+        return group
 
     def send(self, function: AsyncFunction, ticket: Any, arguments: Sequence[Any]) -> None:
         self.sent += len(arguments)

@@ -253,7 +253,10 @@ class _Children:
         self._scope.cancel()
 
     def apply(self, stepper: Stepper, task: Task) -> None:
-        self._waiting = task
+        if self._tasks:
+            self._waiting = task
+        else:  # the last one has ended in the same step
+            stepper.resume_now(task, None)
 
     async def wait(self) -> BaseException | None:
         """Wait for the last child; all that was raised inside, as a group."""

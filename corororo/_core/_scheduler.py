@@ -69,7 +69,7 @@ class Scheduler:
         if work.__class__ is not types.CoroutineType or self._closed:
             self._must_be_open()
             work = as_coroutine(work)
-        self._stepper.run_queue.append(work)
+        self._stepper.scheduled.append(work)
 
     def schedule_interval(
         self, period: float, factory: Callable[[], Any], *, missed: Missed = "burst"
@@ -167,7 +167,7 @@ class Scheduler:
         self._must_be_outside("run_expired_tasks")
         began = self.clock.now()
         self.tick()
-        while self._stepper.run_queue or self._passes.waits_for_replies():
+        while self._stepper.has_runnable() or self._passes.waits_for_replies():
             self.tick()
         return self.clock.now() - began
 
@@ -229,13 +229,13 @@ class Scheduler:
     def _has_more_to_do(self) -> bool:
         """Whether the next pass would find a runnable Task, or a timer that is due."""
         due_ns = self._stepper.timers.next_due_ns()
-        return bool(self._stepper.run_queue) or (
+        return self._stepper.has_runnable() or (
             due_ns is not None and due_ns <= self.clock.now_ns()
         )
 
     def _wait_for_a_timer(self) -> None:
         """Let time pass where nothing else can resume a Task."""
-        if self._stepper.run_queue or self._passes.waits_for_replies():
+        if self._stepper.has_runnable() or self._passes.waits_for_replies():
             return
         due_ns = self._passes.next_timer_ns()
         if due_ns is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter, call, itemgetter
 from typing import Any, Protocol
 
@@ -12,26 +12,22 @@ from corororo.abc import Clock, Completion, Instrument, Transfer
 from ._calls import Calls, Ticket, all_hooks, do_nothing
 from ._task import (
     DROPPED,
-    ENDED,
     IDLE,
     Join,
     Region,
     Task,
-    add_remedy,
     as_coroutine,
     refuse_foreign_trap,
     task_on_the_stack,
 )
 from ._timers import Timers
 
-Advance = tuple[Callable[[Any], Any], Any, Task]  # send or throw, what to give it, whose it is
-Entry = Coroutine[Any, Any, Any] | Advance  # a coroutine starts as a Task that no other awaits
+Advance = Callable[[Any], Any]  # send or throw of a Task
 
 # A Task that catches Cancelled and waits again is cancelled this often in one pass.
 CANCELS_IN_A_PASS = 10_000
 _send_of = attrgetter("send")
 _first = itemgetter(0)
-_COROUTINES = {types.CoroutineType}
 
 
 class Cancelled(BaseException):
@@ -55,6 +51,42 @@ class Trap(Protocol):
         """Do what is asked; the Task stays parked until something resumes it."""
 
 
+class Queue:
+    """Tasks to be advanced, in order: by which of their methods, and what that is given."""
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+        self.advances: list[Advance] = []
+        self.values: list[Any] = []
+
+    def __len__(self) -> int:
+        return len(self.tasks)
+
+    def add(self, task: Task, advance: Advance, value: Any) -> None:
+        self.tasks.append(task)
+        self.advances.append(advance)
+        self.values.append(value)
+
+    def start(self, tasks: Sequence[Task], coroutines: Iterable[Any]) -> None:
+        self.tasks += tasks
+        self.advances += map(_send_of, tasks)
+        self.values += coroutines
+
+    def remove(self, task: Task) -> bool:
+        """False where it is not in the queue."""
+        if task not in self.tasks:
+            return False
+        i = self.tasks.index(task)
+        del self.tasks[i], self.advances[i], self.values[i]
+        return True
+
+    def put_first(self, queue: Queue, begin: int = 0) -> None:
+        """Take over what another queue holds from a place on, before all that is here."""
+        self.tasks[:0] = queue.tasks[begin:]
+        self.advances[:0] = queue.advances[begin:]
+        self.values[:0] = queue.values[begin:]
+
+
 class Stepper:
     """Runs the Tasks of one Scheduler, one step at a time."""
 
@@ -66,8 +98,9 @@ class Stepper:
         self.calls = Calls(transfer, instruments)
         self.timers = Timers()  # run when a pass begins
         self.deadlines = Timers()  # run while a pass waits, too
-        self.run_queue: list[Entry] = []  # for the next pass
-        self.pass_queue: list[Entry] = []  # for the pass that goes on
+        self.scheduled: list[Any] = []  # coroutines that start in the next pass
+        self.run_queue = Queue()  # for the next pass
+        self.pass_queue = Queue()  # for the pass that goes on
         self.in_pass = False
         self.broken = False  # interrupted in a step, whose Task is lost
         self.all_tasks: list[Task] = []
@@ -89,7 +122,9 @@ class Stepper:
     def begin_pass(self) -> None:
         self.in_pass = True
         self._cancels = 0
-        self.pass_queue, self.run_queue = self.run_queue, []
+        self.pass_queue, self.run_queue = self.run_queue, Queue()
+        scheduled, self.scheduled = self.scheduled, []
+        self.pass_queue.start(self._take_idle(len(scheduled)), scheduled)
 
     def must_be_between_passes(self, call: str) -> None:
         """Raise a RuntimeError that says who ticks meanwhile."""
@@ -106,8 +141,8 @@ class Stepper:
 
     def end_pass(self) -> None:
         """Leave to the next pass what is still in the queue, as where a wait was broken off."""
-        self.run_queue[:0] = self.pass_queue
-        self.pass_queue = []
+        self.run_queue.put_first(self.pass_queue)
+        self.pass_queue = Queue()
         self.in_pass = False
 
     # -- starting and resuming
@@ -127,8 +162,7 @@ class Stepper:
         tasks = self._take_idle(len(coroutines))
         for index, task in enumerate(tasks):
             task.join, task.index, task.region = join, index, region
-        queue = self._queue()
-        queue += [(task.send, work, task) for task, work in zip(tasks, coroutines, strict=True)]
+        self._queue().start(tasks, coroutines)
         return tasks
 
     def _take_idle(self, count: int) -> list[Task]:
@@ -146,92 +180,78 @@ class Stepper:
     def resume_now(self, task: Task, value: Any) -> None:
         """Resume a parked Task in this pass, or in the next one between two passes."""
         task.parked = None
-        self._queue().append((task.send, value, task))
+        self._queue().add(task, task.send, value)
 
     def resume_with_error(self, task: Task, error: BaseException) -> None:
         task.parked = None
-        self._queue().append((task.throw, error, task))
+        self._queue().add(task, task.throw, error)
 
     def resume_next_tick(self, task: Task) -> None:
-        self.run_queue.append((task.send, None, task))
+        self.run_queue.add(task, task.send, None)
 
     def take_back(self, task: Task) -> bool:
         """Undo ``resume_next_tick``; False where the Task does not wait for the next pass."""
-        for i, entry in enumerate(self.run_queue):
-            if entry.__class__ is tuple and entry[2] is task:
-                del self.run_queue[i]
-                return True
-        return False
+        return self.run_queue.remove(task)
 
     def unstarted(self) -> list[Any]:
         """The coroutines of Tasks that have not begun."""
-        works = [entry[1] if entry.__class__ is tuple else entry for entry in self.run_queue]
+        works = [*self.scheduled, *self.run_queue.values]
         return [work for work in works if isinstance(work, types.CoroutineType)]
 
-    def _queue(self) -> list[Entry]:
+    def has_runnable(self) -> bool:
+        """Whether the next pass has a Task to step."""
+        return bool(self.run_queue.tasks or self.scheduled)
+
+    def _queue(self) -> Queue:
         return self.pass_queue if self.in_pass else self.run_queue
 
     # -- stepping
 
-    def step(self, entries: Sequence[Entry]) -> None:
+    def step(self, queue: Queue, begin: int, end: int) -> None:
         """Advance Tasks to their next trap; their calls are grouped, and not sent yet."""
-        if set(map(type, entries)) == _COROUTINES:
-            tasks = self._take_idle(len(entries))
-            self._advance(tasks, map(_send_of, tasks), entries)
-            return
-        advances, values, tasks = [], [], []
-        for entry in entries:
-            if entry.__class__ is tuple:
-                advance, value, task = entry
-            else:
-                [task] = self._take_idle(1)
-                advance, value = task.send, entry
-            advances.append(advance)
-            values.append(value)
-            tasks.append(task)
-        self._advance(tasks, advances, values)
+        places = slice(begin, end)
+        self._advance(queue.tasks[places], queue.advances[places], queue.values[places])
 
     def _advance(
-        self, tasks: list[Task], advances: Iterable[Callable[[Any], Any]], values: Iterable[Any]
+        self, tasks: Sequence[Task], advances: Iterable[Advance], values: Iterable[Any]
     ) -> None:
         # Without a loop in Python where all Tasks do the same: half of what a step cost otherwise.
         traps = list(map(call, advances, values))
         if traps[0] is IDLE and traps.count(IDLE) == len(traps):
             self.finished += len(traps)
             self.idle_tasks += tasks
-            return
-        if traps[0].__class__ is tuple and (function := _only_function(traps)) is not None:
-            self.calls.add(function, tasks, traps)
-            return
+        elif traps[0].__class__ is tuple and (function := _only_function(traps)) is not None:
+            waiting, calls = self.calls.group(function)
+            waiting += tasks
+            calls += traps
+        else:
+            self._settle(tasks, traps)
+
+    def _settle(self, tasks: Sequence[Task], traps: Sequence[Any]) -> None:
+        current: Any = None
+        group: Any = None
+        finished = 0
+        add_idle = self.idle_tasks.append
         for task, trap in zip(tasks, traps, strict=True):
-            if trap.__class__ is tuple:
-                self.calls.add(trap[0], (task,), (trap,))
-            elif trap is IDLE:
-                self.finished += 1
-                self.idle_tasks.append(task)
-            elif trap is ENDED:
-                self._end(task)
+            if trap is IDLE:
+                finished += 1
+                add_idle(task)
+            elif trap.__class__ is tuple:
+                function = trap[0]
+                if function is not current:
+                    current, group = function, self.calls.group(function)
+                group[0].append(task)
+                group[1].append(trap)
             else:
                 self._apply(trap, task)
-
-    def _end(self, task: Task) -> None:
-        self.finished += 1
-        join, index, value, error = task.join, task.index, task.value, task.error
-        task.value = task.error = task.join = task.region = None
-        self.idle_tasks.append(task)
-        if error is not None:
-            add_remedy(error)
-        if join is not None:
-            join.child_done(index, value, error)
-        elif error is not None:
-            self.failures.append(error)
+        self.finished += finished
 
     def _advance_watched(
-        self, tasks: list[Task], advances: Iterable[Callable[[Any], Any]], values: Iterable[Any]
+        self, tasks: Sequence[Task], advances: Iterable[Advance], values: Iterable[Any]
     ) -> None:
         """``_advance`` with the instruments called around each step."""
 
-        def watched(advance: Callable[[Any], Any], task: Task) -> Callable[[Any], Any]:
+        def watched(advance: Advance, task: Task) -> Advance:
             def step(value: Any) -> Any:
                 task.name = getattr(task.awaited or value, "__qualname__", "")
                 self.broken = True  # what a hook raises ends the tick, and this step is lost
@@ -312,7 +332,7 @@ class Stepper:
         self._cancels += 1
         task.parked = None
         queue = self._queue() if self._cancels <= CANCELS_IN_A_PASS else self.run_queue
-        queue.append((task.throw, Cancelled("inside a cancelled CancelScope"), task))
+        queue.add(task, task.throw, Cancelled("inside a cancelled CancelScope"))
 
 
 def _only_function(traps: list[Any]) -> Any:

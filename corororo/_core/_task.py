@@ -17,8 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from typing import Any, Final, Protocol, cast
 
-IDLE: Final = object()  # what a runner yields when it has no coroutine, and nobody to tell
-ENDED: Final = object()  # what it yields when its outcome is in the Task
+IDLE: Final = object()  # what a runner yields when its coroutine has ended
 DROPPED: Final = object()  # what advancing a cancelled waiter answers
 
 
@@ -94,7 +93,6 @@ class Task:
     __slots__ = (
         "_runner",
         "closing",
-        "error",
         "index",
         "join",
         "name",
@@ -103,7 +101,6 @@ class Task:
         "send",
         "stepper",
         "throw",
-        "value",
     )
 
     send: Callable[[Any], Any]
@@ -111,8 +108,6 @@ class Task:
 
     def __init__(self, stepper: Any) -> None:
         self.stepper = stepper  # a Stepper, whose module imports this one
-        self.value: Any = None
-        self.error: BaseException | None = None
         self.join: Join | None = None  # None: no other Task awaits it
         self.index = 0
         self.region: Region | None = None
@@ -139,23 +134,26 @@ class Task:
 
 
 def _run_coroutines(task: Task) -> Generator[Any, Any, None]:
-    end = IDLE
     while True:
-        coroutine = yield end
-        end = IDLE
+        coroutine = yield IDLE
+        value = error = None
         try:
             if coroutine.cr_suspended:  # `await` would see that another Task waits in it
                 raise RuntimeError(AWAITED[0])
             value = yield from coroutine
-            if task.join is not None or task.region is not None:
-                task.value = value
-                end = ENDED
-        except BaseException as error:
-            if task.closing or isinstance(error, GeneratorExit):
+        except BaseException as caught:
+            if task.closing or isinstance(caught, GeneratorExit):
                 raise  # it is being closed, or was dropped with its scheduler
-            task.error = error
-            end = ENDED
-        coroutine = value = task.parked = None  # an idle Task keeps nothing alive
+            error = caught
+            add_remedy(error)
+        task.parked = task.region = None
+        join = task.join
+        if join is not None:
+            task.join = None
+            join.child_done(task.index, value, error)
+        elif error is not None:
+            task.stepper.failures.append(error)
+        coroutine = value = error = join = None  # an idle Task keeps nothing alive
 
 
 # The decorator's flag, which it sets in the code, lets a generator ``yield from`` a coroutine.

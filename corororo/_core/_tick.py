@@ -18,7 +18,7 @@ from corororo._garbage import SlackCollector, begin_pass, end_pass
 from corororo.abc import Instrument, WorkerUse
 
 from ._calls import all_hooks
-from ._stepper import Stepper
+from ._stepper import Queue, Stepper
 from ._timers import check_seconds
 
 Late = Literal["wait", "carry"]
@@ -175,13 +175,12 @@ class Passes:
 
     def _step_slices(self, what: int) -> None:
         stepper, calls = self._stepper, self._calls
-        queue, stepper.pass_queue = stepper.pass_queue, []
-        stepped = 0
+        queue, stepper.pass_queue = stepper.pass_queue, Queue()
+        stepped, total = 0, len(queue)
         try:
-            while stepped < len(queue) and not calls.reach_the_limit():
-                entries = queue[stepped : stepped + SLICE]
-                stepped += len(entries)
-                stepper.step(entries)
+            while stepped < total and not calls.reach_the_limit():
+                begin, stepped = stepped, min(stepped + SLICE, total)
+                stepper.step(queue, begin, stepped)
                 self._note(what)
                 if calls.unsent:
                     stepper.cancel_unsent_calls()
@@ -189,7 +188,8 @@ class Passes:
                     self._note(ENCODE)
         finally:
             stepper.steps += stepped
-            stepper.pass_queue[:0] = queue[stepped:]  # none, unless the pass was broken off
+            if stepped < total:  # too many calls, or the pass was broken off
+                stepper.pass_queue.put_first(queue, stepped)
 
     def _note(self, what: int) -> None:
         """Count the time since the last note, less the collector's pauses, as spent on this."""
@@ -252,12 +252,13 @@ class Passes:
         return TickReport(*figures)
 
     def statistics(self) -> SchedulerStatistics:
+        stepper = self._stepper
         _, started, finished, sent, taken, failed, retried, batches = self._totals()
         return SchedulerStatistics(
             ticks=self._ticks,
             tasks_started=started,
             tasks_finished=finished,
-            tasks_runnable=len(self._stepper.run_queue),
+            tasks_runnable=len(stepper.run_queue) + len(stepper.scheduled),
             timers=len(self._stepper.timers),
             async_tasks_sent=sent,
             async_tasks_taken=taken,
