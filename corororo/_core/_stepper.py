@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter, call, itemgetter
+from operator import call, itemgetter
 from typing import Any, Protocol
 
 from corororo.abc import Clock, Completion, Instrument, Transfer
 
 from ._calls import Calls, Ticket, all_hooks, do_nothing
+from ._queue import Advance, Queue, send_of
 from ._task import (
     DROPPED,
     IDLE,
@@ -22,11 +23,8 @@ from ._task import (
 )
 from ._timers import Timers
 
-Advance = Callable[[Any], Any]  # send or throw of a Task
-
 # A Task that catches Cancelled and waits again is cancelled this often in one pass.
 CANCELS_IN_A_PASS = 10_000
-_send_of = attrgetter("send")
 _first = itemgetter(0)
 
 
@@ -49,42 +47,6 @@ class Trap(Protocol):
 
     def apply(self, stepper: Stepper, task: Task) -> None:
         """Do what is asked; the Task stays parked until something resumes it."""
-
-
-class Queue:
-    """Tasks to be advanced, in order: by which of their methods, and what that is given."""
-
-    def __init__(self) -> None:
-        self.tasks: list[Task] = []
-        self.advances: list[Advance] = []
-        self.values: list[Any] = []
-
-    def __len__(self) -> int:
-        return len(self.tasks)
-
-    def add(self, task: Task, advance: Advance, value: Any) -> None:
-        self.tasks.append(task)
-        self.advances.append(advance)
-        self.values.append(value)
-
-    def start(self, tasks: Sequence[Task], coroutines: Iterable[Any]) -> None:
-        self.tasks += tasks
-        self.advances += map(_send_of, tasks)
-        self.values += coroutines
-
-    def remove(self, task: Task) -> bool:
-        """False where it is not in the queue."""
-        if task not in self.tasks:
-            return False
-        i = self.tasks.index(task)
-        del self.tasks[i], self.advances[i], self.values[i]
-        return True
-
-    def put_first(self, queue: Queue, begin: int = 0) -> None:
-        """Take over what another queue holds from a place on, before all that is here."""
-        self.tasks[:0] = queue.tasks[begin:]
-        self.advances[:0] = queue.advances[begin:]
-        self.values[:0] = queue.values[begin:]
 
 
 class Stepper:
@@ -292,7 +254,7 @@ class Stepper:
             calls.transfer.lend(ticket.function, values)
             tasks = calls.tasks_answered(ticket, start, len(values))
             if failures is None:
-                self._advance(tasks, map(_send_of, tasks), values)
+                self._advance(tasks, map(send_of, tasks), values)
             else:
                 advances = [
                     task.throw if i in failures else task.send for i, task in enumerate(tasks)

@@ -18,7 +18,8 @@ from corororo._garbage import SlackCollector, begin_pass, end_pass
 from corororo.abc import Instrument, WorkerUse
 
 from ._calls import all_hooks
-from ._stepper import Queue, Stepper
+from ._queue import Queue
+from ._stepper import Stepper
 from ._timers import check_seconds
 
 Late = Literal["wait", "carry"]
