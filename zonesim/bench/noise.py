@@ -8,13 +8,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from zonesim.system.operating_system import read_proc
+from zonesim.system.operating_system import cpu_times
 
 LOOK_S = 0.4
 QUIET_CPUS = 0.15  # what a machine at rest takes now and then
 DISTURBED = 1 / 3  # of the looks; fewer disturbed launches do not move a median far
-IDLE_COLUMNS = (3, 4)  # of the line "cpu": idle, and waiting for a disk
-STEAL_COLUMN = 7
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -33,15 +31,14 @@ class Look(msgspec.Struct, frozen=True):
 
 def look(before: str) -> Look:
     """Sleep a little and read what others used meanwhile."""
-    began, began_s = _ticks(), time.monotonic()
+    began, began_s = cpu_times(), time.monotonic()
     time.sleep(LOOK_S)
-    ended, took_s = _ticks(), time.monotonic() - began_s
+    ended, took_s = cpu_times(), time.monotonic() - began_s
     if began is None or ended is None:
         return Look(before, None, None)
     second = os.sysconf("SC_CLK_TCK") * took_s
-    spent = [(after - earlier) / second for earlier, after in zip(began, ended, strict=True)]
-    busy = sum(spent[:STEAL_COLUMN]) - sum(spent[column] for column in IDLE_COLUMNS)
-    return Look(before, busy, spent[STEAL_COLUMN])
+    whole, idle, stolen = (after - earlier for earlier, after in zip(began, ended, strict=True))
+    return Look(before, (whole - idle - stolen) / second, stolen / second)
 
 
 def is_busy(looks: Sequence[Look]) -> bool:
@@ -63,9 +60,3 @@ def noise_text(looks: Sequence[Look]) -> str:
         f"BUSY: other programs used up to {busy:.1f} CPUs, the host up to {stolen:.1f}, in "
         f"{len(found)} of {len(looks)} looks: {effect}"
     )
-
-
-def _ticks() -> list[int] | None:
-    """Time that all CPUs spent in each state since the start, in ticks of the system's clock."""
-    words = read_proc("stat").partition("\n")[0].split()
-    return [int(word) for word in words[1:]] or None

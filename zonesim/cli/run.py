@@ -155,12 +155,14 @@ def draw(folder: Path, on_figure: Callable[[], None] = lambda: None) -> Path:
 
 
 def summary_text(summary: Summary) -> str:
-    """The table of steps, the failure of the run if any, broken limits, and the world hash."""
+    """The verdict, the table of steps, why the run failed, broken limits, and the world hash."""
     from zonesim.results.step_table import step_table
 
+    first = [] if summary.verdict is None else [summary.verdict, ""]
     lines = [] if summary.failure is None else [f"run failed: {summary.failure}"]
     lines += [f"limit broken: {what}" for what in summary.limits.broken]
-    return "\n".join([step_table(summary.steps), "", *lines, f"world hash: {summary.world_hash}"])
+    lines.append(f"world hash: {summary.world_hash}")
+    return "\n".join([*first, step_table(summary.steps), "", *lines])
 
 
 def _measure(scenario: Scenario, folder: Path, interrupts: Interrupts) -> Outcome:

@@ -15,7 +15,7 @@ from zonesim.controller.stepping import Stepping
 from zonesim.controller.worker_scaler import WorkerScaler
 from zonesim.live.progress import OnProgress
 from zonesim.live.view_file import ViewFile
-from zonesim.results.recovery import RUN_FAILED
+from zonesim.results.recovery import RUN_FAILED, RUN_INTERRUPTED
 from zonesim.results.writer import RunWriter
 from zonesim.scenario.loading import Scenario
 from zonesim.system.errors import RunFailed, leaves_of
@@ -211,6 +211,8 @@ class Controller:
         if self.log.gauge.phase != "running":
             steps.cancel()
         self.interrupted = True
+        if self._leg is not None:
+            self.log.note(RUN_INTERRUPTED, "the step was cut short")
         self._ended_early_ns = time.monotonic_ns()
         self._patience.cancel()
         async with trio.open_nursery() as nursery:

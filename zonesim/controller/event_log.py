@@ -16,6 +16,7 @@ from zonesim.results.saved_run import Event, WorkerRow
 from zonesim.results.step_info import StepInfo
 from zonesim.results.writer import RunWriter
 from zonesim.scenario.loading import Scenario
+from zonesim.system.operating_system import cpu_shares, cpu_times
 from zonesim.system.text import event_text, process_text
 from zonesim.wire.messages import Leg, TickRow, WorkerTotals
 from zonesim.world.determinism import combine
@@ -35,6 +36,7 @@ class EventLog:
         on_notice: OnNotice,
     ) -> None:
         self.gauge = Gauge(scenario)
+        self._cpu_times = cpu_times()  # when the step began
         self._scenario = scenario
         self._stepping = stepping
         self._writer = writer
@@ -64,6 +66,7 @@ class EventLog:
             ticks=self._scenario.ticks or 0,
         )
         self._writer.begin_step(info)
+        self._cpu_times = cpu_times()
         self.gauge.begin("running", leg.step, len(leg.until))
 
     def end_step(
@@ -80,7 +83,8 @@ class EventLog:
         """
         for row in self._workers.end_step(self.step, work):
             self._writer.add_worker(row)
-        self._writer.end_step(self.step, duration_s, pss_mb, end_ns, workers)
+        cores = cpu_shares(self._cpu_times, cpu_times())
+        self._writer.end_step(self.step, duration_s, pss_mb, end_ns, workers, cores)
 
     def take_ticks(self, rows: list[TickRow]) -> None:
         """Save ticks in the steps in which they were due."""

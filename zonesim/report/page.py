@@ -21,6 +21,7 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff;
        max-width: 1100px; margin: 2em auto; padding: 0 1em; }
 h1 { margin-bottom: 0; }
 h2 { margin: 1.8em 0 .5em; font-size: 1.2em; border-bottom: 1px solid #ddd; }
+.verdict { font-size: 1.2em; margin: .4em 0 0; }
 .origin { color: #555; margin-top: .2em; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums; }
@@ -141,6 +142,7 @@ def _page(run: Run, summary: Summary, drawn: Mapping[str, Path]) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>",
             f"<h1>{escape(title)}</h1>",
+            _verdict(summary),
             f'<p class="origin">{escape(_origin(run))}</p>',
             _section("Limits", _limits(run, summary)),
             _section("Steps", _step_table(_COLUMNS, summary.steps)),
@@ -154,6 +156,13 @@ def _page(run: Run, summary: Summary, drawn: Mapping[str, Path]) -> str:
             "</body>\n</html>\n",
         ]
     )
+
+
+def _verdict(summary: Summary) -> str:
+    if summary.verdict is None:
+        return ""
+    held = all(step.zones <= (summary.holds or 0) for step in summary.steps)
+    return f'<p class="verdict {"ok" if held else "broken"}">{escape(summary.verdict)}.</p>'
 
 
 def _origin(run: Run) -> str:

@@ -13,7 +13,13 @@ from zonesim.wire.messages import TickRow
 
 from .step_info import NS_PER_MS
 
-RUN_FAILED = "run-failed"
+RUN_FAILED, RUN_INTERRUPTED, UNWRITABLE = "run-failed", "run-interrupted", "results-unwritable"
+# Events after which the figures of a step are not those of a whole one, and why.
+CUT_SHORT = {
+    RUN_FAILED: "the run failed",
+    RUN_INTERRUPTED: "interrupted",
+    UNWRITABLE: "figures are not saved",
+}
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from zonesim.results.statistics import (
     summarise_step,
 )
 from zonesim.results.step_info import StepInfo
+from zonesim.results.verdict import Verdict, verdict_of
 from zonesim.system.text import write_whole
 from zonesim.wire.messages import TickRow
 
@@ -85,6 +86,8 @@ class Summary(msgspec.Struct, frozen=True):
     """The content of ``summary.json``, and of ``--json``."""
 
     format: int
+    verdict: str | None  # in one line; None where nothing can be judged
+    holds: int | None  # zones, of the largest step up to which all keep the limits
     scenario: str
     seed: int
     world_hash: str
@@ -216,8 +219,11 @@ def summarise(run: Run) -> Summary:
     """Compute ``summary.json`` from what the run saved."""
     steps = _summarise_steps(run.steps)
     recovery = recovery_of((row for step in run.steps for row in step.rows), run.events)
+    verdict = _judge(run, steps)
     return Summary(
         format=run.info.format,
+        verdict=verdict.text,
+        holds=verdict.holds,
         scenario=run.info.scenario,
         seed=run.info.seed,
         world_hash=run.info.world_hash,
@@ -228,6 +234,13 @@ def summarise(run: Run) -> Summary:
         limits=check_limits(steps, run.info.limits, recovery),
         failure=next((e.detail for e in run.events if e.kind == RUN_FAILED), None),
     )
+
+
+def _judge(run: Run, steps: Sequence[StepSummary]) -> Verdict:
+    if any(step.info.pace == "max" for step in run.steps):
+        return Verdict()  # nothing is due
+    memory_mb = float(run.info.machine.get("memory_mb", 0))
+    return verdict_of(steps, run.info.limits, run.events, memory_mb)
 
 
 def write_summary(directory: Path, summary: Summary) -> None:

@@ -74,6 +74,8 @@ class StepSummary(msgspec.Struct, frozen=True):
     async_tasks: AsyncTaskCounts
     batches: int
     worker_utilisation: float  # busy time as a share of the time of all workers
+    cores_left: float | None  # share of the machine's CPU time that nobody used; None if unknown
+    cores_stolen: float | None  # share that the host of a virtual machine took
     pss_mb_per_zone: float | None  # None if the platform does not tell
     breakdown_ms: Breakdown
 
@@ -170,6 +172,8 @@ def summarise_step(
         async_tasks=async_tasks,
         batches=sum(row.batches for row in ordered),
         worker_utilisation=_ratio(worker_busy_ns / 1e9, step.workers * step.duration_s),
+        cores_left=step.cores_left,
+        cores_stolen=step.cores_stolen,
         pss_mb_per_zone=pss_mb_per_zone,
         breakdown_ms=_break_down(ordered, tick_ms.mean),
     )
@@ -188,7 +192,7 @@ def check_limits(
         if limits and not step.ticks:
             broken.append(f"{name}: no tick ran, so no limit is shown to hold")
             continue
-        broken += [f"{name}: {text}" for text in _broken_limits(_limited_figures(step), limits)]
+        broken += [f"{name}: {text}" for text in _broken_limits(limited_figures(step), limits)]
     figures = {
         "unhealthy": recovery.zones_unhealthy,
         "recovery_ms": recovery.recovery_ms_max,
@@ -198,7 +202,8 @@ def check_limits(
     return LimitsResult(ok=not broken, broken=broken)
 
 
-def _limited_figures(step: StepSummary) -> dict[str, float]:
+def limited_figures(step: StepSummary) -> dict[str, float]:
+    """The figures of a step that limits are about, by the names of the limits."""
     return {
         "late_ratio": _ratio(step.late, step.ticks),
         "missed_ratio": _ratio(step.missed, step.ticks + step.missed),
@@ -209,12 +214,16 @@ def _limited_figures(step: StepSummary) -> dict[str, float]:
     }
 
 
+def exceeded(figures: Mapping[str, float], limits: Mapping[str, float]) -> list[str]:
+    """The names of the limits that figures do not keep."""
+    pairs = {name: (figures[name], limit) for name, limit in limits.items() if name in figures}
+    return [n for n, (v, limit) in pairs.items() if (v < limit if n == "tps_min" else v > limit)]
+
+
 def _broken_limits(figures: Mapping[str, float], limits: Mapping[str, float]) -> Iterable[str]:
-    for name in [name for name in limits if name in figures]:
-        value, limit = figures[name], limits[name]
-        if value < limit if name == "tps_min" else value > limit:
-            side = "below" if name == "tps_min" else "above"
-            yield f"{name} is {value:.6g}, {side} the limit of {limit:.6g}"
+    for name in exceeded(figures, limits):
+        side = "below" if name == "tps_min" else "above"
+        yield f"{name} is {figures[name]:.6g}, {side} the limit of {limits[name]:.6g}"
 
 
 def _ms(ns: float) -> float:

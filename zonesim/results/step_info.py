@@ -27,6 +27,8 @@ class StepInfo(msgspec.Struct, frozen=True):
     begin_ns: int = 0  # nothing is due before
     end_ns: int = 0  # nothing is due from here on; 0 if only the number of ticks bounds the step
     ticks: int = 0  # for each zone to run; 0 if only time bounds the step
+    cores_left: float | None = None  # share of the CPU time that nobody used; None if unknown
+    cores_stolen: float | None = None  # share that the host of a virtual machine took
 
 
 def count_missed(rows: Sequence[TickRow], step: StepInfo, until: Mapping[int, int]) -> int:

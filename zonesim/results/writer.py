@@ -12,6 +12,7 @@ from typing import Self, TypeAlias
 
 import msgspec
 
+from zonesim.results.recovery import UNWRITABLE
 from zonesim.results.saved_run import (
     RUN_FILE,
     SCHEMA,
@@ -31,10 +32,10 @@ from zonesim.results.saved_run import (
     writing,
 )
 from zonesim.results.step_info import StepInfo
+from zonesim.system.operating_system import CPU_SHARES_UNKNOWN, CpuShares
 from zonesim.system.text import encodable
 from zonesim.wire.messages import TickRow
 
-UNWRITABLE = "results-unwritable"  # the kind of the event
 QUEUED_ROWS_MAX = 1 << 17  # of about 1 KB each: some minutes of 100 zones
 COMMIT_INTERVAL_S = 0.25  # what a killed controller loses
 LOCKED_S = 30.0  # how long another process may lock the file before a write fails
@@ -109,12 +110,13 @@ class RunWriter:
         pss_mb_per_zone: float | None,
         end_ns: int = 0,
         workers: float | None = None,
+        cores: CpuShares = CPU_SHARES_UNKNOWN,
     ) -> None:
         """Close a step; ``workers`` is their mean number over time, if it changed."""
         self._put(
             "UPDATE steps SET duration_s = ?, pss_mb_per_zone = ?, end_ns = ?, "
-            "workers = coalesce(?, workers) WHERE step = ?",
-            [(duration_s, pss_mb_per_zone, end_ns, workers, step)],
+            "workers = coalesce(?, workers), cores_left = ?, cores_stolen = ? WHERE step = ?",
+            [(duration_s, pss_mb_per_zone, end_ns, workers, *cores, step)],
         )
 
     def slow_down(self, delay_s: float, until_ns: int) -> None:

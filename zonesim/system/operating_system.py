@@ -38,6 +38,8 @@ FALLBACKS = (
     (HAS_FALLOCATE, "rings are reserved by writing zeros"),
 )
 
+_GUEST_COLUMN = 8  # of /proc/stat: guests count in the columns before, too
+
 UCRED = struct.Struct("iII")  # of Linux: pid, uid, gid
 SOL_LOCAL, LOCAL_PEERCRED, LOCAL_PEERPID = 0, 1, 2  # of macOS; the socket module lacks them
 XUCRED = struct.Struct("II")  # of macOS: version, uid; then a count, and 16 groups
@@ -99,6 +101,41 @@ def cpu_ns(pid: int) -> int | None:
     """The CPU time that a process has used; None where it is unknown."""
     spent = read_proc(str(pid), "schedstat").split()
     return int(spent[0]) if spent else None
+
+
+class CpuTimes(NamedTuple):
+    """Time of the usable CPUs since the system started, in ticks of its clock."""
+
+    whole: int
+    idle: int  # waiting for a disk included
+    stolen: int  # by the host of a virtual machine
+
+
+class CpuShares(NamedTuple):
+    """Shares of the time of the usable CPUs, 0 to 1; None where they are unknown."""
+
+    left: float | None
+    stolen: float | None
+
+
+CPU_SHARES_UNKNOWN = CpuShares(None, None)
+
+
+def cpu_times() -> CpuTimes | None:
+    """What the usable CPUs have done so far; None where the system does not tell."""
+    usable = {f"cpu{number}" for number in os.sched_getaffinity(0)} if HAS_AFFINITY else set[str]()
+    rows = [line.split() for line in read_proc("stat").splitlines() if line.startswith("cpu")]
+    spent = [[int(word) for word in words] for name, *words in rows if name in usable]
+    sums = [sum(column) for column in zip(*spent, strict=True)][:_GUEST_COLUMN]
+    return CpuTimes(sum(sums), sums[3] + sums[4], sums[7]) if sums else None
+
+
+def cpu_shares(before: CpuTimes | None, after: CpuTimes | None) -> CpuShares:
+    """How the time between two looks was spent."""
+    if before is None or after is None or after.whole <= before.whole:
+        return CPU_SHARES_UNKNOWN
+    whole = after.whole - before.whole
+    return CpuShares((after.idle - before.idle) / whole, (after.stolen - before.stolen) / whole)
 
 
 def pss_mb(pid: int) -> float | None:

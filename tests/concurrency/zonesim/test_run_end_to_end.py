@@ -92,6 +92,7 @@ def test_a_run_that_breaks_its_limits_ends_with_exit_code_1(start, tmp_path):
     ended = start("run", "strict.toml", "--report", "--out", "run").finish()
 
     assert ended.code == 1, ended.error
+    assert ended.output.startswith("does not hold 1 zone at 25 ticks/s: tick p99 ")
     assert "limit broken: step 1 (1 zone): tick_p99_ms is" in ended.output
     assert "report: run/report.html\n" in ended.output
 

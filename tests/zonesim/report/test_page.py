@@ -133,6 +133,13 @@ def test_limits_are_named_whether_kept_or_broken(report, tmp_path):
     assert "All kept: late_ratio 0.5." in kept.read_text()
 
 
+def test_the_report_begins_with_the_verdict(report):
+    verdict = "does not hold 1 zone at 2.5 ticks/s: 20 % late"
+    title, _, rest = report.read_text().partition(verdict)
+    assert "<h1>" in title
+    assert "started 2026" in rest
+
+
 def test_a_run_without_a_tick_has_a_report(tmp_path):
     path = redraw(write_run(tmp_path, ticks=0, detail="signal 9"))
     assert ["0.000", "1", "worker-died", "worker 1 (pid 17)", "signal 9"] in page_of(path).rows

@@ -110,14 +110,15 @@ def test_summary_json_has_the_documented_keys_and_is_indented(tmp_path):
     found = json.loads(text)
     assert text.startswith('{\n  "format": 1,\n')
     assert list(found) == [
-        *("format", "scenario", "seed", "world_hash", "machine", "versions", "steps", "events"),
-        *("limits", "failure"),
+        *("format", "verdict", "holds", "scenario", "seed", "world_hash", "machine", "versions"),
+        *("steps", "events", "limits", "failure"),
     ]
     assert set(found["steps"][0]) == {
         *("zones", "zone_processes", "workers", "period_ms", "duration_s", "ticks", "late"),
         *("missed", "tick_ms", "lateness_ms", "response_ms", "tps", "tps_min", "isr"),
         *("utilisation", "main_thread_ms", "us_per_coroutine", "tasks", "async_tasks"),
-        *("batches", "worker_utilisation", "pss_mb_per_zone", "breakdown_ms"),
+        *("batches", "worker_utilisation", "cores_left", "cores_stolen", "pss_mb_per_zone"),
+        "breakdown_ms",
     }
     assert found["world_hash"] == "9f00000000000001"
     assert found["limits"] == {"ok": True, "broken": []}

@@ -62,6 +62,19 @@ def test_proportional_memory_is_in_millions_of_bytes_or_unknown(proc, rollup, ex
     assert found == (None if expected is None else pytest.approx(expected))
 
 
+def test_cpu_shares_are_those_of_the_usable_cpus_between_two_looks(monkeypatch, proc):
+    monkeypatch.setattr(system, "HAS_AFFINITY", True)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 2}, raising=False)
+    busy_cpu = "cpu0 99 0 0 0 0 0 0 0 0 0\n"
+    looks = [system.cpu_times()]
+    for used, left in [(0, 0), (30, 100)]:
+        rows = [f"cpu{n} {used} 0 10 {left} 50 0 0 {used} 999 0\n" for n in (1, 2)]
+        (proc / "stat").write_text("".join([busy_cpu, *rows, "intr 17\n"]))
+        looks.append(system.cpu_times())
+    assert system.cpu_shares(*looks[1:]) == (100 / 160, 30 / 160)
+    assert system.cpu_shares(*looks[:2]) == (None, None)
+
+
 @pytest.mark.parametrize("has_proc", [True, False])
 def test_the_machine_is_described_without_the_names_of_host_and_user(monkeypatch, has_proc):
     if not has_proc:
