@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import types
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from types import CoroutineType
 from typing import Any, Literal, Self, cast
 
 from corororo._exceptions import PoolClosed
@@ -66,7 +66,7 @@ class Scheduler:
         Takes a coroutine, an AsyncTask, a callable that gives either, or a plain callable. What
         it raises is raised from that tick, after the other Tasks of the tick have run.
         """
-        if work.__class__ is not types.CoroutineType or self._closed:
+        if type(work) is not CoroutineType or self._closed:
             self._must_be_open()
             work = as_coroutine(work)
         self._stepper.scheduled.append(work)

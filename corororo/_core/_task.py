@@ -127,6 +127,15 @@ class Task:
     def is_cancelled(self) -> bool:
         return self.region is not None and self.region.is_cancelled()
 
+    def fail(self, error: BaseException) -> None:
+        """Hand an error to the Task that awaits this one, or else to the Scheduler."""
+        add_remedy(error)
+        join, self.join, self.region = self.join, None, None
+        if join is not None:
+            join.child_done(self.index, None, error)
+        else:
+            self.stepper.failures.append(error)
+
     def close(self) -> None:
         """End the coroutine where it is parked: its ``finally`` blocks run, nothing is awaited."""
         self.closing = True
@@ -136,24 +145,22 @@ class Task:
 def _run_coroutines(task: Task) -> Generator[Any, Any, None]:
     while True:
         coroutine = yield IDLE
-        value = error = None
         try:
             if coroutine.cr_suspended:  # `await` would see that another Task waits in it
                 raise RuntimeError(AWAITED[0])
             value = yield from coroutine
-        except BaseException as caught:
-            if task.closing or isinstance(caught, GeneratorExit):
+        except BaseException as error:
+            if task.closing or isinstance(error, GeneratorExit):
                 raise  # it is being closed, or was dropped with its scheduler
-            error = caught
-            add_remedy(error)
-        task.parked = task.region = None
-        join = task.join
-        if join is not None:
-            task.join = None
-            join.child_done(task.index, value, error)
-        elif error is not None:
-            task.stepper.failures.append(error)
-        coroutine = value = error = join = None  # an idle Task keeps nothing alive
+            task.fail(error)
+        else:
+            join = task.join
+            if join is not None:
+                task.join = task.region = None
+                join.child_done(task.index, value, None)
+            elif task.region is not None:
+                task.region = None
+        coroutine = value = join = None  # an idle Task keeps nothing alive
 
 
 # The decorator's flag, which it sets in the code, lets a generator ``yield from`` a coroutine.
