@@ -107,8 +107,9 @@ def test_strangers_of_this_user_and_of_another_change_nothing_in_a_run(start, tm
 
     assert (ended.code, "Traceback" in ended.error) == (130, False)
     query = "SELECT kind, detail FROM events"
-    refused = [detail for kind, detail in saved(tmp_path / "run", query)]
-    assert {kind for kind, _ in saved(tmp_path / "run", query)} == {"connection-refused"}
+    events = saved(tmp_path / "run", query)
+    assert {kind for kind, _ in events} == {"connection-refused", "run-interrupted"}
+    refused = [detail for kind, detail in events if kind == "connection-refused"]
     process = f"process {os.getpid()} of user {os.getuid()}"
     mine = f"{process}: not a zone process that this run waits for"
     assert refused[: len(data)] == [mine] * len(data)
