@@ -61,6 +61,7 @@ class Completion(NamedTuple):
     start: int
     values: Sequence[Any]
     failures: dict[int, BaseException] | None
+    may_hold_none: bool = True  # False: no result is None, which spares a look at each
 
 
 class WorkerUse(NamedTuple):

@@ -15,9 +15,10 @@ from ._stepper import Cancelled as Cancelled
 from ._tick import SchedulerStatistics as SchedulerStatistics
 from ._tick import TickReport as TickReport
 from ._timers import CancellationToken as CancellationToken
+from ._traps import awaited_twice as awaited_twice
 from ._traps import checkpoint as checkpoint
+from ._traps import explained as explained
 from ._traps import run_in_trio as run_in_trio
 from ._traps import run_nested as run_nested
 from ._traps import sleep as sleep
 from ._traps import sleep_until as sleep_until
-from ._traps import trap as trap

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
 from typing import Any
 
 from ._task import Task
 
 Advance = Callable[[Any], Any]  # send or throw of a Task
-send_of = attrgetter("send")
 
 
 class Queue:
@@ -30,7 +28,7 @@ class Queue:
 
     def start(self, tasks: Sequence[Task], coroutines: Iterable[Any]) -> None:
         self.tasks += tasks
-        self.advances += map(send_of, tasks)
+        self.advances += [task.send for task in tasks]
         self.values += coroutines
 
     def remove(self, task: Task) -> bool:

@@ -10,10 +10,11 @@ from typing import Any, Protocol
 from corororo.abc import Clock, Completion, Instrument, Transfer
 
 from ._calls import Calls, Ticket, all_hooks, do_nothing
-from ._queue import Advance, Queue, send_of
+from ._queue import Advance, Queue
 from ._task import (
     DROPPED,
     IDLE,
+    NONE,
     Join,
     Region,
     Task,
@@ -245,7 +246,7 @@ class Stepper:
 
     def resume_answered(self, completions: Iterable[Completion]) -> None:
         calls = self.calls
-        for ticket, start, values, failures in completions:
+        for ticket, start, values, failures, may_hold_none in completions:
             calls.count_replies(len(values), len(failures or ()))
             if ticket.__class__ is not Ticket:
                 ticket.calls_done(self, start, values, failures)
@@ -253,8 +254,10 @@ class Stepper:
             self.steps += len(values)
             calls.transfer.lend(ticket.function, values)
             tasks = calls.tasks_answered(ticket, start, len(values))
+            if may_hold_none:
+                values = [NONE if value is None else value for value in values]
             if failures is None:
-                self._advance(tasks, map(send_of, tasks), values)
+                self._advance(tasks, [task.send for task in tasks], values)
             else:
                 advances = [
                     task.throw if i in failures else task.send for i, task in enumerate(tasks)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from typing import Any, Final, Protocol, cast
 
 IDLE: Final = object()  # what a runner yields when its coroutine has ended
+NONE: Final = ...  # resumes a call whose result is None: None comes from a second await
 DROPPED: Final = object()  # what advancing a cancelled waiter answers
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any, TypeVar, cast
+from typing import Any, Never, TypeVar, cast
 
 from ._stepper import Stepper, Trap
-from ._task import Task, check_function
+from ._task import AWAITED, NONE, Task, check_function
 from ._timers import Timer, check_seconds
 
 T = TypeVar("T")
@@ -22,19 +22,31 @@ _REFUSALS = ("Task got bad yield", "trio.run received unrecognized yield message
 
 
 @types.coroutine
-def trap(request: Trap | tuple[Any, ...]) -> Generator[Any, Any, Any]:
+def trap(request: Trap) -> Generator[Any, Any, Any]:
     """Park the Task until the Stepper has the answer to a request."""
     try:
         return (yield request)
     except (RuntimeError, TypeError) as error:
-        # Theirs are of these very classes; the text of another class may be code of its own.
-        if type(error) not in (RuntimeError, TypeError) or not str(error).startswith(_REFUSALS):
-            raise
-        raise RuntimeError(
-            f"{_name(request)} was awaited under asyncio or trio, and needs a Scheduler that runs "
-            f"the coroutine: scheduler.run(...), or under trio schedule(...) and "
-            f"`await scheduler.run_tick()`"
-        ) from error
+        raise explained(error, request)  # noqa: B904 - it has its cause
+
+
+def explained(error: Exception, request: Any) -> Exception:
+    """The error that was thrown in where a request is awaited; another one if it is a refusal."""
+    # Theirs are of these very classes; the text of another class may be code of its own.
+    if type(error) not in (RuntimeError, TypeError) or not str(error).startswith(_REFUSALS):
+        return error
+    explained = RuntimeError(
+        f"{_name(request)} was awaited under asyncio or trio, and needs a Scheduler that runs "
+        f"the coroutine: scheduler.run(...), or under trio schedule(...) and "
+        f"`await scheduler.run_tick()`"
+    )
+    explained.__cause__ = error
+    return explained
+
+
+def awaited_twice() -> Never:
+    """A call is resumed without a reply: another Task awaits it."""
+    raise RuntimeError(AWAITED[0])
 
 
 def _name(request: Any) -> str:
@@ -169,7 +181,8 @@ def run_nested(coroutine: Coroutine[Any, Any, Any]) -> Any:
         try:
             if isinstance(request, tuple):
                 function, *arguments = request
-                value = function.run(*arguments)
+                result = function.run(*arguments)
+                value = NONE if result is None else result
             elif hasattr(request, "call_inline"):
                 value = request.call_inline()
             else:

@@ -70,6 +70,7 @@ class Codec:
         self._call = decoder(with_formats(argument_types))
         self._values = decoder(tuple[int, list[result_type], None])  # type: ignore[valid-type]
         self._value = decoder(with_formats(result_type))
+        self.may_return_none = _takes_none(with_formats(result_type))
 
     def encode_request(self, arguments: Sequence[tuple[Any, ...]]) -> bytes:
         """The request as it is now, whatever is done with the arguments later."""
@@ -241,6 +242,14 @@ class Codec:
                 except (Exception, SystemExit) as error:  # as in run_request
                     failures[place] = TypeError(f"result of {name}: {_as_text(error)}")
         return Reply(busy_ns, values, failures or None)
+
+
+def _takes_none(kind: Any) -> bool:
+    try:
+        msgspec.convert(None, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def calls_as_encoded(request: bytes | memoryview) -> Columns:

@@ -263,7 +263,8 @@ class SharedRing:
             self._recovery.reply_is_invalid(batch)
         else:
             self._records.free(batch)
-            self._complete(batch.ticket, batch.start, reply)
+            may_hold_none = self._sender.state(batch.function).codec.may_return_none
+            self._complete(batch.ticket, batch.start, reply, may_hold_none)
 
     def _reply_bytes(self, batch: Batch, descriptor: Descriptor) -> bytes:
         """A copy of the reply; empty, which is no reply, if the descriptor makes no sense."""
@@ -281,8 +282,8 @@ class SharedRing:
         finally:
             remove_file(path)
 
-    def _complete(self, ticket: Any, start: int, reply: Reply) -> None:
-        self._ready.append(Completion(ticket, start, reply.values, reply.failures))
+    def _complete(self, ticket: Any, start: int, reply: Reply, may_hold_none: bool = True) -> None:
+        self._ready.append(Completion(ticket, start, *reply[1:], may_hold_none))
 
     def _fail(self, batch: Batch, place: int, error: BaseException) -> None:
         """Fail one call of a batch."""

@@ -22,6 +22,11 @@ def half(x: int) -> float:
     return 10 / x
 
 
+@cr.async_task
+def nothing(x: int) -> None:
+    pass
+
+
 @pytest.fixture(scope="module")
 def pool() -> Iterator[cr.WorkerPool]:
     with cr.WorkerPool(workers=1) as pool:
@@ -90,21 +95,41 @@ async def wait_for(call: Awaitable[float]) -> float:
     return await call
 
 
-@pytest.mark.parametrize("how", [wait_for, lambda call: call], ids=["awaited", "run"])
-def test_of_two_tasks_on_one_call_the_first_gets_the_result(
-    scheduler: cr.Scheduler, how: Callable[[Any], Any]
+@pytest.mark.parametrize("make", [lambda: half(5), lambda: nothing(5)], ids=["value", "None"])
+def test_two_tasks_cannot_await_one_call(
+    scheduler: cr.Scheduler, make: Callable[[], Awaitable[Any]]
 ) -> None:
+    async def main() -> None:
+        call = make()
+        await cr.gather(wait_for(call), wait_for(call))
+
+    with pytest.raises(ExceptionGroup) as raised:
+        scheduler.run(main())
+    assert [str(error) for error in raised.value.exceptions] == [
+        "cannot reuse already awaited coroutine",
+        "coroutine is being awaited already",
+    ]
+
+
+def test_a_task_that_is_given_the_call_of_another_fails_alone(scheduler: cr.Scheduler) -> None:
     async def first(call: Any) -> None:
-        results.append(await how(call))
+        results.append(await call)
 
     async def main() -> None:
         call = half(5)
-        await cr.gather(first(call), how(call))
+        await cr.gather(first(call), call)
 
     results: list[float] = []
     with pytest.raises(RuntimeError, match=f"(?s)({AWAITED}).*call the function again"):
         scheduler.run(main())
     assert results == [2.0]
+
+
+def test_none_is_a_result(scheduler: cr.Scheduler) -> None:
+    async def main() -> list[None]:
+        return [await nothing(5), *await nothing.map([5]), *await cr.gather(nothing(5))]
+
+    assert scheduler.run(main()) == [None, None, None]
 
 
 def test_one_call_scheduled_twice_raises(scheduler: cr.Scheduler) -> None:

@@ -130,7 +130,7 @@ class ZoneAndWorker:
         raise AssertionError(f"{self.zone.in_flight} calls never came back")
 
     def collect(self, outcomes: dict[Any, Any]) -> None:
-        for ticket, start, values, failures in self.zone.take_nowait():
+        for ticket, start, values, failures, _ in self.zone.take_nowait():
             for i, value in enumerate(values):
                 assert (ticket, start + i) not in outcomes, "a call was answered twice"
                 outcomes[ticket, start + i] = (failures or {}).get(i, value)
