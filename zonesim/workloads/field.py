@@ -11,6 +11,7 @@ from zonesim.world.determinism import derive, hash_state
 from zonesim.world.entities import Entities, SavedEntities
 from zonesim.world.graph_file import ZoneGraph
 from zonesim.world.players import Player, change_guests, place_players, take_players
+from zonesim.world.population import Population
 
 from .base import ZoneSpec
 
@@ -34,7 +35,7 @@ class FieldWorld:
         self._entities = Entities(spec.mobs, spec.players)
         self._graph = ZoneGraph(spec.graph)
         self._behaviour = Behaviour(self._entities, self._graph, spec.graph, spec.period_s)
-        self._behaviour.populate(self._seed)
+        Population(self._behaviour, self._graph, self._seed).place_all()
         self._recount()
 
     async def tick(self, number: int) -> int:

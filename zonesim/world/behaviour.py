@@ -11,7 +11,7 @@ from typing import Final
 
 import corororo as cr
 
-from .determinism import Random, advance, derive, mix
+from .determinism import advance, mix
 from .entities import CELL_UNITS, CHASE, REST, RETURN, ROAM, Entities
 from .graph_file import ZoneGraph
 from .grid import NO_PLAYER, Grid
@@ -22,16 +22,13 @@ MOB_REST_S: Final = (10.0, 30.0)
 PLAYER_REST_S: Final = (5.0, 20.0)
 MOB_ROAM_CELLS: Final = 8  # each way from home
 PLAYER_ROAM_CELLS: Final = 16  # each way from where the player stands
-AGGRESSIVE_PERCENT: Final = 15
 LOOK_TICKS: Final = 4  # an aggressive mob looks around in every fourth tick
 REACH_UNITS: Final = 5.0  # a chaser this near has caught its player
 REPATH_UNITS: Final = 2.5  # a target this far from where the path leads needs a new path
 LEASH_UNITS: Final = 75.0  # a chaser this far from home gives up
 SIGHT_UNITS: Final = 60.0  # a player this far from its chaser is lost
-_ROAM_TRIES: Final = 8
+_DRAWS: Final = 8  # of a cell, until one is connected
 _NO_GOAL: Final = -1
-_PLACES: Final = 0  # names of the derived random streams; .players has the next one
-_ENTITY: Final = 1
 
 
 @cr.async_task
@@ -57,9 +54,9 @@ class Behaviour:
         self.entities = entities
         self._graph = graph
         self._graph_path = graph_path
-        self._period_s = period_s
         self._grid = Grid(graph.width * CELL_UNITS, graph.height * CELL_UNITS)
         self._steps = (MOB_SPEED * period_s, PLAYER_SPEED * period_s)
+        self._rests = (_ticks(MOB_REST_S, period_s), _ticks(PLAYER_REST_S, period_s))
         self._decide = {
             REST: self._rest,
             ROAM: self._roam,
@@ -74,19 +71,6 @@ class Behaviour:
         # entity number stands for another entity.
         self._arrivals = array("Q", bytes(8 * len(entities)))
         self._arrival = 0
-
-    def populate(self, seed: int) -> None:
-        """Place all entities by the seed, at rest, in the largest connected region."""
-        entities, graph = self.entities, self._graph
-        random = Random(derive(seed, _PLACES))
-        for i in range(len(entities)):
-            cell = graph.main_cell(random.bits())
-            entities.place(i, cell, graph.width)
-            entities.home[i] = cell
-            entities.draws[i] = derive(seed, _ENTITY, i)
-            entities.aggressive[i] = i < entities.mobs and random.below(100) < AGGRESSIVE_PERCENT
-            # Spread over one rest, so that the first ticks are not busier than others.
-            entities.wake[i] = random.below(self._ticks(self._rest_bounds(i)[1]))
 
     def begin_tick(self, number: int) -> None:
         """Record where the Tasks of this tick see the players."""
@@ -116,7 +100,7 @@ class Behaviour:
         self.waiting[i] = 1
         arrival = self._arrivals[i]
         try:
-            path = await find_path(self._graph_path, self._cell(i), goal)
+            path = await find_path(self._graph_path, self.cell(i), goal)
         finally:
             gone = i >= len(self._arrivals) or self._arrivals[i] != arrival
             if not gone:
@@ -139,7 +123,7 @@ class Behaviour:
         if self._tick < self.entities.wake[i]:
             return _NO_GOAL
         self.entities.state[i] = ROAM
-        return self._roam_goal(i)
+        return self.roam_goal(i)
 
     def _roam(self, i: int) -> int:
         if self.entities.aggressive[i]:
@@ -186,10 +170,7 @@ class Behaviour:
         return self._grid.nearest(self.entities.x[i], self.entities.y[i])
 
     def _start_rest(self, i: int) -> None:
-        low_s, high_s = self._rest_bounds(i)
-        span = self._ticks(high_s) - self._ticks(low_s)
-        rest = self._ticks(low_s) + ((self._draw(i) * (span + 1)) >> 64)
-        self.entities.wake[i] = self._tick + rest
+        self.entities.wake[i] = self._tick + self.draw_rest_ticks(i)
         self.entities.paths[i] = None
         self.entities.state[i] = REST
 
@@ -204,24 +185,40 @@ class Behaviour:
         self.entities.state[i] = RETURN
         return self.entities.home[i]
 
-    def _roam_goal(self, i: int) -> int:
-        """A cell in reach around a mob's home or a player's place."""
-        graph, mob = self._graph, i < self.entities.mobs
-        middle = self.entities.home[i] if mob else self._cell(i)
-        radius = MOB_ROAM_CELLS if mob else PLAYER_ROAM_CELLS
+    def roam_goal(self, i: int) -> int:
+        """Draw a cell in reach around a mob's home or a player's place."""
+        mob = i < self.entities.mobs
+        middle = self.entities.home[i] if mob else self.cell(i)
+        return self.cell_near(i, middle, MOB_ROAM_CELLS if mob else PLAYER_ROAM_CELLS)
+
+    def cell_near(self, i: int, middle: int, radius: int) -> int:
+        """Draw a connected cell at most ``radius`` columns and rows from the middle."""
+        graph = self._graph
         y, x = divmod(middle, graph.width)
-        for _ in range(_ROAM_TRIES):
+        for _ in range(_DRAWS):
             draw = self._draw(i)
-            goal_x = x - radius + ((draw >> 32) * (2 * radius + 1) >> 32)
-            goal_y = y - radius + ((draw & 0xFFFF_FFFF) * (2 * radius + 1) >> 32)
-            if graph.in_main(goal_x, goal_y):
-                return goal_y * graph.width + goal_x
+            near_x = x - radius + ((draw >> 32) * (2 * radius + 1) >> 32)
+            near_y = y - radius + ((draw & 0xFFFF_FFFF) * (2 * radius + 1) >> 32)
+            if graph.in_main(near_x, near_y):
+                return near_y * graph.width + near_x
         return middle
+
+    def draw_rest_ticks(self, i: int) -> int:
+        """Draw how long an entity rests."""
+        low, high = self.rest_ticks(i)
+        return low + ((self._draw(i) * (high - low + 1)) >> 64)
+
+    def rest_ticks(self, i: int) -> tuple[int, int]:
+        """The shortest and the longest rest of an entity."""
+        return self._rests[i >= self.entities.mobs]
+
+    def step_units(self, i: int) -> float:
+        """How far an entity walks in a tick."""
+        return self._steps[i >= self.entities.mobs]
 
     def _walk(self, i: int) -> bool:
         """Follow the path for a tick; tell whether its end is reached."""
-        step = self._steps[i >= self.entities.mobs]
-        return self.entities.walk(i, step, self._graph.width)
+        return self.entities.walk(i, self._steps[i >= self.entities.mobs], self._graph.width)
 
     def _far_from_home(self, i: int) -> bool:
         row, column = divmod(self.entities.home[i], self._graph.width)
@@ -229,7 +226,8 @@ class Behaviour:
         dy = (row + 0.5) * CELL_UNITS - self.entities.y[i]
         return _squared(dx, dy) > LEASH_UNITS * LEASH_UNITS
 
-    def _cell(self, i: int) -> int:
+    def cell(self, i: int) -> int:
+        """The cell that an entity is in."""
         return self._cell_at(self.entities.x[i], self.entities.y[i])
 
     def _cell_at(self, x: float, y: float) -> int:
@@ -240,12 +238,11 @@ class Behaviour:
         self.entities.draws[i] = state
         return mix(state)
 
-    def _rest_bounds(self, i: int) -> tuple[float, float]:
-        return MOB_REST_S if i < self.entities.mobs else PLAYER_REST_S
-
-    def _ticks(self, seconds: float) -> int:
-        return max(1, round(seconds / self._period_s))
-
 
 def _squared(dx: float, dy: float) -> float:
     return dx * dx + dy * dy
+
+
+def _ticks(bounds_s: tuple[float, float], period_s: float) -> tuple[int, int]:
+    low_s, high_s = bounds_s
+    return max(1, round(low_s / period_s)), max(1, round(high_s / period_s))

@@ -12,6 +12,7 @@ from zonesim.world.graph_file import ZoneGraph
 from zonesim.world.make import make_map
 from zonesim.world.map import map_of_rows
 from zonesim.world.players import place_players, take_players
+from zonesim.world.population import Population
 from zonesim.world.search import search_path
 
 PERIOD_S = 0.4
@@ -62,7 +63,7 @@ def zone(graph_of, monkeypatch):
     def make(game_map, mobs, players):
         graph = graph_of(game_map)
         behaviour = Behaviour(Entities(mobs, players), ZoneGraph(graph), graph, PERIOD_S)
-        behaviour.populate(11)
+        Population(behaviour, ZoneGraph(graph), 11).place_all()
         return Driver(behaviour)
 
     return make
@@ -78,7 +79,8 @@ def duel(zone):
         entities.x[0] = entities.y[0] = 10.5 * CELL_UNITS
         entities.home[0] = 10 * 40 + 10
         entities.aggressive[0] = aggressive
-        entities.wake[0] = entities.wake[1] = NEVER
+        for i in range(2):
+            entities.state[i], entities.paths[i], entities.wake[i] = REST, None, NEVER
         move_player(driver, player_cell)
         return driver
 
