@@ -56,6 +56,8 @@ class Scheduler:
         self._stepper = Stepper(self, self._transfer, self.clock, instruments)
         self._passes = Passes(self._stepper, garbage, instruments)
         self._delayed: dict[Timer, Any] = {}  # the coroutines that timers will start
+        # Bound here, and again by ``close``: programs call it for each of their Tasks.
+        self._start_at_next_tick: Callable[[Any], None] = self._stepper.scheduled.append
         self._closed = False
 
     # -- starting Tasks
@@ -66,10 +68,10 @@ class Scheduler:
         Takes a coroutine, an AsyncTask, a callable that gives either, or a plain callable. What
         it raises is raised from that tick, after the other Tasks of the tick have run.
         """
-        if type(work) is not CoroutineType or self._closed:
+        if work.__class__ is not CoroutineType:
             self._must_be_open()
             work = as_coroutine(work)
-        self._stepper.scheduled.append(work)
+        self._start_at_next_tick(work)
 
     def schedule_interval(
         self, period: float, factory: Callable[[], Any], *, missed: Missed = "burst"
@@ -196,6 +198,7 @@ class Scheduler:
             return
         self._stepper.must_be_between_passes("close")
         self._closed = True
+        self._start_at_next_tick = lambda work: self._must_be_open()
         errors: list[BaseException] = []
         # What never began is closed as well: else Python warns that it was never awaited.
         for work in (*self._delayed.values(), *self._stepper.unstarted()):

@@ -86,8 +86,8 @@ class Stepper:
         self.in_pass = True
         self._cancels = 0
         self.pass_queue, self.run_queue = self.run_queue, Queue()
-        scheduled, self.scheduled = self.scheduled, []
-        self.pass_queue.start(self._take_idle(len(scheduled)), scheduled)
+        self.pass_queue.start(self._take_idle(len(self.scheduled)), self.scheduled)
+        self.scheduled.clear()
 
     def must_be_between_passes(self, call: str) -> None:
         """Raise a RuntimeError that says who ticks meanwhile."""

@@ -145,23 +145,23 @@ class Task:
 
 def _run_coroutines(task: Task) -> Generator[Any, Any, None]:
     while True:
-        coroutine = yield IDLE
+        work = yield IDLE
         try:
-            if coroutine.cr_suspended:  # `await` would see that another Task waits in it
+            if work.cr_suspended:  # `await` would see that another Task waits in it
                 raise RuntimeError(AWAITED[0])
-            value = yield from coroutine
+            work = yield from work
         except BaseException as error:
             if task.closing or isinstance(error, GeneratorExit):
                 raise  # it is being closed, or was dropped with its scheduler
             task.fail(error)
         else:
-            join = task.join
-            if join is not None:
-                task.join = task.region = None
-                join.child_done(task.index, value, None)
+            if task.join is not None:
+                done, task.join, task.region = task.join.child_done, None, None
+                done(task.index, work, None)
+                del done
             elif task.region is not None:
                 task.region = None
-        coroutine = value = join = None  # an idle Task keeps nothing alive
+        work = None  # an idle Task keeps nothing alive
 
 
 # The decorator's flag, which it sets in the code, lets a generator ``yield from`` a coroutine.
