@@ -16,7 +16,7 @@ from ._memory import CALLS_MAX as CALLS_MAX
 from ._memory import RecordHeader as RecordHeader
 from ._memory import RingMemory as RingMemory
 from ._memory import keep_freed_blocks as keep_freed_blocks
-from ._memory import record_bytes as record_bytes
+from ._memory import reply_offset as reply_offset
 from ._places import FoundSession as FoundSession
 from ._places import candidate_bases as candidate_bases
 from ._places import find_sessions as find_sessions

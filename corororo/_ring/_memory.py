@@ -39,7 +39,6 @@ from corororo._platform import HAS_FALLOCATE
 
 from ._fifo import Descriptor
 from ._files import PRIVATE, call_after_fork
-from ._ring import ALIGNMENT
 
 RECORD_HEADER: Final = struct.Struct("@QQQIIIII")
 WORD: Final = struct.Struct("@Q")  # "@": as the machine stores it, all of it at once
@@ -92,12 +91,6 @@ class RecordHeader(NamedTuple):
 def reply_offset(name_length: int, request_length: int) -> int:
     """Where the reply extent of such a record begins, from its start."""
     return (RECORD_HEADER.size + name_length + request_length + 7) & ~7
-
-
-def record_bytes(name_length: int, request_length: int, reply_room: int) -> int:
-    """Bytes that a record takes in the ring, its padding included."""
-    used = reply_offset(name_length, request_length) + reply_room
-    return (used + ALIGNMENT - 1) & ~(ALIGNMENT - 1)
 
 
 class RingMemory:
@@ -163,10 +156,20 @@ class RingMemory:
 
     # -- records
 
-    def write_record(self, offset: int, header: RecordHeader, name: bytes, *request: Any) -> None:
-        """Write all of a record but its reply; the descriptor makes it visible later."""
-        self.renew(offset, header.holder)
-        self.write(offset + CONTENT_OFFSET, CONTENT.pack(*header[2:]) + name, *request)
+    def write_record(
+        self,
+        offset: int,
+        attempt: int,
+        content: tuple[int, int, int, int, int, int],
+        name: bytes,
+        *request: Any,
+    ) -> None:
+        """Write all of a record but its reply; the descriptor makes it visible later.
+
+        ``content`` is what a RecordHeader has from ``sequence`` on.
+        """
+        self.renew(offset, attempt)
+        self.write(offset + CONTENT_OFFSET, CONTENT.pack(*content) + name, *request)
 
     def header(self, offset: int) -> RecordHeader:
         """The header that stands there."""

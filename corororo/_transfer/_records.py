@@ -17,7 +17,7 @@ from corororo._ring import (
     RingMemory,
     RingStatistics,
     keep_freed_blocks,
-    record_bytes,
+    reply_offset,
 )
 
 from ._arrays import Message
@@ -35,10 +35,15 @@ class Pile:
     """Calls sent under one ticket that wait to be cut into batches, from the front."""
 
     def __init__(
-        self, function: AsyncTaskFunction[..., Any], ticket: Any, arguments: Calls
+        self,
+        function: AsyncTaskFunction[..., Any],
+        state: FunctionState,
+        ticket: Any,
+        arguments: Calls,
     ) -> None:
         self.number = 0  # counts the piles of a zone
         self.function = function
+        self.state = state
         self.ticket = ticket
         self.total = len(arguments)
         self.frozen = False
@@ -54,9 +59,7 @@ class Pile:
         if size < len(arguments):
             begin = len(arguments) - len(self)
             arguments = arguments[begin : begin + size]
-        batch = Batch(self.function, self.ticket, self._cut, arguments)
-        batch.pile = self.number
-        batch.frozen = self.frozen
+        batch = Batch(self, (self.number, self._cut), arguments, self.frozen)
         self._cut += size
         return batch
 
@@ -69,53 +72,55 @@ class Pile:
 class Batch:
     """Some calls of one function that travel in one record."""
 
+    deaths = 0  # workers that died while they had this call alone
+    # The arguments encoded; kept until the reply is taken, or until they stand behind the ring.
+    request: Message | None = None
+    # While it is out:
+    sent = False
+    copies = 0  # of its descriptor, sent because the first one may be lost
+    seen = 0  # the holder that was found without a lock at the last look
+    overdue: tuple[int, int] | None = None  # holder and progress that exceeded a limit
+    sent_ns: int
+    expected_ns: float  # likely service time
+    ahead: int  # batches of this zone that were out when it was sent
+    # Of the record:
+    request_bytes: int
+    reply_offset: int  # from the start of the record
+    reply_room: int
+    length: int
+    is_large: bool
+    offset: int
+    sequence: int  # identifies the record in descriptors; never used twice
+    attempt: int
+
     def __init__(
-        self, function: AsyncTaskFunction[..., Any], ticket: Any, start: int, arguments: Calls
+        self, of: Pile | Batch, turn: tuple[int, int], arguments: Calls, frozen: bool
     ) -> None:
-        self.function = function
-        self.ticket = ticket
-        self.start = start  # index of the first call among those sent under the ticket
+        self.function: AsyncTaskFunction[..., Any] = of.function
+        self.state: FunctionState = of.state
+        self.ticket: Any = of.ticket
+        # Number of the pile, and of the first call in it: the order in which calls were made.
+        self.turn = turn
         self.arguments = arguments
-        self.deaths = 0  # workers that died while they had this call alone
-        self.pile = 0  # number of the pile that it was cut from
-        self.frozen = False  # whether Tasks can no longer change the arguments
-        # The arguments encoded; kept until the reply is taken, or until they stand behind the ring.
-        self.request: Message | None = None
-        # Of the record:
-        self.request_bytes = 0
-        self.reply_room = 0
-        self.length = 0
-        self.is_large = False
-        self.offset = 0
-        self.reply_offset = 0
-        self.sequence = 0  # identifies the record in descriptors; never used twice
-        self.attempt = 0
-        # While it is out:
-        self.sent = False
-        self.sent_ns = 0
-        self.expected_ns = 0.0  # likely service time
-        self.ahead = 0  # batches of this zone that were out when it was sent
-        self.copies = 0  # of its descriptor, sent because the first one may be lost
-        self.seen = 0  # the holder that was found without a lock at the last look
-        self.overdue: tuple[int, int] | None = None  # holder and progress that exceeded a limit
+        self.calls = len(arguments)
+        self.frozen = frozen  # whether Tasks can no longer change the arguments
 
     @property
-    def turn(self) -> tuple[int, int]:
-        """Sorts batches in the order in which their calls were made."""
-        return self.pile, self.start
+    def start(self) -> int:
+        """Index of the first call among those sent under the ticket."""
+        return self.turn[1]
 
     def part(self, begin: int, end: int) -> Batch:
         """Some of the calls as a batch of their own."""
-        arguments = self.arguments[begin:end]
-        part = Batch(self.function, self.ticket, self.start + begin, arguments)
-        part.deaths, part.pile = self.deaths, self.pile
-        part.frozen = self.frozen
+        turn = self.turn[0], self.start + begin
+        part = Batch(self, turn, self.arguments[begin:end], self.frozen)
+        part.deaths = self.deaths
         return part
 
     def halves(self) -> list[Batch]:
         """The same calls in two batches."""
-        middle = (len(self.arguments) + 1) // 2
-        return [self.part(0, middle), self.part(middle, len(self.arguments))]
+        middle = (self.calls + 1) // 2
+        return [self.part(0, middle), self.part(middle, self.calls)]
 
     def freeze(self, snapshot: Snapshot) -> None:
         """Keep the arguments as they are now, whatever Tasks do with what they passed."""
@@ -163,20 +168,21 @@ class Records:
         used_bytes = ring.used_bytes + large.used_bytes
         return RingStatistics(ring.size_bytes, used_bytes, ring.records + large.records)
 
-    def measure(self, batch: Batch, request: Message, state: FunctionState) -> None:
+    def measure(self, batch: Batch, request: Message) -> None:
         """Note how large the record of a batch is.
 
         A large one is to be halved, or to stand behind the ring if it is that of a single call.
         """
         batch.request_bytes = size = sum(map(len, request))
-        batch.reply_room = room = state.reply_room(len(batch.arguments))
-        batch.length = record_bytes(len(state.name), size, room)
-        batch.is_large = batch.length > self.largest
-        if batch.length > KEPT_BYTES:  # a reply beyond the minimum goes into a file
-            batch.reply_room = REPLY_HEAD_BYTES
-            batch.length = record_bytes(len(state.name), size, REPLY_HEAD_BYTES)
+        batch.reply_offset = start = reply_offset(len(batch.state.name), size)
+        room = batch.state.reply_room(batch.calls)
+        batch.is_large = start + room > self.largest
+        if start + room > KEPT_BYTES:  # a reply beyond the minimum goes into a file
+            room = REPLY_HEAD_BYTES
+        batch.reply_room = room
+        batch.length = start + room
 
-    def place(self, batch: Batch, request: Message, name: bytes) -> bool:
+    def place(self, batch: Batch, request: Message) -> bool:
         """Write the record of a batch; returns False if there is no room now.
 
         Raises RequestTooLarge where there is none even for this record alone.
@@ -196,10 +202,9 @@ class Records:
         batch.attempt = attempt = self._next_attempt()
         timed = batch.function.timeout is not None
         self.timed += timed
-        size, room, calls = batch.request_bytes, batch.reply_room, len(batch.arguments)
-        header = RecordHeader(attempt, 0, sequence, len(name), size, room, calls, timed)
-        batch.reply_offset = offset + header.reply_offset
-        self._memory.write_record(offset, header, name, *request)
+        size, room, name = batch.request_bytes, batch.reply_room, batch.state.name
+        content = sequence, len(name), size, room, batch.calls, timed
+        self._memory.write_record(offset, attempt, content, name, *request)
         return True
 
     def descriptor(self, batch: Batch) -> Descriptor:
@@ -243,7 +248,7 @@ class Records:
 
     def reply(self, batch: Batch, length: int) -> bytes:
         """A copy of the reply."""
-        return self._memory.read(batch.reply_offset, length)
+        return self._memory.read(batch.offset + batch.reply_offset, length)
 
     @contextlib.contextmanager
     def locked(self, batch: Batch) -> Iterator[bool]:

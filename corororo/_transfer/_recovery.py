@@ -126,11 +126,11 @@ class Recovery:
         batch.frozen = True
         if was_overdue and batch.function.timeout is not None:
             again = self._without_call(batch, header.current)
-        elif len(batch.arguments) > 1:
+        elif batch.calls > 1:
             again = batch.halves()
         else:
             again = self._retry_call(batch, is_to_blame=is_to_blame or was_overdue)
-        self.calls_retried += sum(len(part.arguments) for part in again)
+        self.calls_retried += sum(part.calls for part in again)
         self._sender.put_first(again)
 
     def _without_call(self, batch: Batch, place: int) -> list[Batch]:
@@ -140,7 +140,7 @@ class Recovery:
             f"limit: @async_task(timeout=...), or with_options(timeout=...) for one call"
         )
         self._fail(batch, place, error)
-        ends = (0, place), (place + 1, len(batch.arguments))
+        ends = (0, place), (place + 1, batch.calls)
         return [batch.part(begin, end) for begin, end in ends if begin < end]
 
     def _retry_call(self, batch: Batch, *, is_to_blame: bool) -> list[Batch]:
@@ -223,7 +223,7 @@ class Recovery:
         kind = Kind.HUNG if batch.function.timeout is None else Kind.KILL
         if slept and kind == Kind.HUNG:
             return
-        if not header.worker or not header.progress or header.current >= len(batch.arguments):
+        if not header.worker or not header.progress or header.current >= batch.calls:
             return
         # No call can have run for longer than the batch has been out.
         out_ns = now_ns - batch.sent_ns + 1_000_000

@@ -76,9 +76,7 @@ class Sender:
         """Likely time for all calls that are out, with all workers; infinite if some wait."""
         if self._waiting or self.fifo_is_full:
             return math.inf
-        work_ns = sum(
-            len(batch.arguments) * self.state(batch.function).service_ns for batch in self._records
-        )
+        work_ns = sum(batch.calls * batch.state.service_ns for batch in self._records)
         return work_ns / self.window.workers
 
     def add(self, pile: Pile) -> None:
@@ -90,7 +88,7 @@ class Sender:
         for waiting in reversed(self._waiting):
             if waiting.frozen:
                 return
-            waiting.freeze(self.state(waiting.function).codec.snapshot)
+            waiting.freeze(waiting.state.codec.snapshot)
 
     def note_back(self, batch: Batch) -> None:
         """Learn how long a batch waited for a worker, unless behind others of this zone."""
@@ -134,18 +132,17 @@ class Sender:
         enough = LEAST_BATCHES * self.window.workers
         while waiting and len(self._records) < MAX_BATCHES_OUT:
             batch = waiting[0]
-            state = self.state(batch.function)
-            if not state.service_ns and len(self._records) >= enough:
+            if not batch.state.service_ns and len(self._records) >= enough:
                 return  # the first reply will tell how many calls should go together
             if isinstance(batch, Pile):
-                batch = self._cut(batch, state)
-            request = batch.request or self._encode(batch, state)
+                batch = self._cut(batch)
+            request = batch.request or self._encode(batch)
             if request is None:
                 continue  # its halves stand in its place, or it was refused
             if batch.is_large and len(self._records) >= enough:
                 return  # more would only take memory
             try:
-                if not self._records.place(batch, request, state.name):
+                if not self._records.place(batch, request):
                     return
             except RequestTooLarge as error:
                 self._refuse(batch, error)
@@ -166,13 +163,13 @@ class Sender:
                 self.fifo_is_full = True
                 return
             heapq.heappop(placed)
-            service_ns = self.state(batch.function).service_ns
-            batch.expected_ns = len(batch.arguments) * service_ns or AHEAD_NS
+            batch.expected_ns = batch.calls * batch.state.service_ns or AHEAD_NS
             records.note_sent(batch, sent_ns)
             self.batches_sent += 1
 
-    def _cut(self, pile: Pile, state: FunctionState) -> Batch:
+    def _cut(self, pile: Pile) -> Batch:
         """Put the next batch of a pile before the rest of it."""
+        state = pile.state
         size = state.next_size(len(pile), pile.total, self.window.workers, self._config.max_batch)
         if state.request_bytes > FEW_BYTES:
             call_bytes = state.request_bytes + state.reply_bytes
@@ -184,20 +181,20 @@ class Sender:
             self._waiting[0] = batch
         return batch
 
-    def _encode(self, batch: Batch, state: FunctionState) -> Message | None:
+    def _encode(self, batch: Batch) -> Message | None:
         """Encode the first waiting batch; None if it was halved or refused instead."""
-        several = len(batch.arguments) > 1
+        several = batch.calls > 1
         try:
-            request = state.codec.request_parts(batch.arguments)
+            request = batch.state.codec.request_parts(batch.arguments)
         except Exception as error:  # the encoder may raise anything
             if several:
                 self._halve(batch)
             else:
                 self._refuse(batch, argument_error(batch.function, batch.arguments[0], error))
             return None
-        self._records.measure(batch, request, state)
+        self._records.measure(batch, request)
         size, limit = batch.request_bytes, self._config.max_message_bytes
-        state.request_bytes = size / len(batch.arguments)
+        batch.state.request_bytes = size / batch.calls
         if several and (batch.is_large or size > limit):
             self._halve(batch)
             return None

@@ -126,12 +126,12 @@ class SharedRing:
         self._check_open()
         self.in_flight += len(arguments)
         try:
-            self._sender.state(function)
+            state = self._sender.state(function)
         except TypeError as error:  # a worker cannot call it
             refusal = error.with_traceback(None)  # of this place, which says nothing to the caller
             self._complete(ticket, 0, failed_reply(len(arguments), refusal))
             return
-        self._sender.add(Pile(function, ticket, arguments))
+        self._sender.add(Pile(function, state, ticket, arguments))
 
     def take_nowait(self) -> list[Completion]:
         """Outcomes that have come back; raises PoolClosed when the pool's owner is gone."""
@@ -245,13 +245,12 @@ class SharedRing:
 
     def _take_reply(self, batch: Batch, descriptor: Descriptor) -> None:
         self._sender.note_back(batch)
-        calls = len(batch.arguments)
+        state, calls = batch.state, batch.calls
         try:
             data = self._reply_bytes(batch, descriptor)
         except (OSError, SessionError) as error:
             reply: Reply | None = failed_reply(calls, error)
         else:
-            state = self._sender.state(batch.function)
             reply = state.codec.read_reply(data, calls)
             if reply is not None:
                 state.note_reply(len(data), reply, self._sender.worth.worth_ns)
@@ -263,8 +262,7 @@ class SharedRing:
             self._recovery.reply_is_invalid(batch)
         else:
             self._records.free(batch)
-            may_hold_none = self._sender.state(batch.function).codec.may_return_none
-            self._complete(batch.ticket, batch.start, reply, may_hold_none)
+            self._complete(batch.ticket, batch.start, reply, state.codec.may_return_none)
 
     def _reply_bytes(self, batch: Batch, descriptor: Descriptor) -> bytes:
         """A copy of the reply; empty, which is no reply, if the descriptor makes no sense."""

@@ -73,8 +73,8 @@ class Worker:
 
     def _run_batch(self, descriptor: Descriptor) -> int:
         zone = self._zone(descriptor.ring) if descriptor.kind == Kind.CALLS else None
-        if zone is None or not zone.memory.waits(descriptor):
-            return 0  # the zone is gone, or the attempt is void
+        if zone is None:
+            return 0  # the zone is gone
         if not self._lock(zone, descriptor):
             return 0  # another worker has it, or its zone will send a copy of the descriptor
         try:
