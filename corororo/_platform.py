@@ -57,6 +57,9 @@ class SystemClock:
     wait = staticmethod(time.sleep)
 
 
+thread_cpu_ns = time.thread_time_ns  # the CPU time that this thread has used
+
+
 def usable_cpus() -> int:
     """CPUs that this process may run on; all of the machine's where the system cannot tell."""
     return len(os.sched_getaffinity(0)) if HAS_AFFINITY else os.cpu_count() or 1

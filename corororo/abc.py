@@ -65,7 +65,7 @@ class Completion(NamedTuple):
 
 
 class WorkerUse(NamedTuple):
-    """The work of one worker for one Scheduler so far."""
+    """The work of one worker for one Scheduler: in a tick, or so far."""
 
     worker: int  # its number in the pool
     batches: int
@@ -134,7 +134,7 @@ class Transfer(Protocol):
         return math.inf
 
     def worker_use(self) -> list[WorkerUse]:
-        """The work of each worker for this transfer so far."""
+        """The work of each worker since ``begin_tick``, as far as replies tell."""
         return []
 
     def close(self) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from operator import sub
+from operator import add, sub
 from typing import Any, Literal
 
 import msgspec
 
 from corororo._garbage import SlackCollector, begin_pass, end_pass
+from corororo._platform import thread_cpu_ns
 from corororo.abc import Instrument, WorkerUse
 
 from ._calls import all_hooks
@@ -43,6 +44,7 @@ class TickReport(msgspec.Struct, frozen=True, gc=False):
     wait_ns: int  # nothing to do but wait for replies
     resume_ns: int  # taking replies, and running the Tasks that waited for them
     gc_ns: int  # garbage collection, where a SlackCollector counts it
+    cpu_ns: int  # CPU time of this thread, but for what it spent while the tick waited
     steps: int  # times a Task was advanced
     tasks_started: int
     tasks_finished: int
@@ -53,6 +55,7 @@ class TickReport(msgspec.Struct, frozen=True, gc=False):
     batches: int
     async_tasks_carried: int  # still out when the tick ended, whether a Task waits or not
     late: bool  # the tick ended after its deadline
+    worker_use: list[WorkerUse]  # what each worker did, by the replies taken
 
 
 class SchedulerStatistics(msgspec.Struct, frozen=True):
@@ -96,6 +99,7 @@ class Passes:
         self._garbage = garbage if isinstance(garbage, SlackCollector) else None
         self._puts_off_collection = garbage != "python"
         self._ticks = 0
+        self._worker_use: dict[int, WorkerUse] = {}
         self._reported = self._totals()  # so that what begins between two ticks is in the later
         self.last_report: TickReport | None = None
 
@@ -123,6 +127,7 @@ class Passes:
         self._paused_before_ns = self._paused_ns()
         self._last_ns = started_ns - self._paused_before_ns
         self._laps_ns = [0, 0, 0, 0]
+        self._cpu_ns, self._cpu_from_ns = 0, thread_cpu_ns()
         deadline_ns = math.inf if deadline_s is None else started_ns + deadline_s * 1e9
         carry_ns = deadline_ns if late == "carry" else math.inf  # the pass waits until then
         if self._puts_off_collection:
@@ -149,7 +154,9 @@ class Passes:
                     break
                 if not completions and (self.waits_for_replies() or self._calls.reach_the_limit()):
                     self._note(RESUME)
+                    self._cpu_ns += thread_cpu_ns() - self._cpu_from_ns
                     yield self._timeout_s(ended is not None, carry_ns, moment_ns)
+                    self._cpu_from_ns = thread_cpu_ns()
                     self._note(WAIT)
         except (KeyboardInterrupt, SystemExit):
             stepper.broken = True  # it may have come between two Tasks, and one of them is lost
@@ -246,11 +253,21 @@ class Passes:
             finished_ns,
             *self._laps_ns,
             self._paused_ns() - self._paused_before_ns,
+            self._cpu_ns + thread_cpu_ns() - self._cpu_from_ns,
             *map(sub, self._reported, before),
             self._transfer.in_flight,
             finished_ns > deadline_ns,
+            self._note_worker_use(),
         )
         return TickReport(*figures)
+
+    def _note_worker_use(self) -> list[WorkerUse]:
+        """Add what workers did in this tick to the totals: only those who did cost anything."""
+        use, totals = self._transfer.worker_use(), self._worker_use
+        for each in use:
+            before = totals.get(each.worker, WorkerUse(0, 0, 0, 0))
+            totals[each.worker] = WorkerUse(each.worker, *map(add, before[1:], each[1:]))
+        return use
 
     def statistics(self) -> SchedulerStatistics:
         stepper = self._stepper
@@ -268,5 +285,5 @@ class Passes:
             async_tasks_in_flight=self._transfer.in_flight,
             async_tasks_retried=retried,
             batches=batches,
-            worker_use=self._transfer.worker_use(),
+            worker_use=list(self._worker_use.values()),
         )

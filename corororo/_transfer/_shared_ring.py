@@ -68,7 +68,7 @@ class SharedRing:
         self._ready: list[Completion] = []  # refused, or given up after a worker failed
         self._leases = Leases()
         self._idle = AdaptiveSpin(longest_us=MAX_SPIN_US)
-        self._use: dict[int, list[int]] = {}  # by worker: batches, calls, busy nanoseconds
+        self._use: dict[int, list[int]] = {}  # in this tick, by worker: batches, calls, busy ns
         self._stale = self._broken = self._spilled = 0
         self._why_closed = ""
         self.in_flight = 0
@@ -110,6 +110,7 @@ class SharedRing:
     def begin_tick(self) -> None:
         """End the views in results that were not kept; raises PoolClosed after ``close``."""
         self._check_open()
+        self._use.clear()
         if self._leases.views:
             self._leases.end()
 
@@ -194,7 +195,7 @@ class SharedRing:
         return self._recovery.calls_retried
 
     def worker_use(self) -> list[WorkerUse]:
-        """What each worker has done here so far, dead ones included."""
+        """What each worker that has replied in this tick has done."""
         return [WorkerUse(worker, *use) for worker, use in self._use.items()]
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
@@ -139,7 +139,7 @@ class Ticks(_Message, frozen=True):
     """Ticks that have run. They serve as the heartbeat."""
 
     rows: list[TickRow]
-    workers: list[WorkerTotals]  # work done since the previous message
+    workers: list[WorkerTotals]  # what each worker did in them
 
 
 class LegDone(_Message, frozen=True):
@@ -202,26 +202,13 @@ def zone_event(kind: str, zone: int, detail: str) -> ZoneEvent:
 def add_by_worker(sums: dict[int, WorkerTotals], parts: Iterable[WorkerTotals]) -> None:
     """Add work to the sums, by worker number."""
     for part in parts:
-        sums[part.worker] = _combined(part, sums.get(part.worker), 1)
-
-
-def done_since(
-    before: Mapping[int, WorkerTotals], now: Mapping[int, WorkerTotals]
-) -> list[WorkerTotals]:
-    """The work done between two sums, without workers that did nothing."""
-    done = [_combined(total, before.get(number), -1) for number, total in now.items()]
-    return [part for part in done if part.batches or part.calls or part.busy_ns]
-
-
-def _combined(part: WorkerTotals, base: WorkerTotals | None, sign: int) -> WorkerTotals:
-    if base is None:
-        return part
-    return WorkerTotals(
-        part.worker,
-        part.batches + sign * base.batches,
-        part.calls + sign * base.calls,
-        part.busy_ns + sign * base.busy_ns,
-    )
+        before = sums.get(part.worker, WorkerTotals(part.worker, 0, 0, 0))
+        sums[part.worker] = WorkerTotals(
+            part.worker,
+            before.batches + part.batches,
+            before.calls + part.calls,
+            before.busy_ns + part.busy_ns,
+        )
 
 
 def process_title(zones: list[int]) -> str:

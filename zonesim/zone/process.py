@@ -82,8 +82,7 @@ class ZoneProcess:
         self._pool = pool
         self._garbage = garbage
         self._slack = Slack(garbage)
-        totals = lambda: (zone.worker_totals() for zone in self.zones.values())  # noqa: E731
-        self._reporter = Reporter(channel, totals)
+        self._reporter = Reporter(channel)
         self._is_assigned = False
         self._tickers: dict[int, Ticker] = {}  # of the zones that tick now
         self._draining: set[int] = set()
@@ -128,7 +127,6 @@ class ZoneProcess:
         """End a zone."""
         number = zone.spec.zone
         del self.zones[number]
-        self._reporter.keep_work_of(zone.worker_totals())
         zone.scheduler.close()
         self._draining.discard(number)
         if self.zones:
@@ -217,7 +215,7 @@ class ZoneProcess:
             self.start(self._store.save, number)
 
     async def _take_row(self, leg: Leg, row: TickRow) -> None:
-        self._reporter.add_row(row)
+        self._reporter.add_row(row, self.zones[row.zone].worker_use)
         if leg.realtime:
             await self._reporter.flush_rows()
 

@@ -20,7 +20,6 @@ from zonesim.wire.messages import (
     WorkerTotals,
     ZoneEvent,
     add_by_worker,
-    done_since,
     failed,
 )
 
@@ -28,20 +27,16 @@ ROWS_IN_A_MESSAGE = 5000  # far below the size limit of a message
 
 
 class Reporter:
-    """The only sender of a process. ``worker_totals`` gives the totals of each zone there is."""
+    """The only sender of a process."""
 
-    def __init__(
-        self, channel: Channel, worker_totals: Callable[[], Iterable[list[WorkerTotals]]]
-    ) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._worker_totals = worker_totals
         self._quiet = trio.CancelScope()  # ends after a silence of one beat
         self._beat_s = 0.0
         self._add_event, self._events = trio.open_memory_channel[ZoneEvent](math.inf)
         self._rows: list[TickRow] = []
         self._flushing = trio.Lock()
-        self._work: dict[int, WorkerTotals] = {}  # as reported so far
-        self._work_of_ended: dict[int, WorkerTotals] = {}  # of zones that no longer exist
+        self._work: dict[int, WorkerTotals] = {}  # by worker, in the queued rows
 
     async def send(self, message: msgspec.Struct) -> None:
         """Raise ControlError when the controller is gone."""
@@ -57,20 +52,18 @@ class Reporter:
         async for event in self._events:
             await self.send(event)
 
-    def add_row(self, row: TickRow) -> None:
-        """Queue a row for ``flush_rows``."""
+    def add_row(self, row: TickRow, work: Iterable[WorkerTotals]) -> None:
+        """Queue a row, and what workers did in its tick, for ``flush_rows``."""
         self._rows.append(row)
-
-    def keep_work_of(self, totals: list[WorkerTotals]) -> None:
-        """Keep counting the work of a zone that ends."""
-        add_by_worker(self._work_of_ended, totals)
+        add_by_worker(self._work, work)
 
     async def flush_rows(self) -> None:
         """Return when all queued rows are sent, also those that another task is sending."""
         async with self._flushing:
             rows, self._rows = self._rows, []
+            work, self._work = list(self._work.values()), {}
             for i in range(0, len(rows), ROWS_IN_A_MESSAGE):
-                await self.send(Ticks(rows[i : i + ROWS_IN_A_MESSAGE], self._new_work()))
+                await self.send(Ticks(rows[i : i + ROWS_IN_A_MESSAGE], [] if i else work))
 
     async def beat(self, period_s: float) -> None:
         """Send a heartbeat after each silence, for ever.
@@ -98,10 +91,3 @@ class Reporter:
             reason = user_text(error, of_run=True) if known else error_line(error)
             detail = "" if known else "".join(traceback.format_exception(error))
             await self.send(failed(reason, detail))
-
-    def _new_work(self) -> list[WorkerTotals]:
-        """The work of all workers since the previous call."""
-        before, self._work = self._work, dict(self._work_of_ended)
-        for totals in self._worker_totals():
-            add_by_worker(self._work, totals)
-        return done_since(before, self._work)

@@ -10,7 +10,7 @@ import trio
 
 import corororo as cr
 from corororo.abc import TransferSource
-from zonesim.wire.messages import TickRow, WorkerTotals, done_since
+from zonesim.wire.messages import TickRow, WorkerTotals
 from zonesim.workloads import make_world
 from zonesim.workloads.base import World, ZoneSpec, rehearsal_of
 from zonesim.zone.checkpoint import Checkpoint, CheckpointError
@@ -37,8 +37,6 @@ class Zone:
         self.spec = spec
         self.world = make_world(spec)
         self.ticking = False
-        self._rehearsing = False
-        self._rehearsed: dict[int, WorkerTotals] = {}  # work of the rehearsal
         self.next_tick = 0
         self._pid = os.getpid()
         self._life = life
@@ -54,6 +52,7 @@ class Zone:
             # Its players were released in the previous life, though that could not be saved.
             self.world.release_players()
         self.scheduler = self._open_scheduler()
+        self.worker_use: list[WorkerTotals] = []  # in the latest tick
         self._tasks = 0
 
     @property
@@ -74,15 +73,12 @@ class Zone:
         zones are late for their first seconds.
         """
         world = make_world(rehearsal_of(self.spec))
-        self._rehearsing = True
         with trio.move_on_at(until_s) as scope:
             self.scheduler.schedule(world.tick(0))
             await self.scheduler.run_tick()
         if scope.cancelled_caught:  # discard late replies
             self.scheduler.close()
             self.scheduler = self._open_scheduler()
-        self._rehearsed = self._totals()
-        self._rehearsing = False
 
     async def tick(self, schedule: Schedule | None) -> TickRow:
         """Run the next tick of the world and move the schedule on.
@@ -101,6 +97,7 @@ class Zone:
             self.spec.period_s if carry else None, "carry" if carry else "wait"
         )
         self.ticking = False
+        self.worker_use = [WorkerTotals(*use) for use in report.worker_use]
         world_hash = self.world.world_hash()
         finished_ns = time.monotonic_ns()
         scheduled_ns = started_ns if schedule is None else schedule.due_ns
@@ -158,13 +155,6 @@ class Zone:
         if self.released is None:
             self.released = self.world.release_players()
         return self.released
-
-    def worker_totals(self) -> list[WorkerTotals]:
-        """What each worker has done for this zone, without the rehearsal."""
-        return [] if self._rehearsing else done_since(self._rehearsed, self._totals())
-
-    def _totals(self) -> dict[int, WorkerTotals]:
-        return {use.worker: WorkerTotals(*use) for use in self.scheduler.statistics().worker_use}
 
     async def _run_world(self, number: int) -> None:
         # Counted when it ends: a carried tick counts in the tick that ends it.

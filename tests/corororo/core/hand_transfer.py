@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import corororo as cr
-from corororo.abc import AsyncFunction, Completion, Transfer
+from corororo.abc import AsyncFunction, Completion, Transfer, WorkerUse
 
 
 @cr.async_task
@@ -47,6 +47,7 @@ class HandTransfer(Transfer):
         self.ticks = 0
         self.worth = 64
         self.lent: list[Any] = []
+        self.use: list[WorkerUse] = []
         self.on_wait: Callable[[float | None], object] = self._never_comes_back
         self._ready: list[Completion] = []
 
@@ -58,6 +59,9 @@ class HandTransfer(Transfer):
 
     def lend(self, function: AsyncFunction, values: Sequence[Any]) -> None:
         self.lent += values
+
+    def worker_use(self) -> list[WorkerUse]:
+        return self.use
 
     def worth_sending(self, function: AsyncFunction) -> int:
         return self.worth

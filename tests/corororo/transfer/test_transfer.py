@@ -349,6 +349,15 @@ def test_the_likely_wait_follows_from_what_calls_took_before(pair: ZoneAndWorker
     assert pair.zone.likely_wait_s() == math.inf
 
 
+def test_the_use_of_workers_is_that_of_the_tick(pair: ZoneAndWorker) -> None:
+    pair.zone.send_nowait(double, "a", [(1,), (2,)])
+    pair.take_all()
+    [use] = pair.zone.worker_use()
+    assert (use.worker, use.calls) == (1, 2)
+    pair.zone.begin_tick()
+    assert pair.zone.worker_use() == []
+
+
 # -- the end
 
 
