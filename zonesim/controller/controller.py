@@ -133,12 +133,12 @@ class Controller:
         if self._leg is None:
             self.log.gauge.begin("starting", number, zones)
         specs = [zone_spec(self._scenario, z, self._maps.graph_for(z)) for z in range(zones)]
-        await self._fleet.grow(specs)
+        new_zones = await self._fleet.grow(specs)
         surplus = [zone for zone in self._fleet.slots.states() if zone >= zones]
         if self._leg is None:  # no zone ticks: those that stay get all players before they go on
             await self._fleet.drain(surplus, range(zones))
         with trio.CancelScope(shield=True):  # what has been ordered is recorded
-            leg = self._stepping.begin(time.monotonic_ns())
+            leg = self._stepping.begin(time.monotonic_ns(), new_zones)
             if number == 1:
                 self._injector.begin(leg.start_ns)
             if number == len(self._scenario.plan) and leg.end_ns is not None:

@@ -84,8 +84,10 @@ class Fleet:
             nursery.start_soon(self._watch_fork_server)
             task_status.started()
 
-    async def grow(self, specs: Sequence[ZoneSpec]) -> None:
+    async def grow(self, specs: Sequence[ZoneSpec]) -> int:
         """Create those of these zones that there are not; wait until they can tick.
+
+        Returns how many are new.
 
         While others tick, new processes start a few at a time, so that no zone is late for them.
         A zone whose slot has been given up is not created.
@@ -107,6 +109,7 @@ class Fleet:
         if scope.cancelled_caught:
             missing = sum(not slot.is_up for slot in slots)
             raise RunFailed(f"{missing} zone processes did not come up within {READY_S:.0f} s")
+        return len(new)
 
     async def drain(self, zones: Sequence[int], heirs: Sequence[int]) -> None:
         """End zones when they have ticked, and hand their players to the heirs in turn.

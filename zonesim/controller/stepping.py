@@ -14,6 +14,8 @@ from zonesim.wire.messages import Leg
 
 LEAD_S = 0.1  # from the order to the first tick: time for the order to reach all zones
 LEAD_FOR_EACH_ZONE_S = 0.002
+WARM_UP_FOR_EACH_ZONE_S = 0.03  # a new one; so many of them make a difference to those that tick
+WARM_UP_PERIODS = 4  # at most
 
 
 class Stepping:
@@ -28,10 +30,12 @@ class Stepping:
         self._until: Counter[int] = Counter()  # by zone: the number of its first tick to come
         self.continuous = self._realtime and self._ticks is None
 
-    def begin(self, now_ns: int) -> Leg:
-        """Make the leg of the next step."""
+    def begin(self, now_ns: int, new_zones: int = 0) -> Leg:
+        """Make the leg of the next step; new zones rehearse until it starts."""
         zones, duration_s = self._plan[len(self._starts_ns)]
-        start_ns = now_ns + int((LEAD_S + LEAD_FOR_EACH_ZONE_S * zones) * 1e9)
+        lead_ns = int((LEAD_S + LEAD_FOR_EACH_ZONE_S * zones) * 1e9)
+        warm_up_ns = int(WARM_UP_FOR_EACH_ZONE_S * new_zones * 1e9) if self._realtime else 0
+        start_ns = now_ns + lead_ns + min(warm_up_ns, WARM_UP_PERIODS * self._period_ns)
         self._starts_ns.append(start_ns)
         step = len(self._starts_ns)
         ends = not self.continuous or step == len(self._plan)

@@ -36,6 +36,7 @@ class Ticker:
         self._between = between
         self._until = leg.until[zone.spec.zone]
         self._start_ns, self._end_ns = leg.start_ns, leg.end_ns
+        self._period_ns = leg.period_ns
         self._schedule: Schedule | None = None
         if leg.realtime:
             due = due_times(leg.origin_ns, zone.spec.zone, leg.period_ns, leg.start_ns)
@@ -59,10 +60,13 @@ class Ticker:
         self._sleep.cancel()
 
     async def run(self) -> None:
-        """Tick until a bound is reached."""
+        """Rehearse until the first tick is due, then tick until a bound is reached."""
+        if self._schedule is not None:
+            await self._rehearse(self._schedule.due_ns)
+        self._zone.end_rehearsals()
         zone, due_ns = self._zone.spec.zone, self._slack.due_ns
         due_ns[zone] = self._due_ns()
-        while await self._wait_until_due():
+        while await self._wait_until(self._due_ns()):
             due_ns[zone] = INSIDE_TICK
             row = await self._zone.tick(self._schedule)
             due_ns[zone] = self._due_ns()
@@ -71,11 +75,25 @@ class Ticker:
             self._slack.use()
         del due_ns[zone]
 
-    async def _wait_until_due(self) -> bool:
-        """Wait for the next tick; False when there is none."""
+    async def _rehearse(self, first_ns: int) -> None:
+        """Rehearse when ticks would be due before the first one.
+
+        All zones of a step do, so that it begins with cores and workers as busy as they will be.
+        """
+        period_ns = self._period_ns
+        for left in range((first_ns - time.monotonic_ns()) // period_ns, 0, -1):
+            if not await self._wait_until(first_ns - left * period_ns):
+                return
+            left_ns = first_ns - time.monotonic_ns()
+            if left_ns > (left - 1) * period_ns:  # else the one before has taken longer
+                # Cut off, it would leave replies behind: it may make the first tick late instead.
+                await self._zone.rehearse(trio.current_time() + (left_ns + period_ns) / 1e9)
+
+    async def _wait_until(self, moment_ns: int) -> bool:
+        """Wait for a moment; False when no tick is due any more."""
         while not self._is_over():
             with trio.CancelScope() as self._sleep:
-                await sleep_until_ns(self._due_ns())
+                await sleep_until_ns(moment_ns)
             if not self._sleep.cancel_called:  # otherwise the bounds have changed
                 return True
         return False

@@ -37,6 +37,8 @@ class Zone:
         self.spec = spec
         self.world = make_world(spec)
         self.ticking = False
+        self._stage: World | None = None  # the world that rehearses
+        self._rehearsals = 0
         self.next_tick = 0
         self._pid = os.getpid()
         self._life = life
@@ -67,18 +69,23 @@ class Zone:
         return cr.Scheduler(self._pool, inline="direct", garbage=self._garbage)
 
     async def rehearse(self, until_s: float) -> None:
-        """Run one tick of a second world and discard it; ``until_s`` is on trio's clock.
+        """Run the next tick of a second world; ``until_s`` is on trio's clock.
 
         It warms up memory pages, the code in the workers and the batch sizes. Without it a hundred
         zones are late for their first seconds.
         """
-        world = make_world(rehearsal_of(self.spec))
+        self._stage = self._stage or make_world(rehearsal_of(self.spec))
         with trio.move_on_at(until_s) as scope:
-            self.scheduler.schedule(world.tick(0))
+            self.scheduler.schedule(self._stage.tick(self._rehearsals))
             await self.scheduler.run_tick()
+        self._rehearsals += 1
         if scope.cancelled_caught:  # discard late replies
             self.scheduler.close()
             self.scheduler = self._open_scheduler()
+
+    def end_rehearsals(self) -> None:
+        """Discard the second world."""
+        self._stage = None
 
     async def tick(self, schedule: Schedule | None) -> TickRow:
         """Run the next tick of the world and move the schedule on.

@@ -1,6 +1,14 @@
 from __future__ import annotations
 
-from zonesim.controller.stepping import LEAD_FOR_EACH_ZONE_S, LEAD_S, Stepping
+import pytest
+
+from zonesim.controller.stepping import (
+    LEAD_FOR_EACH_ZONE_S,
+    LEAD_S,
+    WARM_UP_FOR_EACH_ZONE_S,
+    WARM_UP_PERIODS,
+    Stepping,
+)
 from zonesim.scenario.loading import Scenario
 
 SECOND_NS = 1_000_000_000
@@ -21,6 +29,16 @@ def test_a_step_of_a_continuous_run_has_no_end_until_the_last_one():
     assert first.start_ns == 10 * SECOND_NS + int((LEAD_S + LEAD_FOR_EACH_ZONE_S) * 1e9)
     assert first.end_ns is None
     assert last.end_ns == last.start_ns + 2 * SECOND_NS
+
+
+def test_a_step_starts_later_the_more_zones_are_new_and_have_to_rehearse():
+    for pace, allowance_s in (("realtime", WARM_UP_FOR_EACH_ZONE_S), ("max", 0.0)):
+        scenario = Scenario(zones=[1000], duration_s=2.0, pace=pace, period_ms=400.0)
+        none, two, all_new = (
+            Stepping(scenario).begin(0, new_zones).start_ns for new_zones in (0, 2, 1000)
+        )
+        assert two - none == pytest.approx(2 * allowance_s * 1e9)
+        assert all_new - none <= WARM_UP_PERIODS * 400_000_000
 
 
 def test_all_steps_of_a_continuous_run_keep_the_schedule_of_the_first():
