@@ -24,19 +24,23 @@ def with_options(*options: Decorator[Any]) -> Decorator[Any]:
     return lambda command: reduce(lambda inner, option: option(inner), reversed(options), command)
 
 
-def _number_or_text(text: str) -> int | str:
+def _number_or_text(text: str | None) -> int | str | None:
     """A whole number if the text is one; the scenario checks any other text."""
     try:
-        return int(text)
+        return None if text is None else int(text)
     except ValueError:
         return text
+
+
+def _parse_zones_per_process(_: click.Context, __: click.Parameter, text: str | None) -> object:
+    return _number_or_text(text)
 
 
 def _parse_workers(_: click.Context, __: click.Parameter, text: str | None) -> object:
     """`1..4` is the short form of the table of bounds."""
     low, dots, high = (text or "").partition("..")
-    if text is None or not dots:
-        return None if text is None else _number_or_text(text)
+    if not dots:
+        return _number_or_text(text)
     return {"min": _number_or_text(low), "max": _number_or_text(high)}
 
 
@@ -87,9 +91,9 @@ run_options = with_options(
     workers_option,
     click.option(
         "--zones-per-process",
-        type=int,
-        metavar="K",
-        help="Zones that share one process and main thread.",
+        callback=_parse_zones_per_process,
+        metavar="K|auto",
+        help="Zones that share one process and main thread; auto: 1 as long as the cores carry it.",
     ),
     click.option("--ticks", type=int, metavar="N", help="Ticks of each zone in each step."),
     click.option(

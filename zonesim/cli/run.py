@@ -49,6 +49,7 @@ def run(
     \b
     Examples:
       zonesim run chains --zones 10 --duration 20
+      zonesim run chains --zones 300 --zones-per-process auto
       zonesim run field --ticks 50 --set field.mobs=600 --set late=carry
       zonesim run my-scenario.toml --duration 1m30s --workers 0 --json
     """
@@ -155,10 +156,12 @@ def draw(folder: Path, on_figure: Callable[[], None] = lambda: None) -> Path:
 
 
 def summary_text(summary: Summary) -> str:
-    """The verdict, the table of steps, why the run failed, broken limits, and the world hash."""
+    """Verdict, processes, table of steps, why the run failed, broken limits, and world hash."""
     from zonesim.results.step_table import step_table
 
-    first = [] if summary.verdict is None else [summary.verdict, ""]
+    first = [] if summary.verdict is None else [summary.verdict]
+    first += [] if summary.packing is None else [summary.packing.text]
+    first += [""] if first else []
     lines = [] if summary.failure is None else [f"run failed: {summary.failure}"]
     lines += [f"limit broken: {what}" for what in summary.limits.broken]
     lines.append(f"world hash: {summary.world_hash}")

@@ -16,6 +16,7 @@ from zonesim.controller.worker_scaler import WorkerScaler
 from zonesim.live.progress import OnProgress
 from zonesim.live.view_file import ViewFile
 from zonesim.results.recovery import RUN_FAILED, RUN_INTERRUPTED
+from zonesim.results.saved_run import Packing
 from zonesim.results.writer import RunWriter
 from zonesim.scenario.loading import Scenario
 from zonesim.system.errors import RunFailed, leaves_of
@@ -35,6 +36,7 @@ class Controller:
     def __init__(
         self,
         scenario: Scenario,
+        packing: Packing | None,
         pool: cr.WorkerPool,
         writer: RunWriter,
         on_progress: OnProgress,
@@ -52,7 +54,7 @@ class Controller:
         shows = (ViewFile(session, writer.directory).publish, on_progress)
         self.log = EventLog(scenario, self._stepping, writer, shows, on_notice)
         on_ticks = [self.log.take_ticks]
-        self._fleet = Fleet(scenario, pool, on_ticks, self.log.note)
+        self._fleet = Fleet(scenario, pool, on_ticks, self.log.note, packing)
         self._scaler = WorkerScaler(pool, scenario.worker_bounds, self._fleet.work, self.log.note)
         targets = FaultTargets(self._ready_workers, self._fleet.slots.zone_pids, self._slow_disk)
         self._injector = FaultInjector(scenario.faults, scenario.seed, targets, self.log.note)

@@ -16,6 +16,7 @@ from zonesim.controller.slots import SlotTable, ZoneState
 from zonesim.processes.preload import ForkServerWatch
 from zonesim.processes.slot import ProcessSlot, ZoneProcessHandle
 from zonesim.processes.supervisor import CHECK_S, OnEvent, Supervisor
+from zonesim.results.saved_run import Packing
 from zonesim.scenario.loading import Scenario
 from zonesim.system.errors import RunFailed
 from zonesim.system.sessions import CONTROL
@@ -41,10 +42,11 @@ class Fleet:
         pool: cr.WorkerPool,
         on_ticks: OnTicks,
         on_event: OnEvent,
+        packing: Packing | None = None,
     ) -> None:
         policy = scenario.supervision
         self.slots = SlotTable(policy)
-        self._zones_per_process = scenario.zones_per_process
+        self._zones_per_process, self._packing = scenario.zones_per_process, packing
         self._on_event = on_event
         self._pool = pool
         self._socket_path = Path(pool.address) / CONTROL
@@ -180,13 +182,19 @@ class Fleet:
             slot.retiring = True
 
     def _place(self, spec: ZoneSpec) -> ProcessSlot:
-        slot = self.slots.add_zone(spec, spec.zone // self._zones_per_process)
+        slot = self.slots.add_zone(spec, self._number_for(spec.zone))
         self.dispatcher.lives[spec.zone] += 1
         self._handovers.forget(spec.zone)
         if slot.quarantined:
             self.slots.move(spec.zone, ZoneState.UNHEALTHY)
             self._on_event("zone-quarantined", "its process was given up", zones=[spec.zone])
         return slot
+
+    def _number_for(self, zone: int) -> int:
+        """The number of the slot that holds a zone."""
+        if self._packing is not None:  # in turn, so that in every step all have as many
+            return zone % self._packing.processes
+        return zone // int(self._zones_per_process)
 
     def _coming_up(self, slots: Iterable[ProcessSlot]) -> int:
         """Count the slots whose process has been started and whose zones cannot tick yet."""

@@ -15,9 +15,10 @@ import trio
 import corororo as cr
 from zonesim.controller.controller import Controller
 from zonesim.controller.event_log import OnNotice
+from zonesim.doctor.packing import choose_packing
 from zonesim.live.progress import OnProgress
 from zonesim.processes.preload import PRELOAD, start_fork_server
-from zonesim.results.saved_run import OutputError, RunInfo, Summary
+from zonesim.results.saved_run import OutputError, Packing, RunInfo, Summary
 from zonesim.results.writer import RunWriter
 from zonesim.scenario.loading import Scenario
 from zonesim.system.errors import RunFailed, leaves_of, user_text
@@ -48,9 +49,15 @@ def run_scenario(
     the zones cannot be made, and OutputError where the run's file cannot be created.
     """
     start_fork_server(max(scenario.steps))
+    with interrupts.breaking():
+        packing = choose_packing(scenario)
+    if packing is not None:
+        on_notice(f"zonesim: {packing.text}")
     try:
-        with _pool(scenario, interrupts) as pool, _writer(scenario, directory) as writer:
-            controller = Controller(scenario, pool, writer, on_progress, on_notice, interrupts)
+        with _pool(scenario, interrupts) as pool, _writer(scenario, directory, packing) as writer:
+            controller = Controller(
+                scenario, packing, pool, writer, on_progress, on_notice, interrupts
+            )
             trio.run(controller.run)
             summary = writer.finish(controller.log.world_hash(), lambda: interrupts.count > 0)
             if writer.unsaved is not None:
@@ -99,7 +106,7 @@ def _pool(scenario: Scenario, interrupts: Interrupts) -> Iterator[cr.WorkerPool]
         yield pool
 
 
-def _writer(scenario: Scenario, directory: Path) -> RunWriter:
+def _writer(scenario: Scenario, directory: Path, packing: Packing | None) -> RunWriter:
     info = RunInfo(
         scenario=scenario.name,
         seed=scenario.seed,
@@ -108,6 +115,7 @@ def _writer(scenario: Scenario, directory: Path) -> RunWriter:
         versions=versions(),
         started_utc=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         limits=scenario.limits.figures(),
+        packing=packing,
     )
     return RunWriter(directory, info)
 

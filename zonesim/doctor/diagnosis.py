@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from zonesim.results.step_table import count_zones
 from zonesim.scenario.loading import load_scenario
 from zonesim.system.errors import RunFailed
 from zonesim.system.sessions import Kept, SessionReport, clean_up, describe_sessions
@@ -44,7 +45,7 @@ def examine(clean: bool) -> Diagnosis:
     findings = [*judge(facts, scenario), judge_sessions(sessions, kept)]
     trial = None
     try:
-        trial = measure_tick(TRIAL_S, facts.places)
+        trial = measure_tick(scenario, TRIAL_S, facts.places)
     except RunFailed as error:
         remedy = "without this, no run can start; the lines above may show why"
         findings.append(Finding("a tick", f"cannot be run: {error}", remedy))
@@ -75,13 +76,20 @@ def _findings(findings: Sequence[Finding]) -> list[str]:
 
 def _capacity(capacity: Capacity) -> list[str]:
     width = max(len(bound.what) for bound in capacity.bounds)
-    lines = [f"{'capacity by':{width}}  zones  workers"]
+    lines = [f"{'capacity by':{width}}  zones  packed  workers"]
     for bound in capacity.bounds:
-        zones, workers = ("-" if n is None else str(n) for n in (bound.zones, bound.workers))
-        lines += _wrapped(f"{bound.what:{width}}  {zones:>5}  {workers:>7}  ", bound.assumes)
-    zones, workers = _counted(capacity.zones, "zone"), _counted(capacity.workers, "worker")
-    total = f"{zones}, limited by {capacity.zones_bound}; {workers}, limited by "
-    return [*lines, f"-> {total}{capacity.workers_bound}"]
+        counts = (bound.zones, bound.zones_packed, bound.workers)
+        zones, packed, workers = ("-" if count is None else str(count) for count in counts)
+        head = f"{bound.what:{width}}  {zones:>5}  {packed:>6}  {workers:>7}  "
+        lines += _wrapped(head, bound.assumes)
+    zones, workers = count_zones(capacity.zones), _counted(capacity.workers, "worker")
+    return [
+        *lines,
+        f"-> {zones} with a process each, limited by {capacity.zones_bound}",
+        f"-> {count_zones(capacity.zones_packed)} with --zones-per-process auto, limited by "
+        f"{capacity.zones_packed_bound}",
+        f"-> {workers}, limited by {capacity.workers_bound}",
+    ]
 
 
 def _sessions(sessions: Sequence[SessionReport]) -> list[str]:

@@ -143,6 +143,7 @@ def _page(run: Run, summary: Summary, drawn: Mapping[str, Path]) -> str:
             f"<title>{escape(title)}</title>\n<style>{_CSS}</style>\n</head>\n<body>",
             f"<h1>{escape(title)}</h1>",
             _verdict(summary),
+            _packing(summary),
             f'<p class="origin">{escape(_origin(run))}</p>',
             _section("Limits", _limits(run, summary)),
             _section("Steps", _step_table(_COLUMNS, summary.steps)),
@@ -163,6 +164,10 @@ def _verdict(summary: Summary) -> str:
         return ""
     held = all(step.zones <= (summary.holds or 0) for step in summary.steps)
     return f'<p class="verdict {"ok" if held else "broken"}">{escape(summary.verdict)}.</p>'
+
+
+def _packing(summary: Summary) -> str:
+    return "" if summary.packing is None else f"<p>{escape(summary.packing.text)}.</p>"
 
 
 def _origin(run: Run) -> str:

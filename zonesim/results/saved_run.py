@@ -60,6 +60,15 @@ class StepData(msgspec.Struct, frozen=True):
     rows: list[TickRow]
 
 
+class Packing(msgspec.Struct, frozen=True):
+    """How ``zones_per_process = "auto"`` has put zones into processes."""
+
+    processes: int  # at most; zones are dealt to them in turn
+    carries: int  # zones, with a process each, as estimated before the run
+    carries_packed: int  # with a process for each CPU
+    text: str  # the choice and its reason in one line
+
+
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Where a run's figures come from."""
 
@@ -72,6 +81,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     started_utc: str
     world_hash: str = ""  # until the run has finished
     limits: dict[str, float]
+    packing: Packing | None = None
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -88,6 +98,7 @@ class Summary(msgspec.Struct, frozen=True):
     format: int
     verdict: str | None  # in one line; None where nothing can be judged
     holds: int | None  # zones, of the largest step up to which all keep the limits
+    packing: Packing | None  # None where the scenario says how many zones share a process
     scenario: str
     seed: int
     world_hash: str
@@ -100,7 +111,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 _TICK_FIELDS = TickRow.__struct_fields__
-_JSON_FIELDS = ("machine", "versions", "limits")
+_JSON_FIELDS = ("machine", "versions", "limits", "packing")
 _LATE, _HASH = _TICK_FIELDS.index("late"), _TICK_FIELDS.index("world_hash")
 
 # Columns are the fields of the structs above: the two cannot drift apart.
@@ -224,6 +235,7 @@ def summarise(run: Run) -> Summary:
         format=run.info.format,
         verdict=verdict.text,
         holds=verdict.holds,
+        packing=run.info.packing,
         scenario=run.info.scenario,
         seed=run.info.seed,
         world_hash=run.info.world_hash,

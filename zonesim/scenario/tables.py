@@ -180,7 +180,11 @@ class Scenario(_Table, frozen=True):
         ),
     ] = "auto"
     zones_per_process: Annotated[
-        int, Meta(ge=1, le=ZONES_MAX, description="Zones that share one process and main thread.")
+        Annotated[int, Meta(ge=1, le=ZONES_MAX)] | Literal["auto"],
+        Meta(
+            description="Zones that share one process and main thread; auto gives each zone a "
+            "process as long as the machine carries that, else deals all to a process for each CPU."
+        ),
     ] = 1
     duration_s: Annotated[
         Annotated[float, Meta(gt=0, le=LONGEST_S)] | None,

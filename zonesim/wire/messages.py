@@ -215,4 +215,5 @@ def process_title(zones: list[int]) -> str:
     """The title of a process, from its zone, or its first and last zone."""
     if len(zones) == 1:
         return f"zonesim zone {zones[0]}"
-    return f"zonesim zones {zones[0]}-{zones[-1]}"
+    are_all = zones[-1] - zones[0] < len(zones)
+    return f"zonesim zones {zones[0]}{'-' if are_all else '...'}{zones[-1]}"

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from zonesim_runs import Command, needs_titles, saved
 
+from corororo.processes import usable_cpus
 from zonesim.zone.schedule import due_times, phase_ns
 
 ZONES = [2, 4, 1, 3]
@@ -97,6 +98,25 @@ def test_processes_that_hold_several_zones_have_them_in_their_title(start, tmp_p
     [step] = ended.document["steps"]
     assert (step["zones"], step["zone_processes"], step["async_tasks"]["lost"]) == (6, 2, 0)
     assert step["ticks"] + step["missed"] == 6 * 20
+
+
+# A period in which no machine runs the ticks of six zones.
+CROWDED = ("--set", "chains.chains=3000", "--set", "period_ms=1", "--ticks", "2", "--json")
+
+
+def test_zones_that_the_cores_do_not_carry_are_dealt_to_a_process_for_each(start, tmp_path):
+    scale = ("scale", "chains", "--zones", "3,6", *CROWDED)
+    ended = start(*scale, "--zones-per-process", "auto", "--out", "run").finish()
+
+    assert ended.code == 0, ended.error
+    processes = ended.document["packing"]["processes"]
+    assert processes == min(6, usable_cpus())
+    assert ended.document["packing"]["text"] in ended.error
+    assert column(ended.document, "zone_processes") == [min(3, processes), processes]
+    dealt = saved(tmp_path / "run", "SELECT DISTINCT zone, pid FROM ticks WHERE step = 2")
+    assert len({(zone % processes, pid) for zone, pid in dealt}) == processes
+    apart = start(*scale, "--out", "apart").finish().document
+    assert (apart["packing"], apart["world_hash"]) == (None, ended.document["world_hash"])
 
 
 # Ten zones need the time of 2 workers, one zone a fifth of the time of one.

@@ -78,6 +78,7 @@ def test_the_help_lists_the_commands_in_80_columns(capsys):
         (["run", "field", "--ticks", "1", "--duration", "2"], "expected ticks or duration_s"),
         (["run", "field", "--zones", "1,x"], "$.zones: expected a number of zones or a ramp"),
         (["run", "field", "--workers", "-1"], "$.workers: expected a whole number from 0 to 256"),
+        (["run", "field", "--zones-per-process", "car"], 'from 1 to 1000 or "auto", found "car"'),
         (["run", "field", "--pace", "fast"], '$.pace: expected "max" or "realtime"'),
         (["run", "field", "--set", "mobs"], 'expected --set key=value, found "mobs"'),
         (["run", "none.toml"], "none.toml: cannot be read: No such file or directory"),

@@ -11,7 +11,7 @@ from zonesim.doctor.trial import Trial
 from zonesim.processes.preload import files_for
 from zonesim.system.sessions import Kept, SessionReport
 
-TRIAL = Trial(ticks=30, zone_ns=3_000_000, worker_ns=1_000_000, worker_mb=50.0)
+TRIAL = Trial(ticks=30, zone_ns=3_000_000, worker_ns=1_000_000, packed_ns=2_500_000, worker_mb=50.0)
 LIVE = SessionReport("/dev/shm/corororo-0-17-x", "live", "me", True, 17, 90.0, 3 * 10**6, 1, 2)
 
 
@@ -122,7 +122,11 @@ def test_a_good_machine_without_sessions_fits_a_terminal_of_80_by_24(diagnose):
     lines = doctor_text(diagnose()).splitlines()
     assert len(lines) < 24
     assert max(map(len, lines)) <= 80
-    assert lines[-1] == "-> 480 zones, limited by CPU; 8 workers, limited by CPU"
+    assert lines[-3:] == [
+        "-> 480 zones with a process each, limited by CPU",
+        "-> 768 zones with --zones-per-process auto, limited by CPU",
+        "-> 8 workers, limited by CPU",
+    ]
 
 
 def test_long_lines_are_wrapped_and_a_remedy_follows_its_warning(diagnose):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from zonesim.report import breakdown
 from zonesim.report.page import redraw
-from zonesim.results.saved_run import Event, OutputError, RunError
+from zonesim.results.saved_run import Event, OutputError, Packing, RunError
 from zonesim.results.writer import RunWriter
 from zonesim.wire.messages import TickRow
 
@@ -50,10 +50,16 @@ class Page(HTMLParser):
 
 
 def write_run(
-    directory: Path, *, limits: dict[str, float] | None = None, detail: str = "", ticks: int = 5
+    directory: Path,
+    *,
+    limits: dict[str, float] | None = None,
+    detail: str = "",
+    ticks: int = 5,
+    packing: Packing | None = None,
 ) -> Path:
     info = run_info(
         limits=limits or {},
+        packing=packing,
         scenario="scale <&>",
         scenario_text="zones = [1, 2]  # <script>\n",
         machine={"cpu": "Abacus <3>", "cpus": 2, "memory_mb": 640},
@@ -138,6 +144,12 @@ def test_the_report_begins_with_the_verdict(report):
     title, _, rest = report.read_text().partition(verdict)
     assert "<h1>" in title
     assert "started 2026" in rest
+
+
+def test_the_report_says_how_zones_were_put_into_processes(tmp_path):
+    text = "300 zones in 2 processes; a process each would carry 150 (CPU), packed 230"
+    path = write_run(tmp_path, packing=Packing(2, 150, 230, text))
+    assert f"{text}." in redraw(path).read_text()
 
 
 def test_a_run_without_a_tick_has_a_report(tmp_path):

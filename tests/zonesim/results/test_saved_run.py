@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from zonesim.results.saved_run import (
     Event,
+    Packing,
     RunError,
     Summary,
     WorkerRow,
@@ -24,9 +25,11 @@ from zonesim.results.saved_run import (
 from zonesim.results.writer import RunWriter
 from zonesim.zone.schedule import phase_ns
 
+PACKED = Packing(2, 150, 230, "300 zones in 2 processes")
+
 
 def write_run(directory: Path, limits: dict[str, float] | None = None) -> Summary:
-    with RunWriter(directory, run_info(limits=limits or {})) as writer:
+    with RunWriter(directory, run_info(limits=limits or {}, packing=PACKED)) as writer:
         for step, zones in enumerate((1, 2), start=1):
             writer.begin_step(step_info(step, zones))
             for zone in range(zones):
@@ -40,7 +43,8 @@ def write_run(directory: Path, limits: dict[str, float] | None = None) -> Summar
 def test_a_run_comes_back_as_it_was_measured(tmp_path):
     write_run(tmp_path, {"lost": 0})
     run = load_run(tmp_path)
-    assert run.info == run_info(world_hash="9f00000000000001", limits={"lost": 0})
+    info = run_info(world_hash="9f00000000000001", limits={"lost": 0}, packing=PACKED)
+    assert run.info == info
     assert [len(step.rows) for step in run.steps] == [25, 50]
     assert run.steps[1].rows[26] == row(1, 1)
     assert run.steps[0].rows[3].late is True
@@ -110,8 +114,8 @@ def test_summary_json_has_the_documented_keys_and_is_indented(tmp_path):
     found = json.loads(text)
     assert text.startswith('{\n  "format": 1,\n')
     assert list(found) == [
-        *("format", "verdict", "holds", "scenario", "seed", "world_hash", "machine", "versions"),
-        *("steps", "events", "limits", "failure"),
+        *("format", "verdict", "holds", "packing", "scenario", "seed", "world_hash", "machine"),
+        *("versions", "steps", "events", "limits", "failure"),
     ]
     assert set(found["steps"][0]) == {
         *("zones", "zone_processes", "workers", "period_ms", "duration_s", "ticks", "late"),
