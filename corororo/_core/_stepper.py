@@ -73,6 +73,7 @@ class Stepper:
         self._cancels = 0  # in this pass
         self.trio_requests: dict[Any, bool] = {}  # TrioRequest, and whether it has begun
         self.trio_drives = False
+        self.others_cpu_ns = 0  # CPU time of trio's other tasks while this pass waited
         self.wake: Callable[[], None] = do_nothing  # ends the wait of a pass that trio drives
         self.steps = self.finished = 0
         self._before_step = all_hooks(instruments, "before_task_step")

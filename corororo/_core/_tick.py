@@ -44,7 +44,7 @@ class TickReport(msgspec.Struct, frozen=True, gc=False):
     wait_ns: int  # nothing to do but wait for replies
     resume_ns: int  # taking replies, and running the Tasks that waited for them
     gc_ns: int  # garbage collection, where a SlackCollector counts it
-    cpu_ns: int  # CPU time of this thread, but for what it spent while the tick waited
+    cpu_ns: int  # CPU time of this thread; under trio without that of other tasks meanwhile
     steps: int  # times a Task was advanced
     tasks_started: int
     tasks_finished: int
@@ -127,7 +127,8 @@ class Passes:
         self._paused_before_ns = self._paused_ns()
         self._last_ns = started_ns - self._paused_before_ns
         self._laps_ns = [0, 0, 0, 0]
-        self._cpu_ns, self._cpu_from_ns = 0, thread_cpu_ns()
+        self._cpu_from_ns = thread_cpu_ns()
+        stepper.others_cpu_ns = 0
         deadline_ns = math.inf if deadline_s is None else started_ns + deadline_s * 1e9
         carry_ns = deadline_ns if late == "carry" else math.inf  # the pass waits until then
         if self._puts_off_collection:
@@ -154,9 +155,7 @@ class Passes:
                     break
                 if not completions and (self.waits_for_replies() or self._calls.reach_the_limit()):
                     self._note(RESUME)
-                    self._cpu_ns += thread_cpu_ns() - self._cpu_from_ns
                     yield self._timeout_s(ended is not None, carry_ns, moment_ns)
-                    self._cpu_from_ns = thread_cpu_ns()
                     self._note(WAIT)
         except (KeyboardInterrupt, SystemExit):
             stepper.broken = True  # it may have come between two Tasks, and one of them is lost
@@ -253,7 +252,7 @@ class Passes:
             finished_ns,
             *self._laps_ns,
             self._paused_ns() - self._paused_before_ns,
-            self._cpu_ns + thread_cpu_ns() - self._cpu_from_ns,
+            thread_cpu_ns() - self._cpu_from_ns - self._stepper.others_cpu_ns,
             *map(sub, self._reported, before),
             self._transfer.in_flight,
             finished_ns > deadline_ns,

@@ -8,6 +8,8 @@ from itertools import chain
 
 import trio
 
+from corororo._platform import thread_cpu_ns
+
 from ._calls import do_nothing
 from ._stepper import Stepper
 from ._traps import TrioRequest
@@ -110,8 +112,10 @@ class TrioDriver:
         return True
 
     async def _wait(self, timeout_s: float | None) -> None:
+        began_ns = thread_cpu_ns()
         with trio.move_on_after(math.inf if timeout_s is None else timeout_s) as self._wait_scope:
             if self._transfer.fileno() < 0:
                 await trio.sleep(math.inf if self._requests else 0)
             else:
                 await trio.lowlevel.wait_readable(self._transfer.fileno())
+        self._stepper.others_cpu_ns += thread_cpu_ns() - began_ns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,27 @@ async def test_other_trio_tasks_run_while_a_tick_waits_for_its_workers(tmp_path:
                 report = await scheduler.run_tick()
     assert values == [8]
     assert report.async_tasks_taken == 1
+
+
+async def test_the_cpu_time_of_a_tick_leaves_out_that_of_other_trio_tasks(tmp_path: Path) -> None:
+    spun_ns = 20_000_000
+    go = tmp_path / "go"
+    with cr.WorkerPool(1) as pool, cr.Scheduler(pool) as scheduler:
+
+        async def spin() -> None:
+            await trio.testing.wait_all_tasks_blocked()
+            end_ns = time.thread_time_ns() + spun_ns
+            while time.thread_time_ns() < end_ns:
+                pass
+            go.touch()
+
+        scheduler.schedule(calls.wait_for_file(str(go), 4))
+        before_ns = time.thread_time_ns()
+        with trio.fail_after(20):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(spin)
+                report = await scheduler.run_tick()
+    assert 0 < report.cpu_ns <= time.thread_time_ns() - before_ns - spun_ns
 
 
 async def test_a_cancelled_tick_loses_nothing(tmp_path: Path) -> None:

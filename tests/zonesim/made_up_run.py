@@ -28,7 +28,6 @@ def row(zone: int, tick: int, **changes: object) -> TickRow:
         encode_ns=200_000,
         resume_ns=400_000,
         gc_ns=1_000,
-        cpu_ns=2 * MS,
         tasks=1_584,
         async_submitted=396,
         async_completed=396,

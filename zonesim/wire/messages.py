@@ -28,13 +28,12 @@ class TickRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     finished_ns: int
     late: bool  # finished after the next tick was due
     missed: int  # due ticks that never ran, because this tick or an earlier one took too long
-    busy_ns: int  # main thread: finished - started - waiting
+    busy_ns: int  # CPU time of the main thread for this zone
     waiting_ns: int
     step_ns: int
     encode_ns: int
     resume_ns: int
     gc_ns: int  # garbage collection inside the tick
-    cpu_ns: int  # CPU time of the process between started and finished
     tasks: int  # Tasks (coroutines on the main thread) run by this tick
     async_submitted: int
     async_completed: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 import msgspec
 import trio
@@ -92,8 +91,6 @@ class Zone:
 
         Without a schedule the tick is due when it starts. What the tick raises ends the zone.
         """
-        started_ns = time.monotonic_ns()
-        cpu_ns = time.process_time_ns()
         number = self.next_tick
         self.next_tick += 1
         self._tasks = 0
@@ -106,24 +103,22 @@ class Zone:
         self.ticking = False
         self.worker_use = [WorkerTotals(*use) for use in report.worker_use]
         world_hash = self.world.world_hash()
-        finished_ns = time.monotonic_ns()
-        scheduled_ns = started_ns if schedule is None else schedule.due_ns
-        late, missed = (False, 0) if schedule is None else schedule.finish(finished_ns)
+        scheduled_ns = report.started_ns if schedule is None else schedule.due_ns
+        late, missed = (False, 0) if schedule is None else schedule.finish(report.finished_ns)
         return TickRow(
             zone=self.spec.zone,
             tick=number,
             scheduled_ns=scheduled_ns,
-            started_ns=started_ns,
-            finished_ns=finished_ns,
+            started_ns=report.started_ns,
+            finished_ns=report.finished_ns,
             late=late,
             missed=missed,
-            busy_ns=finished_ns - started_ns - report.wait_ns,
+            busy_ns=report.cpu_ns,
             waiting_ns=report.wait_ns,
             step_ns=report.step_ns,
             encode_ns=report.encode_ns,
             resume_ns=report.resume_ns,
             gc_ns=report.gc_ns,
-            cpu_ns=time.process_time_ns() - cpu_ns,
             tasks=self._tasks,
             async_submitted=report.async_tasks_sent,
             async_completed=report.async_tasks_taken - report.async_tasks_failed,
