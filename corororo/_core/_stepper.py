@@ -245,9 +245,12 @@ class Stepper:
         except Exception as error:  # the Task asked for what cannot be done: raise it there
             self.resume_with_error(task, error)
 
-    def resume_answered(self, completions: Iterable[Completion]) -> None:
+    def resume_answered(self, completions: list[Completion]) -> None:
+        """Resume the Tasks whose calls are back; empties the list, so that values are freed."""
         calls = self.calls
-        for ticket, start, values, failures, may_hold_none in completions:
+        completions.reverse()
+        while completions:
+            ticket, start, values, failures, may_hold_none = completions.pop()
             calls.count_replies(len(values), len(failures or ()))
             if ticket.__class__ is not Ticket:
                 ticket.calls_done(self, start, values, failures)

@@ -97,6 +97,8 @@ class Passes:
         self._calls = stepper.calls
         self._transfer = stepper.calls.transfer
         self._garbage = garbage if isinstance(garbage, SlackCollector) else None
+        # The clock, less the collector's pauses.
+        self._work_ns = stepper.clock.now_ns if self._garbage is None else self._unpaused_ns
         self._puts_off_collection = garbage != "python"
         self._ticks = 0
         self._worker_use: dict[int, WorkerUse] = {}
@@ -125,7 +127,7 @@ class Passes:
         self._before_tick()
         started_ns = now_ns()
         self._paused_before_ns = self._paused_ns()
-        self._last_ns = started_ns - self._paused_before_ns
+        self._last_ns = self._work_ns()
         self._laps_ns = [0, 0, 0, 0]
         self._cpu_from_ns = thread_cpu_ns()
         stepper.others_cpu_ns = 0
@@ -146,6 +148,7 @@ class Passes:
             ):
                 stepper.deadlines.run_due(now_ns())
                 completions = transfer.take_nowait()
+                nothing_came = not completions
                 if completions or stepper.pass_queue:
                     stepper.resume_answered(completions)
                     self._note(RESUME)
@@ -153,7 +156,7 @@ class Passes:
                 moment_ns = now_ns()
                 if moment_ns >= carry_ns:
                     break
-                if not completions and (self.waits_for_replies() or self._calls.reach_the_limit()):
+                if nothing_came and (self.waits_for_replies() or self._calls.reach_the_limit()):
                     self._note(RESUME)
                     yield self._timeout_s(ended is not None, carry_ns, moment_ns)
                     self._note(WAIT)
@@ -199,10 +202,12 @@ class Passes:
                 stepper.pass_queue.put_first(queue, stepped)
 
     def _note(self, what: int) -> None:
-        """Count the time since the last note, less the collector's pauses, as spent on this."""
-        now_ns = self._stepper.clock.now_ns() - self._paused_ns()
-        self._laps_ns[what] += now_ns - self._last_ns
-        self._last_ns = now_ns
+        """Count the time since the last note as spent on this."""
+        last_ns, self._last_ns = self._last_ns, self._work_ns()
+        self._laps_ns[what] += self._last_ns - last_ns
+
+    def _unpaused_ns(self) -> int:
+        return self._stepper.clock.now_ns() - self._paused_ns()
 
     def _paused_ns(self) -> int:
         return 0 if self._garbage is None else self._garbage.paused_ns

@@ -43,8 +43,6 @@ from ._files import PRIVATE, call_after_fork
 RECORD_HEADER: Final = struct.Struct("@QQQIIIII")
 WORD: Final = struct.Struct("@Q")  # "@": as the machine stores it, all of it at once
 PROGRESS_OFFSET: Final = 8
-CONTENT: Final = struct.Struct("@QIIIII")  # what stays while the record stands
-CONTENT_OFFSET: Final = 16
 CALL_BITS: Final = 20
 CALLS_MAX: Final = 1 << CALL_BITS  # of one batch
 HEAP_BLOCK_BYTES: Final = (32 << 20) - (64 << 10)  # glibc keeps none above 32 MB
@@ -75,7 +73,7 @@ class RecordHeader(NamedTuple):
 
     def runs_for_ns(self, now_ns: int) -> int:
         """How long it has been running."""
-        return ((now_ns // 1000 - (self.progress >> CALL_BITS)) & _CLOCK_MASK) * 1000
+        return _since_ns(self.progress, now_ns)
 
     @property
     def request_offset(self) -> int:
@@ -91,6 +89,10 @@ class RecordHeader(NamedTuple):
 def reply_offset(name_length: int, request_length: int) -> int:
     """Where the reply extent of such a record begins, from its start."""
     return (RECORD_HEADER.size + name_length + request_length + 7) & ~7
+
+
+def _since_ns(progress: int, now_ns: int) -> int:
+    return ((now_ns // 1000 - (progress >> CALL_BITS)) & _CLOCK_MASK) * 1000
 
 
 class RingMemory:
@@ -157,19 +159,19 @@ class RingMemory:
     # -- records
 
     def write_record(
-        self,
-        offset: int,
-        attempt: int,
-        content: tuple[int, int, int, int, int, int],
-        name: bytes,
-        *request: Any,
+        self, offset: int, header: tuple[int, ...], name: bytes, request: list[Any]
     ) -> None:
         """Write all of a record but its reply; the descriptor makes it visible later.
 
-        ``content`` is what a RecordHeader has from ``sequence`` on.
+        ``header`` is in the order of RecordHeader.
         """
-        self.renew(offset, attempt)
-        self.write(offset + CONTENT_OFFSET, CONTENT.pack(*content) + name, *request)
+        RECORD_HEADER.pack_into(self._map, offset, *header)
+        self.write(offset + RECORD_HEADER.size, name, *request)
+
+    def runs_for_ns(self, offset: int, now_ns: int) -> int:
+        """How long the call that the record's progress names has been running."""
+        (progress,) = WORD.unpack_from(self._map, offset + PROGRESS_OFFSET)
+        return _since_ns(progress, now_ns)
 
     def header(self, offset: int) -> RecordHeader:
         """The header that stands there."""

@@ -173,9 +173,10 @@ class Records:
 
         A large one is to be halved, or to stand behind the ring if it is that of a single call.
         """
+        state = batch.state
         batch.request_bytes = size = sum(map(len, request))
-        batch.reply_offset = start = reply_offset(len(batch.state.name), size)
-        room = batch.state.reply_room(batch.calls)
+        batch.reply_offset = start = reply_offset(len(state.name), size)
+        room = state.reply_room(batch.calls)
         batch.is_large = start + room > self.largest
         if start + room > KEPT_BYTES:  # a reply beyond the minimum goes into a file
             room = REPLY_HEAD_BYTES
@@ -202,9 +203,9 @@ class Records:
         batch.attempt = attempt = self._next_attempt()
         timed = batch.function.timeout is not None
         self.timed += timed
-        size, room, name = batch.request_bytes, batch.reply_room, batch.state.name
-        content = sequence, len(name), size, room, batch.calls, timed
-        self._memory.write_record(offset, attempt, content, name, *request)
+        name, size, room = batch.state.name, batch.request_bytes, batch.reply_room
+        header = attempt, 0, sequence, len(name), size, room, batch.calls, timed
+        self._memory.write_record(offset, header, name, request)
         return True
 
     def descriptor(self, batch: Batch) -> Descriptor:
@@ -236,7 +237,7 @@ class Records:
         """How long the batch waited for a worker; None if the record does not tell."""
         if batch.function.timeout is not None:
             return None  # its progress tells when the last call began
-        delay_ns = now_ns - batch.sent_ns - self.header(batch).runs_for_ns(now_ns)
+        delay_ns = now_ns - batch.sent_ns - self._memory.runs_for_ns(batch.offset, now_ns)
         return delay_ns if -CLOCK_STEP_NS <= delay_ns <= now_ns - batch.sent_ns else None
 
     def request(self, batch: Batch) -> bytes:

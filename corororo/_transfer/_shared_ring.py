@@ -256,8 +256,9 @@ class SharedRing:
             if reply is not None:
                 state.note_reply(len(data), reply, self._sender.worth.worth_ns)
                 use = self._use.setdefault(descriptor.worker, [0, 0, 0])
-                for i, amount in enumerate((1, calls, reply.busy_ns)):
-                    use[i] += amount
+                use[0] += 1
+                use[1] += calls
+                use[2] += reply.busy_ns
         if reply is None:
             self._broken += 1
             self._recovery.reply_is_invalid(batch)

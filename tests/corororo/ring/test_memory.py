@@ -70,7 +70,7 @@ def worker(zone: RingMemory, path: Path) -> Iterator[RingMemory]:
 
 def write_record(memory: RingMemory, offset: int) -> Descriptor:
     """Write the record of HEADER; its descriptor."""
-    memory.write_record(offset, HEADER.holder, HEADER[2:], b"name", b"a", b"bc")
+    memory.write_record(offset, HEADER, b"name", [b"a", b"bc"])
     return Descriptor(Kind.CALLS, 1, 3, offset, 192, 7)
 
 
