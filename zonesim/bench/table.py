@@ -11,7 +11,7 @@ from .program import CHAINS, COROUTINES
 from .rows import Row
 from .suite import Report
 
-MOST_ROWS = 23  # with titles and verdicts, the table has at most 25 lines
+MOST_ROWS = 32  # those of `peers`; with titles and verdicts, the table has at most 34 lines
 TITLES = (
     f"a tick: {COROUTINES:,} coroutines, {CHAINS} of them AsyncTasks",
     ">ours",
@@ -24,7 +24,7 @@ TITLES = (
 
 
 def summary(report: Report) -> Iterator[str]:
-    """The table that a command prints: at most 25 lines."""
+    """The table that a command prints: titles, at most MOST_ROWS lines, verdicts."""
     rows = [row for row in report.rows if not row.detail]
     shown = rows if len(rows) <= MOST_ROWS else rows[: MOST_ROWS - 1]
     yield from _aligned([TITLES, *map(_cells, shown)])

@@ -128,7 +128,7 @@ def ladder(**given: Unpack[SuiteOptions]) -> None:
 def peers(**given: Unpack[SuiteOptions]) -> None:
     """Compare corororo with hand-written code and other pools.
 
-    Without --quick it also runs up to 300 zone processes, which takes about ten minutes.
+    Without --quick it also runs up to 300 zones at once, which takes about a quarter of an hour.
 
     \b
     Examples:
