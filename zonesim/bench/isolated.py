@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,16 +20,21 @@ END_S = 10.0  # for the process to end by itself after an interrupt
 
 
 def run_isolated(
-    function: Callable[..., dict[str, float]], timeout_s: float, *arguments: object
+    function: Callable[..., dict[str, float]],
+    timeout_s: float,
+    *arguments: object,
+    under: Sequence[str] = (),
 ) -> dict[str, float]:
     """What the function returns there.
 
-    Arguments and result travel as JSON. Raises BenchError if the function fails or takes too long.
+    Arguments and result travel as JSON. ``under`` is a command that runs the process, a profiler
+    for example. Raises BenchError if the function fails or takes too long.
     """
     with tempfile.TemporaryDirectory() as place:
         file, errors = Path(place, "result"), Path(place, "errors")
         order = [function.__module__, function.__name__, *arguments]
-        process, lifeline = _start([msgspec.json.encode(order).decode(), str(file)], errors)
+        command = [*under, sys.executable, "-m", __name__, msgspec.json.encode(order).decode()]
+        process, lifeline = _start([*command, str(file)], errors)
         try:
             code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
@@ -43,13 +48,13 @@ def run_isolated(
         return found
 
 
-def _start(arguments: list[str], errors: Path) -> tuple[subprocess.Popen[bytes], int]:
+def _start(command: list[str], errors: Path) -> tuple[subprocess.Popen[bytes], int]:
     """The process, and the pipe end whose closing ends it."""
     reader, lifeline = os.pipe()
     path = os.pathsep.join(place or os.getcwd() for place in sys.path)
     with errors.open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, *arguments],
+            command,
             stdin=reader,
             stdout=subprocess.DEVNULL,
             stderr=stderr,

@@ -62,6 +62,18 @@ def test_a_bench_prints_its_table_first_and_saves_and_draws_it(
     assert all((tmp_path / file).is_file() for file in files)
 
 
+def test_a_quick_run_compares_the_tick_with_every_other_way_at_every_pace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(noise, "LOOK_S", 0.02)
+    assert main(["bench", "peers", "--only", "hand", *ONCE, "--out", str(tmp_path)]) == DONE
+    goals = {row.key[1:]: row.goal and row.goal.bound for row in suite.load(tmp_path).rows}
+    for pace in ("back to back", "20 ms apart", "after 400 ms idle"):
+        assert goals[f"a tick, {pace}", "the prototype"] == 1.3
+        assert goals[f"a tick, {pace}", "the limit"] == 1.2
+        assert (f"a tick, {pace}", "asyncio + ProcessPoolExecutor.map") in goals
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", PICTURES)
 def test_a_quick_bench_measures_all_its_groups(start, tmp_path: Path, command: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path as FilePath
@@ -15,6 +17,7 @@ from corororo._platform import PORTABLE_VARIABLE
 from zonesim.bench.ladder import rungs
 from zonesim.bench.ladder.rungs import Batched, Rung
 from zonesim.bench.peers.by_hand import Pipes, drive_by_send, open_executor, open_ticks_by_hand
+from zonesim.bench.peers.instructions import open_instructions
 from zonesim.bench.peers.prototype import Prototype
 from zonesim.bench.program import (
     CALLS,
@@ -28,6 +31,7 @@ from zonesim.bench.program import (
     plain_echo,
     plain_path,
 )
+from zonesim.bench.suite import Setting
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -82,6 +86,26 @@ def test_the_prototype_ends_the_ticks_of_all_its_zones() -> None:
     with closing(Prototype(2, zones=5)) as prototype:
         for _ in range(3):
             prototype.tick()
+
+
+def test_instructions_of_a_tick_are_the_difference_of_two_runs(
+    tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = tmp_path / "valgrind"  # counts a million before the first tick, and two in each
+    counter.write_text(
+        f"#!{sys.executable}\n"
+        "import json, subprocess, sys\n"
+        "options = [word for word in sys.argv[1:] if word.startswith('--')]\n"
+        "command = sys.argv[1 + len(options):]\n"
+        "subprocess.run(command, check=True)\n"
+        "ticks = json.loads(command[3])[3]\n"
+        "with open(options[-1].partition('=')[2], 'w') as file:\n"
+        "    print('totals:', 1_000_000 + 2_000_000 * ticks, file=file)\n"
+    )
+    counter.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with open_instructions(Setting(1, quick=False)) as ways:
+        assert {way: count() for way, count in ways.items()} == {"ours": 2.0, "prototype": 2.0}
 
 
 def test_an_executor_has_started_all_its_workers() -> None:

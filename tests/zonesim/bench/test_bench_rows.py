@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from zonesim.bench import noise
 from zonesim.bench.ladder.steps import PLAIN, PLAIN_COLLECTED, STEPS, ladder_rows
-from zonesim.bench.peers import arrays, fleet
+from zonesim.bench.peers import arrays, fleet, zones
 from zonesim.bench.peers import command as peers
 from zonesim.bench.plan import PLAN, impact_ms
 from zonesim.bench.program import CHAINS
 from zonesim.bench.rows import Row
 from zonesim.bench.spectrum import patterns, targets
-from zonesim.bench.suite import Setting
+from zonesim.bench.suite import Options, Setting, begin, measure
 from zonesim.bench.table import MOST_ROWS
 
 SETTING = Setting(2, True)
@@ -88,6 +89,21 @@ def test_a_fleet_has_a_row_for_every_goal():
     assert short == {f"{fleet.FIELD}: late ticks"} | many
 
 
+def test_instructions_are_compared_with_the_prototype():
+    samples = {zones.OURS: [[3.0]], zones.PROTOTYPE: [[4.0]]}
+    (row,) = peers.instruction_rows(samples, SETTING)
+    assert (row.against, row.figure, row.verdict) == (peers.PROTOTYPE_TICK, 0.75, "pass")
+
+
+def test_instructions_are_skipped_with_the_reason_where_nothing_counts_them(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(noise, "look", lambda before: noise.Look(before, 0.0, 0.0))
+    report = begin(peers.SUITE, Options(["instructions"]))
+    measure(peers.SUITE, report, lambda group, number: None)
+    assert report.rows == []
+    assert report.notes[0].startswith("instructions: skipped, valgrind is not on PATH")
+
+
 def test_a_run_with_too_few_kills_proves_nothing():
     samples = {f"{fleet.KILLED}: {fleet.WRONG}": [[0.0]], f"{fleet.KILLED}: {fleet.KILLS}": [[9.0]]}
     (note,) = fleet.fleet_rows("fleet", samples, SETTING)
@@ -98,7 +114,7 @@ def test_all_rows_of_peers_fit_into_its_table():
     ticks = sum(not peers.is_detail(*key) for key in peers.GOALS)
     fleets = len(fleet.GOALS) + 2
     calls = len((peers.SUBMIT, peers.TRIO_PARALLEL, peers.ONE))
-    others = len((arrays.EXECUTOR, arrays.JOBLIB, "map", "zones"))
+    others = len((arrays.EXECUTOR, arrays.JOBLIB, "map", "zones", "instructions"))
     assert ticks + calls + others + fleets <= MOST_ROWS
 
 
@@ -118,8 +134,8 @@ def test_a_switch_is_what_a_tick_costs_more_than_plain_tasks():
     assert named["2.4 batches, numbers: a switch"].verdict == "pass"
     assert named["2.5 the ring, numbers: a switch"].verdict == "short"
     assert named["3 one .map, numbers: switches a tick"].verdict == "short"
-    zones = named["5 workers that spin, numbers: zones"]
-    assert (zones.figure, zones.verdict) == (pytest.approx(400 / 6.34), "short")
+    count = named["5 workers that spin, numbers: zones"]
+    assert (count.figure, count.verdict) == (pytest.approx(400 / 6.34), "short")
 
 
 def test_a_pattern_stands_beside_the_plan_with_its_impact_and_targets_follow():

@@ -30,6 +30,7 @@ from zonesim.bench.suite import Group, Setting, Suite
 from .arrays import array_rows, open_arrays
 from .by_hand import Pipes, open_executor, open_ticks_by_hand, submit_each
 from .fleet import FLEET
+from .instructions import open_instructions
 from .prototype import Prototype
 from .zones import CPU, PROTOTYPE, ROUND, open_zones, run_trio
 
@@ -226,6 +227,16 @@ def zone_rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
     yield compared("zones", name, PROTOTYPE_TICK, "ms", ours, theirs, goal=goal)
 
 
+# -- instructions
+
+
+def instruction_rows(samples: Samples, setting: Setting) -> Iterable[Row | str]:
+    """Instructions of our tick over the prototype's."""
+    ours, theirs = (samples[way] for way in ("ours", PROTOTYPE))
+    name, goal = "a tick, instructions of its process", Goal("at most", 1.15)
+    yield compared("instructions", name, PROTOTYPE_TICK, "million", ours, theirs, goal=goal)
+
+
 SUITE = Suite(
     "peers",
     {
@@ -234,6 +245,7 @@ SUITE = Suite(
         "map": Group(open_map, map_rows, Amount(3, 4), Amount(1, 2)),
         "arrays": Group(open_arrays, array_rows, Amount(3, 3), Amount(1, 2), warm_up=False),
         "zones": Group(open_zones, zone_rows, Amount(4, 5), Amount(1, 3)),
+        "instructions": Group(open_instructions, instruction_rows, Amount(1, 1), None, False),
         **FLEET,
     },
     packages=("joblib", "numpy", "trio-parallel"),
