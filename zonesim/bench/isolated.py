@@ -42,7 +42,7 @@ def run_isolated(
         finally:
             os.close(lifeline)
             _end(process)
-        if code != 0:
+        if code != 0 or not file.exists():  # a profiler may end well all the same
             raise BenchError(f"{function.__name__}: {_last_line(errors)}")
         found: dict[str, float] = msgspec.json.decode(file.read_bytes())
         return found

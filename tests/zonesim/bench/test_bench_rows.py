@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from zonesim.bench import noise
 from zonesim.bench.ladder.steps import PLAIN, PLAIN_COLLECTED, STEPS, ladder_rows
-from zonesim.bench.peers import arrays, fleet, zones
+from zonesim.bench.peers import arrays, fleet, outside, zones
 from zonesim.bench.peers import command as peers
 from zonesim.bench.plan import PLAN, impact_ms
 from zonesim.bench.program import CHAINS
@@ -95,13 +97,31 @@ def test_instructions_are_compared_with_the_prototype():
     assert (row.against, row.figure, row.verdict) == (peers.PROTOTYPE_TICK, 0.75, "pass")
 
 
-def test_instructions_are_skipped_with_the_reason_where_nothing_counts_them(monkeypatch):
+@pytest.mark.parametrize(
+    ("group", "reason"),
+    [("instructions", "valgrind is not on PATH"), ("outside", "py-spy is not installed")],
+)
+def test_a_group_whose_tool_is_missing_is_skipped_and_says_why(monkeypatch, group, reason):
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
     monkeypatch.setattr(noise, "look", lambda before: noise.Look(before, 0.0, 0.0))
-    report = begin(peers.SUITE, Options(["instructions"]))
+    report = begin(peers.SUITE, Options([group]))
     measure(peers.SUITE, report, lambda group, number: None)
     assert report.rows == []
-    assert report.notes[0].startswith("instructions: skipped, valgrind is not on PATH")
+    assert report.notes[0].startswith(f"{group}: skipped, {reason}")
+
+
+def test_samples_outside_of_ticks_are_those_of_zones_that_tick():
+    root = "<module> (x.py:1);zone_process_main (zonesim/zone/process.py:59)"
+    stacks = [
+        f"{root};Zone.tick (zone.py:99);Scheduler.run_tick (corororo/_core/_scheduler.py:143) 90",
+        f"{root};Reporter.flush_rows (zonesim/zone/reporter.py:40) 10",
+        f"{root};ZoneProcess._assign (zonesim/zone/process.py:160);Zone.__init__ (zone.py:60) 50",
+        "<module> (x.py:1);run_fleet (fleet.py:110) 70",
+    ]
+    assert outside.percent_outside(stacks) == 10.0
+    rows = rows_of(outside.outside_rows({"chains": [[10.0]], "field": [[13.0]]}, SETTING))
+    assert [row.verdict for row in rows] == ["pass", "short"]
 
 
 def test_a_run_with_too_few_kills_proves_nothing():
@@ -114,7 +134,9 @@ def test_all_rows_of_peers_fit_into_its_table():
     ticks = sum(not peers.is_detail(*key) for key in peers.GOALS)
     fleets = len(fleet.GOALS) + 2
     calls = len((peers.SUBMIT, peers.TRIO_PARALLEL, peers.ONE))
-    others = len((arrays.EXECUTOR, arrays.JOBLIB, "map", "zones", "instructions"))
+    others = len(
+        (arrays.EXECUTOR, arrays.JOBLIB, "map", "zones", "instructions", *outside.WORKLOADS)
+    )
     assert ticks + calls + others + fleets <= MOST_ROWS
 
 

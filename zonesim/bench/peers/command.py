@@ -31,6 +31,7 @@ from .arrays import array_rows, open_arrays
 from .by_hand import Pipes, open_executor, open_ticks_by_hand, submit_each
 from .fleet import FLEET
 from .instructions import open_instructions
+from .outside import open_outside, outside_rows
 from .prototype import Prototype
 from .zones import CPU, PROTOTYPE, ROUND, open_zones, run_trio
 
@@ -246,6 +247,7 @@ SUITE = Suite(
         "arrays": Group(open_arrays, array_rows, Amount(3, 3), Amount(1, 2), warm_up=False),
         "zones": Group(open_zones, zone_rows, Amount(4, 5), Amount(1, 3)),
         "instructions": Group(open_instructions, instruction_rows, Amount(1, 1), None, False),
+        "outside": Group(open_outside, outside_rows, Amount(1, 1), None, warm_up=False),
         **FLEET,
     },
     packages=("joblib", "numpy", "trio-parallel"),
